@@ -1,0 +1,88 @@
+# All there is to do here; `make help` lists it and .ci/run runs the same targets.
+# build, run, test, race, fuzz, bench and cover need Go, make and git only.
+
+GO       ?= go
+FUZZTIME ?= 10s
+
+# The tools are pinned and built by Go itself; nothing is installed.
+GOLANGCI := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.14.0
+
+# Other people's clients, from npm, at the versions of the lock file.
+CLIENTS := .ci/clients
+REDOCLY := REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true $(CLIENTS)/node_modules/.bin/redocly
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## List the targets
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## Build bin/lanyard
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/lanyard ./cmd/lanyard
+
+.PHONY: run
+run: build ## Run the example workflow on the sandbox
+	bin/lanyard run examples/auth0-user-to-okta-group.arazzo.yaml --sandbox --inputs examples/inputs.json
+
+.PHONY: test
+test: ## Run all tests
+	$(GO) test ./...
+
+.PHONY: race
+race: ## Run all tests under the race detector (needs a C compiler)
+	$(GO) test -race ./...
+
+.PHONY: cover
+cover: ## Measure which statements the tests reach: cover.out, cover.html
+	$(GO) test -coverpkg=./... -coverprofile=cover.out ./...
+	$(GO) tool cover -html=cover.out -o cover.html
+	@$(GO) tool cover -func=cover.out | tail -n 1
+
+.PHONY: lint
+lint: ## Look for mistakes: gofmt, go vet, golangci-lint
+	@bad=$$(gofmt -l $$(find . -name '*.go' -not -path './$(CLIENTS)/*' -not -path '*/testdata/*')); \
+	if [ -n "$$bad" ]; then printf 'not formatted by gofmt:\n%s\n' "$$bad"; exit 1; fi
+	$(GO) vet ./...
+	$(GOLANGCI) run
+
+.PHONY: fuzz
+fuzz: ## Run every fuzzer for FUZZTIME (10s) each
+	@grep -rlE '^func Fuzz[A-Z0-9_]' --include='*_test.go' . | sort | while read -r file; do \
+		pkg=$$(dirname "$$file"); \
+		for name in $$(sed -nE 's/^func (Fuzz[A-Za-z0-9_]*)\(.*/\1/p' "$$file"); do \
+			echo "$$pkg $$name"; \
+			$(GO) test "$$pkg" -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) </dev/null || exit 1; \
+		done || exit 1; \
+	done
+
+.PHONY: bench
+bench: ## Run the benchmarks
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+.PHONY: generate
+generate: ## Write the generated files anew
+	$(GO) run ./cmd/lanyard docs docs/reference/cli.md
+
+# Only go.mod is compared, and -e goes on past what cannot be read: tidy also
+# looks for modules that nothing but the tests of our dependencies import, which
+# not every proxy serves. They touch go.sum alone, and the build checks that.
+.PHONY: verify
+verify: ## Check modules and generated files against what they come from
+	@stale=$$($(GO) mod tidy -e -diff 2>/dev/null | awk '/^diff / {keep = /go\.mod/} keep'); \
+	if [ -n "$$stale" ]; then printf '%s\ngo.mod is not tidy: go mod tidy -e\n' "$$stale"; exit 1; fi
+	$(GO) mod verify
+	$(GO) run ./cmd/lanyard docs | diff -u docs/reference/cli.md - || { echo 'docs/reference/cli.md is old: make generate'; exit 1; }
+
+.PHONY: test-clients
+test-clients: ## Test against other people's clients (needs npm)
+	npm ci --prefix $(CLIENTS) --no-audit --no-fund
+	$(REDOCLY) lint examples/*.arazzo.yaml examples/openapi/*.yaml
+
+.PHONY: test-pg
+test-pg: ## Run the contract of the stores on PostgreSQL
+	@if [ -d internal/store/postgres ]; then \
+		$(GO) test -count=1 ./internal/store/postgres/...; \
+	else \
+		echo 'no store uses PostgreSQL yet: nothing to test'; \
+	fi

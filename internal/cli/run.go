@@ -1,0 +1,293 @@
+package cli
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/lanyard-id/lanyard/internal/engine"
+	"github.com/lanyard-id/lanyard/internal/fault"
+	"github.com/lanyard-id/lanyard/internal/report"
+	"github.com/lanyard-id/lanyard/internal/run"
+)
+
+type runOptions struct {
+	shell    *shell
+	document documentFlags
+	inputs   inputFlags
+	output   output
+	har      string
+	junit    string
+	id       string
+	cmd      *cobra.Command
+}
+
+func newRun(sh *shell) *cobra.Command {
+	opts := runOptions{shell: sh}
+	cmd := &cobra.Command{
+		Use:     "run FILE",
+		GroupID: groupWork,
+		Short:   "Run a workflow",
+		Long: `Run a workflow of an Arazzo document. Everything is resolved before the first
+request: a document that cannot run sends nothing. What is done is recorded in
+the data folder, so that a run which is interrupted can be resumed and no
+completed call is repeated.`,
+		Example: `  lanyard run auth0-user-to-okta-group.arazzo.yaml --sandbox --inputs inputs.json
+  lanyard run flow.yaml --server oktaApi=https://example.okta.com --input login=ada@example.com`,
+		Args: takes("FILE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			opts.cmd = cmd
+			return opts.run(cmd.Context(), args[0])
+		},
+	}
+	opts.document.bind(cmd)
+	opts.inputs.bind(cmd)
+	opts.output.bind(cmd, formatText, formatJSON, formatNDJSON)
+	bindFiles(cmd, &opts.har, &opts.junit)
+	cmd.Flags().StringVar(&opts.id, "id", "", "the run's `ID`, for callers that must not start it twice; default: a new one")
+	return cmd
+}
+
+// bindFiles gives cmd the flags that write a run to files.
+func bindFiles(cmd *cobra.Command, har, junit *string) {
+	cmd.Flags().StringVar(har, "har", "", "also write the exchanges to `FILE` as an HTTP archive, masked")
+	cmd.Flags().StringVar(junit, "junit", "", "also write the steps to `FILE` as JUnit XML")
+}
+
+func (o *runOptions) run(ctx context.Context, file string) error {
+	inputs, err := o.inputs.read(o.shell.IO)
+	if err != nil {
+		return err
+	}
+	req, err := o.document.request(o.shell, o.cmd, file)
+	if err != nil {
+		return err
+	}
+	built, err := o.shell.plan(ctx, req)
+	if err != nil {
+		return err
+	}
+	// Wrong inputs are refused before the data folder is touched.
+	if _, err := built.Plan.Workflows[built.Plan.Main].Prepare(inputs); err != nil {
+		return err
+	}
+	session, err := o.shell.open(ctx, req.Settings, req.Bindings)
+	if err != nil {
+		return err
+	}
+	defer session.Close()
+	id := o.id
+	if id == "" {
+		id = newRunID(time.Now())
+	}
+	if err := session.Start(ctx, StartRequest{ID: id, Plan: built.Plan, Inputs: inputs, Bindings: req.Bindings}); err != nil {
+		return err
+	}
+	w := watcher{shell: o.shell, session: session, output: o.output, har: o.har, junit: o.junit, people: req.Bindings.Sandbox}
+	return w.watch(ctx, id, inputs)
+}
+
+// open opens the data folder.
+func (sh *shell) open(ctx context.Context, s Settings, b run.Bindings) (Session, error) {
+	if sh.product.Open == nil {
+		return nil, missingPart("runs")
+	}
+	return sh.product.Open(ctx, s, b)
+}
+
+// newRunID makes an id that sorts by time: seconds and chance, in base 32.
+func newRunID(now time.Time) string {
+	const digits = "0123456789abcdefghjkmnpqrstvwxyz"
+	var b [16]byte
+	for i, n := 6, now.Unix(); i >= 0; i, n = i-1, n/32 {
+		b[i] = digits[n%32]
+	}
+	random := make([]byte, 9)
+	rand.Read(random) // never fails (Go 1.24)
+	for i, r := range random {
+		b[7+i] = digits[r%32]
+	}
+	return "run_" + string(b[:])
+}
+
+// watcher follows a run to where it rests and prints it.
+type watcher struct {
+	shell   *shell
+	session Session
+	output  output
+	har     string
+	junit   string
+	people  bool // show the directory's view of the people named in the inputs
+	after   int  // records up to here belong to the past
+}
+
+func (w *watcher) watch(ctx context.Context, id string, inputs map[string]any) error {
+	records, err := w.follow(ctx, id)
+	if err != nil {
+		if errors.Is(err, context.Canceled) {
+			fmt.Fprintf(w.shell.Err, "interrupted; the run %s is kept: lanyard runs resume %s\n", id, id)
+		}
+		return err
+	}
+	summary, err := w.session.Run(ctx, id)
+	if err != nil {
+		return err
+	}
+	rep, err := report.Build(summary, records)
+	if err != nil {
+		return err
+	}
+	if err := writeFiles(rep, w.har, w.junit); err != nil {
+		return err
+	}
+	if err := w.print(ctx, rep, inputs); err != nil {
+		return err
+	}
+	return outcomeOf(rep)
+}
+
+// follow reads the run's records as they come, until it rests.
+func (w *watcher) follow(ctx context.Context, id string) ([]run.Record, error) {
+	var all []run.Record
+	progress := newProgress(w.shell.IO)
+	defer progress.done()
+	after := 0
+	for {
+		fresh, err := w.session.Records(ctx, id, after, after >= w.after)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, fresh...)
+		if len(fresh) > 0 {
+			after = fresh[len(fresh)-1].Seq
+			if err := w.stream(fresh, progress); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		if after >= w.after {
+			return all, ctx.Err()
+		}
+	}
+}
+
+// stream passes fresh records on: to programs as lines, to people as progress.
+func (w *watcher) stream(fresh []run.Record, p *progress) error {
+	for _, r := range fresh {
+		if w.output.format == formatNDJSON {
+			if err := writeJSON(w.shell.Out, formatNDJSON, r); err != nil {
+				return err
+			}
+			continue
+		}
+		if note := lastStep(r); note != "" {
+			p.show("%s", note)
+		}
+	}
+	return nil
+}
+
+func (w *watcher) print(ctx context.Context, rep *report.Report, inputs map[string]any) error {
+	switch w.output.format {
+	case formatJSON:
+		return writeJSON(w.shell.Out, formatJSON, rep)
+	case formatNDJSON:
+		return writeJSON(w.shell.Out, formatNDJSON, rep)
+	}
+	printTrace(w.shell.IO, rep, brief)
+	if !w.people {
+		return nil
+	}
+	return w.printPeople(ctx, inputs)
+}
+
+// printPeople shows what the sandbox's directory holds of everyone whose e-mail
+// address was among the inputs.
+func (w *watcher) printPeople(ctx context.Context, inputs map[string]any) error {
+	for _, email := range emails(inputs) {
+		people, err := w.session.People(ctx, email)
+		if err != nil {
+			return err
+		}
+		for _, p := range people {
+			printPerson(w.shell.IO, p)
+		}
+	}
+	return nil
+}
+
+// outcomeOf maps how a run rests to the command's exit code.
+func outcomeOf(rep *report.Report) error {
+	switch rep.Status {
+	case run.Succeeded:
+		return nil
+	case run.Held, run.Running:
+		return outcome(exitHeld)
+	}
+	if rep.AuthFailed() {
+		return outcome(exitAuth)
+	}
+	return outcome(exitFailed)
+}
+
+// writeFiles writes the machine-readable forms that were asked for.
+func writeFiles(rep *report.Report, har, junit string) error {
+	if har != "" {
+		data, err := rep.HAR(versionText())
+		if err == nil {
+			err = os.WriteFile(har, data, 0o600)
+		}
+		if err != nil {
+			return fault.Wrap(fault.Usage, err, "the HTTP archive cannot be written").At("%s", har)
+		}
+	}
+	if junit != "" {
+		data, err := rep.JUnit()
+		if err == nil {
+			err = os.WriteFile(junit, data, 0o600)
+		}
+		if err != nil {
+			return fault.Wrap(fault.Usage, err, "the JUnit report cannot be written").At("%s", junit)
+		}
+	}
+	return nil
+}
+
+// emails returns the distinct texts among the inputs that look like an address.
+func emails(inputs map[string]any) []string {
+	var out []string
+	seen := map[string]bool{}
+	for _, name := range slices.Sorted(maps.Keys(inputs)) {
+		s, ok := inputs[name].(string)
+		key := strings.ToLower(s)
+		if at := strings.IndexByte(s, '@'); ok && at > 0 && at < len(s)-1 && !strings.ContainsAny(s, " \t\n") && !seen[key] {
+			seen[key] = true
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// lastStep says in one line what a record decided, for progress.
+func lastStep(r run.Record) string {
+	notes, err := report.Notes(r)
+	if err != nil || len(notes) == 0 {
+		return ""
+	}
+	n := notes[len(notes)-1]
+	switch n.Kind {
+	case engine.NoteStep:
+		return fmt.Sprintf("%s %s", n.Step, n.Status)
+	case engine.NoteAttempt:
+		return fmt.Sprintf("%s is tried again", n.Step)
+	}
+	return ""
+}

@@ -1,0 +1,67 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+)
+
+// ServeRequest says what lanyard serve is to do beyond its configuration.
+type ServeRequest struct {
+	Settings
+	Listen                       string // address without port
+	APIPort, OktaPort, Auth0Port int    // 0: the configuration's, else the default; -1: any free port
+	AllowRemote                  bool   // listen beyond loopback without TLS
+	// Ready is called with the addresses once requests are answered.
+	Ready func(addresses map[string]string)
+}
+
+type serveOptions struct {
+	shell  *shell
+	output output
+	req    ServeRequest
+}
+
+func newServe(sh *shell) *cobra.Command {
+	opts := serveOptions{shell: sh}
+	cmd := &cobra.Command{
+		Use:     "serve",
+		GroupID: groupWork,
+		Short:   "Serve the directory's Okta and Auth0 APIs and Lanyard's own",
+		Long: `Serve the directory as an Okta and an Auth0 tenant, and Lanyard's own API, each
+on a port of its own. It holds the data folder: other lanyard commands on it talk
+to this process. Runs that were interrupted go on.`,
+		Example: `  lanyard serve --data .lanyard`,
+		Args:    takes(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			opts.req.Settings = opts.shell.settings(cmd)
+			return opts.run(cmd.Context())
+		},
+	}
+	opts.output.bind(cmd, formatText, formatJSON)
+	flags := cmd.Flags()
+	flags.StringVar(&opts.req.Listen, "listen", "", "the `ADDRESS` to listen on; default 127.0.0.1")
+	flags.IntVar(&opts.req.APIPort, "api-port", 0, "`PORT` of Lanyard's own API; default 8480, -1: any free one")
+	flags.IntVar(&opts.req.OktaPort, "okta-port", 0, "`PORT` of the Okta API; default 8481, -1: any free one")
+	flags.IntVar(&opts.req.Auth0Port, "auth0-port", 0, "`PORT` of the Auth0 API; default 8482, -1: any free one")
+	flags.BoolVar(&opts.req.AllowRemote, "insecure-remote", false, "listen beyond this machine although nothing is encrypted")
+	return cmd
+}
+
+func (o *serveOptions) run(ctx context.Context) error {
+	if o.shell.product.Serve == nil {
+		return missingPart("server")
+	}
+	o.req.Ready = func(addresses map[string]string) {
+		if o.output.json() {
+			// The command goes on: a program that reads the line need not wait for its end.
+			_ = writeJSON(o.shell.Out, formatNDJSON, addresses)
+			return
+		}
+		for _, name := range []string{"api", "okta", "auth0"} {
+			fmt.Fprintf(o.shell.Out, "%-6s %s\n", name, addresses[name])
+		}
+	}
+	return o.shell.product.Serve(ctx, o.req)
+}

@@ -1,0 +1,322 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/lanyard-id/lanyard/internal/arazzo/expr"
+	"github.com/lanyard-id/lanyard/internal/directory"
+	"github.com/lanyard-id/lanyard/internal/engine"
+	"github.com/lanyard-id/lanyard/internal/report"
+	"github.com/lanyard-id/lanyard/internal/run"
+	"github.com/lanyard-id/lanyard/internal/value"
+)
+
+// detail is how much of a trace is printed.
+type detail int
+
+const (
+	brief detail = iota // one line a step, and what failed
+	full                // requests, responses, criteria, actions
+)
+
+// tracePrinter lays out a run for people.
+type tracePrinter struct {
+	out   io.Writer
+	paint func(style, string) string
+	level detail
+}
+
+// printTrace prints a run: its steps, what became of it, its outputs.
+func printTrace(s IO, r *report.Report, level detail) {
+	p := &tracePrinter{out: s.Out, paint: painter(s.colour(s.OutTerminal)), level: level}
+	p.line(0, "%s  %s  %s", p.paint(bold, r.Workflow), r.Run, p.status(string(r.Status)))
+	if level == full {
+		p.inputs(r)
+	}
+	width := 0
+	for _, step := range r.Steps {
+		width = max(width, len(step.StepID)+2*step.Depth)
+	}
+	for i, step := range r.Steps {
+		p.step(i+1, step, width)
+	}
+	for _, w := range r.Warnings {
+		p.line(0, "%s %s", p.paint(yellow, "warning:"), w)
+	}
+	p.result(r)
+}
+
+func (p *tracePrinter) line(indent int, format string, args ...any) {
+	fmt.Fprintf(p.out, strings.Repeat("  ", indent)+format+"\n", args...)
+}
+
+func (p *tracePrinter) status(s string) string {
+	switch s {
+	case engine.StepSucceeded:
+		return p.paint(green, s)
+	case engine.StepFailed, string(run.Cancelled):
+		return p.paint(red, s)
+	}
+	return p.paint(yellow, s)
+}
+
+func (p *tracePrinter) inputs(r *report.Report) {
+	if len(r.Inputs) == 0 {
+		return
+	}
+	p.line(1, "inputs %s", printable(value.Text(map[string]any(r.Inputs))))
+}
+
+func (p *tracePrinter) step(n int, s *report.Step, width int) {
+	name := strings.Repeat("  ", s.Depth) + s.StepID
+	row := fmt.Sprintf("%2d  %-*s  %s", n, width, name, p.status(s.Status))
+	if call := lastCall(s); call != nil {
+		row += "  " + printable(call.Method+" "+where(call))
+	}
+	if s.StatusCode != 0 {
+		row += fmt.Sprintf("  %d", s.StatusCode)
+	}
+	if s.Attempts > 1 {
+		row += fmt.Sprintf("  %d attempts", s.Attempts)
+	}
+	p.line(0, "%s  %s", row, duration(s.Micros))
+	if s.Message != "" && s.Status != engine.StepSucceeded {
+		p.line(2, "%s", printable(s.Message))
+	}
+	for _, d := range s.Doubts {
+		p.line(2, "%s", printable(d))
+	}
+	if p.level == full {
+		p.calls(s)
+	}
+}
+
+// lastCall is the exchange that the visit was judged by.
+func lastCall(s *report.Step) *report.Call {
+	for _, c := range slices.Backward(s.Calls) {
+		if c.Purpose == engine.ForStep {
+			return c
+		}
+	}
+	return nil
+}
+
+// where is the URL that was called, or what is known of it.
+func where(c *report.Call) string {
+	if c.Answer != nil && c.Answer.URL != "" {
+		return c.Answer.URL
+	}
+	return c.Target
+}
+
+func duration(us int64) string {
+	d := time.Duration(us) * time.Microsecond
+	switch {
+	case d < 10*time.Millisecond:
+		return d.Round(10 * time.Microsecond).String()
+	case d < time.Second:
+		return d.Round(time.Millisecond).String()
+	}
+	return d.Round(10 * time.Millisecond).String()
+}
+
+// calls prints a visit's exchanges and, after each attempt, how it was judged.
+func (p *tracePrinter) calls(s *report.Step) {
+	tries := s.Tries
+	for _, c := range s.Calls {
+		for len(tries) > 0 && tries[0].At.Before(c.Sent) {
+			p.try(tries[0])
+			tries = tries[1:]
+		}
+		p.call(c)
+	}
+	for _, t := range tries {
+		p.try(t)
+	}
+}
+
+func (p *tracePrinter) call(c *report.Call) {
+	what := "request"
+	if c.Purpose == engine.ForLookup {
+		what = "look-up"
+	}
+	p.line(2, "%s %d: %s", what, c.Attempt, printable(c.Method+" "+where(c)))
+	p.headers(c.Header)
+	p.body(c.JSON, c.Text)
+	if c.Answer == nil {
+		p.line(2, "%s", p.paint(yellow, "no answer was recorded"))
+		return
+	}
+	a := c.Answer
+	if a.Failure != nil {
+		p.line(2, "no response after %s: %s", duration(a.Micros), printable(a.Failure.Message))
+		return
+	}
+	again := ""
+	if a.Attempts > 1 {
+		again = fmt.Sprintf(", sent %d times at the provider's pace", a.Attempts)
+	}
+	p.line(2, "response: %d after %s%s", a.Status, duration(a.Micros), again)
+	p.headers(a.Header)
+	text := ""
+	if a.Text != nil {
+		text = *a.Text
+	}
+	p.body(a.JSON, text)
+}
+
+func (p *tracePrinter) headers(h map[string][]string) {
+	names := make([]string, 0, len(h))
+	for name := range h {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		p.line(3, "%s: %s", p.paint(dim, printable(name)), printable(strings.Join(h[name], ", ")))
+	}
+}
+
+// maxShownBody bounds how much of a body a trace prints; -o json has all of it.
+const maxShownBody = 2000
+
+func (p *tracePrinter) body(raw json.RawMessage, text string) {
+	if raw != nil {
+		text = string(raw)
+	}
+	if text == "" {
+		return
+	}
+	if len(text) > maxShownBody {
+		text = strings.ToValidUTF8(text[:maxShownBody], "") + "... (-o json shows all)"
+	}
+	p.line(3, "%s", printable(text))
+}
+
+func (p *tracePrinter) try(t *report.Try) {
+	p.criteria(2, t.Criteria)
+	for _, c := range t.Considered {
+		verdict := "does not apply"
+		switch {
+		case c.Why != "":
+			verdict = "passed over: " + c.Why
+		case c.Matched:
+			verdict = "applies"
+		}
+		p.line(2, "action %s %s", printable(c.Name), verdict)
+		p.criteria(3, c.Criteria)
+	}
+	if a := t.Action; a != nil {
+		text := "then: " + a.Type
+		if a.Target != "" {
+			text += " " + a.Target
+		}
+		if a.Name != "" {
+			text += " (action " + a.Name + ")"
+		}
+		if a.Wait > 0 {
+			text += fmt.Sprintf(" after %gs by %s", a.Wait, a.Why)
+		} else if a.Why != "" {
+			text += ": " + a.Why
+		}
+		p.line(2, "%s", printable(text))
+	}
+	if len(t.Outputs) > 0 {
+		p.line(2, "outputs %s", printable(value.Text(t.Outputs)))
+	}
+	if len(t.Unset) > 0 {
+		p.line(2, "outputs without a value: %s", strings.Join(t.Unset, ", "))
+	}
+}
+
+func (p *tracePrinter) criteria(indent int, results []expr.Result) {
+	for _, r := range results {
+		mark := p.paint(green, "met")
+		if !r.Pass {
+			mark = p.paint(red, "not met")
+		}
+		var operands []string
+		for _, o := range r.Operands {
+			got := "has no value"
+			if !o.Missing {
+				got = "is " + value.Text(o.Value)
+			}
+			operands = append(operands, o.Expression+" "+got)
+		}
+		text := "criterion " + r.Condition + " " + mark
+		if len(operands) > 0 {
+			text += ": " + printable(strings.Join(operands, ", "))
+		}
+		if r.Reason != "" {
+			text += " (" + printable(r.Reason) + ")"
+		}
+		p.line(indent, "%s", text)
+	}
+}
+
+func (p *tracePrinter) result(r *report.Report) {
+	if r.Error != "" {
+		p.line(0, "%s %s", p.paint(red, string(r.Status)+":"), printable(r.Error))
+		p.done(r)
+	}
+	if r.Remedy != "" {
+		p.line(1, "%s", strings.NewReplacer(
+			"runs skip", "lanyard runs skip "+r.Run, "runs retry", "lanyard runs retry "+r.Run, "runs cancel", "lanyard runs cancel "+r.Run,
+		).Replace(r.Remedy))
+	} else if r.Status == run.Failed && len(r.Steps) > 0 {
+		p.line(1, "to go on from the failed step once the cause is gone: lanyard runs retry %s", r.Run)
+	}
+	v, err := value.Decode(r.Outputs)
+	outputs, ok := v.(map[string]any)
+	if err != nil || !ok || len(outputs) == 0 {
+		return
+	}
+	p.line(0, "%s", p.paint(bold, "outputs"))
+	names := make([]string, 0, len(outputs))
+	width := 0
+	for name := range outputs {
+		names = append(names, name)
+		width = max(width, len(name))
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		p.line(1, "%-*s  %s", width, printable(name), printable(value.Text(outputs[name])))
+	}
+}
+
+// done says what a run that did not succeed has changed all the same: the
+// orphans somebody has to know about.
+func (p *tracePrinter) done(r *report.Report) {
+	for _, s := range r.Steps {
+		c := lastCall(s)
+		if s.Status != engine.StepSucceeded || c == nil || !c.Writes {
+			continue
+		}
+		made := ""
+		if len(s.Outputs) > 0 {
+			made = " " + printable(value.Text(s.Outputs))
+		}
+		p.line(1, "done before: %s (%s %s)%s", s.StepID, c.Method, printable(c.Target), made)
+	}
+}
+
+// printPerson prints what the directory holds of one person.
+func printPerson(s IO, person directory.Person) {
+	p := &tracePrinter{out: s.Out, paint: painter(s.colour(s.OutTerminal))}
+	p.line(0, "%s %s", p.paint(bold, "directory"), printable(person.Email))
+	for _, a := range person.Accounts {
+		var groups []string
+		for _, g := range a.Groups {
+			groups = append(groups, g.Name())
+		}
+		in := ""
+		if len(groups) > 0 {
+			in = "  in " + strings.Join(groups, ", ")
+		}
+		p.line(1, "%-6s %s  %s%s", a.Kind, printable(a.ID), printable(string(a.Status)), printable(in))
+	}
+}

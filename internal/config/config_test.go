@@ -1,0 +1,136 @@
+package config_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/lanyard-id/lanyard/internal/config"
+	"github.com/lanyard-id/lanyard/internal/fault"
+)
+
+const full = `
+sources:
+  auth0Api: {file: openapi/auth0.yml}
+  other: {url: "https://example.com/api.yaml"}
+connections:
+  auth0Api:
+    server: https://example.eu.auth0.com/api/v2
+    auth: {type: client_credentials, clientId: env:AUTH0_CLIENT_ID, clientSecret: env:AUTH0_CLIENT_SECRET, scopes: [read:users]}
+  oktaApi:
+    server: https://example.okta.com
+    auth: {type: ssws, token: env:OKTA_API_TOKEN}
+    limits: {share: 50%, rate: 2.5, concurrency: 10}
+    timeout: 20
+  local:
+    server: http://127.0.0.1:9000
+    allowPrivate: true
+    hosts: [files.example.com]
+    variables: {region: eu}
+store: sqlite:.lanyard/lanyard.db
+data: state
+run: {maxSteps: 50, onDoubt: fail, concurrency: 8}
+serve: {listen: 127.0.0.1, oktaPort: 9001}
+`
+
+func TestParseReadsEverything(t *testing.T) {
+	got, err := config.Parse("lanyard.yaml", []byte(full))
+	if err != nil {
+		t.Fatalf("Parse: %v", err)
+	}
+	want := &config.Config{
+		File:    "lanyard.yaml",
+		Sources: map[string]config.Source{"auth0Api": {File: "openapi/auth0.yml"}, "other": {URL: "https://example.com/api.yaml"}},
+		Connections: map[string]config.Connection{
+			"auth0Api": {
+				Server: "https://example.eu.auth0.com/api/v2", Variables: map[string]string{},
+				Auth: config.Auth{Type: "client_credentials", ClientID: "env:AUTH0_CLIENT_ID", ClientSecret: "env:AUTH0_CLIENT_SECRET", Scopes: []string{"read:users"}},
+			},
+			"oktaApi": {
+				Server: "https://example.okta.com", Variables: map[string]string{}, Timeout: 20,
+				Auth:   config.Auth{Type: "ssws", Token: "env:OKTA_API_TOKEN"},
+				Limits: config.Limits{Share: 50, Rate: 2.5, Concurrency: 10},
+			},
+			"local": {
+				Server: "http://127.0.0.1:9000", AllowPrivate: true, Hosts: []string{"files.example.com"},
+				Variables: map[string]string{"region": "eu"},
+			},
+		},
+		Store: "sqlite:.lanyard/lanyard.db", Data: "state",
+		Run:   config.Run{MaxSteps: 50, OnDoubt: "fail", Concurrency: 8},
+		Serve: config.Serve{Listen: "127.0.0.1", OktaPort: 9001},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("Parse (-want +got):\n%s", diff)
+	}
+}
+
+func TestParseReportsEveryMistakeWithItsPlace(t *testing.T) {
+	tests := []struct {
+		name, text string
+		want       []string // parts of the public text, in any order
+	}{
+		{"unknown key", "conections: {}", []string{`lanyard.yaml:1:1`, `no key "conections"`, "connections"}},
+		{"two mistakes", "store: mysql:x\nrun: {maxSteps: lots}", []string{"lanyard.yaml:1:8", "lanyard.yaml:2:17"}},
+		{"literal credential", "connections: {o: {auth: {type: ssws, token: s3cr3t-value}}}", []string{"must be a reference", "env:NAME"}},
+		{"missing field", "connections: {o: {auth: {type: basic, username: x}}}", []string{"needs password"}},
+		{"no type", "connections: {o: {auth: {token: env:X}}}", []string{"needs a type"}},
+		{"server", "connections: {o: {server: example.com}}", []string{"base URL"}},
+		{"server with credential", "connections: {o: {server: 'https://u:p@example.com'}}", []string{"base URL"}},
+		{"share", "connections: {o: {limits: {share: 0.5}}}", []string{"50%"}},
+		{"share of nothing", "connections: {o: {limits: {share: 0%}}}", []string{"between 1%"}},
+		{"rate", "connections: {o: {limits: {rate: -1}}}", []string{"requests a second"}},
+		{"source of two kinds", "sources: {a: {file: x, url: y}}", []string{"either file or url"}},
+		{"a list instead of a mapping", "connections: [a]", []string{"mapping of names"}},
+		{"choice", "run: {onDoubt: guess}", []string{`"guess"`, "hold, fail"}},
+		{"duplicate", "data: a\ndata: b", []string{"twice"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := config.Parse("lanyard.yaml", []byte(tt.text))
+			if !fault.Is(err, fault.Invalid) {
+				t.Fatalf("Parse = %v, want an Invalid fault", err)
+			}
+			for _, part := range tt.want {
+				if !strings.Contains(fault.Public(err), part) {
+					t.Errorf("Parse = %q, want it to contain %q", fault.Public(err), part)
+				}
+			}
+			if strings.Contains(err.Error(), "s3cr3t") {
+				t.Errorf("Parse shows a credential: %q", err)
+			}
+		})
+	}
+}
+
+func TestLoad(t *testing.T) {
+	dir := t.TempDir()
+	missing := filepath.Join(dir, "none.yaml")
+	if c, err := config.Load(missing, false); err != nil || len(c.Connections) != 0 {
+		t.Errorf("Load(missing default) = %v, %v; want an empty configuration", c, err)
+	}
+	if _, err := config.Load(missing, true); !fault.Is(err, fault.Usage) {
+		t.Errorf("Load(missing, named) = %v, want a Usage fault", err)
+	}
+	file := filepath.Join(dir, "lanyard.yaml")
+	if err := os.WriteFile(file, []byte("data: x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if c, err := config.Load(file, true); err != nil || c.Data != "x" || c.File != file {
+		t.Errorf("Load = %+v, %v; want data x", c, err)
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add([]byte(full))
+	f.Add([]byte("connections: {o: {auth: {type: ssws, token: x}}}"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		c, err := config.Parse("lanyard.yaml", data)
+		if (c == nil) == (err == nil) {
+			t.Errorf("Parse = %v, %v; want one of them", c, err)
+		}
+	})
+}

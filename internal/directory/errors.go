@@ -1,0 +1,136 @@
+package directory
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/lanyard-id/lanyard/internal/fault"
+)
+
+// Noun names what sort of object an error speaks of.
+type Noun string
+
+// The nouns.
+const (
+	RealmNoun   Noun = "realm"
+	AccountNoun Noun = "user"
+	GroupNoun   Noun = "group"
+)
+
+// Missing says that an object does not exist. It is the cause of a fault.NotFound.
+type Missing struct {
+	Noun Noun
+	Ref  string // as the caller named it
+}
+
+func (e *Missing) Error() string { return fmt.Sprintf("no %s %q", e.Noun, e.Ref) }
+
+// NotFound returns the fault for an object that does not exist.
+func NotFound(noun Noun, ref string) error {
+	return fault.Wrap(fault.NotFound, &Missing{noun, ref}, "there is no %s %q", noun, ref)
+}
+
+// StateError says that an account's status forbids an operation. It is the
+// cause of a fault.Conflict.
+type StateError struct {
+	Operation Operation
+	Status    Status
+}
+
+func (e *StateError) Error() string { return fmt.Sprintf("%s from %s", e.Operation, e.Status) }
+
+func refused(a *Account, op Operation) error {
+	return fault.Wrap(fault.Conflict, &StateError{op, a.Status}, "%s is not possible while the user is %s", op, a.Status)
+}
+
+// ReadOnlyGroup says that a group cannot be changed in the way asked, because
+// the directory or an application owns it. It is the cause of a fault.Unsupported.
+type ReadOnlyGroup struct{ Type GroupType }
+
+func (e *ReadOnlyGroup) Error() string { return string(e.Type) + " group" }
+
+func readOnly(g *Group) error {
+	return fault.Wrap(fault.Unsupported, &ReadOnlyGroup{g.Type}, "group %q is a %s group and cannot be changed by hand", g.Name(), g.Type)
+}
+
+// Rule is what a value breaks.
+type Rule string
+
+// The rules.
+const (
+	Blank        Rule = "blank"    // required and absent or empty
+	Pattern      Rule = "pattern"  // not an e-mail address
+	TooShort     Rule = "short"    //
+	TooLong      Rule = "long"     //
+	WrongType    Rule = "type"     //
+	Undefined    Rule = "unknown"  // no such attribute
+	Taken        Rule = "taken"    // another object has it
+	Weak         Rule = "weak"     // password policy
+	TooMany      Rule = "many"     // more than Limit entries
+	NeedPassword Rule = "password" // expiring a password that is not there
+	NeedActivate Rule = "activate" // expiring the password of a user that is not activated
+)
+
+// Violation is one thing wrong with what was asked for.
+type Violation struct {
+	Field string // attribute, or "password", "groupIds" ...
+	Rule  Rule
+	Limit int // for TooShort, TooLong and TooMany
+}
+
+// Violations are all things wrong at once. They are the cause of a
+// fault.Invalid, or of a fault.Conflict when the only trouble is a Taken value.
+type Violations []Violation
+
+func (v Violations) Error() string {
+	parts := make([]string, len(v))
+	for i, one := range v {
+		parts[i] = one.Field + ": " + one.words()
+	}
+	return strings.Join(parts, "; ")
+}
+
+func (v Violation) words() string {
+	switch v.Rule {
+	case Blank:
+		return "is required"
+	case Pattern:
+		return "is not an e-mail address"
+	case TooShort:
+		return fmt.Sprintf("is shorter than %d characters", v.Limit)
+	case TooLong:
+		return fmt.Sprintf("is longer than %d characters", v.Limit)
+	case WrongType:
+		return "has the wrong type"
+	case Undefined:
+		return "is not an attribute of the profile"
+	case Taken:
+		return "is taken by another object"
+	case Weak:
+		return "does not meet the password policy"
+	case TooMany:
+		return fmt.Sprintf("has more than %d entries", v.Limit)
+	case NeedPassword:
+		return "is needed to expire it"
+	case NeedActivate:
+		return "can only be expired when the user is activated"
+	}
+	return string(v.Rule)
+}
+
+// err returns nil for no violations.
+func (v Violations) err() error {
+	if len(v) == 0 {
+		return nil
+	}
+	kind := fault.Conflict
+	for _, one := range v {
+		if one.Rule != Taken {
+			kind = fault.Invalid
+		}
+	}
+	return fault.Wrap(kind, v, "%s", v.Error())
+}
+
+// Duplicate returns the fault for a value that another object has.
+func Duplicate(field string) error { return Violations{{Field: field, Rule: Taken}}.err() }

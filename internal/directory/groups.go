@@ -1,0 +1,172 @@
+package directory
+
+import (
+	"context"
+	"time"
+)
+
+// CreateGroup adds an OKTA_GROUP. Violations as for accounts; a name that is
+// taken is a fault.Conflict.
+func (d *Directory) CreateGroup(ctx context.Context, actor, realm string, profile map[string]any) (*Group, error) {
+	if err := checkProfile(oktaGroupProfile, profile, false).err(); err != nil {
+		return nil, err
+	}
+	var g *Group
+	err := d.Store.Update(ctx, func(tx Tx) error {
+		if _, err := tx.Realm(realm); err != nil {
+			return err
+		}
+		now := d.now()
+		g = &Group{
+			ID: d.IDs.Okta("00g"), Realm: realm, Type: OktaGroup, Profile: compact(profile),
+			Created: now, Updated: now, MembershipUpdated: now, Version: 1,
+		}
+		return d.insertGroup(tx, actor, g)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return g, nil
+}
+
+func (d *Directory) insertGroup(tx Tx, actor string, g *Group) error {
+	if err := tx.InsertGroup(g); err != nil {
+		return err
+	}
+	return d.log(tx, g.Created, change{actor: actor, kind: "group.lifecycle.create", realm: g.Realm, target: g.ID, after: g})
+}
+
+// Group returns a group by its id.
+func (d *Directory) Group(ctx context.Context, realm, id string) (g *Group, err error) {
+	err = d.Store.View(ctx, func(r Reader) error {
+		g, err = r.Group(realm, id)
+		return err
+	})
+	return g, err
+}
+
+// Groups returns the groups that a query selects and match accepts, at most
+// limit of them (0: all), in the order of their ids. A nil match accepts all.
+func (d *Directory) Groups(ctx context.Context, q GroupQuery, limit int, match func(*Group) bool) (out []*Group, err error) {
+	err = d.Store.View(ctx, func(r Reader) error {
+		for g, err := range r.Groups(q) {
+			if err != nil {
+				return err
+			}
+			if match != nil && !match(g) {
+				continue
+			}
+			if out = append(out, g); len(out) == limit {
+				break
+			}
+		}
+		return nil
+	})
+	return out, err
+}
+
+// ReplaceGroup replaces the profile of an OKTA_GROUP.
+func (d *Directory) ReplaceGroup(ctx context.Context, actor, realm, id string, profile map[string]any) (*Group, error) {
+	if err := checkProfile(oktaGroupProfile, profile, false).err(); err != nil {
+		return nil, err
+	}
+	var after *Group
+	err := d.Store.Update(ctx, func(tx Tx) error {
+		before, err := tx.Group(realm, id)
+		if err != nil {
+			return err
+		}
+		if before.Type != OktaGroup {
+			return readOnly(before)
+		}
+		after = before.clone()
+		after.Profile, after.Updated, after.Version = compact(profile), d.now(), before.Version+1
+		if err := tx.UpdateGroup(after); err != nil {
+			return err
+		}
+		return d.log(tx, after.Updated, change{actor: actor, kind: "group.profile.update", realm: realm, target: id, before: before, after: after})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return after, nil
+}
+
+// DeleteGroup removes a group and its memberships. Built-in groups stay.
+func (d *Directory) DeleteGroup(ctx context.Context, actor, realm, id string) error {
+	return d.Store.Update(ctx, func(tx Tx) error {
+		g, err := tx.Group(realm, id)
+		if err != nil {
+			return err
+		}
+		if g.Type == BuiltIn {
+			return readOnly(g)
+		}
+		if err := tx.DeleteGroup(realm, id); err != nil {
+			return err
+		}
+		return d.log(tx, d.now(), change{actor: actor, kind: "group.lifecycle.delete", realm: realm, target: id, before: g})
+	})
+}
+
+// AddMember puts an account into an OKTA_GROUP; one that is in it already
+// stays, and nothing is logged.
+func (d *Directory) AddMember(ctx context.Context, actor, realm, group, ref string) error {
+	return d.Store.Update(ctx, func(tx Tx) error {
+		g, a, err := membership(tx, realm, group, ref)
+		if err != nil {
+			return err
+		}
+		return d.addMember(tx, actor, g, a, d.now())
+	})
+}
+
+// RemoveMember takes an account out of an OKTA_GROUP; one that is not in it is
+// no error, and nothing is logged.
+func (d *Directory) RemoveMember(ctx context.Context, actor, realm, group, ref string) error {
+	return d.Store.Update(ctx, func(tx Tx) error {
+		g, a, err := membership(tx, realm, group, ref)
+		if err != nil {
+			return err
+		}
+		now := d.now()
+		removed, err := tx.RemoveMember(realm, g.ID, a.ID, now)
+		if err != nil || !removed {
+			return err
+		}
+		return d.log(tx, now, change{
+			actor: actor, kind: "group.user_membership.remove", realm: realm, target: a.ID,
+			before: Membership{Group: g.ID, Account: a.ID},
+		})
+	})
+}
+
+// membership finds both ends and makes sure that the group takes members by hand.
+func membership(tx Tx, realm, group, ref string) (*Group, *Account, error) {
+	g, err := tx.Group(realm, group)
+	if err != nil {
+		return nil, nil, err
+	}
+	a, err := find(tx, realm, ref)
+	if err != nil {
+		return nil, nil, err
+	}
+	if g.Type != OktaGroup {
+		return nil, nil, readOnly(g)
+	}
+	return g, a, nil
+}
+
+func (d *Directory) addMember(tx Tx, actor string, g *Group, a *Account, now time.Time) error {
+	if g.Type != OktaGroup {
+		return readOnly(g)
+	}
+	added, err := tx.AddMember(g.Realm, g.ID, a.ID, now)
+	if err != nil || !added {
+		return err
+	}
+	return d.log(tx, now, change{
+		actor: actor, kind: "group.user_membership.add", realm: g.Realm, target: a.ID,
+		after: Membership{Group: g.ID, Account: a.ID},
+	})
+}

@@ -1,0 +1,104 @@
+package directory
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"encoding/hex"
+	"io"
+	"sync"
+	"time"
+)
+
+// IDs makes identifiers in the providers' forms. They grow with time, so that
+// ordering by identifier is ordering by creation, as lists and cursors expect.
+// Two IDs with the same clock and random source make the same identifiers.
+type IDs struct {
+	Clock  func() time.Time
+	Random io.Reader
+
+	mu   sync.Mutex // guards Random and last
+	last uint64
+}
+
+const (
+	base62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz" // in byte order
+	// cell is the suffix that tells on which of Okta's cells an org lives.
+	cell = "1d7"
+)
+
+// Okta returns a 20-character identifier: a prefix of three characters (00u
+// user, 00g group ...), 14 letters and digits, and the cell's suffix.
+func (g *IDs) Okta(prefix string) string {
+	stamp, noise := g.next()
+	b := make([]byte, 14)
+	encode62(b[:8], stamp)
+	encode62(b[8:], noise)
+	return prefix + string(b) + cell
+}
+
+// Object returns 24 hexadecimal digits, as MongoDB makes them and Auth0 shows
+// them: seconds since 1970, then eight bytes of counter and noise.
+func (g *IDs) Object() string {
+	stamp, noise := g.next()
+	var b [12]byte
+	binary.BigEndian.PutUint32(b[:4], uint32(stamp/ticks))
+	binary.BigEndian.PutUint32(b[4:8], uint32(stamp%ticks))
+	binary.BigEndian.PutUint32(b[8:], uint32(noise))
+	return hex.EncodeToString(b[:])
+}
+
+// Token returns n random characters that are safe in a URL.
+func (g *IDs) Token(n int) string {
+	const alphabet = base62 + "-_"
+	b := make([]byte, n)
+	g.read(b)
+	for i := range b {
+		b[i] = alphabet[b[i]&63]
+	}
+	return string(b)
+}
+
+// Hex returns n random hexadecimal digits.
+func (g *IDs) Hex(n int) string {
+	b := make([]byte, (n+1)/2)
+	g.read(b)
+	return hex.EncodeToString(b)[:n]
+}
+
+// ticks is how many stamps a second has: fine enough that the stamp, which
+// never repeats, does not run ahead of the clock.
+const ticks = 50_000
+
+// next returns a stamp that is greater than all before it, and noise.
+func (g *IDs) next() (stamp, noise uint64) {
+	now := g.Clock()
+	stamp = uint64(now.Unix())*ticks + uint64(now.Nanosecond())/(1_000_000_000/ticks)
+	var b [8]byte
+	g.read(b[:])
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if stamp <= g.last {
+		stamp = g.last + 1
+	}
+	g.last = stamp
+	return stamp, binary.BigEndian.Uint64(b[:])
+}
+
+// read fills b with random bytes. crypto/rand never fails; a test's source
+// that ends leaves zeros.
+func (g *IDs) read(b []byte) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	_, _ = io.ReadFull(g.Random, b)
+}
+
+// encode62 writes n in base 62, highest digit first, cut to the size of b.
+func encode62(b []byte, n uint64) {
+	for i := len(b) - 1; i >= 0; i-- {
+		b[i] = base62[n%62]
+		n /= 62
+	}
+}
+
+// NewIDs returns a generator on the given clock and the system's randomness.
+func NewIDs(clock func() time.Time) *IDs { return &IDs{Clock: clock, Random: rand.Reader} }

@@ -1,0 +1,114 @@
+package directory
+
+import (
+	"context"
+	"encoding/json"
+	"iter"
+	"time"
+)
+
+// Store keeps a directory. Its contract is tested by internal/store/storetest.
+type Store interface {
+	// Update runs f in one transaction that may read and write. It commits
+	// when f returns nil and is on disk when Update returns; otherwise nothing
+	// has changed. Updates happen one after the other: what f reads stays true
+	// until the commit. The error of f is returned as it is.
+	Update(ctx context.Context, f func(Tx) error) error
+
+	// View runs f on one consistent snapshot.
+	View(ctx context.Context, f func(Reader) error) error
+}
+
+// Reader reads a directory inside a transaction. Single look-ups answer
+// fault.NotFound with a *Missing when there is no such object. No other method
+// may be called while a sequence is being ranged over.
+type Reader interface {
+	Realm(id string) (*Realm, error)
+	Account(realm, id string) (*Account, error)
+	// AccountByKey finds the account that has a key.
+	AccountByKey(realm string, k Key) (*Account, error)
+	// Accounts yields accounts ordered by realm and id. An error ends the sequence.
+	Accounts(q AccountQuery) iter.Seq2[*Account, error]
+	// Secret returns the credentials of an account, zero when it has none.
+	Secret(realm, account string) (Secret, error)
+
+	Group(realm, id string) (*Group, error)
+	// Groups yields groups ordered by realm and id. An error ends the sequence.
+	Groups(q GroupQuery) iter.Seq2[*Group, error]
+
+	// Changes returns at most limit entries of the change log whose number is
+	// greater than after, in order.
+	Changes(after int64, limit int) ([]Change, error)
+}
+
+// Tx reads and writes a directory inside a transaction.
+type Tx interface {
+	Reader
+
+	InsertRealm(r *Realm) error
+
+	// InsertAccount adds an account and its keys. A taken key is a
+	// fault.Conflict with Violations; an id that exists, a plain fault.Conflict.
+	InsertAccount(a *Account, keys []Key) error
+	// UpdateAccount replaces the account whose version is a.Version-1;
+	// fault.Stale when the stored version is another, fault.NotFound when the
+	// account is gone. Keys as for InsertAccount.
+	UpdateAccount(a *Account, keys []Key) error
+	// DeleteAccount removes an account with its keys, credentials and memberships.
+	DeleteAccount(realm, id string) error
+	// PutSecret replaces the credentials of an account; a zero Secret removes them.
+	PutSecret(realm, account string, s Secret) error
+
+	// InsertGroup, UpdateGroup and DeleteGroup follow the same rules; the name
+	// is unique in the realm unless Group.Key is empty.
+	InsertGroup(g *Group) error
+	UpdateGroup(g *Group) error
+	DeleteGroup(realm, id string) error
+
+	// AddMember puts an account into a group and reports whether it was not in
+	// it before. RemoveMember reports whether it was. Both set the group's
+	// MembershipUpdated to at when it is not zero and something changed. Group
+	// and account must exist.
+	AddMember(realm, group, account string, at time.Time) (bool, error)
+	RemoveMember(realm, group, account string, at time.Time) (bool, error)
+
+	// Append adds an entry to the change log and numbers it. Numbers grow in
+	// the order of commits, so a reader with a cursor misses nothing.
+	Append(c Change) error
+}
+
+// AccountQuery selects accounts. The zero value selects all.
+type AccountQuery struct {
+	Realm     string // empty: all realms
+	After     string // id; the accounts behind it in the order
+	Email     string // folded
+	KeyPrefix *Key   // accounts with a key whose value starts so
+	Group     string // members of this group
+}
+
+// GroupQuery selects groups. The zero value selects all.
+type GroupQuery struct {
+	Realm  string
+	After  string
+	Name   string // folded
+	Member string // groups that this account is in
+	Type   GroupType
+}
+
+// Change is one entry of the change log.
+type Change struct {
+	Seq    int64           `json:"seq"`
+	At     time.Time       `json:"at"`
+	Actor  string          `json:"actor"`
+	Kind   string          `json:"kind"` // Okta's event type names: "user.lifecycle.create"
+	Realm  string          `json:"realm"`
+	Target string          `json:"target"`           // id of the account or group
+	Before json.RawMessage `json:"before,omitempty"` // Account, Group or Membership; absent when it did not exist
+	After  json.RawMessage `json:"after,omitempty"`  // absent when it is gone
+}
+
+// Membership is what the change log says of a member who came or went.
+type Membership struct {
+	Group   string `json:"group"`
+	Account string `json:"account"`
+}

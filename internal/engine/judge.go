@@ -1,0 +1,400 @@
+package engine
+
+import (
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/lanyard-id/lanyard/internal/arazzo/expr"
+	"github.com/lanyard-id/lanyard/internal/fault"
+	"github.com/lanyard-id/lanyard/internal/openapi"
+	"github.com/lanyard-id/lanyard/internal/plan"
+	"github.com/lanyard-id/lanyard/internal/value"
+)
+
+// outcome is what came of an attempt.
+type outcome struct {
+	ok       bool
+	message  string // why it failed
+	status   int
+	criteria []expr.Result
+	data     *expr.Data // with the response, when there is one
+	header   http.Header
+	doubt    bool // it was sent, not answered, and may not be repeated
+}
+
+// judge ends an attempt: outputs, then the action that follows (N53-N63).
+func (t *turn) judge(o outcome) {
+	f := t.s.top()
+	step := t.m.step(f)
+	if o.data == nil {
+		o.data = t.scope(f, nil, nil)
+	}
+	n := Note{
+		Kind: NoteStep, Workflow: t.m.workflow(f).ID, Step: step.ID, Visit: f.Visit.Number, Attempt: f.Visit.Attempt,
+		Depth: len(t.s.Frames) - 1, StatusCode: o.status, Criteria: o.criteria, Status: StepSucceeded, Message: o.message,
+	}
+	if !o.ok {
+		n.Status = StepFailed
+	}
+	if o.ok || o.data.Response != nil {
+		n.Outputs, n.Unset = t.outputs(f, step, o.data)
+	}
+	o.data.Steps = f.Outputs
+	if o.ok {
+		f.Passed = with(f.Passed, f.Step, true)
+		t.follow(f, step.OnSuccess, o, n)
+		return
+	}
+	if !o.doubt {
+		t.frozen = t.s.Frames
+	}
+	t.follow(f, step.OnFailure, o, n)
+}
+
+// outputs evaluates a step's outputs. One without a value is left unset: what
+// reads it later fails there, and find-or-end flows never do.
+func (t *turn) outputs(f *frame, step *plan.Step, data *expr.Data) (out map[string]any, unset []string) {
+	out = map[string]any{}
+	if step.Workflow != plan.None {
+		for name, v := range data.Outputs {
+			out[name] = v // reachable by the step's name even without naming it (A6)
+		}
+	}
+	for _, o := range step.Outputs {
+		v, err := o.Eval(data)
+		if err != nil {
+			unset = append(unset, o.Name)
+			delete(out, o.Name)
+			continue
+		}
+		out[o.Name] = v
+	}
+	f.Outputs = with(f.Outputs, step.ID, out)
+	return out, unset
+}
+
+// evaluate judges a criteria list: all must pass (N40).
+func evaluate(criteria []expr.Criterion, data *expr.Data) ([]expr.Result, bool) {
+	results := make([]expr.Result, len(criteria))
+	pass := true
+	for i := range criteria {
+		results[i] = criteria[i].Eval(data)
+		pass = pass && results[i].Pass
+	}
+	return results, pass
+}
+
+// failedCriteria words the first criterion that did not pass, with what its
+// operands were.
+func failedCriteria(results []expr.Result) string {
+	for _, r := range results {
+		if r.Pass {
+			continue
+		}
+		var seen []string
+		for _, o := range r.Operands {
+			got := "nothing"
+			if !o.Missing {
+				got = shorten(value.Text(o.Value))
+			}
+			seen = append(seen, o.Expression+" is "+got)
+		}
+		msg := fmt.Sprintf("the criterion %q was not met", r.Condition)
+		if len(seen) > 0 {
+			msg += ": " + strings.Join(seen, ", ")
+		}
+		if r.Reason != "" {
+			msg += " (" + r.Reason + ")"
+		}
+		return msg
+	}
+	return ""
+}
+
+// shorten bounds a value quoted in a message.
+func shorten(s string) string {
+	const most = 120
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "") + "..."
+}
+
+// answered judges the answer to a call.
+func (t *turn) answered(w waiting, a *Answer) {
+	f := t.s.top()
+	if w.Kind == waitLookup {
+		t.lookedUp(f, w, a)
+		return
+	}
+	step := t.m.step(f)
+	if a.Failure != nil {
+		t.broken(f, step, w, a.Failure)
+		return
+	}
+	o := t.assess(f, step, w, a)
+	if !o.ok && t.alreadyDone(f, step, w, a) {
+		return
+	}
+	if a.Status >= http.StatusInternalServerError {
+		f.Visit.Doubt = true // it may have taken effect before it failed
+	}
+	t.judge(o)
+}
+
+// assess holds a response against the step's criteria.
+func (t *turn) assess(f *frame, step *plan.Step, w waiting, a *Answer) outcome {
+	data := t.scope(f, sent(step.Operation, w, a), response(a))
+	o := outcome{status: a.Status, data: data, header: a.Header}
+	if len(step.Criteria) == 0 {
+		o.ok = a.Status/100 == 2 || t.m.plan.Profile.SuccessWithoutCriteria == "any" // A1
+		if !o.ok {
+			o.message = fmt.Sprintf("the answer was %d, and without successCriteria only 2xx counts as success", a.Status)
+		}
+		return o
+	}
+	o.criteria, o.ok = evaluate(step.Criteria, data)
+	if !o.ok {
+		o.message = failedCriteria(o.criteria) + declaredHint(step.Operation, a.Status)
+	}
+	return o
+}
+
+// declaredHint helps when a criterion contradicts the API's description.
+func declaredHint(op *plan.Operation, status int) string {
+	if status/100 == 2 && op.Declares(status) {
+		return fmt.Sprintf(" (the description of %s declares %d as success)", opName(op), status)
+	}
+	return ""
+}
+
+func opName(op *plan.Operation) string {
+	if op.ID != "" {
+		return op.ID
+	}
+	return op.Method + " " + op.Path
+}
+
+// sent is the request as expressions see it: what was really sent of what the
+// operation declares (N26, A23).
+func sent(op *plan.Operation, w waiting, a *Answer) *expr.Request {
+	r := &expr.Request{URL: a.URL, Method: op.Method}
+	if w.Request == nil {
+		return r
+	}
+	r.Method, r.Header, r.Path, r.Query = w.Request.Method, w.Request.Header, w.Request.PathValues, w.Request.QueryValues
+	if r.URL == "" {
+		r.URL = target(w.Request)
+	}
+	r.Body, r.HasBody = w.Body, w.Request.Body != nil
+	return r
+}
+
+// target is the request's path and query, for a driver that knows no server.
+func target(r *openapi.Request) string {
+	if r.Query == "" {
+		return r.Path
+	}
+	return r.Path + "?" + r.Query
+}
+
+// response decodes an answer for expressions.
+func response(a *Answer) *expr.Response {
+	r := &expr.Response{Status: a.Status, Header: a.Header}
+	switch {
+	case a.JSON != nil:
+		v, err := value.Decode(a.JSON)
+		r.Body, r.HasBody = v, err == nil
+		if s, ok := v.(string); ok {
+			r.Text = s
+		}
+	case a.Text != nil:
+		r.Body, r.HasBody, r.Text = *a.Text, true, *a.Text
+	case len(a.Bytes) > 0:
+		r.Body, r.HasBody = base64.StdEncoding.EncodeToString(a.Bytes), true
+	}
+	return r
+}
+
+// follow takes the first action whose criteria all pass (N54), or the default.
+func (t *turn) follow(f *frame, actions []plan.Action, o outcome, n Note) {
+	for i := range actions {
+		a := &actions[i]
+		results, pass := evaluate(a.Criteria, o.data)
+		seen := Considered{Name: a.Name, Matched: pass, Criteria: results}
+		if pass && a.Kind == plan.Retry && f.Visit.Retries[i] >= a.RetryLimit {
+			seen.Why = fmt.Sprintf("its limit of %d retries is used up", a.RetryLimit)
+			pass = false
+		}
+		n.Considered = append(n.Considered, seen)
+		if pass {
+			t.act(f, i, a, o, n)
+			return
+		}
+	}
+	switch {
+	case o.ok:
+		n.Action = &Taken{Type: "next"}
+		t.note(n)
+		t.next(f)
+	case o.doubt:
+		n.Action = &Taken{Type: "hold", Why: "the call may have taken effect"}
+		t.note(n)
+		t.hold(f, o.message)
+	default:
+		n.Action = &Taken{Type: "fail", Why: "no failure action applies"}
+		t.note(n)
+		t.end(false, fmt.Sprintf("step %s failed: %s", n.Step, o.message))
+	}
+}
+
+// next goes on behind the current step, or ends a detour of one step.
+func (t *turn) next(f *frame) {
+	f.Visit = visit{}
+	if f.Single {
+		t.end(true, "")
+		return
+	}
+	f.Step++
+}
+
+// act carries out one action.
+func (t *turn) act(f *frame, index int, a *plan.Action, o outcome, n Note) {
+	w := t.m.workflow(f)
+	n.Action = &Taken{Name: a.Name, Type: string(a.Kind)}
+	switch {
+	case a.Step != plan.None:
+		n.Action.Target = w.Steps[a.Step].ID
+	case a.Workflow != plan.None:
+		n.Action.Target = t.m.plan.Workflows[a.Workflow].ID
+	}
+	if a.Kind == plan.Retry {
+		t.retry(f, index, a, o, n)
+		return
+	}
+	t.note(n)
+	switch {
+	case a.Kind == plan.End && o.ok:
+		f.Visit = visit{}
+		t.end(true, "")
+	case a.Kind == plan.End: // A3
+		t.end(false, fmt.Sprintf("step %s failed and the run was ended by action %s: %s", n.Step, a.Name, o.message))
+	case a.Workflow != plan.None:
+		t.transfer(f, a, o.data)
+	default:
+		f.Step, f.Visit = a.Step, visit{}
+	}
+}
+
+// transfer replaces the workflow by another for good (N58, A5).
+func (t *turn) transfer(f *frame, a *plan.Action, data *expr.Data) {
+	target := t.m.plan.Workflows[a.Workflow]
+	inputs, err := t.arguments(f, a.Params, data)
+	if err == nil {
+		inputs, err = target.Prepare(inputs)
+	}
+	if err != nil {
+		t.end(false, fmt.Sprintf("action %s could not start workflow %s: %s", a.Name, target.ID, fault.Public(err)))
+		return
+	}
+	if t.s.Visits++; t.s.Visits > t.m.plan.Profile.StepBudget() { // a workflow may transfer to itself
+		t.abort(fmt.Sprintf("workflow %s was entered once more after %d step visits, the limit: the document loops", target.ID, t.m.plan.Profile.StepBudget()))
+		return
+	}
+	next := frame{Workflow: a.Workflow, Role: f.Role, Inputs: inputs, Deadline: f.Deadline}
+	t.s.Frames[len(t.s.Frames)-1] = next
+}
+
+// retry repeats the step after a wait, and after whatever the action refers to
+// (N59-N62, A13-A15).
+func (t *turn) retry(f *frame, index int, a *plan.Action, o outcome, n Note) {
+	if o.doubt {
+		n.Action = &Taken{Name: a.Name, Type: "hold", Why: "a retry would repeat a call that may have taken effect"}
+		t.note(n)
+		t.hold(f, o.message)
+		return
+	}
+	f.Visit.Retries = with(f.Visit.Retries, index, f.Visit.Retries[index]+1)
+	wait, why := t.delay(a, o)
+	n.Kind, n.Action.Wait, n.Action.Why = NoteAttempt, wait.Seconds(), why
+	t.note(n)
+	if wait <= 0 {
+		t.detour(f, a)
+		return
+	}
+	t.s.NextID++
+	t.s.Waiting = &waiting{Kind: waitTimer, ID: t.s.NextID, Action: index, After: wait}
+	t.out.Command = Command{Kind: TimerCommand, Timer: &Timer{ID: t.s.NextID, After: wait, Step: n.Step}}
+}
+
+// fired goes on with a retry that has waited.
+func (t *turn) fired(w waiting) {
+	if t.expired() {
+		return
+	}
+	f := t.s.top()
+	t.detour(f, &t.m.step(f).OnFailure[w.Action])
+}
+
+// detour runs what a retry refers to before the step is tried again (N61).
+func (t *turn) detour(f *frame, a *plan.Action) {
+	switch {
+	case a.Step != plan.None:
+		d := *f
+		d.Role, d.Single, d.Step, d.Visit, d.Deadline = roleDetour, true, a.Step, visit{}, time.Time{}
+		t.push(d)
+	case a.Workflow != plan.None:
+		target := t.m.plan.Workflows[a.Workflow]
+		inputs, err := t.arguments(f, a.Params, t.scope(f, nil, nil))
+		if err == nil {
+			inputs, err = target.Prepare(inputs)
+		}
+		if err != nil {
+			t.note(Note{Kind: NoteWarning, Workflow: t.m.workflow(f).ID, Step: t.m.step(f).ID, Message: "workflow " + target.ID + " was not run before the retry: " + fault.Public(err)})
+			t.attempt(f)
+			return
+		}
+		t.push(frame{Workflow: a.Workflow, Role: roleDetour, Inputs: inputs})
+	default:
+		t.attempt(f)
+	}
+}
+
+// delay is how long to wait before a retry: the response's Retry-After before
+// the action's retryAfter (N60, A14), never longer than the cap.
+func (t *turn) delay(a *plan.Action, o outcome) (wait time.Duration, why string) {
+	wait, why = a.RetryAfter, "retryAfter"
+	if t.m.plan.Profile.RetryAfter != "ignore" {
+		if asked, ok := retryAfter(o.header, t.now); ok {
+			wait, why = asked, "the Retry-After header"
+		}
+	}
+	if most := t.m.plan.Profile.WaitCap(); wait > most {
+		wait, why = most, why+", cut to the limit"
+	}
+	if wait <= 0 {
+		return 0, ""
+	}
+	return wait, why
+}
+
+// retryAfter reads the header: seconds or an HTTP date (RFC 9110 10.2.3).
+func retryAfter(h http.Header, now time.Time) (time.Duration, bool) {
+	for name, values := range h {
+		if !strings.EqualFold(name, "Retry-After") || len(values) == 0 {
+			continue
+		}
+		text := strings.TrimSpace(values[0])
+		if n, err := strconv.ParseUint(text, 10, 31); err == nil {
+			return time.Duration(n) * time.Second, true
+		}
+		if at, err := http.ParseTime(text); err == nil {
+			return max(at.Sub(now), 0), true
+		}
+	}
+	return 0, false
+}

@@ -1,0 +1,254 @@
+package engine
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+
+	"github.com/lanyard-id/lanyard/internal/arazzo/expr"
+	"github.com/lanyard-id/lanyard/internal/fault"
+	"github.com/lanyard-id/lanyard/internal/openapi"
+	"github.com/lanyard-id/lanyard/internal/plan"
+	"github.com/lanyard-id/lanyard/internal/run"
+	"github.com/lanyard-id/lanyard/internal/value"
+)
+
+// settleKind says what asked for a look-up, and so what its finding leads to.
+type settleKind string
+
+const (
+	settleCrash  settleKind = "crash"  // the driver stopped: not found means send it
+	settleLive   settleKind = "live"   // the answer was lost: not found means that the step failed
+	settleDone   settleKind = "done"   // a status said "already done": the look-up fetches what is there
+	settlePerson settleKind = "person" // a person asked to try again: as after a crash
+)
+
+// interrupted decides about a call whose answer was not recorded when the
+// driver stopped.
+func (t *turn) interrupted(w waiting, reason string) {
+	f := t.s.top()
+	if w.Kind == waitLookup {
+		t.doubtNote(f, "the look-up was interrupted and is made again")
+		w.Reason = ""
+		t.send(f, w)
+		return
+	}
+	t.settle(f, w, settleCrash, reason)
+}
+
+// settle finds out about a call in doubt by the step's rule: look it up, or send
+// it again where that is harmless; else a person has to decide.
+func (t *turn) settle(f *frame, w waiting, kind settleKind, reason string) {
+	step := t.m.step(f)
+	rule := step.Idempotency
+	switch {
+	case step.Operation.Effect() == plan.Reads:
+		t.doubtNote(f, reason+"; it only reads, so it is sent again")
+		t.send(f, waiting{Kind: waitCall, Request: w.Request, Body: w.Body})
+	case rule != nil && rule.Lookup != nil:
+		t.doubtNote(f, reason+"; it is looked up")
+		t.lookUp(f, w, kind, nil)
+	case rule != nil && (rule.Key != nil || len(rule.Done) > 0):
+		f.Visit.Doubt = true
+		t.doubtNote(f, reason+"; by the step's idempotency rule it is sent again")
+		t.send(f, waiting{Kind: waitCall, Request: w.Request, Body: w.Body})
+	case step.Operation.Repeatable():
+		f.Visit.Doubt = true
+		t.doubtNote(f, reason+fmt.Sprintf("; %s may be repeated, so it is sent again", step.Operation.Method))
+		t.send(f, waiting{Kind: waitCall, Request: w.Request, Body: w.Body})
+	default:
+		t.hold(f, reason)
+	}
+}
+
+// attemptAgain sends the step's call once more within the same attempt.
+func (t *turn) attemptAgain(f *frame) {
+	w, err := t.request(f, t.m.step(f))
+	if err != nil {
+		t.judge(outcome{message: "nothing was sent: " + message(err)})
+		return
+	}
+	t.send(f, w)
+}
+
+func (t *turn) doubtNote(f *frame, text string) {
+	t.note(Note{Kind: NoteDoubt, Workflow: t.m.workflow(f).ID, Step: t.m.step(f).ID, Visit: f.Visit.Number, Attempt: f.Visit.Attempt, Message: text})
+}
+
+// hold stops the run until a person decides.
+func (t *turn) hold(f *frame, reason string) {
+	step := t.m.step(f)
+	f.Visit.Doubt = true
+	reason = fmt.Sprintf("step %s is in doubt: %s", step.ID, reason)
+	remedy := "find out whether it took effect, then use runs skip (it did), runs retry (it did not) or runs cancel"
+	t.s.Status, t.s.Reason = run.Held, reason
+	t.s.NextID++
+	t.s.Waiting = &waiting{Kind: waitPerson, ID: t.s.NextID, Reason: reason, Remedy: remedy}
+	t.doubtNote(f, reason)
+	t.out.Command = Command{Kind: HoldCommand, Hold: &Hold{Step: step.ID, Reason: reason, Remedy: remedy}}
+}
+
+// broken judges a call that got no response. If the request never left, the
+// step has simply failed (N67); if it may have arrived, it is in doubt.
+func (t *turn) broken(f *frame, step *plan.Step, w waiting, failure *Failure) {
+	o := outcome{message: failure.Message}
+	rule := step.Idempotency
+	if !failure.Sent || step.Operation.Effect() == plan.Reads {
+		t.judge(o)
+		return
+	}
+	f.Visit.Doubt = true
+	if rule != nil && rule.Lookup != nil {
+		t.doubtNote(f, failure.Message+"; whether it took effect is looked up")
+		t.lookUp(f, w, settleLive, failure)
+		return
+	}
+	byRule := rule != nil && (rule.Key != nil || len(rule.Done) > 0)
+	o.doubt = !byRule && !step.Operation.Repeatable() && t.m.plan.Profile.OnDoubt != "fail"
+	t.judge(o)
+}
+
+// alreadyDone reports whether a refusal means that an earlier attempt took
+// effect, and if so goes on as after a success.
+func (t *turn) alreadyDone(f *frame, step *plan.Step, w waiting, a *Answer) bool {
+	rule := step.Idempotency
+	if rule == nil || !f.Visit.Doubt || !slices.Contains(rule.Done, a.Status) {
+		return false
+	}
+	said := fmt.Sprintf("the answer %d means that it was done before", a.Status)
+	if rule.Lookup != nil {
+		t.doubtNote(f, said+"; it is looked up")
+		t.lookUp(f, w, settleDone, nil)
+		return true
+	}
+	t.doubtNote(f, said)
+	t.judge(outcome{ok: true, status: a.Status, header: a.Header, data: t.scope(f, sent(step.Operation, w, a), response(a))})
+	return true
+}
+
+// lookUp sends the rule's look-up.
+func (t *turn) lookUp(f *frame, w waiting, kind settleKind, failure *Failure) {
+	look := t.m.step(f).Idempotency.Lookup
+	params, err := t.params(f, look.Params, t.scope(f, nil, nil))
+	var request *openapi.Request
+	if err == nil {
+		request, err = look.Operation.Render(params, nil)
+	}
+	if err != nil {
+		t.hold(f, "it cannot be looked up: "+fault.Public(err))
+		return
+	}
+	t.send(f, waiting{Kind: waitLookup, Request: request, Settle: kind, Failed: failure})
+}
+
+// lookedUp decides by what a look-up found.
+func (t *turn) lookedUp(f *frame, w waiting, a *Answer) {
+	step := t.m.step(f)
+	look := step.Idempotency.Lookup
+	if a.Failure != nil {
+		t.hold(f, "the look-up failed: "+a.Failure.Message)
+		return
+	}
+	if a.Status/100 != 2 && a.Status != http.StatusNotFound {
+		t.hold(f, fmt.Sprintf("the look-up was answered with %d", a.Status))
+		return
+	}
+	data := t.scope(f, sent(look.Operation, w, a), response(a))
+	if body, found := t.found(look, data); found {
+		t.doubtNote(f, "the look-up found it: the call took effect")
+		data.Response = &expr.Response{Status: t.presumed(step), Header: a.Header, Body: body, HasBody: true}
+		t.judge(outcome{ok: true, status: data.Response.Status, data: data})
+		return
+	}
+	switch w.Settle {
+	case settleLive:
+		t.doubtNote(f, "the look-up did not find it: the call took no effect")
+		t.judge(outcome{message: w.Failed.Message})
+	case settleDone:
+		t.hold(f, "the answer said that it was done before, but the look-up does not find it")
+	default:
+		t.doubtNote(f, "the look-up did not find it: it is sent")
+		f.Visit.Doubt = true
+		t.attemptAgain(f)
+	}
+}
+
+// found holds a look-up's response against the rule and returns what stands for
+// the step's response body.
+func (t *turn) found(look *plan.Lookup, data *expr.Data) (body any, ok bool) {
+	body = data.Response.Body
+	if look.Body != nil {
+		v, err := expr.Resolve(*look.Body, data)
+		if err != nil {
+			return nil, false
+		}
+		body = v
+	}
+	if data.Response.Status/100 != 2 {
+		return nil, false
+	}
+	if look.Found != nil {
+		return body, look.Found.Eval(data).Pass
+	}
+	switch b := body.(type) {
+	case nil:
+		return nil, false
+	case []any:
+		return body, len(b) > 0
+	case map[string]any:
+		return body, len(b) > 0
+	}
+	return body, true
+}
+
+// presumed is the status that a call which took effect is taken to have had:
+// the first success that its description declares.
+func (t *turn) presumed(step *plan.Step) int {
+	if declared := step.Operation.SuccessStatuses(); len(declared) > 0 {
+		return declared[0]
+	}
+	return http.StatusOK
+}
+
+// decided carries out what a person decided about a held or failed run.
+func (t *turn) decided(e Event) error {
+	held := t.s.Status == run.Held && t.s.Waiting != nil && t.s.Waiting.Kind == waitPerson
+	if !held && (t.s.Status != run.Failed || len(t.s.Frames) == 0 || e.Kind == Resumed) {
+		return conflict("the run is %s: nothing waits for that decision", t.s.Status)
+	}
+	t.s.Status, t.s.Reason, t.s.Outputs, t.s.Waiting = run.Running, "", nil, nil
+	f := t.s.top()
+	step := t.m.step(f)
+	switch e.Kind {
+	case Resumed:
+		w, err := t.request(f, step)
+		if err != nil {
+			return err
+		}
+		t.settle(f, w, settlePerson, "a person asked to settle it")
+	case Retried:
+		doubt := f.Visit.Doubt
+		f.Visit = visit{Number: f.Visit.Number, Attempt: f.Visit.Attempt, Doubt: doubt}
+		t.note(Note{Kind: NoteWarning, Workflow: t.m.workflow(f).ID, Step: step.ID, Visit: f.Visit.Number, Message: by(e, "let it be sent again")})
+		t.attempt(f)
+	case Skipped:
+		outputs, _ := value.Clone(e.Outputs).(map[string]any)
+		if outputs == nil {
+			outputs = map[string]any{}
+		}
+		f.Outputs = with(f.Outputs, step.ID, outputs)
+		f.Passed = with(f.Passed, f.Step, true)
+		n := Note{Kind: NoteStep, Workflow: t.m.workflow(f).ID, Step: step.ID, Visit: f.Visit.Number, Attempt: f.Visit.Attempt,
+			Depth: len(t.s.Frames) - 1, Status: StepSkipped, Outputs: outputs, Message: by(e, "skipped it and gave its outputs")}
+		t.follow(f, step.OnSuccess, outcome{ok: true, data: t.scope(f, nil, nil)}, n)
+	}
+	return nil
+}
+
+func by(e Event, what string) string {
+	who := e.By
+	if who == "" {
+		who = "a person"
+	}
+	return who + " " + what
+}

@@ -1,0 +1,227 @@
+package plan
+
+import (
+	"errors"
+	"fmt"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/dlclark/regexp2"
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"golang.org/x/text/language"
+	"golang.org/x/text/message"
+
+	"github.com/lanyard-id/lanyard/internal/fault"
+	"github.com/lanyard-id/lanyard/internal/value"
+)
+
+// inputs is a workflow's compiled input schema (N76).
+type inputs struct {
+	schema   *jsonschema.Schema // nil: anything goes
+	raw      map[string]any     // the schema, for defaults; nil without one
+	declared map[string]bool
+	required map[string]bool
+}
+
+// patternTimeout bounds one match of a schema's pattern.
+const patternTimeout = 250 * time.Millisecond
+
+// ecmaPattern lets schemas use ECMA-262 patterns, look-ahead included, which
+// Go's own regexp cannot compile.
+type ecmaPattern regexp2.Regexp
+
+func (p *ecmaPattern) MatchString(s string) bool {
+	ok, err := (*regexp2.Regexp)(p).MatchString(s)
+	return err == nil && ok
+}
+
+func (p *ecmaPattern) String() string { return (*regexp2.Regexp)(p).String() }
+
+func compilePattern(s string) (jsonschema.Regexp, error) {
+	re, err := regexp2.Compile(s, regexp2.ECMAScript|regexp2.Unicode)
+	if err != nil {
+		return nil, err
+	}
+	re.MatchTimeout = patternTimeout
+	return (*ecmaPattern)(re), nil
+}
+
+// compileInputs prepares a workflow's inputs schema; raw is nil without one.
+func compileInputs(raw any) (inputs, error) {
+	in := inputs{declared: map[string]bool{}, required: map[string]bool{}}
+	object, ok := raw.(map[string]any)
+	if !ok {
+		return in, nil
+	}
+	in.raw = object
+	if props, ok := object["properties"].(map[string]any); ok {
+		for name := range props {
+			in.declared[name] = true
+		}
+	}
+	if required, ok := object["required"].([]any); ok {
+		for _, name := range required {
+			if name, ok := name.(string); ok {
+				in.required[name] = true
+			}
+		}
+	}
+	const at = "lanyard:inputs"
+	c := jsonschema.NewCompiler()
+	c.DefaultDraft(jsonschema.Draft2020)
+	c.UseRegexpEngine(compilePattern)
+	c.UseLoader(noLoader{})
+	if err := c.AddResource(at, raw); err != nil {
+		return in, fault.Wrap(fault.Invalid, err, "the inputs schema cannot be read: %v", err)
+	}
+	schema, err := c.Compile(at)
+	if err != nil {
+		return in, fault.Wrap(fault.Invalid, err, "the inputs schema is not a valid JSON Schema: %s", firstLine(err))
+	}
+	in.schema = schema
+	return in, nil
+}
+
+// noLoader refuses references to other documents: a schema must not make the
+// planner fetch anything.
+type noLoader struct{}
+
+func (noLoader) Load(url string) (any, error) {
+	return nil, fmt.Errorf("%s is outside the document", url)
+}
+
+// Prepare returns a copy of the inputs given with the schema's defaults filled
+// in, or an error that names every input that does not fit (A17).
+func (w *Workflow) Prepare(given map[string]any) (map[string]any, error) {
+	out, _ := value.Clone(given).(map[string]any)
+	if out == nil {
+		out = map[string]any{}
+	}
+	if w.inputs.raw == nil {
+		return out, nil
+	}
+	applyDefaults(w.inputs.raw, out)
+	if w.inputs.schema == nil {
+		return out, nil
+	}
+	if err := w.inputs.schema.Validate(out); err != nil {
+		return nil, inputError(w.ID, err)
+	}
+	return out, nil
+}
+
+// Optional reports whether name is an input that may be absent: then what is
+// made of it alone is left out of a request instead of being an error.
+func (w *Workflow) Optional(name string) bool {
+	return w.inputs.declared[name] && !w.inputs.required[name]
+}
+
+// Accepts filters values to those that the workflow's schema names, for a
+// workflow that is started by dependsOn with its caller's inputs (A16).
+func (w *Workflow) Accepts(given map[string]any) map[string]any {
+	out := map[string]any{}
+	for name, v := range given {
+		if w.inputs.declared[name] {
+			out[name] = v
+		}
+	}
+	return out
+}
+
+// InputSchema returns the workflow's schema, nil without one.
+func (w *Workflow) InputSchema() map[string]any { return w.inputs.raw }
+
+func applyDefaults(schema map[string]any, object map[string]any) {
+	props, _ := schema["properties"].(map[string]any)
+	for name, p := range props {
+		prop, ok := p.(map[string]any)
+		if !ok {
+			continue
+		}
+		if _, given := object[name]; !given {
+			if def, ok := prop["default"]; ok {
+				object[name] = value.Clone(def)
+			}
+		}
+		if child, ok := object[name].(map[string]any); ok {
+			applyDefaults(prop, child)
+		}
+	}
+}
+
+// InputError says which inputs do not fit a workflow's schema. It never holds
+// an input's value.
+type InputError struct {
+	Workflow string
+	Problems []InputProblem
+}
+
+// InputProblem is one input that is missing or wrong.
+type InputProblem struct {
+	Code    string // missing-input or invalid-input
+	Message string
+}
+
+// Error lists the problems.
+func (e *InputError) Error() string { return e.fault().Error() }
+
+// Unwrap gives the error its kind and remedy.
+func (e *InputError) Unwrap() error { return e.fault() }
+
+func (e *InputError) fault() *fault.Error {
+	lines := make([]string, len(e.Problems))
+	for i, p := range e.Problems {
+		lines[i] = p.Message
+	}
+	return fault.New(fault.Invalid, "the inputs of workflow %s do not fit: %s", e.Workflow, strings.Join(lines, "; ")).
+		Fix("give each with --input name=text, or name:=json for numbers, booleans and lists")
+}
+
+// inputError flattens a validation error into one problem for each violation.
+func inputError(workflow string, err error) error {
+	var invalid *jsonschema.ValidationError
+	if !errors.As(err, &invalid) {
+		return fault.Wrap(fault.Invalid, err, "the inputs of workflow %s cannot be checked", workflow)
+	}
+	printer := message.NewPrinter(language.English)
+	seen := map[InputProblem]bool{}
+	out := &InputError{Workflow: workflow}
+	var walk func(e *jsonschema.ValidationError)
+	walk = func(e *jsonschema.ValidationError) {
+		for _, cause := range e.Causes {
+			walk(cause)
+		}
+		if problem := describe(e, printer); len(e.Causes) == 0 && !seen[problem] {
+			seen[problem] = true
+			out.Problems = append(out.Problems, problem)
+		}
+	}
+	walk(invalid)
+	sort.Slice(out.Problems, func(i, j int) bool { return out.Problems[i].Message < out.Problems[j].Message })
+	return out
+}
+
+// describe words one violation. The library's own words for some keywords show
+// the offending value, which may be a secret; those get words without it.
+func describe(e *jsonschema.ValidationError, printer *message.Printer) InputProblem {
+	place := strings.Join(e.InstanceLocation, "/")
+	keyword := strings.Join(e.ErrorKind.KeywordPath(), "/")
+	problem := InputProblem{Code: "invalid-input", Message: e.ErrorKind.LocalizedString(printer)}
+	switch keyword {
+	case "required":
+		problem.Code = "missing-input"
+	case "type", "additionalProperties", "minLength", "maxLength", "minItems", "maxItems", "uniqueItems", "dependentRequired":
+	default:
+		problem.Message = "does not satisfy " + keyword
+	}
+	if place != "" {
+		problem.Message = place + ": " + problem.Message
+	}
+	return problem
+}
+
+func firstLine(err error) string {
+	line, _, _ := strings.Cut(err.Error(), "\n")
+	return line
+}

@@ -1,0 +1,234 @@
+// Package report turns a run's journal into what people and programs read: the
+// visits of its steps with their calls, criteria and actions, as JSON, HAR and
+// JUnit.
+//
+// It reads records and decides nothing: every judgement in a report was made by
+// the machine and recorded with the event that led to it. How a report is laid
+// out on a terminal or a page is left to cli and the console.
+package report
+
+import (
+	"bytes"
+	"encoding/json"
+	"time"
+
+	"github.com/lanyard-id/lanyard/internal/engine"
+	"github.com/lanyard-id/lanyard/internal/fault"
+	"github.com/lanyard-id/lanyard/internal/run"
+	"github.com/lanyard-id/lanyard/internal/worker"
+)
+
+// Report is a run as it is shown. Programs depend on the JSON fields.
+type Report struct {
+	Run      string          `json:"run"`
+	Workflow string          `json:"workflow"`
+	Title    string          `json:"title,omitempty"`
+	Status   run.Status      `json:"status"`
+	Outputs  json.RawMessage `json:"outputs"`
+	Steps    []*Step         `json:"steps"`
+	Error    string          `json:"error,omitempty"`
+	Remedy   string          `json:"remedy,omitempty"`
+	Warnings []string        `json:"warnings,omitempty"`
+	Created  time.Time       `json:"created"`
+	Ended    time.Time       `json:"ended,omitzero"`
+
+	Inputs map[string]any `json:"-"`
+}
+
+// Step is one visit of a step.
+type Step struct {
+	StepID     string         `json:"stepId"`
+	Workflow   string         `json:"workflow,omitempty"` // when it is not the main one
+	Status     string         `json:"status"`             // succeeded, failed, skipped; running or in doubt while it lasts
+	StatusCode int            `json:"statusCode,omitempty"`
+	Attempts   int            `json:"attempts"`
+	Message    string         `json:"message,omitempty"`
+	Action     *engine.Taken  `json:"action,omitempty"`
+	Outputs    map[string]any `json:"outputs,omitempty"`
+	Unset      []string       `json:"unset,omitempty"`
+	Micros     int64          `json:"us"` // from the first call to the judgement
+	Tries      []*Try         `json:"tries,omitempty"`
+	Calls      []*Call        `json:"calls,omitempty"`
+	Doubts     []string       `json:"doubts,omitempty"` // what was decided about calls in doubt
+	Depth      int            `json:"-"`
+
+	began time.Time
+}
+
+// Try is one judged attempt of a visit.
+type Try struct {
+	engine.Note
+	At time.Time `json:"at"`
+}
+
+// Call is one recorded exchange.
+type Call struct {
+	worker.Intent
+	Sent    time.Time      `json:"sent"`
+	Micros  int64          `json:"us,omitempty"`
+	Answer  *engine.Answer `json:"answer,omitempty"`
+	InDoubt bool           `json:"inDoubt,omitempty"` // no answer was recorded
+}
+
+// Build reads a run and its records.
+func Build(r run.Run, records []run.Record) (*Report, error) {
+	b := &builder{
+		report: &Report{Run: r.ID, Workflow: r.Workflow, Title: r.Title, Status: r.Status, Outputs: r.Outputs, Error: r.Reason, Created: r.Created, Ended: r.Ended, Inputs: r.Inputs, Steps: []*Step{}},
+		calls:  map[int]*Call{}, open: map[string]*Step{},
+	}
+	if b.report.Outputs == nil {
+		b.report.Outputs = json.RawMessage("{}")
+	}
+	for i := range records {
+		if err := b.record(&records[i]); err != nil {
+			return nil, fault.Wrap(fault.Internal, err, "record %d of run %s cannot be read", records[i].Seq, r.ID)
+		}
+	}
+	b.close()
+	return b.report, nil
+}
+
+type builder struct {
+	report *Report
+	calls  map[int]*Call
+	open   map[string]*Step // visits that have not ended, by step
+	order  []string         // of open
+}
+
+func (b *builder) record(r *run.Record) error {
+	var e engine.Event
+	if err := decode(r.Event, &e); err != nil {
+		return err
+	}
+	if call := b.calls[e.ID]; call != nil && e.Answer != nil {
+		call.Answer, call.Micros = e.Answer, e.Answer.Micros
+		call.InDoubt = e.Answer.Failure != nil && e.Answer.Failure.Sent && call.Writes
+	}
+	var notes []engine.Note
+	if err := decode(r.Trace, &notes); err != nil {
+		return err
+	}
+	for _, n := range notes {
+		b.note(n, r.At)
+	}
+	var intents []worker.Intent
+	if err := decode(r.Intents, &intents); err != nil {
+		return err
+	}
+	for _, i := range intents {
+		call := &Call{Intent: i, Sent: r.At}
+		b.calls[i.ID] = call
+		step := b.visit(i.Step, r.At)
+		step.Calls = append(step.Calls, call)
+		step.Attempts = max(step.Attempts, i.Attempt)
+	}
+	return nil
+}
+
+// visit returns the visit of a step that is going on.
+func (b *builder) visit(id string, at time.Time) *Step {
+	if s, ok := b.open[id]; ok {
+		return s
+	}
+	s := &Step{StepID: id, Status: string(run.Running), began: at}
+	b.open[id] = s
+	b.order = append(b.order, id)
+	return s
+}
+
+func (b *builder) note(n engine.Note, at time.Time) {
+	switch n.Kind {
+	case engine.NoteAttempt:
+		s := b.visit(n.Step, at)
+		s.Tries = append(s.Tries, &Try{Note: n, At: at})
+	case engine.NoteDoubt:
+		s := b.visit(n.Step, at)
+		s.Doubts = append(s.Doubts, n.Message)
+	case engine.NoteWarning:
+		b.report.Warnings = append(b.report.Warnings, warning(n))
+	case engine.NoteStep:
+		b.ended(n, at)
+	}
+}
+
+func warning(n engine.Note) string {
+	text := n.Message
+	for i, name := range n.Unset {
+		if i == 0 {
+			text += ": " + name
+			continue
+		}
+		text += ", " + name
+	}
+	return text
+}
+
+// ended closes a visit, unless the run holds in it.
+func (b *builder) ended(n engine.Note, at time.Time) {
+	s := b.visit(n.Step, at)
+	s.Status, s.StatusCode, s.Message, s.Action, s.Outputs, s.Unset = n.Status, n.StatusCode, n.Message, n.Action, n.Outputs, n.Unset
+	s.Attempts, s.Depth = max(s.Attempts, n.Attempt), n.Depth
+	if n.Workflow != b.report.Workflow {
+		s.Workflow = n.Workflow
+	}
+	s.Tries = append(s.Tries, &Try{Note: n, At: at})
+	s.Micros = at.Sub(s.began).Microseconds()
+	if n.Action != nil && n.Action.Type == "hold" {
+		s.Status = "in doubt"
+		return
+	}
+	delete(b.open, n.Step)
+	b.report.Steps = append(b.report.Steps, s)
+}
+
+// close adds the visits that have not ended.
+func (b *builder) close() {
+	for _, id := range b.order {
+		s, ok := b.open[id]
+		if !ok {
+			continue
+		}
+		delete(b.open, id)
+		for _, c := range s.Calls {
+			if c.Answer == nil {
+				c.InDoubt = c.Writes
+			}
+			if c.InDoubt && b.report.Status != run.Running {
+				s.Status = "in doubt"
+			}
+		}
+		b.report.Steps = append(b.report.Steps, s)
+	}
+	if b.report.Status == run.Held {
+		b.report.Remedy = "find out whether the call took effect, then: runs skip (it did), runs retry (it did not), runs cancel"
+	}
+}
+
+func decode(raw json.RawMessage, into any) error {
+	if len(raw) == 0 {
+		return nil
+	}
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.UseNumber()
+	return dec.Decode(into)
+}
+
+// Notes returns what the machine derived from the event of one record.
+func Notes(r run.Record) ([]engine.Note, error) {
+	var notes []engine.Note
+	err := decode(r.Trace, &notes)
+	return notes, err
+}
+
+// AuthFailed reports whether the run failed because a credential was refused or
+// could not be had.
+func (r *Report) AuthFailed() bool {
+	for _, s := range r.Steps {
+		for _, c := range s.Calls {
+			if c.Answer != nil && c.Answer.Failure != nil && c.Answer.Failure.Kind == fault.Unauthorized.String() {
+				return true
+			}
+		}
+	}
+	return false
+}

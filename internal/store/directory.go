@@ -1,0 +1,603 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"iter"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/lanyard-id/lanyard/internal/directory"
+	"github.com/lanyard-id/lanyard/internal/fault"
+)
+
+// Directory returns the part of the database that keeps people and groups.
+func (d *DB) Directory() directory.Store { return directoryStore{d} }
+
+type directoryStore struct{ db *DB }
+
+var _ directory.Store = directoryStore{}
+
+func (s directoryStore) Update(ctx context.Context, f func(directory.Tx) error) error {
+	return s.db.Update(ctx, func(tx *sql.Tx) error { return f(&directoryTx{ctx, tx, s.db}) })
+}
+
+func (s directoryStore) View(ctx context.Context, f func(directory.Reader) error) error {
+	return s.db.View(ctx, func(tx *sql.Tx) error { return f(&directoryTx{ctx, tx, s.db}) })
+}
+
+// directoryTx is one transaction. It keeps the context because it lives no
+// longer than the call that has it.
+type directoryTx struct {
+	ctx context.Context
+	tx  *sql.Tx
+	db  *DB
+}
+
+var _ directory.Tx = (*directoryTx)(nil)
+
+func (t *directoryTx) exec(query string, args ...any) (int64, error) {
+	result, err := t.tx.ExecContext(t.ctx, query, args...)
+	if err != nil {
+		return 0, t.db.Translate(err)
+	}
+	n, err := result.RowsAffected()
+	return n, t.db.Translate(err)
+}
+
+// row reads one row; no row is a NotFound of the given noun.
+func (t *directoryTx) row(noun directory.Noun, ref, query string, args []any, into ...any) error {
+	err := t.tx.QueryRowContext(t.ctx, query, args...).Scan(into...)
+	if errors.Is(err, sql.ErrNoRows) {
+		return directory.NotFound(noun, ref)
+	}
+	return t.db.Translate(err)
+}
+
+// Realms.
+
+func (t *directoryTx) Realm(id string) (*directory.Realm, error) {
+	r := directory.Realm{ID: id}
+	var created int64
+	err := t.row(directory.RealmNoun, id, "SELECT kind, name, created FROM directory_realms WHERE id = $1",
+		[]any{id}, &r.Kind, &r.Name, &created)
+	if err != nil {
+		return nil, err
+	}
+	r.Created = Time(created)
+	return &r, nil
+}
+
+func (t *directoryTx) InsertRealm(r *directory.Realm) error {
+	_, err := t.exec("INSERT INTO directory_realms (id, kind, name, created) VALUES ($1, $2, $3, $4)",
+		r.ID, string(r.Kind), r.Name, Micros(r.Created))
+	return err
+}
+
+// Accounts.
+
+// accountBody is the stored form of what no statement asks for. It is apart
+// from directory.Account so that each may change.
+type accountBody struct {
+	Connection       string             `json:"connection,omitempty"`
+	Status           directory.Status   `json:"status"`
+	Profile          map[string]any     `json:"profile"`
+	Provider         directory.Provider `json:"provider"`
+	HasPassword      bool               `json:"hasPassword,omitempty"`
+	RecoveryQuestion string             `json:"recoveryQuestion,omitempty"`
+	EmailVerified    bool               `json:"emailVerified,omitempty"`
+	UserMetadata     map[string]any     `json:"userMetadata"`
+	AppMetadata      map[string]any     `json:"appMetadata"`
+	Created          int64              `json:"created"`
+	Activated        int64              `json:"activated,omitempty"`
+	StatusChanged    int64              `json:"statusChanged,omitempty"`
+	LastLogin        int64              `json:"lastLogin,omitempty"`
+	Updated          int64              `json:"updated"`
+	PasswordChanged  int64              `json:"passwordChanged,omitempty"`
+}
+
+func encodeAccount(a *directory.Account) (string, error) {
+	return encodeBody(accountBody{
+		Connection: a.Connection, Status: a.Status, Profile: a.Profile, Provider: a.Provider,
+		HasPassword: a.HasPassword, RecoveryQuestion: a.RecoveryQuestion, EmailVerified: a.EmailVerified,
+		UserMetadata: a.UserMetadata, AppMetadata: a.AppMetadata,
+		Created: Micros(a.Created), Activated: Micros(a.Activated), StatusChanged: Micros(a.StatusChanged),
+		LastLogin: Micros(a.LastLogin), Updated: Micros(a.Updated), PasswordChanged: Micros(a.PasswordChanged),
+	})
+}
+
+func decodeAccount(realm, id string, version int64, text string) (*directory.Account, error) {
+	var b accountBody
+	if err := decodeBody(text, &b); err != nil {
+		return nil, err
+	}
+	return &directory.Account{
+		ID: id, Realm: realm, Version: version,
+		Connection: b.Connection, Status: b.Status, Profile: b.Profile, Provider: b.Provider,
+		HasPassword: b.HasPassword, RecoveryQuestion: b.RecoveryQuestion, EmailVerified: b.EmailVerified,
+		UserMetadata: b.UserMetadata, AppMetadata: b.AppMetadata,
+		Created: Time(b.Created), Activated: Time(b.Activated), StatusChanged: Time(b.StatusChanged),
+		LastLogin: Time(b.LastLogin), Updated: Time(b.Updated), PasswordChanged: Time(b.PasswordChanged),
+	}, nil
+}
+
+func encodeBody(v any) (string, error) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return "", fault.Wrap(fault.Internal, err, "the record cannot be written as JSON")
+	}
+	return string(b), nil
+}
+
+// decodeBody reads JSON without losing digits.
+func decodeBody(text string, into any) error {
+	dec := json.NewDecoder(strings.NewReader(text))
+	dec.UseNumber()
+	if err := dec.Decode(into); err != nil {
+		return fault.Wrap(fault.Internal, err, "a stored record cannot be read")
+	}
+	return nil
+}
+
+const accountColumns = "a.realm, a.id, a.version, a.body"
+
+type scanner interface{ Scan(...any) error }
+
+func scanAccount(row scanner) (*directory.Account, error) {
+	var realm, id, body string
+	var version int64
+	if err := row.Scan(&realm, &id, &version, &body); err != nil {
+		return nil, err
+	}
+	return decodeAccount(realm, id, version, body)
+}
+
+func (t *directoryTx) account(ref, query string, args ...any) (*directory.Account, error) {
+	a, err := scanAccount(t.tx.QueryRowContext(t.ctx, query, args...))
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, directory.NotFound(directory.AccountNoun, ref)
+	}
+	if err != nil {
+		return nil, t.db.Translate(err)
+	}
+	return a, nil
+}
+
+func (t *directoryTx) Account(realm, id string) (*directory.Account, error) {
+	return t.account(id, "SELECT "+accountColumns+" FROM directory_accounts a WHERE a.realm = $1 AND a.id = $2", realm, id)
+}
+
+func (t *directoryTx) AccountByKey(realm string, k directory.Key) (*directory.Account, error) {
+	return t.account(k.Value, "SELECT "+accountColumns+" FROM directory_keys k"+
+		" JOIN directory_accounts a ON a.realm = k.realm AND a.id = k.account"+
+		" WHERE k.realm = $1 AND k.name = $2 AND k.scope = $3 AND k.value = $4", realm, k.Name, k.Scope, k.Value)
+}
+
+func (t *directoryTx) Accounts(q directory.AccountQuery) iter.Seq2[*directory.Account, error] {
+	from := selection{text: "SELECT " + accountColumns + " FROM directory_accounts a"}
+	if q.Group != "" {
+		from.text += " JOIN directory_members m ON m.realm = a.realm AND m.account = a.id"
+	}
+	if q.KeyPrefix != nil {
+		from.text += " JOIN directory_keys k ON k.realm = a.realm AND k.account = a.id"
+	}
+	from.where("a.realm = ", q.Realm)
+	from.where("a.id > ", q.After)
+	from.where("a.email_key = ", q.Email)
+	from.where("m.group_id = ", q.Group)
+	if k := q.KeyPrefix; k != nil {
+		from.where("k.name = ", k.Name)
+		from.add("k.scope = ", k.Scope)
+		from.where("k.value >= ", k.Value)
+		from.where("k.value < ", successor(k.Value))
+	}
+	from.text += " ORDER BY a.realm, a.id"
+	return each(t, from, scanAccount)
+}
+
+func (t *directoryTx) InsertAccount(a *directory.Account, keys []directory.Key) error {
+	body, err := encodeAccount(a)
+	if err != nil {
+		return err
+	}
+	_, err = t.exec("INSERT INTO directory_accounts (realm, id, email_key, version, body) VALUES ($1, $2, $3, $4, $5)",
+		a.Realm, a.ID, directory.Fold(a.Email()), a.Version, body)
+	if err != nil {
+		return err
+	}
+	return t.insertKeys(a, keys)
+}
+
+func (t *directoryTx) UpdateAccount(a *directory.Account, keys []directory.Key) error {
+	body, err := encodeAccount(a)
+	if err != nil {
+		return err
+	}
+	n, err := t.exec("UPDATE directory_accounts SET email_key = $1, version = $2, body = $3 WHERE realm = $4 AND id = $5 AND version = $6",
+		directory.Fold(a.Email()), a.Version, body, a.Realm, a.ID, a.Version-1)
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		if _, err := t.Account(a.Realm, a.ID); err != nil {
+			return err
+		}
+		return stale(directory.AccountNoun, a.ID)
+	}
+	return t.replaceKeys(a, keys)
+}
+
+func stale(noun directory.Noun, id string) error {
+	return fault.New(fault.Stale, "the %s %q has changed since it was read", noun, id)
+}
+
+// replaceKeys writes only what differs: most updates leave the keys alone.
+func (t *directoryTx) replaceKeys(a *directory.Account, keys []directory.Key) error {
+	have, err := t.keysOf(a)
+	if err != nil {
+		return err
+	}
+	want := make(map[directory.Key]bool, len(keys))
+	for _, k := range keys {
+		want[k] = true
+	}
+	for _, k := range have {
+		if want[k] {
+			delete(want, k)
+			continue
+		}
+		_, err := t.exec("DELETE FROM directory_keys WHERE realm = $1 AND name = $2 AND scope = $3 AND value = $4", a.Realm, k.Name, k.Scope, k.Value)
+		if err != nil {
+			return err
+		}
+	}
+	missing := keys[:0:0]
+	for _, k := range keys {
+		if want[k] {
+			missing = append(missing, k)
+		}
+	}
+	return t.insertKeys(a, missing)
+}
+
+func (t *directoryTx) keysOf(a *directory.Account) ([]directory.Key, error) {
+	q := selection{text: "SELECT scope, name, value FROM directory_keys"}
+	q.where("realm = ", a.Realm)
+	q.where("account = ", a.ID)
+	var out []directory.Key
+	scan := func(row scanner) (k directory.Key, err error) {
+		err = row.Scan(&k.Scope, &k.Name, &k.Value)
+		return k, err
+	}
+	for k, err := range each(t, q, scan) {
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, k)
+	}
+	return out, nil
+}
+
+func (t *directoryTx) insertKeys(a *directory.Account, keys []directory.Key) error {
+	for _, k := range keys {
+		_, err := t.exec("INSERT INTO directory_keys (realm, name, scope, value, account) VALUES ($1, $2, $3, $4, $5)",
+			a.Realm, k.Name, k.Scope, k.Value, a.ID)
+		if fault.Is(err, fault.Conflict) {
+			return directory.Duplicate(k.Name)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *directoryTx) DeleteAccount(realm, id string) error {
+	n, err := t.exec("DELETE FROM directory_accounts WHERE realm = $1 AND id = $2", realm, id)
+	if err == nil && n == 0 {
+		return directory.NotFound(directory.AccountNoun, id)
+	}
+	return err
+}
+
+// Credentials.
+
+func (t *directoryTx) Secret(realm, account string) (directory.Secret, error) {
+	var s directory.Secret
+	err := t.tx.QueryRowContext(t.ctx, "SELECT password, answer FROM directory_secrets WHERE realm = $1 AND account = $2", realm, account).
+		Scan(&s.Password, &s.Answer)
+	if errors.Is(err, sql.ErrNoRows) {
+		return s, nil
+	}
+	return s, t.db.Translate(err)
+}
+
+func (t *directoryTx) PutSecret(realm, account string, s directory.Secret) error {
+	if s == (directory.Secret{}) {
+		_, err := t.exec("DELETE FROM directory_secrets WHERE realm = $1 AND account = $2", realm, account)
+		return err
+	}
+	_, err := t.exec("INSERT INTO directory_secrets (realm, account, password, answer) VALUES ($1, $2, $3, $4)"+
+		" ON CONFLICT (realm, account) DO UPDATE SET password = excluded.password, answer = excluded.answer",
+		realm, account, s.Password, s.Answer)
+	if fault.Is(err, fault.NotFound) {
+		return directory.NotFound(directory.AccountNoun, account)
+	}
+	return err
+}
+
+// Groups.
+
+// groupBody is to directory.Group what accountBody is to directory.Account.
+type groupBody struct {
+	Profile map[string]any `json:"profile"`
+	Created int64          `json:"created"`
+	Updated int64          `json:"updated"`
+}
+
+func encodeGroup(g *directory.Group) (string, error) {
+	return encodeBody(groupBody{Profile: g.Profile, Created: Micros(g.Created), Updated: Micros(g.Updated)})
+}
+
+const groupColumns = "g.realm, g.id, g.type, g.membership_updated, g.version, g.body"
+
+func scanGroup(row scanner) (*directory.Group, error) {
+	var g directory.Group
+	var membershipUpdated int64
+	var body string
+	if err := row.Scan(&g.Realm, &g.ID, &g.Type, &membershipUpdated, &g.Version, &body); err != nil {
+		return nil, err
+	}
+	var b groupBody
+	if err := decodeBody(body, &b); err != nil {
+		return nil, err
+	}
+	g.Profile, g.Created, g.Updated, g.MembershipUpdated = b.Profile, Time(b.Created), Time(b.Updated), Time(membershipUpdated)
+	return &g, nil
+}
+
+func (t *directoryTx) Group(realm, id string) (*directory.Group, error) {
+	g, err := scanGroup(t.tx.QueryRowContext(t.ctx, "SELECT "+groupColumns+" FROM directory_groups g WHERE g.realm = $1 AND g.id = $2", realm, id))
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, directory.NotFound(directory.GroupNoun, id)
+	}
+	if err != nil {
+		return nil, t.db.Translate(err)
+	}
+	return g, nil
+}
+
+func (t *directoryTx) Groups(q directory.GroupQuery) iter.Seq2[*directory.Group, error] {
+	from := selection{text: "SELECT " + groupColumns + " FROM directory_groups g"}
+	if q.Member != "" {
+		from.text += " JOIN directory_members m ON m.realm = g.realm AND m.group_id = g.id"
+	}
+	from.where("g.realm = ", q.Realm)
+	from.where("g.id > ", q.After)
+	from.where("g.name_key = ", q.Name)
+	from.where("g.type = ", string(q.Type))
+	from.where("m.account = ", q.Member)
+	from.text += " ORDER BY g.realm, g.id"
+	return each(t, from, scanGroup)
+}
+
+func (t *directoryTx) InsertGroup(g *directory.Group) error {
+	body, err := encodeGroup(g)
+	if err != nil {
+		return err
+	}
+	_, err = t.exec("INSERT INTO directory_groups (realm, id, type, name_key, unique_key, membership_updated, version, body)"+
+		" VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+		g.Realm, g.ID, string(g.Type), directory.Fold(g.Name()), nullable(g.Key()), Micros(g.MembershipUpdated), g.Version, body)
+	return t.groupError(g, err)
+}
+
+func (t *directoryTx) UpdateGroup(g *directory.Group) error {
+	body, err := encodeGroup(g)
+	if err != nil {
+		return err
+	}
+	n, err := t.exec("UPDATE directory_groups SET name_key = $1, unique_key = $2, version = $3, body = $4 WHERE realm = $5 AND id = $6 AND version = $7",
+		directory.Fold(g.Name()), nullable(g.Key()), g.Version, body, g.Realm, g.ID, g.Version-1)
+	if err != nil {
+		return t.groupError(g, err)
+	}
+	if n == 0 {
+		if _, err := t.Group(g.Realm, g.ID); err != nil {
+			return err
+		}
+		return stale(directory.GroupNoun, g.ID)
+	}
+	return nil
+}
+
+// groupError tells a taken name from a taken id: both are unique violations.
+func (t *directoryTx) groupError(g *directory.Group, err error) error {
+	if !fault.Is(err, fault.Conflict) {
+		return err
+	}
+	for other, lookup := range t.Groups(directory.GroupQuery{Realm: g.Realm, Name: g.Key()}) {
+		if lookup != nil {
+			return lookup
+		}
+		if other.ID != g.ID {
+			return directory.Duplicate("name")
+		}
+	}
+	return err
+}
+
+func (t *directoryTx) DeleteGroup(realm, id string) error {
+	n, err := t.exec("DELETE FROM directory_groups WHERE realm = $1 AND id = $2", realm, id)
+	if err == nil && n == 0 {
+		return directory.NotFound(directory.GroupNoun, id)
+	}
+	return err
+}
+
+// Memberships.
+
+func (t *directoryTx) AddMember(realm, group, account string, at time.Time) (bool, error) {
+	n, err := t.exec("INSERT INTO directory_members (realm, group_id, account, added) VALUES ($1, $2, $3, $4)"+
+		" ON CONFLICT (realm, group_id, account) DO NOTHING", realm, group, account, Micros(at))
+	if fault.Is(err, fault.NotFound) {
+		return false, t.missingEnd(realm, group, account, err)
+	}
+	if err != nil || n == 0 {
+		return false, err
+	}
+	return true, t.touchMembers(realm, group, at)
+}
+
+func (t *directoryTx) RemoveMember(realm, group, account string, at time.Time) (bool, error) {
+	n, err := t.exec("DELETE FROM directory_members WHERE realm = $1 AND group_id = $2 AND account = $3", realm, group, account)
+	if err != nil {
+		return false, err
+	}
+	if n == 0 {
+		return false, t.missingEnd(realm, group, account, nil)
+	}
+	return true, t.touchMembers(realm, group, at)
+}
+
+// missingEnd says which end of a membership does not exist; otherwise it
+// returns err.
+func (t *directoryTx) missingEnd(realm, group, account string, err error) error {
+	if _, err := t.Group(realm, group); err != nil {
+		return err
+	}
+	if _, err := t.Account(realm, account); err != nil {
+		return err
+	}
+	return err
+}
+
+func (t *directoryTx) touchMembers(realm, group string, at time.Time) error {
+	if at.IsZero() {
+		return nil
+	}
+	_, err := t.exec("UPDATE directory_groups SET membership_updated = $1 WHERE realm = $2 AND id = $3", Micros(at), realm, group)
+	return err
+}
+
+// The change log.
+
+func (t *directoryTx) Append(c directory.Change) error {
+	var seq int64
+	err := t.tx.QueryRowContext(t.ctx, "UPDATE directory_counters SET value = value + 1 WHERE name = 'change' RETURNING value").Scan(&seq)
+	if err != nil {
+		return t.db.Translate(err)
+	}
+	_, err = t.exec("INSERT INTO directory_changes (seq, at, actor, kind, realm, target, before, after) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+		seq, Micros(c.At), c.Actor, c.Kind, c.Realm, c.Target, nullable(string(c.Before)), nullable(string(c.After)))
+	return err
+}
+
+func (t *directoryTx) Changes(after int64, limit int) ([]directory.Change, error) {
+	q := selection{text: "SELECT seq, at, actor, kind, realm, target, before, after FROM directory_changes"}
+	q.add("seq > ", after)
+	q.text += " ORDER BY seq"
+	q.bind(" LIMIT ", limit)
+	var out []directory.Change
+	for c, err := range each(t, q, scanChange) {
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, c)
+	}
+	return out, nil
+}
+
+func scanChange(row scanner) (directory.Change, error) {
+	var c directory.Change
+	var at int64
+	var before, after sql.NullString
+	if err := row.Scan(&c.Seq, &at, &c.Actor, &c.Kind, &c.Realm, &c.Target, &before, &after); err != nil {
+		return c, err
+	}
+	c.At = Time(at)
+	if before.Valid {
+		c.Before = json.RawMessage(before.String)
+	}
+	if after.Valid {
+		c.After = json.RawMessage(after.String)
+	}
+	return c, nil
+}
+
+// selection builds a SELECT with numbered arguments.
+type selection struct {
+	text    string
+	args    []any
+	started bool
+}
+
+// where adds a condition unless the text is empty: an empty field of a query
+// selects everything.
+func (s *selection) where(condition, text string) {
+	if text != "" {
+		s.add(condition, text)
+	}
+}
+
+func (s *selection) add(condition string, arg any) {
+	word := " WHERE "
+	if s.started {
+		word = " AND "
+	}
+	s.started = true
+	s.bind(word+condition, arg)
+}
+
+func (s *selection) bind(text string, arg any) {
+	s.args = append(s.args, arg)
+	s.text += text + "$" + strconv.Itoa(len(s.args))
+}
+
+// each runs a query and yields its rows. An error is the last thing it yields.
+func each[T any](t *directoryTx, q selection, scan func(scanner) (T, error)) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		var none T
+		rows, err := t.tx.QueryContext(t.ctx, q.text, q.args...)
+		if err != nil {
+			yield(none, t.db.Translate(err))
+			return
+		}
+		defer rows.Close()
+		for rows.Next() {
+			v, err := scan(rows)
+			if err != nil {
+				yield(none, t.db.Translate(err))
+				return
+			}
+			if !yield(v, nil) {
+				return
+			}
+		}
+		if err := rows.Err(); err != nil {
+			yield(none, t.db.Translate(err))
+		}
+	}
+}
+
+// successor returns the least text greater than every text with the prefix, ""
+// when there is none.
+func successor(prefix string) string {
+	b := bytes.TrimRight([]byte(prefix), "\xff")
+	if len(b) == 0 {
+		return ""
+	}
+	b[len(b)-1]++
+	return string(b)
+}
+
+func nullable(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
+}

@@ -1,0 +1,226 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"strconv"
+	"strings"
+
+	"github.com/lanyard-id/lanyard/internal/fault"
+	"github.com/lanyard-id/lanyard/internal/run"
+	"github.com/lanyard-id/lanyard/internal/worker"
+)
+
+// Journal keeps plans, runs and their records in the tables journal_plans,
+// journal_runs and journal_records.
+type Journal struct{ db *DB }
+
+var _ worker.Store = (*Journal)(nil)
+
+// Journal returns the worker's store on this database.
+func (d *DB) Journal() *Journal { return &Journal{db: d} }
+
+const (
+	insertRun = `INSERT INTO journal_runs (id, status, workflow, created, ended, spec, title, reason, outputs)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`
+	updateRun    = `UPDATE journal_runs SET status = $2, reason = $3, ended = $4, outputs = $5 WHERE id = $1`
+	insertRecord = `INSERT INTO journal_records (run, seq, at, event, trace, intents, sealed) VALUES ($1, $2, $3, $4, $5, $6, $7)`
+	wipeRecords  = `UPDATE journal_records SET sealed = NULL WHERE run = $1 AND sealed IS NOT NULL`
+	runColumns   = `SELECT id, status, created, ended, spec, title, reason, outputs FROM journal_runs`
+)
+
+// SavePlan implements worker.Store.
+func (j *Journal) SavePlan(ctx context.Context, digest string, data []byte) error {
+	return j.db.Update(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `INSERT INTO journal_plans (digest, data) VALUES ($1, $2) ON CONFLICT (digest) DO NOTHING`, digest, data)
+		return err
+	})
+}
+
+// Plan implements worker.Store.
+func (j *Journal) Plan(ctx context.Context, digest string) ([]byte, error) {
+	var data []byte
+	err := j.db.sql.QueryRowContext(ctx, `SELECT data FROM journal_plans WHERE digest = $1`, digest).Scan(&data)
+	if err != nil {
+		return nil, j.named(err, "plan", digest)
+	}
+	return data, nil
+}
+
+// Append implements worker.Store.
+func (j *Journal) Append(ctx context.Context, entries []worker.Entry) error {
+	return j.db.Update(ctx, func(tx *sql.Tx) error {
+		records, err := tx.PrepareContext(ctx, insertRecord)
+		if err != nil {
+			return err
+		}
+		defer records.Close()
+		for i := range entries {
+			if err := appendEntry(ctx, tx, records, &entries[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func appendEntry(ctx context.Context, tx *sql.Tx, records *sql.Stmt, e *worker.Entry) error {
+	if e.Create != nil {
+		if err := createRun(ctx, tx, e); err != nil {
+			return err
+		}
+	} else if e.Update != nil {
+		u := e.Update
+		if _, err := tx.ExecContext(ctx, updateRun, u.ID, string(u.Status), u.Reason, Micros(u.Ended), text(u.Outputs)); err != nil {
+			return err
+		}
+	}
+	r := &e.Record
+	sealed := r.Sealed
+	if e.Wipe {
+		sealed = nil
+	}
+	if _, err := records.ExecContext(ctx, r.Run, r.Seq, Micros(r.At), string(r.Event), text(r.Trace), text(r.Intents), sealed); err != nil {
+		return err
+	}
+	if !e.Wipe {
+		return nil
+	}
+	_, err := tx.ExecContext(ctx, wipeRecords, r.Run)
+	return err
+}
+
+// createRun inserts a run's summary, already brought up to date when its first
+// turn ended it.
+func createRun(ctx context.Context, tx *sql.Tx, e *worker.Entry) error {
+	r := e.Create
+	if e.Update != nil {
+		r = e.Update
+	}
+	spec, err := json.Marshal(r.Spec)
+	if err != nil {
+		return fault.Wrap(fault.Internal, err, "a run cannot be recorded")
+	}
+	_, err = tx.ExecContext(ctx, insertRun, r.ID, string(r.Status), r.Workflow, Micros(r.Created), Micros(r.Ended), string(spec), r.Title, r.Reason, text(r.Outputs))
+	return err
+}
+
+// text stores JSON as text and nothing as NULL.
+func text(raw json.RawMessage) any {
+	if raw == nil {
+		return nil
+	}
+	return string(raw)
+}
+
+// Run implements worker.Store.
+func (j *Journal) Run(ctx context.Context, id string) (run.Run, error) {
+	r, err := scanRun(j.db.sql.QueryRowContext(ctx, runColumns+` WHERE id = $1`, id))
+	if err != nil {
+		return run.Run{}, j.named(err, "run", id)
+	}
+	return r, nil
+}
+
+// Runs implements worker.Store.
+func (j *Journal) Runs(ctx context.Context, f worker.Filter) ([]run.Run, error) {
+	var where []string
+	var args []any
+	arg := func(v any) string {
+		args = append(args, v)
+		return "$" + strconv.Itoa(len(args))
+	}
+	if len(f.Statuses) > 0 {
+		in := make([]string, len(f.Statuses))
+		for i, s := range f.Statuses {
+			in[i] = arg(string(s))
+		}
+		where = append(where, "status IN ("+strings.Join(in, ", ")+")")
+	}
+	if f.Workflow != "" {
+		where = append(where, "workflow = "+arg(f.Workflow))
+	}
+	query := runColumns
+	if len(where) > 0 {
+		query += " WHERE " + strings.Join(where, " AND ")
+	}
+	query += " ORDER BY created DESC, id DESC"
+	if f.Limit > 0 {
+		query += " LIMIT " + arg(f.Limit)
+	}
+	rows, err := j.db.sql.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, j.db.Translate(err)
+	}
+	defer rows.Close()
+	var out []run.Run
+	for rows.Next() {
+		r, err := scanRun(rows)
+		if err != nil {
+			return nil, j.db.Translate(err)
+		}
+		out = append(out, r)
+	}
+	return out, j.db.Translate(rows.Err())
+}
+
+type scanner interface{ Scan(dest ...any) error }
+
+func scanRun(row scanner) (run.Run, error) {
+	var r run.Run
+	var id, status, spec string
+	var created, ended int64
+	var outputs sql.NullString
+	if err := row.Scan(&id, &status, &created, &ended, &spec, &r.Title, &r.Reason, &outputs); err != nil {
+		return r, err
+	}
+	dec := json.NewDecoder(strings.NewReader(spec))
+	dec.UseNumber()
+	if err := dec.Decode(&r.Spec); err != nil {
+		return r, fault.Wrap(fault.Internal, err, "the stored run %s cannot be read", id)
+	}
+	r.Status, r.Created, r.Ended = run.Status(status), Time(created), Time(ended)
+	if outputs.Valid {
+		r.Outputs = json.RawMessage(outputs.String)
+	}
+	return r, nil
+}
+
+// Records implements worker.Store.
+func (j *Journal) Records(ctx context.Context, id string, after int) ([]run.Record, error) {
+	rows, err := j.db.sql.QueryContext(ctx,
+		`SELECT seq, at, event, trace, intents, sealed FROM journal_records WHERE run = $1 AND seq > $2 ORDER BY seq`, id, after)
+	if err != nil {
+		return nil, j.db.Translate(err)
+	}
+	defer rows.Close()
+	var out []run.Record
+	for rows.Next() {
+		r := run.Record{Run: id}
+		var at int64
+		var event string
+		var trace, intents sql.NullString
+		if err := rows.Scan(&r.Seq, &at, &event, &trace, &intents, &r.Sealed); err != nil {
+			return nil, j.db.Translate(err)
+		}
+		r.At, r.Event = Time(at), json.RawMessage(event)
+		if trace.Valid {
+			r.Trace = json.RawMessage(trace.String)
+		}
+		if intents.Valid {
+			r.Intents = json.RawMessage(intents.String)
+		}
+		out = append(out, r)
+	}
+	return out, j.db.Translate(rows.Err())
+}
+
+// named words a missing row.
+func (j *Journal) named(err error, what, id string) error {
+	err = j.db.Translate(err)
+	if fault.Is(err, fault.NotFound) {
+		return fault.New(fault.NotFound, "there is no %s %q", what, id)
+	}
+	return err
+}

@@ -1,0 +1,157 @@
+// Package auth0 is the part of Auth0's Management API that works on users, and
+// the token endpoint that machine clients need to reach it, over the
+// directory. Status codes, key order, error bodies and headers are those of
+// recorded traffic (go-auth0 v1.45.0); where nothing was recorded, of Auth0's
+// OpenAPI document.
+//
+// An Auth0 user is an account of a realm of kind directory.Auth0. wire.go
+// holds the table that translates attribute names. The package leaves rules on
+// uniqueness and passwords to the directory, and clients and tokens to the
+// Authorizer.
+package auth0
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/lanyard-id/lanyard/internal/directory"
+	"github.com/lanyard-id/lanyard/internal/fault"
+	"github.com/lanyard-id/lanyard/internal/web"
+)
+
+// Authorizer issues access tokens for the Management API and checks them.
+// Clients is one.
+type Authorizer interface {
+	// Issue exchanges a client's secret for a token. A client or secret that
+	// is wrong is fault.Unauthorized; an audience that the client has no grant
+	// for, or a scope outside its grant, fault.Forbidden.
+	Issue(ctx context.Context, r TokenRequest) (Token, error)
+
+	// Authorize returns who holds a token that has at least one of the scopes.
+	// A token that is wrong or expired is fault.Unauthorized, one without the
+	// scopes fault.Forbidden.
+	Authorize(ctx context.Context, token string, anyOf []string) (actor string, err error)
+}
+
+// TokenRequest is what a client asks for at /oauth/token.
+type TokenRequest struct {
+	ClientID, ClientSecret string
+	Audience               string
+	Scope                  string // space-separated; empty: all that the client is granted
+	Issuer                 string // the tenant's address, with a slash at its end
+}
+
+// Token is an access token.
+type Token struct {
+	Access  string
+	Scope   string
+	Expires time.Duration // its life
+}
+
+// Options are what the API needs. Directory and Authorizer must be set.
+type Options struct {
+	Directory  *directory.Directory
+	Authorizer Authorizer
+	Realm      string       // of the directory; default directory.Auth0Realm
+	Log        *slog.Logger // default: no log
+
+	// BaseURL is the tenant's address in tokens; default: the address the
+	// client used.
+	BaseURL string
+
+	// EnforceLimits answers 429 when the rate limit is used up. Otherwise it is
+	// counted and shown, and the count stops at one call left.
+	EnforceLimits bool
+}
+
+// API is the HTTP API. It is safe for concurrent use.
+type API struct {
+	Options
+	front web.Front
+	mux   *http.ServeMux
+	limit *limit
+}
+
+// New returns the API.
+func New(o Options) *API {
+	if o.Realm == "" {
+		o.Realm = directory.Auth0Realm
+	}
+	a := &API{Options: o, mux: http.NewServeMux(), limit: newLimit(o.Directory.Clock, o.EnforceLimits)}
+	a.front = web.Front{Log: o.Log, NewID: func() string { return o.Directory.IDs.Hex(16) }, Open: a.open, Fail: fail}
+	a.routes()
+	return a
+}
+
+// Mount puts the whole API on a mux of its own port.
+func (a *API) Mount(mux *http.ServeMux) { mux.Handle("/", a) }
+
+// ServeHTTP answers a request.
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.mux.ServeHTTP(w, r) }
+
+// routes is the table of the API, with the scopes of which a caller needs one.
+func (a *API) routes() {
+	const users = "/api/v2/users"
+	a.mux.Handle("POST /oauth/token", a.front.Handle(a.token))
+	a.route("GET "+users, a.listUsers, "read:users")
+	a.route("POST "+users, a.createUser, "create:users")
+	a.route("GET "+users+"/{id}", a.getUser, "read:users")
+	a.route("PATCH "+users+"/{id}", a.updateUser, "update:users", "update:users_app_metadata")
+	a.route("DELETE "+users+"/{id}", a.deleteUser, "delete:users")
+	a.route("GET /api/v2/users-by-email", a.usersByEmail, "read:users")
+	// Auth0 knows no 405: a wrong method is a path that is not found.
+	a.mux.Handle("/", a.front.Handle(func(http.ResponseWriter, *http.Request) error { return notFound() }))
+}
+
+// route registers an operation of the Management API.
+func (a *API) route(pattern string, h web.Handler, scopes ...string) {
+	a.mux.Handle(pattern, a.front.Handle(func(w http.ResponseWriter, r *http.Request) error {
+		if wait := a.limit.take(w.Header()); wait > 0 {
+			return tooMany(w, wait)
+		}
+		actor, err := a.authorize(r, scopes)
+		if err != nil {
+			return err
+		}
+		return h(w, r.WithContext(context.WithValue(r.Context(), actorKey{}, actor)))
+	}))
+}
+
+type actorKey struct{}
+
+func actor(r *http.Request) string {
+	s, _ := r.Context().Value(actorKey{}).(string)
+	return s
+}
+
+func (a *API) authorize(r *http.Request, scopes []string) (string, error) {
+	scheme, token := web.Credential(r)
+	if !strings.EqualFold(scheme, "Bearer") || token == "" {
+		return "", &apiError{status: http.StatusUnauthorized, message: "Missing authentication"}
+	}
+	who, err := a.Authorizer.Authorize(r.Context(), token, scopes)
+	switch {
+	case fault.Is(err, fault.Unauthorized):
+		return "", &apiError{status: http.StatusUnauthorized, message: "Invalid token", code: "invalid_token", err: err}
+	case fault.Is(err, fault.Forbidden):
+		return "", &apiError{
+			status: http.StatusForbidden, code: "insufficient_scope", err: err,
+			message: "Insufficient scope, expected any of: " + strings.Join(scopes, ","),
+		}
+	}
+	return who, err
+}
+
+// open sets the headers that every answer has.
+func (a *API) open(w http.ResponseWriter, _ *http.Request) {
+	h := w.Header()
+	h.Set("Content-Type", "application/json; charset=utf-8")
+	h.Set("Cache-Control", "private, no-store, no-cache, must-revalidate, post-check=0, pre-check=0")
+	h.Set("Date", a.now().Format(http.TimeFormat))
+	h.Set("X-Content-Type-Options", "nosniff")
+}
+
+func (a *API) now() time.Time { return a.Directory.Clock().UTC() }

@@ -1,0 +1,62 @@
+package auth0
+
+import (
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// The limit of the Management API of a production tenant on an enterprise
+// plan: a bucket of 50 calls that fills up with 16 a second.
+const (
+	burst     = 50
+	perSecond = 16
+)
+
+// limit is a token bucket.
+type limit struct {
+	clock   func() time.Time
+	enforce bool
+
+	mu   sync.Mutex // guards left and at
+	left float64
+	at   time.Time
+}
+
+func newLimit(clock func() time.Time, enforce bool) *limit {
+	return &limit{clock: clock, enforce: enforce, left: burst}
+}
+
+// take counts a call, writes the three headers, and returns how long the call
+// has to wait; 0 lets it through.
+func (l *limit) take(h http.Header) time.Duration {
+	left, wait, now := l.count()
+	if !l.enforce {
+		// A client that paces itself by the headers must not be stopped by a
+		// limit that nobody enforces.
+		left, wait = max(left, 1), 0
+	}
+	full := now.Add(seconds((burst - left) / perSecond))
+	h.Set("X-RateLimit-Limit", strconv.Itoa(burst))
+	h.Set("X-RateLimit-Remaining", strconv.Itoa(int(left)))
+	h.Set("X-RateLimit-Reset", strconv.FormatInt(full.Unix(), 10))
+	return wait
+}
+
+func (l *limit) count() (left float64, wait time.Duration, now time.Time) {
+	now = l.clock()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.at.IsZero() {
+		l.left = min(burst, l.left+now.Sub(l.at).Seconds()*perSecond)
+	}
+	l.at = now
+	if l.left < 1 {
+		return 0, seconds((1 - l.left) / perSecond), now
+	}
+	l.left--
+	return l.left, 0, now
+}
+
+func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }

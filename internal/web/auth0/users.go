@@ -1,0 +1,150 @@
+package auth0
+
+import (
+	"net/http"
+
+	"github.com/lanyard-id/lanyard/internal/directory"
+	"github.com/lanyard-id/lanyard/internal/fault"
+	"github.com/lanyard-id/lanyard/internal/web"
+)
+
+// createUser is POST /api/v2/users.
+func (a *API) createUser(w http.ResponseWriter, r *http.Request) error {
+	p, err := readPayload(r, createProperties, "connection")
+	if err != nil {
+		return err
+	}
+	if err := p.checkIdentifiers(); err != nil {
+		return err
+	}
+	draft := directory.Draft{
+		Connection: p.text("connection"), Profile: p.profile(),
+		Blocked: p.flag("blocked"), UserMetadata: p.metadata("user_metadata"), AppMetadata: p.metadata("app_metadata"),
+	}
+	withDefaults(draft.Profile)
+	if id := p.text("user_id"); id != "" {
+		draft.ID = directory.Auth0Provider(draft.Connection) + "|" + id
+	}
+	if text := p.text("password"); text != "" {
+		draft.Password = &directory.Password{Text: text}
+	}
+	if verified := p.flag("email_verified"); verified != nil {
+		draft.EmailVerified = *verified
+	}
+	created, err := a.Directory.CreateAccount(r.Context(), actor(r), a.Realm, draft)
+	if err != nil {
+		return err
+	}
+	return web.WriteJSON(w, http.StatusCreated, user(created))
+}
+
+// checkIdentifiers makes sure that the user can sign in to its connection: a
+// database needs address and password, sms a phone number, email an address.
+func (p payload) checkIdentifiers() error {
+	need := []string{"email", "password"}
+	switch p.text("connection") {
+	case "sms":
+		need = []string{"phone_number"}
+	case "email":
+		need = []string{"email"}
+	}
+	for _, name := range need {
+		if p.text(name) == "" {
+			return badBody("'Missing required property: " + name + "'.")
+		}
+	}
+	return nil
+}
+
+// getUser is GET /api/v2/users/{id}. The id has a pipe in it, as it is or as %7C.
+func (a *API) getUser(w http.ResponseWriter, r *http.Request) error {
+	show, err := projection(r.URL.Query())
+	if err != nil {
+		return err
+	}
+	found, err := a.Directory.Account(r.Context(), a.Realm, r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	return web.WriteJSON(w, http.StatusOK, show(user(found)))
+}
+
+// exclusive are properties that one PATCH may not change together.
+var exclusive = [][2]string{
+	{"email", "password"}, {"username", "password"}, {"username", "email"},
+	{"email_verified", "password"}, {"phone_number", "password"}, {"phone_verified", "password"},
+}
+
+// updateUser is PATCH /api/v2/users/{id}.
+func (a *API) updateUser(w http.ResponseWriter, r *http.Request) error {
+	p, err := readPayload(r, updateProperties)
+	if err != nil {
+		return err
+	}
+	for _, pair := range exclusive {
+		if p[pair[0]] != nil && p[pair[1]] != nil {
+			return &apiError{
+				status: http.StatusBadRequest, code: "operation_not_supported",
+				message: "Cannot update " + pair[0] + " and " + pair[1] + " simultaneously",
+			}
+		}
+	}
+	edit := directory.Edit{
+		Profile: p.profile(), EmailVerified: p.flag("email_verified"), Blocked: p.flag("blocked"),
+		UserMetadata: p.metadata("user_metadata"), AppMetadata: p.metadata("app_metadata"),
+	}
+	if text := p.text("password"); text != "" {
+		edit.Password = &directory.Password{Text: text}
+	}
+	if p.text("email") != "" && edit.EmailVerified == nil { // a new address is not verified yet
+		edit.EmailVerified = new(bool)
+	}
+	if connection := p.text("connection"); connection != "" {
+		edit.Check = func(current *directory.Account) error { return hasConnection(current, connection) }
+	}
+	edited, err := a.Directory.EditAccount(r.Context(), actor(r), a.Realm, r.PathValue("id"), edit)
+	if err != nil {
+		return err
+	}
+	return web.WriteJSON(w, http.StatusOK, user(edited))
+}
+
+func hasConnection(a *directory.Account, connection string) error {
+	if a.Connection == connection {
+		return nil
+	}
+	return &apiError{
+		status: http.StatusBadRequest, code: "inexistent_connection",
+		message: "The connection does not exist for this user.",
+	}
+}
+
+// deleteUser is DELETE /api/v2/users/{id}. A user that is not there is deleted
+// already.
+func (a *API) deleteUser(w http.ResponseWriter, r *http.Request) error {
+	err := a.Directory.Remove(r.Context(), actor(r), a.Realm, r.PathValue("id"))
+	if err != nil && !fault.Is(err, fault.NotFound) {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// usersByEmail is GET /api/v2/users-by-email. Case counts.
+func (a *API) usersByEmail(w http.ResponseWriter, r *http.Request) error {
+	q := r.URL.Query()
+	email := q.Get("email")
+	if email == "" {
+		return badQuery("'Missing required property: email'.")
+	}
+	show, err := projection(q)
+	if err != nil {
+		return err
+	}
+	list, err := a.Directory.Accounts(r.Context(), directory.AccountQuery{Realm: a.Realm, Email: directory.Fold(email)}, 0,
+		func(account *directory.Account) bool { return account.Email() == email })
+	if err != nil {
+		return err
+	}
+	return web.WriteJSON(w, http.StatusOK, shown(list, show))
+}

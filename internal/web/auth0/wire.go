@@ -1,0 +1,112 @@
+package auth0
+
+import (
+	"crypto/md5"
+	"encoding/hex"
+	"strings"
+	"time"
+
+	"github.com/lanyard-id/lanyard/internal/directory"
+	"github.com/lanyard-id/lanyard/internal/web"
+)
+
+// attributes translates Auth0's names of profile attributes into the
+// directory's.
+var attributes = map[string]string{
+	"email":          "email",
+	"username":       "login",
+	"phone_number":   "mobilePhone",
+	"phone_verified": "phoneVerified",
+	"given_name":     "firstName",
+	"family_name":    "lastName",
+	"name":           "displayName",
+	"nickname":       "nickName",
+	"picture":        "picture",
+}
+
+// timeLayout is how Auth0 writes times: milliseconds UTC.
+const timeLayout = "2006-01-02T15:04:05.000Z"
+
+func date(t time.Time) string { return t.UTC().Format(timeLayout) }
+
+// user is the wire form of an account, in the recorded order of keys. Fields
+// that never had a value are left out.
+func user(a *directory.Account) web.Object {
+	var o web.Object
+	add := func(key string, v any) { o = append(o, web.Field{Key: key, Value: v}) }
+	attribute := func(key string) {
+		if v := a.Profile[attributes[key]]; v != nil {
+			add(key, v)
+		}
+	}
+	if !a.StatusChanged.IsZero() { // somebody said whether the user is blocked
+		add("blocked", a.Blocked())
+	}
+	add("created_at", date(a.Created))
+	attribute("email")
+	if a.Profile["email"] != nil {
+		add("email_verified", a.EmailVerified)
+	}
+	attribute("family_name")
+	attribute("given_name")
+	add("identities", []web.Object{identity(a)})
+	for _, key := range []string{"name", "nickname", "phone_number", "phone_verified", "picture"} {
+		attribute(key)
+	}
+	add("updated_at", date(a.Updated))
+	add("user_id", a.ID)
+	if a.UserMetadata != nil {
+		add("user_metadata", a.UserMetadata)
+	}
+	attribute("username")
+	if !a.PasswordChanged.IsZero() {
+		add("last_password_reset", date(a.PasswordChanged))
+	}
+	if a.AppMetadata != nil {
+		add("app_metadata", a.AppMetadata)
+	}
+	return o
+}
+
+func identity(a *directory.Account) web.Object {
+	provider, id, _ := strings.Cut(a.ID, "|")
+	return web.Object{
+		{Key: "connection", Value: a.Connection},
+		{Key: "user_id", Value: id},
+		{Key: "provider", Value: provider},
+		{Key: "isSocial", Value: false},
+	}
+}
+
+// withDefaults fills in what Auth0 makes up for a new user: the address as the
+// name, its first part as the nickname, a generated picture.
+func withDefaults(profile map[string]any) {
+	email, _ := profile["email"].(string)
+	username, _ := profile["login"].(string)
+	if email == "" {
+		setDefault(profile, "displayName", username)
+		setDefault(profile, "nickName", username)
+		return
+	}
+	local, _, _ := strings.Cut(email, "@")
+	setDefault(profile, "displayName", email)
+	setDefault(profile, "nickName", local)
+	setDefault(profile, "picture", avatar(email))
+}
+
+func setDefault(profile map[string]any, name, text string) {
+	if profile[name] == nil && text != "" {
+		profile[name] = text
+	}
+}
+
+// avatar is the address of the picture that Gravatar keeps for an e-mail
+// address, with Auth0's picture of its first two letters in reserve. MD5 is
+// Gravatar's choice and protects nothing here.
+func avatar(email string) string {
+	email = strings.ToLower(email)
+	sum := md5.Sum([]byte(email))
+	initials := email[:min(2, len(email))]
+	return "https://s.gravatar.com/avatar/" + hex.EncodeToString(sum[:]) +
+		"?s=480&r=pg&d=https%3A%2F%2Fcdn.auth0.com%2Favatars%2F" + initials + ".png"
+}

@@ -1,0 +1,224 @@
+package okta
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/lanyard-id/lanyard/internal/directory"
+	"github.com/lanyard-id/lanyard/internal/fault"
+	"github.com/lanyard-id/lanyard/internal/web"
+)
+
+// catalogue is the part of Okta's error catalogue that the API answers with.
+var catalogue = map[string]struct {
+	status  int
+	summary string // %s is what the error speaks of
+}{
+	"E0000001": {http.StatusBadRequest, "Api validation failed: %s"},
+	"E0000003": {http.StatusBadRequest, "The request body was not well-formed."},
+	"E0000006": {http.StatusForbidden, "You do not have permission to perform the requested action"},
+	"E0000007": {http.StatusNotFound, "Not found: Resource not found: %s"},
+	"E0000008": {http.StatusNotFound, "The requested path was not found"},
+	"E0000009": {http.StatusInternalServerError, "Internal Server Error"},
+	"E0000011": {http.StatusUnauthorized, "Invalid token provided"},
+	"E0000016": {http.StatusForbidden, "Activation failed because the user is already active"},
+	"E0000021": {http.StatusBadRequest, "Bad request.  Accept and/or Content-Type headers likely do not match supported values."},
+	"E0000022": {http.StatusMethodNotAllowed, "The endpoint does not support the provided HTTP method"},
+	"E0000029": {http.StatusBadRequest, "Invalid paging request."},
+	"E0000031": {http.StatusBadRequest, "Invalid search criteria."},
+	"E0000032": {http.StatusForbidden, "Unlock is not allowed for this user."},
+	"E0000033": {http.StatusBadRequest, "Bad request. Can't specify a search query and filter in the same request."},
+	"E0000038": {http.StatusForbidden, "This operation is not allowed in the user's current status."},
+	"E0000047": {http.StatusTooManyRequests, "API call exceeded rate limit due to too many requests."},
+	"E0000060": {http.StatusNotImplemented, "Unsupported operation."},
+	"E0000124": {http.StatusBadRequest, "Could not create user. To create a user and expire their password immediately, a password must be specified"},
+	"E0000125": {http.StatusBadRequest, `Could not create user. To create a user and expire their password immediately, "activate" must be true`},
+	"E0000231": {http.StatusPreconditionFailed, "ETag value doesn't match."},
+	"E0000242": {http.StatusBadRequest, "ETag syntax is invalid."},
+}
+
+// apiError is an error in Okta's terms.
+type apiError struct {
+	code   string
+	object string // what the summary speaks of
+	causes []string
+	err    error // for the log
+}
+
+// problem returns an error of the catalogue.
+func problem(code string, causes ...string) *apiError { return &apiError{code: code, causes: causes} }
+
+// invalid returns a validation failure of an object with its causes.
+func invalid(object string, causes ...string) *apiError {
+	return &apiError{code: "E0000001", object: object, causes: causes}
+}
+
+// missing returns the 404 for an object, with Okta's name for its type.
+func missing(id, typ string) *apiError {
+	return &apiError{code: "E0000007", object: id + " (" + typ + ")"}
+}
+
+func (e *apiError) because(err error) *apiError {
+	e.err = err
+	return e
+}
+
+func (e *apiError) Error() string {
+	text := e.code + ": " + e.summary()
+	if e.err != nil {
+		text += ": " + e.err.Error()
+	}
+	return text
+}
+
+func (e *apiError) Unwrap() error { return e.err }
+
+func (e *apiError) summary() string {
+	text := catalogue[e.code].summary
+	if e.object != "" {
+		return fmt.Sprintf(text, e.object)
+	}
+	return text
+}
+
+// errorBody is the wire form; all fields are always there.
+type errorBody struct {
+	Code    string       `json:"errorCode"`
+	Summary string       `json:"errorSummary"`
+	Link    string       `json:"errorLink"` // equals the code
+	ID      string       `json:"errorId"`
+	Causes  []errorCause `json:"errorCauses"`
+}
+
+type errorCause struct {
+	Summary string `json:"errorSummary"`
+}
+
+// fail answers an error.
+func (a *API) fail(w http.ResponseWriter, _ *http.Request, err error) {
+	e := translate(err)
+	body := errorBody{Code: e.code, Summary: e.summary(), Link: e.code, ID: "oae" + a.Directory.IDs.Token(22), Causes: []errorCause{}}
+	for _, c := range e.causes {
+		body.Causes = append(body.Causes, errorCause{c})
+	}
+	// Encoding this struct cannot fail.
+	_ = web.WriteJSON(w, catalogue[e.code].status, body)
+}
+
+// translate turns any error into Okta's terms.
+func translate(err error) *apiError {
+	var api *apiError
+	var lost *directory.Missing
+	var state *directory.StateError
+	var group *directory.ReadOnlyGroup
+	var violations directory.Violations
+	switch {
+	case errors.As(err, &api):
+		return api
+	case errors.As(err, &lost):
+		return missing(lost.Ref, typeNames[lost.Noun]).because(err)
+	case errors.As(err, &state):
+		return refusal(state.Operation).because(err)
+	case errors.As(err, &group):
+		return problem("E0000060").because(err)
+	case errors.As(err, &violations):
+		return validation(violations).because(err)
+	}
+	switch fault.KindOf(err) {
+	case fault.Invalid, fault.TooLarge:
+		return problem("E0000003").because(err)
+	case fault.Stale:
+		return problem("E0000231").because(err)
+	case fault.Conflict:
+		return invalid("id", "id: "+taken).because(err)
+	case fault.Unsupported:
+		return problem("E0000060").because(err)
+	}
+	return problem("E0000009").because(err)
+}
+
+// typeNames are Okta's words for what was not found.
+var typeNames = map[directory.Noun]string{
+	directory.AccountNoun: "User",
+	directory.GroupNoun:   "UserGroup",
+	directory.RealmNoun:   "Org",
+}
+
+// refusals says how Okta words that a status forbids an operation. The texts
+// of suspend and unlock are recorded or relied on by clients; that of unsuspend
+// is inferred.
+var refusals = map[directory.Operation]apiError{
+	directory.Activate:       {code: "E0000016"},
+	directory.Reactivate:     {code: "E0000038"},
+	directory.Deactivate:     {code: "E0000038"},
+	directory.Suspend:        {code: "E0000001", object: "suspendUser", causes: []string{"Cannot suspend a user that is not active"}},
+	directory.Unsuspend:      {code: "E0000001", object: "unsuspendUser", causes: []string{"Cannot unsuspend a user that is not suspended"}},
+	directory.Unlock:         {code: "E0000032", causes: []string{"The user is not locked out."}},
+	directory.ResetPassword:  {code: "E0000038"},
+	directory.ExpirePassword: {code: "E0000038"},
+}
+
+func refusal(op directory.Operation) *apiError {
+	e, ok := refusals[op]
+	if !ok {
+		e = apiError{code: "E0000038"}
+	}
+	return &e
+}
+
+const taken = "An object with this field already exists in the current organization"
+
+// passwordPolicy is Okta's sentence for its default policy.
+const passwordPolicy = "Password requirements were not met. Password requirements: at least 8 characters, a lowercase letter, an uppercase letter, a number, no parts of your username."
+
+// validation words everything that is wrong with a request. The summary names
+// the first field; attributes that are not defined are laid to the new user.
+func validation(v directory.Violations) *apiError {
+	e := &apiError{code: "E0000001"}
+	for _, one := range v {
+		switch one.Rule {
+		case directory.NeedPassword:
+			return problem("E0000124")
+		case directory.NeedActivate:
+			return problem("E0000125")
+		}
+		object, cause := wording(one)
+		if e.object == "" {
+			e.object = object
+		}
+		e.causes = append(e.causes, cause)
+	}
+	return e
+}
+
+func wording(v directory.Violation) (object, cause string) {
+	switch v.Rule {
+	case directory.Undefined:
+		return "newUser", "Property name '" + v.Field + "' is not defined in profile"
+	case directory.Weak:
+		return "password", v.Field + ": " + passwordPolicy
+	}
+	return v.Field, v.Field + ": " + sentence(v)
+}
+
+func sentence(v directory.Violation) string {
+	switch v.Rule {
+	case directory.Blank:
+		return "The field cannot be left blank"
+	case directory.Pattern:
+		if v.Field == "login" {
+			return "Username must be in the form of an email address"
+		}
+		return "Does not match required pattern"
+	case directory.TooShort:
+		return fmt.Sprintf("The field is too short, minimum length is %d", v.Limit)
+	case directory.TooLong:
+		return "The field is too long"
+	case directory.TooMany:
+		return fmt.Sprintf("The field has too many items, the maximum is %d", v.Limit)
+	case directory.Taken:
+		return taken
+	}
+	return "The field has an invalid value"
+}

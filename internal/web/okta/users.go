@@ -1,0 +1,336 @@
+package okta
+
+import (
+	"maps"
+	"net/http"
+	"strings"
+
+	"github.com/lanyard-id/lanyard/internal/directory"
+	"github.com/lanyard-id/lanyard/internal/value"
+	"github.com/lanyard-id/lanyard/internal/web"
+)
+
+// createUser is POST /users. It answers 200, not 201.
+func (a *API) createUser(w http.ResponseWriter, r *http.Request) error {
+	q := r.URL.Query()
+	activate, err := web.Bool(q, "activate", true)
+	if err != nil {
+		return invalid("activate", "activate: must be true or false").because(err)
+	}
+	body, err := readObject(r)
+	if err != nil {
+		return err
+	}
+	draft, err := body.draft()
+	if err != nil {
+		return err
+	}
+	draft.Activate = activate
+	switch q.Get("nextLogin") {
+	case "":
+	case "changePassword":
+		draft.ExpirePassword = true
+	default:
+		return invalid("nextLogin", "nextLogin: only changePassword is allowed")
+	}
+	created, err := a.Directory.CreateAccount(r.Context(), actor(r), a.Realm, draft)
+	if err != nil {
+		return err
+	}
+	return a.answerUser(w, r, created)
+}
+
+// getUser is GET /users/{idOrLogin}.
+func (a *API) getUser(w http.ResponseWriter, r *http.Request) error {
+	found, err := a.Directory.FindAccount(r.Context(), a.Realm, userRef(r, "id"))
+	if err != nil {
+		return a.asCalled(r, "id", err)
+	}
+	w.Header().Set("Etag", etag(found))
+	return a.answerUser(w, r, found)
+}
+
+// updateUser is POST /users/{idOrLogin}: what the body does not name stays.
+func (a *API) updateUser(w http.ResponseWriter, r *http.Request) error {
+	return a.editUser(w, r, false)
+}
+
+// replaceUser is PUT /users/{idOrLogin}: attributes that the profile does not
+// name are erased.
+func (a *API) replaceUser(w http.ResponseWriter, r *http.Request) error {
+	return a.editUser(w, r, true)
+}
+
+func (a *API) editUser(w http.ResponseWriter, r *http.Request, replace bool) error {
+	body, err := readObject(r)
+	if err != nil {
+		return err
+	}
+	edit, err := body.edit(replace)
+	if err != nil {
+		return err
+	}
+	edit.Check = ifMatch(r.Header.Get("If-Match"))
+	edited, err := a.Directory.EditAccount(r.Context(), actor(r), a.Realm, userRef(r, "id"), edit)
+	if err != nil {
+		return a.asCalled(r, "id", err)
+	}
+	return a.answerUser(w, r, edited)
+}
+
+// ifMatch returns the condition of an If-Match header, nil when there is none.
+func ifMatch(header string) func(*directory.Account) error {
+	if header == "" {
+		return nil
+	}
+	return func(current *directory.Account) error {
+		ok, err := matches(header, etag(current))
+		if err == nil && !ok {
+			return problem("E0000231")
+		}
+		return err
+	}
+}
+
+// deleteUser is DELETE /users/{idOrLogin}: the first call deactivates, the
+// second deletes. Both answer alike.
+func (a *API) deleteUser(w http.ResponseWriter, r *http.Request) error {
+	if _, err := a.Directory.Retire(r.Context(), actor(r), a.Realm, userRef(r, "id")); err != nil {
+		return a.asCalled(r, "id", err)
+	}
+	w.WriteHeader(a.DeleteStatus)
+	return nil
+}
+
+// clearSessions is DELETE /users/{id}/sessions. There are no sessions yet: the
+// log keeps that they were ended.
+func (a *API) clearSessions(w http.ResponseWriter, r *http.Request) error {
+	if err := a.Directory.Note(r.Context(), actor(r), a.Realm, userRef(r, "id"), "user.session.clear"); err != nil {
+		return a.asCalled(r, "id", err)
+	}
+	return noContent(w)
+}
+
+// answerUser writes a single user.
+func (a *API) answerUser(w http.ResponseWriter, r *http.Request, account *directory.Account) error {
+	s := requestedShape(r)
+	s.links = true
+	return web.WriteJSON(w, http.StatusOK, user(a.base(r), account, s))
+}
+
+// requestedShape reads the parts of a user that a client does not want:
+// Content-Type: application/json; okta-response="omitCredentials,..."
+func requestedShape(r *http.Request) shape {
+	header := r.Header.Get("Content-Type")
+	return shape{
+		omitCredentials: hasFlag(header, "omitCredentials"),
+		omitLinks:       hasFlag(header, "omitCredentialsLinks"),
+	}
+}
+
+func hasFlag(contentType, flag string) bool {
+	_, list, ok := strings.Cut(contentType, "okta-response=")
+	if !ok {
+		return false
+	}
+	list, _, _ = strings.Cut(list, ";")
+	for f := range strings.SplitSeq(strings.Trim(list, `" `), ",") {
+		if strings.TrimSpace(f) == flag {
+			return true
+		}
+	}
+	return false
+}
+
+// asCalled words a 404 of "me" with that name instead of the caller's.
+func (a *API) asCalled(r *http.Request, segment string, err error) error {
+	if e := translate(err); e.code == "E0000007" && r.PathValue(segment) == "me" {
+		return missing("me", "User").because(err)
+	}
+	return err
+}
+
+// object is a request body.
+type object map[string]any
+
+// readObject reads a JSON object. Everything else is E0000003.
+func readObject(r *http.Request) (object, error) {
+	if t := r.Header.Get("Content-Type"); t != "" && !web.IsJSON(t) {
+		return nil, problem("E0000021")
+	}
+	v, err := web.ReadJSON(r, web.MaxBody)
+	if err != nil {
+		return nil, problem("E0000003").because(err)
+	}
+	o, ok := v.(map[string]any)
+	if !ok {
+		return nil, problem("E0000003")
+	}
+	return o, nil
+}
+
+// object returns a member that is an object: nil when it is absent or null.
+func (o object) object(name string) (object, error) {
+	switch v := o[name].(type) {
+	case nil:
+		return nil, nil
+	case map[string]any:
+		return v, nil
+	}
+	return nil, problem("E0000003")
+}
+
+// text returns a member that is a string: "" when it is absent or null.
+func (o object) text(name string) (string, error) {
+	switch v := o[name].(type) {
+	case nil:
+		return "", nil
+	case string:
+		return v, nil
+	}
+	return "", problem("E0000003")
+}
+
+// draft reads the body of POST /users.
+func (o object) draft() (directory.Draft, error) {
+	var d directory.Draft
+	profile, err := o.object("profile")
+	if err != nil {
+		return d, err
+	}
+	d.Profile = compactProfile(profile)
+	if err := o.checkType(); err != nil {
+		return d, err
+	}
+	if d.Groups, err = o.groupIDs(); err != nil {
+		return d, err
+	}
+	c, err := o.credentials()
+	d.Password, d.RecoveryQuestion, d.Provider = c.password, c.question, c.provider
+	return d, err
+}
+
+// edit reads the body of POST and PUT /users/{id}.
+func (o object) edit(replace bool) (directory.Edit, error) {
+	var e directory.Edit
+	profile, err := o.object("profile")
+	if err != nil {
+		return e, err
+	}
+	if profile != nil {
+		e.Profile, e.Replace = profile, replace
+		if replace {
+			e.Profile = compactProfile(profile)
+		}
+	}
+	if err := o.checkType(); err != nil {
+		return e, err
+	}
+	c, err := o.credentials()
+	e.Password, e.RecoveryQuestion = c.password, c.question
+	return e, err
+}
+
+// compactProfile drops null attributes: a null stands for no value, also of an
+// attribute that the schema does not define.
+func compactProfile(profile object) map[string]any {
+	out := maps.Clone(map[string]any(profile))
+	maps.DeleteFunc(out, func(_ string, v any) bool { return v == nil })
+	return out
+}
+
+// checkType refuses user types that do not exist.
+func (o object) checkType() error {
+	t, err := o.object("type")
+	if err != nil || t == nil {
+		return err
+	}
+	id, err := t.text("id")
+	if err != nil {
+		return err
+	}
+	if id != "" && id != userTypeID && id != "default" {
+		return missing(id, "CVDType")
+	}
+	return nil
+}
+
+func (o object) groupIDs() ([]string, error) {
+	if o["groupIds"] == nil {
+		return nil, nil
+	}
+	list, ok := o["groupIds"].([]any)
+	if !ok {
+		return nil, problem("E0000003")
+	}
+	out := make([]string, len(list))
+	for i, v := range list {
+		if out[i], ok = v.(string); !ok {
+			return nil, problem("E0000003")
+		}
+	}
+	return out, nil
+}
+
+type newCredentials struct {
+	password *directory.Password
+	question *directory.RecoveryQuestion
+	provider directory.Provider
+}
+
+// credentials reads the credentials of a body. An empty password object means
+// that there is none.
+func (o object) credentials() (c newCredentials, err error) {
+	all, err := o.object("credentials")
+	if err != nil {
+		return c, err
+	}
+	if c.password, err = all.password(); err != nil {
+		return c, err
+	}
+	question, err := all.object("recovery_question")
+	if err != nil {
+		return c, err
+	}
+	if question != nil {
+		c.question = &directory.RecoveryQuestion{}
+		if c.question.Question, err = question.text("question"); err != nil {
+			return c, err
+		}
+		if c.question.Answer, err = question.text("answer"); err != nil {
+			return c, err
+		}
+	}
+	provider, err := all.object("provider")
+	if err != nil {
+		return c, err
+	}
+	if c.provider.Type, err = provider.text("type"); err != nil {
+		return c, err
+	}
+	c.provider.Name, err = provider.text("name")
+	return c, err
+}
+
+func (o object) password() (*directory.Password, error) {
+	p, err := o.object("password")
+	if err != nil || p == nil {
+		return nil, err
+	}
+	if p["hook"] != nil {
+		return nil, problem("E0000060") // password import hooks
+	}
+	hash, err := p.object("hash")
+	if err != nil {
+		return nil, err
+	}
+	if hash != nil {
+		b, err := value.Encode(map[string]any(hash))
+		return &directory.Password{Import: string(b)}, err
+	}
+	text, err := p.text("value")
+	if err != nil || text == "" {
+		return nil, err
+	}
+	return &directory.Password{Text: text}, nil
+}

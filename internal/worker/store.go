@@ -1,0 +1,57 @@
+package worker
+
+import (
+	"context"
+
+	"github.com/lanyard-id/lanyard/internal/engine"
+	"github.com/lanyard-id/lanyard/internal/run"
+)
+
+// Store keeps plans, runs and their records.
+type Store interface {
+	// SavePlan keeps an encoded plan under its digest; saving it again changes nothing.
+	SavePlan(ctx context.Context, digest string, data []byte) error
+	// Plan returns a saved plan, or a NotFound error.
+	Plan(ctx context.Context, digest string) ([]byte, error)
+	// Append writes all entries in one transaction that is on disk when it
+	// returns, or none of them. A Create of a run that exists is a Conflict
+	// for the whole group.
+	Append(ctx context.Context, entries []Entry) error
+	// Run returns a run's summary, or a NotFound error.
+	Run(ctx context.Context, id string) (run.Run, error)
+	// Runs returns summaries, the newest first.
+	Runs(ctx context.Context, f Filter) ([]run.Run, error)
+	// Records returns a run's records with Seq greater than after, in order.
+	Records(ctx context.Context, id string, after int) ([]run.Record, error)
+}
+
+// Entry is what one turn writes.
+type Entry struct {
+	Create *run.Run   // the run begins with this record
+	Record run.Record // always
+	Update *run.Run   // the run's new summary: Status, Reason, Ended and Outputs are kept
+	Wipe   bool       // the run has ended: drop what is sealed in all its records
+}
+
+// Filter selects runs. Zero fields select all.
+type Filter struct {
+	Statuses []run.Status
+	Workflow string
+	Limit    int
+}
+
+// Executor makes calls. It is written once, for every driver.
+type Executor interface {
+	// Call makes one exchange and reports how it went; it never fails otherwise.
+	// It returns early when ctx ends.
+	Call(ctx context.Context, job Job, call *engine.Call) *engine.Answer
+	// Secrets returns what must not be written down of a run's connections, as
+	// known by now.
+	Secrets(job Job) []string
+}
+
+// Job is the run on whose behalf a call is made.
+type Job struct {
+	Run      string
+	Bindings run.Bindings
+}
