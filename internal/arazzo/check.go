@@ -42,6 +42,9 @@ type checker struct {
 	out     report
 
 	flows    []*flow
+	byID     map[string]*flow   // the first of equals
+	bySource map[string]*Source // the first of equals
+	schemas  *schemaIndex
 	criteria map[*Criterion]*criterionInfo
 	inFlow   map[*yaml.Node]bool // scalars inside [] or {}, nil until needed
 }
@@ -56,9 +59,21 @@ func newChecker(d *Document, dialect Dialect) *checker {
 	if dialect == "" {
 		dialect = Strict
 	}
-	c := &checker{doc: d, dialect: dialect, criteria: map[*Criterion]*criterionInfo{}}
+	c := &checker{
+		doc: d, dialect: dialect, criteria: map[*Criterion]*criterionInfo{},
+		byID: map[string]*flow{}, bySource: map[string]*Source{}, schemas: newSchemaIndex(d),
+	}
+	for i := range d.Sources {
+		if s := &d.Sources[i]; c.bySource[s.Name.Value] == nil {
+			c.bySource[s.Name.Value] = s
+		}
+	}
 	for i, w := range d.Workflows {
-		c.flows = append(c.flows, newFlow(c, i, w))
+		f := newFlow(c, i, w)
+		c.flows = append(c.flows, f)
+		if c.byID[w.ID.Value] == nil {
+			c.byID[w.ID.Value] = f
+		}
 	}
 	return c
 }
@@ -85,6 +100,7 @@ func (c *checker) document() {
 	c.workflowDependencies()
 	c.workflowRecursion()
 	for _, f := range c.flows {
+		f.inputReferences()
 		f.inputRemarks()
 	}
 }
@@ -157,13 +173,18 @@ func (c *checker) knows(name string) bool {
 }
 
 // flowOf returns the flow of a local workflow, nil when there is none.
-func (c *checker) flowOf(id string) *flow {
-	for _, f := range c.flows {
-		if f.w.ID.Value == id {
-			return f
-		}
+func (c *checker) flowOf(id string) *flow { return c.byID[id] }
+
+// source returns the source of that name, nil when there is none.
+func (c *checker) source(name string) *Source { return c.bySource[name] }
+
+// didYouMean is the remedy for an unknown name. candidates are only collected
+// while there is room for the diagnostic.
+func (c *checker) didYouMean(name string, candidates func() []string) string {
+	if c.out.full() {
+		return ""
 	}
-	return nil
+	return didYouMean(name, candidates())
 }
 
 func (c *checker) workflowNames() []string {
@@ -201,7 +222,7 @@ func (c *checker) workflowRef(ref Str) *flow {
 			say("%q does not name a workflow", ref.Value)
 		return nil
 	}
-	src := c.doc.Source(e.Owner)
+	src := c.source(e.Owner)
 	switch {
 	case src == nil:
 		c.unknownSource(ref.Pos, e.Owner)
@@ -213,12 +234,12 @@ func (c *checker) workflowRef(ref Str) *flow {
 }
 
 func (c *checker) workflowRemedy(id string) string {
-	if source, rest, ok := strings.Cut(id, "."); ok && c.doc.Source(source) != nil {
+	if source, rest, ok := strings.Cut(id, "."); ok && c.source(source) != nil {
 		return "write $sourceDescriptions." + source + "." + rest
 	}
-	return didYouMean(id, c.workflowNames())
+	return c.didYouMean(id, c.workflowNames)
 }
 
 func (c *checker) unknownSource(at Pos, name string) {
-	c.out.find(Error, "unknown-source", at).fix("%s", didYouMean(name, c.sourceNames())).say("there is no source description %s", name)
+	c.out.find(Error, "unknown-source", at).fix("%s", c.didYouMean(name, c.sourceNames)).say("there is no source description %s", name)
 }

@@ -2,6 +2,8 @@ package arazzo
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -141,14 +143,12 @@ func (f *flow) operationID(s *Step) {
 	}
 }
 
-// unqualified reports an operationId that several sources might have.
+// unqualified reports an operationId that several sources might have. That is
+// against the text, but harmless when only one source has it; whoever reads the
+// sources finds out and refuses the others (A20).
 func (f *flow) unqualified(id Str, apis []string) {
 	c := f.c
-	severity := Error
-	if c.dialect == Compat {
-		severity = Warning // it is resolved, if it can be, when the sources are known
-	}
-	d := c.out.find(severity, "unqualified-operation", id.Pos).fix("write $sourceDescriptions.<name>.%s, where <name> is %s", id.Value, orList(apis))
+	d := c.out.find(Warning, "unqualified-operation", id.Pos).fix("write $sourceDescriptions.<name>.%s, where <name> is %s", id.Value, orList(apis))
 	if c.find != nil {
 		if sources := c.find(id.Value); len(sources) == 1 {
 			qualified := "$sourceDescriptions." + sources[0] + "." + id.Value
@@ -165,7 +165,7 @@ func (f *flow) unqualified(id Str, apis []string) {
 
 // operationSource checks the source of an operation.
 func (f *flow) operationSource(at Pos, s *Step, name string) {
-	src := f.c.doc.Source(name)
+	src := f.c.source(name)
 	switch {
 	case src == nil:
 		f.c.unknownSource(at, name)
@@ -247,13 +247,13 @@ func (f *flow) undeclaredInput(target *flow, p Parameter) {
 	if p.Name.Node == nil || target.inputs.has(p.Name.Value) {
 		return
 	}
-	f.c.out.find(Warning, "undeclared-parameter", p.Pos).fix("%s", didYouMean(p.Name.Value, target.inputs.names())).
+	f.c.out.find(Warning, "undeclared-parameter", p.Pos).fix("%s", f.c.didYouMean(p.Name.Value, target.inputs.names)).
 		say("the workflow %s declares no input %s", target.w.ID.Value, p.Name.Value)
 }
 
 func (f *flow) missingInputs(severity Severity, target *flow, given map[string]bool, at Pos, who string) {
 	for _, in := range target.inputs.list {
-		if in.required && !given[in.name] && !(schemas{f.c.doc, target.w.Inputs.Node}).hasDefault(in.schema, 0) {
+		if in.required && !given[in.name] && !in.hasDefault {
 			f.c.out.find(severity, "missing-input", at).fix("pass it as a parameter named %s", in.name).
 				say("%s calls the workflow %s without its input %s", who, target.w.ID.Value, in.name)
 		}
@@ -350,33 +350,13 @@ func (c *checker) reference(ref Str, kind string) bool {
 			say("%s cannot stand in a list of %s", ref.Value, kind)
 		return false
 	}
-	names := c.componentNames(kind)
-	for _, name := range names {
-		if name == e.Name {
-			return true
-		}
+	names := c.doc.Components.byName[kind]
+	if _, ok := names[e.Name]; ok {
+		return true
 	}
-	c.out.find(Error, "unknown-component", ref.Pos).fix("%s", didYouMean(e.Name, names)).say("components.%s has no %s", kind, e.Name)
+	remedy := c.didYouMean(e.Name, func() []string { return slices.Sorted(maps.Keys(names)) })
+	c.out.find(Error, "unknown-component", ref.Pos).fix("%s", remedy).say("components.%s has no %s", kind, e.Name)
 	return false
-}
-
-func (c *checker) componentNames(kind string) []string {
-	var out []string
-	switch kind {
-	case "parameters":
-		for _, item := range c.doc.Components.Parameters {
-			out = append(out, item.Name)
-		}
-	case "successActions":
-		for _, item := range c.doc.Components.SuccessActions {
-			out = append(out, item.Name)
-		}
-	case "failureActions":
-		for _, item := range c.doc.Components.FailureActions {
-			out = append(out, item.Name)
-		}
-	}
-	return out
 }
 
 // body checks the request body: expressions in it, and where replacements go.
@@ -510,7 +490,7 @@ func (c *checker) retry(a *Action) {
 func (f *flow) actionTarget(a *Action, stepAt, workflowAt Pos) {
 	if id := a.StepID; id.Node != nil {
 		if _, ok := f.steps[id.Value]; !ok {
-			remedy := didYouMean(id.Value, f.stepNames())
+			remedy := f.c.didYouMean(id.Value, f.stepNames)
 			if e, err := expr.Parse(id.Value); err == nil && e.Root == expr.RootSteps {
 				remedy = "write " + e.Owner
 			} else if bare, found := strings.CutPrefix(id.Value, "$steps."); found {

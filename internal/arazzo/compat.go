@@ -97,8 +97,8 @@ func (r *rewriting) note(code, format string, args ...any) {
 // simple quotes the strings of a simple condition one by one, as the compiler
 // finds them.
 func (r *rewriting) simple() {
-	const most = 100 // strings in one condition
-	for range most {
+	const most, maxLen = 50, 4096 // strings in a condition, bytes of one worth rewriting
+	for i := 0; i < most && len(r.condition) <= maxLen; i++ {
 		_, err := expr.CompileCriterion("", r.condition, expr.Type{})
 		var wrong *expr.ConditionError
 		if !errors.As(err, &wrong) {

@@ -164,6 +164,8 @@ type Components struct {
 	Inputs                         []Component[Any]
 	Parameters                     []Component[Parameter]
 	SuccessActions, FailureActions []Component[Action]
+
+	byName map[string]map[string]int // kind, name: index in the list
 }
 
 // Component is one named entry of a component map.

@@ -1,6 +1,8 @@
 package arazzo
 
 import (
+	"maps"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -16,14 +18,18 @@ type flow struct {
 	steps  map[string]int // index by stepId, the first of equals
 	inputs *inputSet
 
+	ownOutputs  map[string]bool   // names of the workflow's outputs
+	stepOutputs []map[string]bool // names by step
+
 	onSuccess, onFailure [][]Action // effective, by step (A2)
 
 	uses      []use
-	inputUsed map[string]bool
+	inputUsed map[string]bool // by this workflow, or by another through $workflows
 }
 
 func newFlow(c *checker, index int, w *Workflow) *flow {
-	f := &flow{c: c, w: w, index: index, steps: make(map[string]int, len(w.Steps)), inputs: inputsOf(c.doc, w), inputUsed: map[string]bool{}}
+	f := &flow{c: c, w: w, index: index, steps: make(map[string]int, len(w.Steps)), inputs: c.schemas.inputsOf(w),
+		ownOutputs: outputNames(w.Outputs), inputUsed: map[string]bool{}}
 	for i, s := range w.Steps {
 		if _, taken := f.steps[s.ID.Value]; !taken && s.ID.Node != nil {
 			f.steps[s.ID.Value] = i
@@ -31,6 +37,7 @@ func newFlow(c *checker, index int, w *Workflow) *flow {
 		onSuccess, onFailure := c.doc.EffectiveActions(w, s)
 		f.onSuccess = append(f.onSuccess, onSuccess)
 		f.onFailure = append(f.onFailure, onFailure)
+		f.stepOutputs = append(f.stepOutputs, outputNames(s.Outputs))
 	}
 	return f
 }
@@ -52,9 +59,15 @@ const (
 	through // the part before a dot is there, the rest leads into its value
 )
 
+// maxDotted bounds the names that are tried part by part.
+const maxDotted = 500
+
 func matchName(name string, has func(string) bool) match {
 	if has(name) {
 		return exact
+	}
+	if len(name) > maxDotted {
+		return absent
 	}
 	for end := strings.LastIndexByte(name, '.'); end > 0; end = strings.LastIndexByte(name[:end], '.') {
 		if has(name[:end]) {
@@ -78,9 +91,9 @@ func (f *flow) lookup(e expr.Expression) (m match, known bool) {
 		if !ok {
 			return absent, true
 		}
-		return f.stepOutput(f.w.Steps[i], e.Name)
+		return f.stepOutput(i, e.Name)
 	case expr.RootOutputs:
-		return matchName(e.Name, func(s string) bool { return hasOutput(f.w.Outputs, s) }), true
+		return matchName(e.Name, func(s string) bool { return f.ownOutputs[s] }), true
 	case expr.RootWorkflows:
 		target := f.c.flowOf(e.Owner)
 		if target == nil {
@@ -89,38 +102,30 @@ func (f *flow) lookup(e expr.Expression) (m match, known bool) {
 		if e.Part == "inputs" {
 			return target.lookup(expr.Expression{Root: expr.RootInputs, Name: e.Name})
 		}
-		return matchName(e.Name, func(s string) bool { return hasOutput(target.w.Outputs, s) }), true
+		return matchName(e.Name, func(s string) bool { return target.ownOutputs[s] }), true
 	}
 	return exact, false
 }
 
 // stepOutput finds an output of a step; a step that calls a workflow has that
 // workflow's outputs as well (A6).
-func (f *flow) stepOutput(s *Step, name string) (match, bool) {
-	m := matchName(name, func(n string) bool { return hasOutput(s.Outputs, n) })
-	if m != absent || s.WorkflowID.Node == nil {
+func (f *flow) stepOutput(step int, name string) (match, bool) {
+	m := matchName(name, func(n string) bool { return f.stepOutputs[step][n] })
+	ref := f.w.Steps[step].WorkflowID
+	if m != absent || ref.Node == nil {
 		return m, true
 	}
-	target := f.c.flowOf(s.WorkflowID.Value)
+	target := f.c.flowOf(ref.Value)
 	if target == nil {
 		return exact, false
 	}
-	return matchName(name, func(n string) bool { return hasOutput(target.w.Outputs, n) }), true
+	return matchName(name, func(n string) bool { return target.ownOutputs[n] }), true
 }
 
-func hasOutput(list []Output, name string) bool {
+func outputNames(list []Output) map[string]bool {
+	out := make(map[string]bool, len(list))
 	for _, o := range list {
-		if o.Name == name {
-			return true
-		}
-	}
-	return false
-}
-
-func outputNames(list []Output) []string {
-	out := make([]string, len(list))
-	for i, o := range list {
-		out[i] = o.Name
+		out[o.Name] = true
 	}
 	return out
 }
@@ -132,7 +137,7 @@ func (f *flow) declares(e expr.Expression) bool {
 
 func (f *flow) knows(name string) bool {
 	e, err := expr.Parse(name)
-	if err != nil {
+	if err != nil || len(name) > maxDotted {
 		return false
 	}
 	m, known := f.lookup(e)
@@ -141,33 +146,33 @@ func (f *flow) knows(name string) bool {
 
 // suggest offers what an unknown expression was meant to name.
 func (f *flow) suggest(e expr.Expression) string {
-	candidate := ""
 	switch e.Root {
 	case expr.RootInputs:
-		candidate = nearest(e.Name, f.inputs.names())
+		return f.c.didYouMean(e.Name, f.inputs.names)
 	case expr.RootOutputs:
-		candidate = nearest(e.Name, outputNames(f.w.Outputs))
+		return f.c.didYouMean(e.Name, keys(f.ownOutputs))
 	case expr.RootSteps:
 		i, ok := f.steps[e.Owner]
 		if !ok {
-			return didYouMean(e.Owner, f.stepNames())
+			return f.c.didYouMean(e.Owner, f.stepNames)
 		}
-		candidate = nearest(e.Name, outputNames(f.w.Steps[i].Outputs))
+		return f.c.didYouMean(e.Name, keys(f.stepOutputs[i]))
 	case expr.RootWorkflows:
 		target := f.c.flowOf(e.Owner)
-		if target == nil {
-			return didYouMean(e.Owner, f.c.workflowNames())
+		switch {
+		case target == nil:
+			return f.c.didYouMean(e.Owner, f.c.workflowNames)
+		case e.Part == "inputs":
+			return f.c.didYouMean(e.Name, target.inputs.names)
 		}
-		if e.Part == "inputs" {
-			candidate = nearest(e.Name, target.inputs.names())
-		} else {
-			candidate = nearest(e.Name, outputNames(target.w.Outputs))
-		}
+		return f.c.didYouMean(e.Name, keys(target.ownOutputs))
 	}
-	if candidate == "" {
-		return ""
-	}
-	return "did you mean " + candidate + "?"
+	return ""
+}
+
+// keys returns a function that lists the members of a set in order.
+func keys(set map[string]bool) func() []string {
+	return func() []string { return slices.Sorted(maps.Keys(set)) }
 }
 
 // expression checks an expression that stands in this workflow.
@@ -202,7 +207,7 @@ func (f *flow) named(s *scan, at Pos, e expr.Expression) {
 	if m == absent && e.Root == expr.RootOutputs && s.step >= 0 {
 		// In a step that calls a workflow, $outputs may mean that workflow's (A6).
 		if step := f.w.Steps[s.step]; step.WorkflowID.Node != nil {
-			m, _ = f.stepOutput(step, e.Name)
+			m, _ = f.stepOutput(s.step, e.Name)
 		}
 	}
 	switch {
@@ -216,6 +221,10 @@ func (f *flow) named(s *scan, at Pos, e expr.Expression) {
 	switch e.Root {
 	case expr.RootInputs:
 		f.useInput(s, at, e)
+	case expr.RootWorkflows:
+		if e.Part == "inputs" {
+			f.c.flowOf(e.Owner).inputUsed[e.Name] = true
+		}
 	case expr.RootSteps:
 		f.uses = append(f.uses, use{by: s.step, of: f.steps[e.Owner], spot: s.spot, at: at, raw: e.Raw})
 	}
@@ -263,7 +272,7 @@ func pointerForm(e expr.Expression, f *flow) string {
 
 func (f *flow) useInput(s *scan, at Pos, e expr.Expression) {
 	name := e.Name
-	for f.inputs.byName[name] == nil {
+	for f.inputs.byName[name] == nil && len(name) <= maxDotted {
 		end := strings.LastIndexByte(name, '.')
 		if end < 0 {
 			break
@@ -275,7 +284,7 @@ func (f *flow) useInput(s *scan, at Pos, e expr.Expression) {
 		return
 	}
 	f.inputUsed[name] = true
-	if s.inPath && s.spot == inRequest && in.optional {
+	if s.inPath && s.spot == inRequest && in.optional() {
 		f.c.out.find(Warning, "missing-input", at).fix("make it required, or give it a default").
 			say("the input %s may be absent, and a path cannot do without it", name)
 	}
@@ -285,7 +294,7 @@ func (f *flow) useInput(s *scan, at Pos, e expr.Expression) {
 // and the type of a source are values (N32).
 func (f *flow) source(at Pos, e expr.Expression) {
 	switch {
-	case f.c.doc.Source(e.Owner) == nil:
+	case f.c.source(e.Owner) == nil:
 		f.c.unknownSource(at, e.Owner)
 	case e.Name != "url" && e.Name != "type":
 		f.c.out.find(Error, "bad-expression", at).fix("only url and type of a source are values").say("%s is not a value", e.Raw)

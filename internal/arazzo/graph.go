@@ -20,6 +20,7 @@ type edge struct {
 	to      int
 	action  *Action // nil when it is the default
 	failing bool    // taken when the step failed
+	detour  bool    // a retry runs that step and comes back (N61)
 	// proves are steps whose outputs must be there for the edge to be taken,
 	// because its criteria read them.
 	proves []int
@@ -35,7 +36,7 @@ func (f *flow) analyse() {
 		return // reported: the steps depend on each other
 	}
 	g := f.graph(order)
-	reached := g.reachable(0)
+	reached := g.reachable(order[0])
 	f.unreachable(g, reached)
 	stuck := f.endless(g, reached)
 	f.selfLoops(g, stuck)
@@ -93,7 +94,7 @@ func (f *flow) order() ([]int, bool) {
 	}
 	placed := make([]bool, n)
 	for len(order) < n {
-		next := slices.IndexFunc(f.w.Steps, func(s *Step) bool { return false })
+		next := -1
 		for i := range n {
 			if !placed[i] && !slices.ContainsFunc(needs[i], func(k int) bool { return !placed[k] }) {
 				next = i
@@ -145,7 +146,7 @@ func (f *flow) stepDependencies(i int, s *Step) []int {
 		k, ok := f.steps[dep.Value]
 		switch {
 		case !ok:
-			f.c.out.find(Error, "unknown-step", dep.Pos).fix("%s", didYouMean(dep.Value, f.stepNames())).say("there is no step %s in the workflow %s", dep.Value, f.w.ID.Value)
+			f.c.out.find(Error, "unknown-step", dep.Pos).fix("%s", f.c.didYouMean(dep.Value, f.stepNames)).say("there is no step %s in the workflow %s", dep.Value, f.w.ID.Value)
 		default:
 			out = append(out, k)
 		}
@@ -161,13 +162,13 @@ func (f *flow) foreignStep(dep Str) {
 	case len(parts) == 4 && parts[0] == "$workflows" && parts[2] == "steps":
 		target := f.c.flowOf(parts[1])
 		if target == nil {
-			f.c.out.find(Error, "unknown-workflow", dep.Pos).fix("%s", didYouMean(parts[1], f.c.workflowNames())).say("there is no workflow %s", parts[1])
+			f.c.out.find(Error, "unknown-workflow", dep.Pos).fix("%s", f.c.didYouMean(parts[1], f.c.workflowNames)).say("there is no workflow %s", parts[1])
 		} else if _, ok := target.steps[parts[3]]; !ok {
-			f.c.out.find(Error, "unknown-step", dep.Pos).fix("%s", didYouMean(parts[3], target.stepNames())).
+			f.c.out.find(Error, "unknown-step", dep.Pos).fix("%s", f.c.didYouMean(parts[3], target.stepNames)).
 				say("there is no step %s in the workflow %s", parts[3], parts[1])
 		}
 	case len(parts) == 5 && parts[0] == "$sourceDescriptions" && parts[3] == "steps":
-		if f.c.doc.Source(parts[1]) == nil {
+		if f.c.source(parts[1]) == nil {
 			f.c.unknownSource(dep.Pos, parts[1])
 		}
 	default:
@@ -215,17 +216,12 @@ func (f *flow) failureEdges(i, end int) []edge {
 	var out []edge
 	for k := range f.onFailure[i] {
 		a := &f.onFailure[i][k]
-		e := edge{action: a, failing: true, proves: f.proved(a.Criteria)}
-		switch {
-		case a.Type.Value == "retry" && a.StepID.Node != nil: // that step runs, then this one again (N61)
-			e.to = f.destination(a, end)
-		case a.Type.Value == "retry":
+		retries := a.Type.Value == "retry"
+		if retries && a.StepID.Node == nil {
 			continue // the same step again: it changes nothing about the order
-		default:
-			e.to = f.destination(a, end)
 		}
-		out = append(out, e)
-		if a.Type.Value != "retry" && len(a.Criteria) == 0 {
+		out = append(out, edge{action: a, to: f.destination(a, end), failing: true, detour: retries, proves: f.proved(a.Criteria)})
+		if !retries && len(a.Criteria) == 0 {
 			break
 		}
 	}
@@ -278,16 +274,19 @@ func (f *flow) proved(criteria []Criterion) []int {
 	return out
 }
 
-// reachable marks the nodes that can be visited from one.
-func (g *graph) reachable(from int) []bool {
+// reachable marks the nodes that can be visited from the given ones on, detours
+// aside.
+func (g *graph) reachable(from ...int) []bool {
 	seen := make([]bool, len(g.out))
-	todo := []int{from}
-	seen[from] = true
+	todo := slices.Clone(from)
+	for _, i := range from {
+		seen[i] = true
+	}
 	for len(todo) > 0 {
 		i := todo[len(todo)-1]
 		todo = todo[:len(todo)-1]
 		for _, e := range g.out[i] {
-			if !seen[e.to] {
+			if !e.detour && !seen[e.to] {
 				seen[e.to] = true
 				todo = append(todo, e.to)
 			}
@@ -296,9 +295,23 @@ func (g *graph) reachable(from int) []bool {
 	return seen
 }
 
+// detours marks the steps that are visited on a detour from reached ones only.
+func (g *graph) detours(reached []bool) []bool {
+	out := make([]bool, len(g.out))
+	for i, edges := range g.out {
+		for _, e := range edges {
+			if e.detour && reached[i] && !reached[e.to] {
+				out[e.to] = true
+			}
+		}
+	}
+	return out
+}
+
 func (f *flow) unreachable(g *graph, reached []bool) {
+	detours := g.detours(reached)
 	for i, s := range f.w.Steps {
-		if !reached[i] {
+		if !reached[i] && !detours[i] {
 			f.c.out.find(Warning, "unreachable-step", s.Pos).fix("remove it, or add a goto that leads to it").
 				say("the step %s is never run", f.describeStep(i))
 		}
@@ -334,7 +347,9 @@ func (g *graph) reaching(node int) []bool {
 	in := make([][]int, len(g.out))
 	for i, edges := range g.out {
 		for _, e := range edges {
-			in[e.to] = append(in[e.to], i)
+			if !e.detour {
+				in[e.to] = append(in[e.to], i)
+			}
 		}
 	}
 	seen := make([]bool, len(g.out))
@@ -364,7 +379,7 @@ func (g *graph) backward(among []bool) *Action {
 			continue
 		}
 		for _, e := range g.out[i] {
-			if e.action != nil && e.to != g.end && position[e.to] <= position[i] {
+			if e.action != nil && !e.detour && e.to != g.end && position[e.to] <= position[i] {
 				return e.action
 			}
 		}
@@ -414,12 +429,13 @@ func (f *flow) deadGuards(g *graph) {
 // on every way to it: the intersection over all ways in of what was there
 // before, the step before, and what the criteria of the way prove.
 func (f *flow) availability(g *graph, reached []bool) {
-	avail := f.alwaysBefore(g, reached)
+	avail := g.alwaysBefore(reached)
+	detours := g.detours(reached)
 	ever := make(map[int][]bool)
 	topological := f.ordered()
 	for _, u := range f.uses {
-		if u.by >= 0 && !reached[u.by] {
-			continue
+		if u.by >= 0 && !reached[u.by] && !detours[u.by] {
+			continue // never run: reported
 		}
 		switch {
 		case u.by < 0 && u.spot == inWorkflowOutput:
@@ -441,12 +457,18 @@ func (f *flow) availability(g *graph, reached []bool) {
 	}
 }
 
-// after marks the nodes that can be visited after a step.
+// after marks the nodes that can be visited after a step, detours included.
 func (g *graph) after(step int) []bool {
-	seen := make([]bool, len(g.out))
+	var next []int
 	for _, e := range g.out[step] {
-		for k, ok := range g.reachable(e.to) {
-			seen[k] = seen[k] || ok
+		next = append(next, e.to)
+	}
+	seen := g.reachable(next...)
+	for i, edges := range g.out {
+		for _, e := range edges {
+			if e.detour && (seen[i] || i == step) {
+				seen[e.to] = true
+			}
 		}
 	}
 	return seen
@@ -474,13 +496,13 @@ func (f *flow) unavailable(u use, sometimes, topological bool) {
 }
 
 // alwaysBefore computes, for each node, the steps that have run on every way to
-// it; nothing for nodes that are never reached.
-func (f *flow) alwaysBefore(g *graph, reached []bool) []bitset {
+// it; everything for nodes that are never visited.
+func (g *graph) alwaysBefore(reached []bool) []bitset {
 	n := len(g.out)
 	avail := make([]bitset, n)
 	for i := range avail {
 		avail[i] = newBitset(n)
-		if i != 0 {
+		if i != g.order[0] {
 			avail[i].fill()
 		}
 	}
@@ -516,20 +538,20 @@ func (b bitset) fill() {
 // intersect keeps of b what is in other, or is step, or is in proved. It
 // reports whether b changed.
 func (b bitset) intersect(other bitset, step int, proved []int) bool {
-	extra := func(word int) uint64 {
-		var out uint64
-		for _, i := range append([]int{step}, proved...) {
-			if i/64 == word {
-				out |= 1 << (i % 64)
-			}
-		}
-		return out
-	}
 	changed := false
 	for w := range b {
-		kept := b[w] & (other[w] | extra(w))
-		changed = changed || kept != b[w]
-		b[w] = kept
+		kept := other[w]
+		if step/64 == w {
+			kept |= 1 << (step % 64)
+		}
+		for _, i := range proved {
+			if i/64 == w {
+				kept |= 1 << (i % 64)
+			}
+		}
+		if kept &= b[w]; kept != b[w] {
+			b[w], changed = kept, true
+		}
 	}
 	return changed
 }

@@ -21,16 +21,20 @@ import (
 // authors write #/$defs/x.
 //
 // The error is an Invalid fault for a reference that leads nowhere, Unsupported
-// for one to another document; its place is that of the schema.
+// for one to another document; its place is that of the reference.
 func InputsSchema(d *Document, w *Workflow) (any, error) {
+	return newSchemaIndex(d).inputsSchema(w)
+}
+
+func (x *schemaIndex) inputsSchema(w *Workflow) (any, error) {
 	if !w.Inputs.Set() {
 		return nil, nil
 	}
-	b := bundle{schemas: schemas{doc: d, root: w.Inputs.Node}, names: map[*yaml.Node]string{}, defs: map[string]any{}}
+	b := bundle{schemas: x.of(w.Inputs.Node), names: map[*yaml.Node]string{}, defs: map[string]any{}}
 	b.ownDefs = deref(mapValue(w.Inputs.Node, "$defs"))
 	schema := b.schema(w.Inputs.Node, false, 0)
 	if b.err != nil {
-		return nil, b.err.At("%s", w.Inputs.Pos)
+		return nil, b.err
 	}
 	out, isObject := schema.(map[string]any)
 	if !isObject || len(b.defs) == 0 {
@@ -45,11 +49,29 @@ func InputsSchema(d *Document, w *Workflow) (any, error) {
 	return out, nil
 }
 
+// schemaIndex finds what references in the schemas of a document lead to.
+type schemaIndex struct {
+	doc     *Document
+	anchors map[string][]anchor                  // nil until needed
+	wide    map[*yaml.Node]map[string]*yaml.Node // of objects with many members
+}
+
+// anchor is an $anchor in the schema of some inputs.
+type anchor struct {
+	root, node *yaml.Node
+}
+
+func newSchemaIndex(d *Document) *schemaIndex {
+	return &schemaIndex{doc: d, wide: map[*yaml.Node]map[string]*yaml.Node{}}
+}
+
 // schemas resolves the references of one workflow's inputs.
 type schemas struct {
-	doc  *Document
+	*schemaIndex
 	root *yaml.Node // of the inputs
 }
+
+func (x *schemaIndex) of(root *yaml.Node) schemas { return schemas{x, root} }
 
 // resolve returns what a $ref names. own says that it can stay as it is in a
 // schema made of root alone. The node is nil when there is none, or when it is
@@ -66,64 +88,62 @@ func (s schemas) resolve(ref string) (target *yaml.Node, own, remote bool) {
 		return s.root, true, false
 	}
 	if !strings.HasPrefix(fragment, "/") {
-		if n := findAnchor(s.root, fragment, 0); n != nil {
-			return n, true, false
-		}
-		return s.doc.anchored(fragment), false, false
+		return s.anchored(fragment)
 	}
 	p, err := value.ParsePointer(fragment)
 	if err != nil {
 		return nil, false, false
 	}
-	if n := nodeAt(s.doc.Root, p); n != nil {
+	if n := s.nodeAt(s.doc.Root, p); n != nil {
 		return n, false, false
 	}
-	return nodeAt(s.root, p), true, false
+	return s.nodeAt(s.root, p), true, false
 }
 
-// anchored finds a schema by its $anchor in the whole document.
-func (d *Document) anchored(name string) *yaml.Node {
-	for _, c := range d.Components.Inputs {
-		if n := findAnchor(c.Item.Node, name, 0); n != nil {
-			return n
+// anchored finds a schema by its $anchor: in the own schema, else anywhere in
+// the document.
+func (s schemas) anchored(name string) (target *yaml.Node, own, remote bool) {
+	if s.anchors == nil {
+		s.anchors = map[string][]anchor{}
+		for _, c := range s.doc.Components.Inputs {
+			s.collectAnchors(c.Item.Node, c.Item.Node, 0)
+		}
+		for _, w := range s.doc.Workflows {
+			s.collectAnchors(w.Inputs.Node, w.Inputs.Node, 0)
 		}
 	}
-	for _, w := range d.Workflows {
-		if n := findAnchor(w.Inputs.Node, name, 0); n != nil {
-			return n
+	for _, a := range s.anchors[name] {
+		if a.root == s.root {
+			return a.node, true, false
+		}
+		if target == nil {
+			target = a.node
 		}
 	}
-	return nil
+	return target, false, false
 }
 
-func findAnchor(n *yaml.Node, name string, depth int) *yaml.Node {
-	n = deref(n)
+func (x *schemaIndex) collectAnchors(root, n *yaml.Node, depth int) {
 	if n == nil || depth > value.MaxDepth {
-		return nil
+		return
 	}
-	if a := deref(mapValue(n, "$anchor")); a != nil && a.Value == name {
-		return n
+	if a := deref(mapValue(n, "$anchor")); a != nil && a.Kind == yaml.ScalarNode {
+		x.anchors[a.Value] = append(x.anchors[a.Value], anchor{root, n})
 	}
 	for _, child := range n.Content {
-		if child.Kind == yaml.AliasNode {
-			continue // what it stands for is searched where it is written
-		}
-		if found := findAnchor(child, name, depth+1); found != nil {
-			return found
-		}
+		x.collectAnchors(root, child, depth+1) // aliases have no content: what they stand for is found where it is written
 	}
-	return nil
 }
 
 // nodeAt follows a pointer through a node tree.
-func nodeAt(n *yaml.Node, p value.Pointer) *yaml.Node {
+func (x *schemaIndex) nodeAt(n *yaml.Node, p value.Pointer) *yaml.Node {
 	for _, token := range p {
 		n = deref(n)
 		switch {
 		case n == nil:
 			return nil
 		case n.Kind == yaml.MappingNode:
-			n = mapValue(n, token)
+			n = x.member(n, token)
 		case n.Kind == yaml.SequenceNode:
 			i, err := strconv.Atoi(token)
 			if err != nil || i < 0 || i >= len(n.Content) || strconv.Itoa(i) != token {
@@ -137,13 +157,30 @@ func nodeAt(n *yaml.Node, p value.Pointer) *yaml.Node {
 	return deref(n)
 }
 
+// member is mapValue, fast for objects with many members.
+func (x *schemaIndex) member(n *yaml.Node, key string) *yaml.Node {
+	const few = 64
+	if len(n.Content) <= few {
+		return mapValue(n, key)
+	}
+	index := x.wide[n]
+	if index == nil {
+		index = make(map[string]*yaml.Node, len(n.Content)/2)
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			index[deref(n.Content[i]).Value] = n.Content[i+1]
+		}
+		x.wide[n] = index
+	}
+	return index[key]
+}
+
 // bundle copies a schema and everything it refers to into one value.
 type bundle struct {
 	schemas
 	ownDefs *yaml.Node            // the schema's own $defs, nil for none
 	names   map[*yaml.Node]string // of the copies under $defs
 	defs    map[string]any
-	err     *fault.Error
+	err     *fault.Error // the first
 }
 
 // schema copies a schema, its references rewritten. copied says that it is one
@@ -180,7 +217,7 @@ func (b *bundle) schema(n *yaml.Node, copied bool, depth int) any {
 		}
 		out[key] = value.FromYAML(v)
 		if key == "$ref" && v.Kind == yaml.ScalarNode {
-			out[key] = b.reference(v.Value)
+			out[key] = b.reference(v)
 		}
 	}
 	return out
@@ -199,15 +236,16 @@ func (b *bundle) schemaMap(n *yaml.Node, copied bool, depth int) any {
 }
 
 // reference returns what a $ref must say in the bundle, copying its target.
-func (b *bundle) reference(ref string) string {
+func (b *bundle) reference(n *yaml.Node) string {
+	ref := n.Value
 	target, own, remote := b.resolve(ref)
 	switch {
 	case remote:
-		b.fail(fault.New(fault.Unsupported, "the schema of the inputs refers to %q in another document", ref).
+		b.fail(n, fault.New(fault.Unsupported, "the schema of the inputs refers to %q in another document", ref).
 			Fix("copy it to components.inputs and refer to #/components/inputs/<name>"))
 		return ref
 	case target == nil:
-		b.fail(fault.New(fault.Invalid, "the schema of the inputs refers to %q, which is not there", ref))
+		b.fail(n, fault.New(fault.Invalid, "the schema of the inputs refers to %q, which is not there", ref))
 		return ref
 	case own:
 		return ref
@@ -222,9 +260,9 @@ func (b *bundle) reference(ref string) string {
 	return "#/$defs/" + name
 }
 
-func (b *bundle) fail(err *fault.Error) {
+func (b *bundle) fail(n *yaml.Node, err *fault.Error) {
 	if b.err == nil {
-		b.err = err
+		b.err = err.At("%s", b.doc.At(n))
 	}
 }
 
@@ -247,12 +285,15 @@ func (b *bundle) name(ref string) string {
 
 // input is one declared input of a workflow.
 type input struct {
-	name     string
-	key      *yaml.Node // where it is declared
-	schema   *yaml.Node
-	required bool
-	optional bool // neither required nor with a default: may be absent in a run
+	name       string
+	key        *yaml.Node // where it is declared
+	schema     *yaml.Node
+	required   bool
+	hasDefault bool
 }
+
+// optional reports that the input may be absent in a run.
+func (in *input) optional() bool { return !in.required && !in.hasDefault }
 
 // inputSet is what a workflow's inputs are known to be.
 type inputSet struct {
@@ -270,15 +311,15 @@ func (s *inputSet) has(name string) bool {
 func (s *inputSet) names() []string { return slices.Sorted(maps.Keys(s.byName)) }
 
 // inputsOf collects the declared inputs through references and combinations.
-func inputsOf(d *Document, w *Workflow) *inputSet {
+func (x *schemaIndex) inputsOf(w *Workflow) *inputSet {
 	set := &inputSet{byName: map[string]*input{}}
 	if !w.Inputs.Set() {
 		return set
 	}
-	c := inputCollector{schemas: schemas{doc: d, root: w.Inputs.Node}, set: set, seen: map[*yaml.Node]bool{}}
+	c := inputCollector{schemas: x.of(w.Inputs.Node), set: set, seen: map[*yaml.Node]bool{}}
 	c.collect(w.Inputs.Node, true)
 	for _, in := range set.list {
-		in.optional = !in.required && !c.hasDefault(in.schema, 0)
+		in.hasDefault = c.hasDefault(in.schema, 0)
 	}
 	return set
 }

@@ -41,34 +41,50 @@ func (w *Workflow) Step(id string) *Step {
 	return nil
 }
 
+// index prepares the lookups by name.
+func (c *Components) index() {
+	c.byName = map[string]map[string]int{
+		"parameters":     indexOf(c.Parameters),
+		"successActions": indexOf(c.SuccessActions),
+		"failureActions": indexOf(c.FailureActions),
+	}
+}
+
+func indexOf[T any](list []Component[T]) map[string]int {
+	out := make(map[string]int, len(list))
+	for i, item := range list {
+		out[item.Name] = i
+	}
+	return out
+}
+
 // Parameter returns the parameter component that a reference names (N9), and
 // whether there is one.
 func (c *Components) Parameter(reference string) (Parameter, bool) {
-	return lookup(c.Parameters, "parameters", reference)
+	return lookup(c, c.Parameters, "parameters", reference)
 }
 
 // SuccessAction is Parameter for success actions.
 func (c *Components) SuccessAction(reference string) (Action, bool) {
-	return lookup(c.SuccessActions, "successActions", reference)
+	return lookup(c, c.SuccessActions, "successActions", reference)
 }
 
 // FailureAction is Parameter for failure actions.
 func (c *Components) FailureAction(reference string) (Action, bool) {
-	return lookup(c.FailureActions, "failureActions", reference)
+	return lookup(c, c.FailureActions, "failureActions", reference)
 }
 
-func lookup[T any](list []Component[T], kind, reference string) (T, bool) {
+func lookup[T any](c *Components, list []Component[T], kind, reference string) (T, bool) {
 	var none T
 	e, err := expr.Parse(reference)
 	if err != nil || e.Root != expr.RootComponents || e.Part != kind {
 		return none, false
 	}
-	for _, c := range list {
-		if c.Name == e.Name {
-			return c.Item, true
-		}
+	i, ok := c.byName[kind][e.Name]
+	if !ok {
+		return none, false
 	}
-	return none, false
+	return list[i].Item, true
 }
 
 // EffectiveParameters returns the parameters of a step: the workflow's, with

@@ -16,9 +16,9 @@ import (
 // Limits of one document, far above anything written by hand. They keep the
 // analysis of hostile documents cheap.
 const (
-	maxWorkflows = 2000
-	maxSteps     = 2000 // of one workflow
-	maxActions   = 200  // of one list
+	maxWorkflows = 1000
+	maxSteps     = 1000 // of one workflow
+	maxActions   = 100  // of one list
 )
 
 // Parse reads an Arazzo document, YAML or JSON, and checks its structure: what
@@ -331,6 +331,7 @@ func (r *reader) document() {
 			r.components(v)
 		}
 	})
+	d.Components.index()
 }
 
 // version reads the field arazzo and reports whether the rest can be read (N1).

@@ -12,24 +12,29 @@ const maxDiagnostics = 500
 
 // report collects diagnostics in any order.
 type report struct {
-	list    []Diagnostic
-	errors  int // of list
-	dropped int
+	list     []Diagnostic
+	errors   int  // of list
+	complete bool // keep everything
+	dropped  int
 }
 
 func (r *report) add(d Diagnostic) {
-	n := &r.errors
-	if d.Severity != Error {
-		rest := len(r.list) - r.errors
-		n = &rest
+	n := len(r.list) - r.errors
+	if d.Severity == Error {
+		n = r.errors
 	}
-	if *n >= maxDiagnostics {
+	if n >= maxDiagnostics && !r.complete {
 		r.dropped++
 		return
 	}
-	*n++
+	if d.Severity == Error {
+		r.errors++
+	}
 	r.list = append(r.list, d)
 }
+
+// full reports that no more errors are kept.
+func (r *report) full() bool { return r.errors >= maxDiagnostics }
 
 // finding is a Diagnostic in the making: say writes the message, fix the remedy.
 type finding struct {

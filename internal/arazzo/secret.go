@@ -16,10 +16,14 @@ import (
 // in published documents not one was). A secret inside a list gives the pointer
 // of the list. The pointers are in the order of the schema.
 func SecretInputs(d *Document, w *Workflow) []string {
+	return newSchemaIndex(d).secretInputs(w)
+}
+
+func (x *schemaIndex) secretInputs(w *Workflow) []string {
 	if !w.Inputs.Set() {
 		return nil
 	}
-	f := secretFinder{schemas: schemas{doc: d, root: w.Inputs.Node}, open: map[*yaml.Node]bool{}}
+	f := secretFinder{schemas: x.of(w.Inputs.Node), open: map[*yaml.Node]bool{}}
 	f.walk(w.Inputs.Node, nil)
 	return f.found
 }

@@ -14,14 +14,19 @@ import (
 type source struct {
 	text   []byte
 	starts []int // byte offset of each line
+	// marks are byte offsets inside long lines, one every markEvery characters:
+	// a document on one line must not make each place cost a walk over all of it.
+	marks map[int][]int
 }
+
+const markEvery = 1024
 
 func newSource(text []byte) source {
 	s := source{text: text, starts: []int{0}}
 	if strings.HasPrefix(string(text[:min(3, len(text))]), "\xef\xbb\xbf") {
 		s.starts[0] = 3 // the scanner swallows the byte order mark
 	}
-	for i := 0; i < len(text); {
+	for i := s.starts[0]; i < len(text); {
 		if n := breakLen(text[i:]); n > 0 {
 			i += n
 			s.starts = append(s.starts, i)
@@ -29,7 +34,31 @@ func newSource(text []byte) source {
 		}
 		i++
 	}
+	for line, start := range s.starts {
+		end := len(text)
+		if line+1 < len(s.starts) {
+			end = s.starts[line+1]
+		}
+		if end-start > markEvery {
+			s.mark(line, start, end)
+		}
+	}
 	return s
+}
+
+func (s *source) mark(line, start, end int) {
+	if s.marks == nil {
+		s.marks = map[int][]int{}
+	}
+	var marks []int
+	for n := 0; start < end; n++ {
+		if n%markEvery == 0 {
+			marks = append(marks, start)
+		}
+		_, size := utf8.DecodeRune(s.text[start:])
+		start += size
+	}
+	s.marks[line] = marks
 }
 
 // breakLen returns the length of the line break at the start of b, 0 for none.
@@ -58,8 +87,12 @@ func (s source) offset(line, col int) (int, bool) {
 	if line < 1 || line > len(s.starts) {
 		return 0, false
 	}
-	at := s.starts[line-1]
-	for i := 1; i < col; i++ {
+	at, first := s.starts[line-1], 1
+	if marks := s.marks[line-1]; col > markEvery && marks != nil {
+		k := min((col-1)/markEvery, len(marks)-1)
+		at, first = marks[k], 1+k*markEvery
+	}
+	for i := first; i < col; i++ {
 		if at >= len(s.text) {
 			return 0, false
 		}
@@ -75,8 +108,13 @@ func (s source) place(offset int) (line, col int) {
 	if line == 0 {
 		return 1, 1
 	}
-	start := s.starts[line-1]
-	return line, utf8.RuneCount(s.text[start:min(offset, len(s.text))]) + 1
+	start, before := s.starts[line-1], 0
+	if marks := s.marks[line-1]; marks != nil {
+		if k := sort.SearchInts(marks, offset+1) - 1; k > 0 {
+			start, before = marks[k], k*markEvery
+		}
+	}
+	return line, before + utf8.RuneCount(s.text[start:min(max(offset, start), len(s.text))]) + 1
 }
 
 // scalar says where the value of a scalar node stands in the text.

@@ -88,7 +88,7 @@ func (o *runOptions) run(ctx context.Context, file string) error {
 	if id == "" {
 		id = newRunID(time.Now())
 	}
-	if err := session.Start(ctx, StartRequest{ID: id, Plan: built.Plan, Inputs: inputs, Bindings: req.Bindings}); err != nil {
+	if err := session.Start(ctx, id, built.Plan, inputs, req.Bindings); err != nil {
 		return err
 	}
 	w := watcher{shell: o.shell, session: session, output: o.output, har: o.har, junit: o.junit, people: req.Bindings.Sandbox}

@@ -1,16 +1,12 @@
 package cli
 
 import (
-	"context"
 	"errors"
 	"io/fs"
 
 	"github.com/lanyard-id/lanyard/internal/arazzo"
-	"github.com/lanyard-id/lanyard/internal/directory"
-	"github.com/lanyard-id/lanyard/internal/engine"
-	"github.com/lanyard-id/lanyard/internal/plan"
 	"github.com/lanyard-id/lanyard/internal/run"
-	"github.com/lanyard-id/lanyard/internal/worker"
+	"github.com/lanyard-id/lanyard/internal/web/api"
 )
 
 // Settings are the flags that say where configuration and data are.
@@ -30,33 +26,12 @@ type PlanRequest struct {
 	Bindings run.Bindings
 }
 
-// StartRequest asks for a run.
-type StartRequest struct {
-	ID       string
-	Plan     *plan.Plan
-	Inputs   map[string]any
-	Bindings run.Bindings
-}
-
 // Session is an open data folder: in this process, or in the lanyard serve that
 // holds it.
 type Session interface {
-	// Start begins a run; one that was started before under the ID is left alone.
-	Start(ctx context.Context, req StartRequest) error
-	// Run returns a run's summary, or a NotFound error.
-	Run(ctx context.Context, id string) (run.Run, error)
-	// Runs returns summaries, the newest first.
-	Runs(ctx context.Context, f worker.Filter) ([]run.Run, error)
-	// Records returns a run's records behind the given number. With wait it
-	// first waits until there is one or the run is at rest.
-	Records(ctx context.Context, id string, after int, wait bool) ([]run.Record, error)
-	// Signal hands a person's decision to a run. inputs give an ended run its
-	// secret inputs back.
-	Signal(ctx context.Context, id string, e engine.Event, inputs map[string]any) error
-	// People returns what the directory knows of whoever has this e-mail address.
-	People(ctx context.Context, email string) ([]directory.Person, error)
-	// Close lets the data folder go. Runs that are moving go on when it is
-	// opened by serve or resumed.
+	api.Service
+	// Close lets the data folder go. Runs that are moving are interrupted; they
+	// go on when the folder is served or they are resumed.
 	Close() error
 }
 

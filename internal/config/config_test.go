@@ -1,15 +1,20 @@
 package config_test
 
 import (
+	"bytes"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/lanyard-id/lanyard/internal/config"
 	"github.com/lanyard-id/lanyard/internal/fault"
+	"github.com/lanyard-id/lanyard/internal/value"
 )
 
 const full = `
@@ -87,6 +92,16 @@ func TestParseReportsEveryMistakeWithItsPlace(t *testing.T) {
 		{"a list instead of a mapping", "connections: [a]", []string{"mapping of names"}},
 		{"choice", "run: {onDoubt: guess}", []string{`"guess"`, "hold, fail"}},
 		{"duplicate", "data: a\ndata: b", []string{"twice"}},
+		{"literal key", "connections: {o: {auth: {type: private_key_jwt, clientId: x, privateKey: s3cr3t}}}", []string{"must be a reference"}},
+		{"null instead of a credential", "connections: {o: {auth: {type: ssws, token: }}}", []string{"needs token"}},
+		{"field of another kind", "connections: {o: {auth: {type: basic, username: x, password: env:P, token: env:T}}}", []string{"no use for token"}},
+		{"unknown kind", "connections: {o: {auth: {type: oauth, token: env:T}}}", []string{`"oauth"`, "client_credentials"}},
+		{"host", "connections: {o: {hosts: [example.com, '*.example.com']}}", []string{"lanyard.yaml:1:40", "not a host"}},
+		{"rate of words", "connections: {o: {limits: {rate: 10/day}}}", []string{"600/min"}},
+		{"flag", "serve: {tls: 1}", []string{"true or false"}},
+		{"text", "data: [a]", []string{"must be text"}},
+		{"scopes", "connections: {o: {auth: {type: client_credentials, clientId: a, clientSecret: env:B, scopes: x}}}", []string{"must be a list"}},
+		{"empty", "", []string{"empty"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -119,8 +134,162 @@ func TestLoad(t *testing.T) {
 	if err := os.WriteFile(file, []byte("data: x"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if c, err := config.Load(file, true); err != nil || c.Data != "x" || c.File != file {
-		t.Errorf("Load = %+v, %v; want data x", c, err)
+	if c, err := config.Load(file, true); err != nil || c.Data != filepath.Join(dir, "x") || c.File != file {
+		t.Errorf("Load = %+v, %v; want data x in the file's folder", c, err)
+	}
+}
+
+func TestPathsStartAtTheFile(t *testing.T) {
+	dir := filepath.FromSlash("/etc/lanyard")
+	c, err := config.Parse(filepath.Join(dir, "lanyard.yaml"), []byte(`
+sources: {a: {file: api.yaml}, b: {file: /abs/api.yaml}}
+connections: {o: {auth: {type: private_key_jwt, clientId: x, privateKey: file:keys/k.pem}}, p: {auth: {type: ssws, token: env:a/b}}}
+data: d
+store: sqlite:d/x.db
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := []string{c.Sources["a"].File, c.Sources["b"].File, c.Connections["o"].Auth.PrivateKey, c.Connections["p"].Auth.Token, c.Data, c.Store}
+	want := []string{dir + "/api.yaml", "/abs/api.yaml", "file:" + dir + "/keys/k.pem", "env:a/b", dir + "/d", "sqlite:" + dir + "/d/x.db"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("paths (-want +got):\n%s", diff)
+	}
+}
+
+func TestRate(t *testing.T) {
+	for text, want := range map[string]float64{"2.5": 2.5, "10/s": 10, "600/min": 10, "7200/h": 2} {
+		c, err := config.Parse("lanyard.yaml", []byte("connections: {o: {limits: {rate: "+text+"}}}"))
+		if err != nil || c.Connections["o"].Limits.Rate != want {
+			t.Errorf("rate %s = %v, %v; want %v a second", text, c, err, want)
+		}
+	}
+}
+
+func TestAddEnvironment(t *testing.T) {
+	okta := config.Auth{Type: "ssws", Token: "env:OKTA_API_TOKEN"}
+	auth0 := config.Auth{Type: "client_credentials", ClientID: "env:AUTH0_CLIENT_ID", ClientSecret: "env:AUTH0_CLIENT_SECRET"}
+	tests := []struct {
+		name string
+		file map[string]config.Connection
+		env  map[string]string
+		want map[string]config.Connection
+		err  string
+	}{
+		{name: "nothing"},
+		{
+			name: "both",
+			env: map[string]string{
+				"OKTA_ORG_NAME": "dev-1", "OKTA_BASE_URL": "oktapreview.com", "OKTA_API_TOKEN": "t",
+				"AUTH0_DOMAIN": "x.eu.auth0.com", "AUTH0_CLIENT_ID": "i", "AUTH0_CLIENT_SECRET": "s",
+			},
+			want: map[string]config.Connection{
+				"okta":  {Server: "https://dev-1.oktapreview.com", Auth: okta, Environment: true},
+				"auth0": {Server: "https://x.eu.auth0.com/api/v2", Auth: auth0, Environment: true},
+			},
+		},
+		{
+			name: "other spellings",
+			env:  map[string]string{"OKTA_BASE_URL": "https://dev-1.okta.com/", "AUTH0_DOMAIN": "https://x.auth0.com/"},
+			want: map[string]config.Connection{
+				"okta":  {Server: "https://dev-1.okta.com", Environment: true},
+				"auth0": {Server: "https://x.auth0.com/api/v2", Environment: true},
+			},
+		},
+		{
+			name: "halves",
+			env:  map[string]string{"OKTA_API_TOKEN": "t", "OKTA_BASE_URL": "okta.com", "AUTH0_CLIENT_ID": "only"},
+			want: map[string]config.Connection{"okta": {Auth: okta, Environment: true}},
+		},
+		{
+			name: "default domain",
+			env:  map[string]string{"OKTA_ORG_NAME": "dev-1"},
+			want: map[string]config.Connection{"okta": {Server: "https://dev-1.okta.com", Environment: true}},
+		},
+		{
+			name: "the file has it",
+			file: map[string]config.Connection{"okta": {Server: "https://mine.okta.com"}},
+			env:  map[string]string{"OKTA_ORG_NAME": "dev-1", "OKTA_API_TOKEN": "t"},
+			want: map[string]config.Connection{"okta": {Server: "https://mine.okta.com"}},
+		},
+		{name: "nonsense", env: map[string]string{"AUTH0_DOMAIN": "a b/c?d"}, err: "AUTH0_DOMAIN"},
+		{name: "another host", env: map[string]string{"OKTA_ORG_NAME": "x@evil.test/"}, err: "OKTA_ORG_NAME"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c := &config.Config{Connections: tt.file}
+			err := c.AddEnvironment(func(name string) (string, bool) { v, ok := tt.env[name]; return v, ok })
+			if tt.err != "" {
+				if !fault.Is(err, fault.Invalid) || !strings.Contains(fault.Public(err), tt.err) {
+					t.Errorf("AddEnvironment = %v, want an Invalid fault about %s", err, tt.err)
+				}
+				return
+			}
+			if diff := cmp.Diff(tt.want, c.Connections); err != nil || diff != "" {
+				t.Errorf("AddEnvironment = %v, connections (-want +got):\n%s", err, diff)
+			}
+		})
+	}
+}
+
+// TestSchema holds schema.json to the reader: the same keys everywhere, and the
+// same verdict on the texts of the other tests.
+func TestSchema(t *testing.T) {
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(config.Schema()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	compiler := jsonschema.NewCompiler()
+	if err := compiler.AddResource("schema.json", doc); err != nil {
+		t.Fatal(err)
+	}
+	schema, err := compiler.Compile("schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := doc.(map[string]any)
+	defs := root["$defs"].(map[string]any)
+	for text, object := range map[string]any{
+		"zz: 1":                               root,
+		"sources: {a: {zz: 1}}":               defs["source"],
+		"connections: {a: {zz: 1}}":           defs["connection"],
+		"connections: {a: {auth: {zz: 1}}}":   defs["auth"],
+		"connections: {a: {limits: {zz: 1}}}": defs["limits"],
+		"run: {zz: 1}":                        defs["run"],
+		"serve: {zz: 1}":                      defs["serve"],
+	} {
+		_, err := config.Parse("lanyard.yaml", []byte(text))
+		_, list, _ := strings.Cut(fault.Public(err), "use one of ")
+		list, _, _ = strings.Cut(list, "\n")
+		properties := slices.Sorted(maps.Keys(object.(map[string]any)["properties"].(map[string]any)))
+		if want := strings.Join(properties, ", "); list != want {
+			t.Errorf("%s: the reader knows %s, the schema %s", text, list, want)
+		}
+	}
+	verdict := func(text string) error {
+		node, err := value.ParseYAML([]byte(text), "lanyard.yaml")
+		if err != nil {
+			return err
+		}
+		return schema.Validate(value.FromYAML(node))
+	}
+	if err := verdict(full); err != nil {
+		t.Errorf("the schema refuses a right file: %v", err)
+	}
+	for _, text := range []string{
+		"store: mysql:x", "run: {maxSteps: lots}", "run: {onDoubt: guess}", "serve: {tls: 1}", "data: [a]", "connections: [a]",
+		"connections: {o: {auth: {type: ssws, token: s3cr3t-value}}}", "connections: {o: {auth: {type: basic, username: x}}}",
+		"connections: {o: {auth: {token: env:X}}}", "connections: {o: {server: example.com}}",
+		"connections: {o: {auth: {type: basic, username: x, password: env:P, token: env:T}}}",
+		"connections: {o: {limits: {share: 0%}}}", "connections: {o: {limits: {share: 0.5}}}", "connections: {o: {limits: {rate: -1}}}",
+		"sources: {a: {file: x, url: y}}",
+	} {
+		if verdict(text) == nil {
+			t.Errorf("the schema accepts %s", text)
+		}
+		if _, err := config.Parse("lanyard.yaml", []byte(text)); err == nil {
+			t.Errorf("the reader accepts %s", text)
+		}
 	}
 }
 

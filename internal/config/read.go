@@ -1,6 +1,7 @@
 package config
 
 import (
+	"maps"
 	"net/url"
 	"path/filepath"
 	"regexp"
@@ -304,8 +305,10 @@ func (r *reader) auth(n *yaml.Node, a *Auth) {
 // silently unused is a misunderstanding.
 func (r *reader) authFields(n *yaml.Node, kind string) {
 	written := map[string]*yaml.Node{}
-	for i := 0; i < len(n.Content); i += 2 {
-		written[n.Content[i].Value] = n.Content[i]
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if !isNull(follow(n.Content[i+1])) {
+			written[n.Content[i].Value] = n.Content[i]
+		}
 	}
 	if written["type"] == nil {
 		r.wrong(n, "", "auth needs a type")
@@ -319,10 +322,9 @@ func (r *reader) authFields(n *yaml.Node, kind string) {
 			r.wrong(n, "", "auth of type %s needs %s", kind, name)
 		}
 	}
-	for i := 0; i < len(n.Content); i += 2 {
-		name := n.Content[i].Value
-		if name != "type" && !slices.Contains(k.needs, name) && !slices.Contains(k.may, name) && slices.Contains(authNames, name) {
-			r.wrong(n.Content[i], "remove it, or change the type", "auth of type %s has no use for %s", kind, name)
+	for _, name := range slices.Sorted(maps.Keys(written)) {
+		if slices.Contains(authNames, name) && !slices.Contains(k.needs, name) && !slices.Contains(k.may, name) {
+			r.wrong(written[name], "remove it, or change the type", "auth of type %s has no use for %s", kind, name)
 		}
 	}
 }

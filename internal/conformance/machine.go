@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
 	"path"
 	"strconv"
 	"strings"
@@ -172,7 +173,9 @@ func (r *Reply) answer(url string) *engine.Answer {
 			a.Header["Content-Type"] = []string{"application/json"}
 		}
 	}
-	a.Text = r.Text
+	if r.Text != nil {
+		a.SetBody([]byte(*r.Text))
+	}
 	return a
 }
 
@@ -184,7 +187,7 @@ type memory struct {
 
 // Load finds a document by its identity ($self, N5), else by file name.
 func (m *memory) Load(_ context.Context, ref sources.Ref) (*sources.Source, error) {
-	name, text, ok := m.find(ref.URL)
+	name, text, ok := m.find(ref)
 	if !ok {
 		return nil, fault.New(fault.NotFound, "the source %s cannot be read: there is no %s", ref.Name, ref.URL)
 	}
@@ -192,26 +195,33 @@ func (m *memory) Load(_ context.Context, ref sources.Ref) (*sources.Source, erro
 	if ref.Type == "arazzo" {
 		return s, nil
 	}
-	index, err := openapi.Parse([]byte(text), "http://docs.test/"+name)
+	index, err := openapi.Parse([]byte(text), origin+"/"+name)
 	if err != nil {
 		return nil, err
 	}
-	s.Index, s.Location = index, "http://docs.test/"+name
+	s.Index, s.Location = index, origin+"/"+name
 	return s, nil
 }
 
-func (m *memory) find(url string) (name, text string, ok bool) {
+func (m *memory) find(ref sources.Ref) (name, text string, ok bool) {
+	full := ref.URL
+	base, err := url.Parse(ref.BaseFile)
+	if err == nil {
+		if u, err := base.Parse(ref.URL); err == nil {
+			full = u.String()
+		}
+	}
 	for _, d := range m.c.Documents {
-		if d.Name == strings.TrimPrefix(url, "./") || strings.Contains(d.Text, fmt.Sprintf("$self: %s\n", url)) {
+		if strings.Contains(d.Text, fmt.Sprintf("$self: %s\n", full)) {
 			return d.Name, d.Text, true
 		}
 	}
-	base := path.Base(url)
+	name = path.Base(ref.URL)
 	for _, d := range m.c.Documents {
-		if d.Name == base {
+		if d.Name == name || d.Name == strings.TrimPrefix(ref.URL, "./") {
 			return d.Name, d.Text, true
 		}
 	}
-	text, ok = m.shared[base]
-	return base, text, ok
+	text, ok = m.shared[name]
+	return name, text, ok
 }

@@ -184,8 +184,8 @@ type Edit struct {
 
 	EmailVerified *bool
 	Blocked       *bool
-	UserMetadata  map[string]any // merged at the first level; null erases a key
-	AppMetadata   map[string]any
+	UserMetadata  map[string]any // merged at the first level; null erases a key, an empty map all
+	AppMetadata   map[string]any // as UserMetadata
 
 	// Check, when set, is called in the transaction with the account as it is
 	// before the edit; its error stops the edit. It carries conditions of the

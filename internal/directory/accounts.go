@@ -419,8 +419,16 @@ func (a *Account) apply(e Edit, now time.Time) {
 			a.Status = Suspended
 		}
 	}
-	a.UserMetadata = merged(a.UserMetadata, e.UserMetadata)
-	a.AppMetadata = merged(a.AppMetadata, e.AppMetadata)
+	a.UserMetadata = mergedMetadata(a.UserMetadata, e.UserMetadata)
+	a.AppMetadata = mergedMetadata(a.AppMetadata, e.AppMetadata)
+}
+
+// mergedMetadata is merged, but an empty change clears (Auth0: metadata).
+func mergedMetadata(base, change map[string]any) map[string]any {
+	if change != nil && len(change) == 0 {
+		return change
+	}
+	return merged(base, change)
 }
 
 // check applies the realm's schema to a profile that was edited.

@@ -67,8 +67,8 @@ type Tx interface {
 
 	// AddMember puts an account into a group and reports whether it was not in
 	// it before. RemoveMember reports whether it was. Both set the group's
-	// MembershipUpdated to at when it is not zero and something changed. Group
-	// and account must exist.
+	// MembershipUpdated to at when it is not zero and something changed. Adding
+	// to a group or an account that does not exist is a fault.NotFound.
 	AddMember(realm, group, account string, at time.Time) (bool, error)
 	RemoveMember(realm, group, account string, at time.Time) (bool, error)
 

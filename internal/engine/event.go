@@ -2,7 +2,9 @@ package engine
 
 import (
 	"encoding/json"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/lanyard-id/lanyard/internal/arazzo/expr"
 	"github.com/lanyard-id/lanyard/internal/openapi"
@@ -48,6 +50,27 @@ type Answer struct {
 	Failure  *Failure            `json:"failure,omitempty"`
 	Attempts int                 `json:"attempts,omitempty"` // exchanges made by the connector for pacing, when more than one
 	Micros   int64               `json:"us,omitempty"`       // duration in microseconds
+}
+
+// SetBody keeps a response's body in the form that fits its media type, so that
+// journals can be read and nothing is lost.
+func (a *Answer) SetBody(data []byte) {
+	contentType := ""
+	for name, values := range a.Header {
+		if strings.EqualFold(name, "Content-Type") && len(values) > 0 {
+			contentType = values[0]
+		}
+	}
+	switch {
+	case len(data) == 0:
+	case openapi.IsJSON(contentType) && json.Valid(data):
+		a.JSON = data
+	case utf8.Valid(data):
+		text := string(data)
+		a.Text = &text
+	default:
+		a.Bytes = data
+	}
 }
 
 // Failure is why there is no response.

@@ -167,16 +167,9 @@ func (t *turn) assess(f *frame, step *plan.Step, w waiting, a *Answer) outcome {
 // declaredHint helps when a criterion contradicts the API's description.
 func declaredHint(op *plan.Operation, status int) string {
 	if status/100 == 2 && op.Declares(status) {
-		return fmt.Sprintf(" (the description of %s declares %d as success)", opName(op), status)
+		return fmt.Sprintf(" (the description of %s declares %d as success)", op.Name(), status)
 	}
 	return ""
-}
-
-func opName(op *plan.Operation) string {
-	if op.ID != "" {
-		return op.ID
-	}
-	return op.Method + " " + op.Path
 }
 
 // sent is the request as expressions see it: what was really sent of what the
@@ -187,6 +180,9 @@ func sent(op *plan.Operation, w waiting, a *Answer) *expr.Request {
 		return r
 	}
 	r.Method, r.Header, r.Path, r.Query = w.Request.Method, w.Request.Header, w.Request.PathValues, w.Request.QueryValues
+	if w.Request.ContentType != "" {
+		r.Header = with(r.Header, "Content-Type", []string{w.Request.ContentType})
+	}
 	if r.URL == "" {
 		r.URL = target(w.Request)
 	}
@@ -293,12 +289,9 @@ func (t *turn) act(f *frame, index int, a *plan.Action, o outcome, n Note) {
 // transfer replaces the workflow by another for good (N58, A5).
 func (t *turn) transfer(f *frame, a *plan.Action, data *expr.Data) {
 	target := t.m.plan.Workflows[a.Workflow]
-	inputs, err := t.arguments(f, a.Params, data)
-	if err == nil {
-		inputs, err = target.Prepare(inputs)
-	}
+	inputs, err := t.passed(f, a, data)
 	if err != nil {
-		t.end(false, fmt.Sprintf("action %s could not start workflow %s: %s", a.Name, target.ID, fault.Public(err)))
+		t.end(false, fmt.Sprintf("action %s could not start workflow %s: %s", a.Name, target.ID, message(err)))
 		return
 	}
 	if t.s.Visits++; t.s.Visits > t.m.plan.Profile.StepBudget() { // a workflow may transfer to itself
@@ -322,13 +315,30 @@ func (t *turn) retry(f *frame, index int, a *plan.Action, o outcome, n Note) {
 	wait, why := t.delay(a, o)
 	n.Kind, n.Action.Wait, n.Action.Why = NoteAttempt, wait.Seconds(), why
 	t.note(n)
+	// What the action passes on may come from the answer, which is gone after a wait.
+	inputs, err := t.passed(f, a, o.data)
 	if wait <= 0 {
-		t.detour(f, a)
+		t.detour(f, a, inputs, err)
 		return
 	}
 	t.s.NextID++
-	t.s.Waiting = &waiting{Kind: waitTimer, ID: t.s.NextID, Action: index, After: wait}
+	t.s.Waiting = &waiting{Kind: waitTimer, ID: t.s.NextID, Action: index, After: wait, Inputs: inputs}
+	if err != nil {
+		t.s.Waiting.Reason = message(err)
+	}
 	t.out.Command = Command{Kind: TimerCommand, Timer: &Timer{ID: t.s.NextID, After: wait, Step: n.Step}}
+}
+
+// passed evaluates what an action hands to the workflow it names (N64).
+func (t *turn) passed(f *frame, a *plan.Action, data *expr.Data) (map[string]any, error) {
+	if a.Workflow == plan.None {
+		return nil, nil
+	}
+	inputs, err := t.arguments(f, a.Params, data)
+	if err != nil {
+		return nil, err
+	}
+	return t.m.plan.Workflows[a.Workflow].Prepare(inputs)
 }
 
 // fired goes on with a retry that has waited.
@@ -337,27 +347,26 @@ func (t *turn) fired(w waiting) {
 		return
 	}
 	f := t.s.top()
-	t.detour(f, &t.m.step(f).OnFailure[w.Action])
+	var err error
+	if w.Reason != "" {
+		err = fault.New(fault.Invalid, "%s", w.Reason)
+	}
+	t.detour(f, &t.m.step(f).OnFailure[w.Action], w.Inputs, err)
 }
 
-// detour runs what a retry refers to before the step is tried again (N61).
-func (t *turn) detour(f *frame, a *plan.Action) {
+// detour runs what a retry refers to before the step is tried again (N61). A
+// workflow whose inputs could not be made is left out with a warning (A15).
+func (t *turn) detour(f *frame, a *plan.Action, inputs map[string]any, err error) {
 	switch {
 	case a.Step != plan.None:
 		d := *f
 		d.Role, d.Single, d.Step, d.Visit, d.Deadline = roleDetour, true, a.Step, visit{}, time.Time{}
 		t.push(d)
+	case err != nil:
+		t.note(Note{Kind: NoteWarning, Workflow: t.m.workflow(f).ID, Step: t.m.step(f).ID,
+			Message: "workflow " + t.m.plan.Workflows[a.Workflow].ID + " was not run before the retry: " + message(err)})
+		t.attempt(f)
 	case a.Workflow != plan.None:
-		target := t.m.plan.Workflows[a.Workflow]
-		inputs, err := t.arguments(f, a.Params, t.scope(f, nil, nil))
-		if err == nil {
-			inputs, err = target.Prepare(inputs)
-		}
-		if err != nil {
-			t.note(Note{Kind: NoteWarning, Workflow: t.m.workflow(f).ID, Step: t.m.step(f).ID, Message: "workflow " + target.ID + " was not run before the retry: " + fault.Public(err)})
-			t.attempt(f)
-			return
-		}
 		t.push(frame{Workflow: a.Workflow, Role: roleDetour, Inputs: inputs})
 	default:
 		t.attempt(f)

@@ -296,6 +296,7 @@ func (t *turn) returned(sub frame, w *plan.Workflow, outputs map[string]any, ok 
 		return
 	}
 	result := completed{Inputs: sub.Inputs, Outputs: outputs}
+	t.s.Completed = with(t.s.Completed, w.Index, result) // a dependency on it is met (A16)
 	f.Called = with(f.Called, w.ID, result)
 	if called := t.m.plan.Workflows[t.m.step(f).Workflow]; called.ID != w.ID {
 		f.Called = with(f.Called, called.ID, result) // it transferred to another workflow (A5)
@@ -380,8 +381,10 @@ func (t *turn) scope(f *frame, request *expr.Request, response *expr.Response) *
 		return d
 	}
 	d.Workflows = map[string]expr.WorkflowData{w.ID: {Inputs: f.Inputs}}
-	for i, c := range t.s.Completed {
-		d.Workflows[t.m.plan.Workflows[i].ID] = expr.WorkflowData{Inputs: c.Inputs, Outputs: c.Outputs}
+	for _, i := range w.DependsOn {
+		if c, ok := t.s.Completed[i]; ok {
+			d.Workflows[t.m.plan.Workflows[i].ID] = expr.WorkflowData{Inputs: c.Inputs, Outputs: c.Outputs}
+		}
 	}
 	for id, c := range f.Called {
 		d.Workflows[id] = expr.WorkflowData{Inputs: c.Inputs, Outputs: c.Outputs}

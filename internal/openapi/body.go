@@ -27,13 +27,13 @@ func (c *Content) encode(contentType string, media *Media) (body []byte, header 
 	switch base := baseType(contentType); {
 	case c.Raw != nil:
 		body = c.Raw
-	case isJSON(contentType):
+	case IsJSON(contentType):
 		body, err = c.json()
 	case base == formType:
 		body, err = formBody(c.Value, media)
 	case strings.HasPrefix(base, "multipart/"):
 		return multipartBody(contentType, c.Value, media)
-	case isXML(contentType):
+	case IsXML(contentType):
 		body, err = xmlBody(c.Value)
 	case isText(contentType):
 		text, ok := scalar(c.Value)

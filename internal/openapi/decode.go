@@ -25,16 +25,16 @@ func DecodeBody(contentType string, data []byte) (v any, text string) {
 		params = nil // a broken parameter does not hide the type
 	}
 	plain := bytes.TrimPrefix(data, []byte("\ufeff"))
-	if charset, ok := params["charset"]; ok && !isUTF8(charset) && !isJSON(contentType) || !utf8.Valid(plain) {
+	if charset, ok := params["charset"]; ok && !isUTF8(charset) && !IsJSON(contentType) || !utf8.Valid(plain) {
 		return base64.StdEncoding.EncodeToString(data), ""
 	}
 	switch base := baseType(contentType); {
-	case isJSON(contentType), base == "":
+	case IsJSON(contentType), base == "":
 		v, err := value.Decode(plain)
 		if err == nil {
 			return v, string(plain)
 		}
-	case isXML(contentType), isText(contentType):
+	case IsXML(contentType), isText(contentType):
 	default:
 		return base64.StdEncoding.EncodeToString(data), ""
 	}

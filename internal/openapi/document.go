@@ -24,7 +24,7 @@ func (r *reader) document() {
 	r.parameters, r.shapes = map[node]readParameter{}, map[node]shape{}
 	x, root := r.index, r.root
 	if r.swagger {
-		x.Servers = swaggerServers(root, root.get("schemes").texts(), x.URL)
+		x.Servers = swaggerServers(root, root.get("schemes").texts())
 		x.Schemes = r.schemes(root.get("securityDefinitions"))
 		r.media = mediaTypes{root.get("consumes").texts(), root.get("produces").texts()}
 	} else {

@@ -41,20 +41,6 @@ paths:
 	}
 }
 
-func TestDistance(t *testing.T) {
-	for _, tt := range []struct {
-		a, b        string
-		limit, want int
-	}{
-		{"", "", 2, 0}, {"a", "", 2, 1}, {"kitten", "sitting", 5, 3}, {"kitten", "sitting", 2, 3},
-		{"abc", "abcdef", 2, 3}, {"flaw", "lawn", 4, 2}, {"same", "same", 0, 0},
-	} {
-		if got := distance(tt.a, tt.b, tt.limit); got != tt.want {
-			t.Errorf("distance(%q, %q, %d) = %d, want %d", tt.a, tt.b, tt.limit, got, tt.want)
-		}
-	}
-}
-
 func TestByPath(t *testing.T) {
 	x := parseFile(t, "testdata/people-3.1.yaml")
 	if op, err := x.ByPath("/people", "post"); err != nil || op.ID != "people.create/one" {

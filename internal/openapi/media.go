@@ -21,12 +21,12 @@ func baseType(mediaType string) string {
 	return strings.ToLower(strings.TrimSpace(base))
 }
 
-func isJSON(mediaType string) bool {
+func IsJSON(mediaType string) bool {
 	base := baseType(mediaType)
 	return base == jsonType || base == "text/json" || strings.HasSuffix(base, "+json")
 }
 
-func isXML(mediaType string) bool {
+func IsXML(mediaType string) bool {
 	base := baseType(mediaType)
 	return base == "application/xml" || base == "text/xml" || strings.HasSuffix(base, "+xml")
 }
@@ -63,7 +63,7 @@ func (op *Operation) MediaType(wanted string) (string, *Media, error) {
 		return wanted, matching(declared, base), nil
 	}
 	for i := range declared {
-		if isJSON(declared[i].Type) {
+		if IsJSON(declared[i].Type) {
 			return declared[i].Type, &declared[i], nil
 		}
 	}

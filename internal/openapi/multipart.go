@@ -62,14 +62,14 @@ func newPart(name string, v any, e Encoding) (part, error) {
 		return p, fault.New(fault.Invalid, "a part cannot be null").Fix("leave the property out")
 	}
 	text, ok := scalar(v)
-	if ok && !isJSON(p.contentType) {
+	if ok && !IsJSON(p.contentType) {
 		p.data = []byte(text)
 		return p, nil
 	}
 	if p.contentType == "" {
 		p.contentType = jsonType
 	}
-	if !isJSON(p.contentType) {
+	if !IsJSON(p.contentType) {
 		return p, fault.New(fault.Invalid, "%s cannot be written as %s", article(v), p.contentType)
 	}
 	data, err := value.Encode(v)

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+
+	"github.com/lanyard-id/lanyard/internal/spelling"
 )
 
 // Nearest returns up to three operationIds that resemble the given one, the
@@ -43,7 +45,7 @@ func nearest(name string, among []string) []string {
 			continue
 		}
 		p, s := normal(other)
-		d := min(distance(plain, p, limit), distance(sorted, s, limit)+1)
+		d := min(spelling.Distance(plain, p, limit), spelling.Distance(sorted, s, limit)+1)
 		if d <= limit {
 			found = append(found, candidate{other, d})
 		}
@@ -84,34 +86,4 @@ func normal(name string) (plain, sorted string) {
 	plain = strings.Join(words, "")
 	slices.Sort(words)
 	return plain, strings.Join(words, "")
-}
-
-// distance is the number of single-byte edits between a and b, limit+1 when it
-// is more than limit.
-func distance(a, b string, limit int) int {
-	if d := len(a) - len(b); d > limit || -d > limit {
-		return limit + 1
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		best := row[0]
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-			best = min(best, row[j+1])
-		}
-		if best > limit {
-			return limit + 1
-		}
-	}
-	return row[len(b)]
 }

@@ -259,7 +259,7 @@ func (o *operation) readResponses() {
 				break
 			}
 			response.Media = append(response.Media, mediaType)
-			if n, bad := o.deref(n); bad == nil && !secrets && isJSON(mediaType) {
+			if n, bad := o.deref(n); bad == nil && !secrets && IsJSON(mediaType) {
 				response.Secrets, secrets = o.secrets.in(n.get("schema")), true
 			}
 		}

@@ -218,10 +218,10 @@ func (r *rendering) declaration(p Param) *Parameter {
 // content writes the value of a parameter that is declared with a media type.
 func content(contentType string, v any) (string, error) {
 	text, ok := v.(string)
-	if ok && !isJSON(contentType) {
+	if ok && !IsJSON(contentType) {
 		return text, nil
 	}
-	if _, ok := scalar(v); !ok && !isJSON(contentType) {
+	if _, ok := scalar(v); !ok && !IsJSON(contentType) {
 		return "", fault.New(fault.Unsupported, "a structure cannot be written as %s", clip(contentType))
 	}
 	b, err := value.Encode(v)

@@ -1,7 +1,6 @@
 package openapi
 
 import (
-	"net/url"
 	"slices"
 	"strings"
 )
@@ -13,8 +12,8 @@ type mediaTypes struct{ consumes, produces []string }
 type formField struct{ readParameter }
 
 // swaggerServers joins schemes, host and basePath. https comes first when it
-// is offered; without schemes the server is relative to the document's URL.
-func swaggerServers(root node, schemes []string, location string) []Server {
+// is offered; without schemes the scheme is that of the document's URL.
+func swaggerServers(root node, schemes []string) []Server {
 	host, base := root.get("host").text(), root.get("basePath").text()
 	if base != "" && base[0] != '/' {
 		base = "/" + base
@@ -26,11 +25,7 @@ func swaggerServers(root node, schemes []string, location string) []Server {
 		return []Server{{URL: base}}
 	}
 	if len(schemes) == 0 {
-		if u, err := url.Parse(location); err != nil || u.Scheme != "http" {
-			schemes = []string{"https"}
-		} else {
-			schemes = []string{"http"}
-		}
+		return []Server{{URL: "//" + host + base}}
 	}
 	slices.SortStableFunc(schemes, func(a, b string) int { return rank(a) - rank(b) })
 	var out []Server
@@ -49,7 +44,7 @@ func rank(scheme string) int {
 
 func (o *operation) readSwaggerServers() {
 	if schemes := o.node.get("schemes").texts(); len(schemes) > 0 {
-		o.op.Servers = swaggerServers(o.root, schemes, o.index.URL)
+		o.op.Servers = swaggerServers(o.root, schemes)
 	}
 }
 

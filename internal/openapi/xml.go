@@ -65,7 +65,7 @@ func element(b *bytes.Buffer, name string, v any) error {
 	return nil
 }
 
-// isXMLName accepts plain names; a colon would need a namespace declaration.
+// IsXMLName accepts plain names; a colon would need a namespace declaration.
 func isXMLName(s string) bool {
 	for i := range len(s) {
 		c := s[i]

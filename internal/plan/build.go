@@ -91,8 +91,16 @@ func Build(ctx context.Context, loader Loader, req Request) (*Result, error) {
 		b.bundle.Workflow = b.docs[0].Workflows[0].ID.Value
 	}
 	p, diags := compile(b.bundle, b.docs)
-	res.Plan = p
 	res.Diagnostics = append(res.Diagnostics, diags...)
+	if p == nil {
+		return res, nil
+	}
+	against := lint{dialect: req.Dialect}
+	against.plan(p)
+	res.Diagnostics = append(res.Diagnostics, against.diags...)
+	if !failed(against.diags) {
+		res.Plan = p
+	}
 	return res, nil
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/lanyard-id/lanyard/internal/arazzo"
 	"github.com/lanyard-id/lanyard/internal/arazzo/expr"
 	"github.com/lanyard-id/lanyard/internal/fault"
+	"github.com/lanyard-id/lanyard/internal/openapi"
 	"github.com/lanyard-id/lanyard/internal/value"
 )
 
@@ -337,6 +338,9 @@ func (s *scope) merged(from *arazzo.Step) []arazzo.Parameter {
 			return
 		}
 		key := [2]string{p.Name.Value, p.In.Value}
+		if p.In.Value == "header" {
+			key[0] = strings.ToLower(key[0]) // RFC 9110 5.1
+		}
 		if i, ok := at[key]; ok {
 			out[i] = p
 			return
@@ -423,7 +427,7 @@ func (s *scope) body(from *arazzo.Step, step *Step) *Body {
 	if err != nil {
 		s.report(from.Body.Payload.Pos, "bad-expression", "%s", fault.Public(err))
 	}
-	if text, ok := payload.(string); ok && isJSON(media) {
+	if text, ok := payload.(string); ok && openapi.IsJSON(media) {
 		t, err := expr.ParseTemplate(text)
 		_, whole := t.Whole()
 		body.JSONText = err == nil && !whole
@@ -436,23 +440,11 @@ func (s *scope) body(from *arazzo.Step, step *Step) *Body {
 	return body
 }
 
-func isJSON(media string) bool {
-	base, _, _ := strings.Cut(strings.ToLower(media), ";")
-	base = strings.TrimSpace(base)
-	return base == "application/json" || strings.HasSuffix(base, "+json")
-}
-
-func isXML(media string) bool {
-	base, _, _ := strings.Cut(strings.ToLower(media), ";")
-	base = strings.TrimSpace(base)
-	return base == "application/xml" || base == "text/xml" || strings.HasSuffix(base, "+xml")
-}
-
 func (s *scope) replacement(from arazzo.Replacement, media string) (Replacement, bool) {
 	rep := Replacement{Pos: from.Pos, Target: from.Target.Value, Kind: from.SelectorType.Type}
 	if rep.Kind == "" {
 		rep.Kind = "jsonpointer"
-		if isXML(media) {
+		if openapi.IsXML(media) {
 			rep.Kind = "xpath"
 		}
 	}

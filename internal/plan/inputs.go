@@ -12,6 +12,7 @@ import (
 	"golang.org/x/text/language"
 	"golang.org/x/text/message"
 
+	"github.com/lanyard-id/lanyard/internal/arazzo/expr"
 	"github.com/lanyard-id/lanyard/internal/fault"
 	"github.com/lanyard-id/lanyard/internal/value"
 )
@@ -55,18 +56,7 @@ func compileInputs(raw any) (inputs, error) {
 		return in, nil
 	}
 	in.raw = object
-	if props, ok := object["properties"].(map[string]any); ok {
-		for name := range props {
-			in.declared[name] = true
-		}
-	}
-	if required, ok := object["required"].([]any); ok {
-		for _, name := range required {
-			if name, ok := name.(string); ok {
-				in.required[name] = true
-			}
-		}
-	}
+	in.collect(object, 0)
 	const at = "lanyard:inputs"
 	c := jsonschema.NewCompiler()
 	c.DefaultDraft(jsonschema.Draft2020)
@@ -81,6 +71,88 @@ func compileInputs(raw any) (inputs, error) {
 	}
 	in.schema = schema
 	return in, nil
+}
+
+// maxSchemaDepth bounds how far references and allOf are followed.
+const maxSchemaDepth = 32
+
+// collect notes which inputs a schema declares and which of them it requires,
+// behind references and in every part of allOf.
+func (in *inputs) collect(schema map[string]any, depth int) {
+	if depth > maxSchemaDepth {
+		return
+	}
+	for _, part := range in.parts(schema) {
+		in.collect(part, depth+1)
+	}
+	props, _ := schema["properties"].(map[string]any)
+	for name := range props {
+		in.declared[name] = true
+	}
+	required, _ := schema["required"].([]any)
+	for _, name := range required {
+		if name, ok := name.(string); ok {
+			in.required[name] = true
+		}
+	}
+}
+
+// parts returns the schemas that hold together with this one: what its $ref
+// names, and its allOf.
+func (in *inputs) parts(schema map[string]any) []map[string]any {
+	var out []map[string]any
+	if ref, ok := schema["$ref"].(string); ok {
+		if p, err := value.ParsePointer(strings.TrimPrefix(ref, "#")); err == nil && strings.HasPrefix(ref, "#") {
+			target, _ := p.Get(in.raw)
+			if object, ok := target.(map[string]any); ok {
+				out = append(out, object)
+			}
+		}
+	}
+	all, _ := schema["allOf"].([]any)
+	for _, part := range all {
+		if object, ok := part.(map[string]any); ok {
+			out = append(out, object)
+		}
+	}
+	return out
+}
+
+// defaults fills in what a schema gives for properties that are absent.
+func (in *inputs) defaults(schema, object map[string]any, depth int) {
+	if depth > maxSchemaDepth {
+		return
+	}
+	props, _ := schema["properties"].(map[string]any)
+	for name, p := range props {
+		prop, ok := p.(map[string]any)
+		if !ok {
+			continue
+		}
+		if _, given := object[name]; !given {
+			if def, ok := in.defaultOf(prop, depth); ok {
+				object[name] = value.Clone(def)
+			}
+		}
+		if child, ok := object[name].(map[string]any); ok {
+			in.defaults(prop, child, depth+1)
+		}
+	}
+	for _, part := range in.parts(schema) {
+		in.defaults(part, object, depth+1)
+	}
+}
+
+func (in *inputs) defaultOf(schema map[string]any, depth int) (any, bool) {
+	if def, ok := schema["default"]; ok || depth > maxSchemaDepth {
+		return def, ok
+	}
+	for _, part := range in.parts(schema) {
+		if def, ok := in.defaultOf(part, depth+1); ok {
+			return def, true
+		}
+	}
+	return nil, false
 }
 
 // noLoader refuses references to other documents: a schema must not make the
@@ -101,14 +173,45 @@ func (w *Workflow) Prepare(given map[string]any) (map[string]any, error) {
 	if w.inputs.raw == nil {
 		return out, nil
 	}
-	applyDefaults(w.inputs.raw, out)
-	if w.inputs.schema == nil {
-		return out, nil
-	}
+	w.inputs.defaults(w.inputs.raw, out, 0)
 	if err := w.inputs.schema.Validate(out); err != nil {
 		return nil, inputError(w.ID, err)
 	}
+	if problems := w.unfillable(out); len(problems) > 0 {
+		return nil, &InputError{Workflow: w.ID, Problems: problems}
+	}
 	return out, nil
+}
+
+// unfillable finds optional inputs that were not given although a path cannot
+// do without them, in the steps that run whatever happens. Finding it now keeps
+// a run from stopping half-way.
+func (w *Workflow) unfillable(given map[string]any) []InputProblem {
+	var out []InputProblem
+	for _, s := range w.Steps {
+		for _, p := range s.Params {
+			exprs := p.Value.Expressions()
+			if p.In != "path" || len(exprs) != 1 || exprs[0].Root != expr.RootInputs {
+				continue
+			}
+			name := exprs[0].Name
+			if _, ok := given[name]; !ok && w.Optional(name) {
+				out = append(out, InputProblem{Code: "missing-input", Message: fmt.Sprintf("%s: step %s needs it for the path of %s", name, s.ID, s.call())})
+			}
+		}
+		if len(s.OnSuccess) > 0 {
+			break // what follows may not run
+		}
+	}
+	return out
+}
+
+// call names what a step calls.
+func (s *Step) call() string {
+	if s.Operation == nil {
+		return "its workflow"
+	}
+	return s.Operation.Method + " " + s.Operation.Path
 }
 
 // Optional reports whether name is an input that may be absent: then what is
@@ -131,24 +234,6 @@ func (w *Workflow) Accepts(given map[string]any) map[string]any {
 
 // InputSchema returns the workflow's schema, nil without one.
 func (w *Workflow) InputSchema() map[string]any { return w.inputs.raw }
-
-func applyDefaults(schema map[string]any, object map[string]any) {
-	props, _ := schema["properties"].(map[string]any)
-	for name, p := range props {
-		prop, ok := p.(map[string]any)
-		if !ok {
-			continue
-		}
-		if _, given := object[name]; !given {
-			if def, ok := prop["default"]; ok {
-				object[name] = value.Clone(def)
-			}
-		}
-		if child, ok := object[name].(map[string]any); ok {
-			applyDefaults(prop, child)
-		}
-	}
-}
 
 // InputError says which inputs do not fit a workflow's schema. It never holds
 // an input's value.

@@ -90,6 +90,14 @@ func (o *Operation) Effect() Effect {
 	return Writes
 }
 
+// Name names the operation for people: its operationId, or method and path.
+func (o *Operation) Name() string {
+	if o.ID != "" {
+		return o.ID
+	}
+	return o.Method + " " + o.Path
+}
+
 // Repeatable reports whether sending the call twice has the effect of sending
 // it once: reads, PUT and DELETE (RFC 9110 9.2.2).
 func (o *Operation) Repeatable() bool {

@@ -390,10 +390,22 @@ func (t *directoryTx) InsertGroup(g *directory.Group) error {
 	if err != nil {
 		return err
 	}
-	_, err = t.exec("INSERT INTO directory_groups (realm, id, type, name_key, unique_key, membership_updated, version, body)"+
-		" VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+	n, err := t.exec("INSERT INTO directory_groups (realm, id, type, name_key, unique_key, membership_updated, version, body)"+
+		" VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (realm, id) DO NOTHING",
 		g.Realm, g.ID, string(g.Type), directory.Fold(g.Name()), nullable(g.Key()), Micros(g.MembershipUpdated), g.Version, body)
-	return t.groupError(g, err)
+	if err == nil && n == 0 {
+		return fault.New(fault.Conflict, "there is a group %q already", g.ID)
+	}
+	return nameTaken(err)
+}
+
+// nameTaken words a unique violation of a group: with the id out of the way,
+// only the name can be it.
+func nameTaken(err error) error {
+	if fault.Is(err, fault.Conflict) {
+		return directory.Duplicate("name")
+	}
+	return err
 }
 
 func (t *directoryTx) UpdateGroup(g *directory.Group) error {
@@ -404,7 +416,7 @@ func (t *directoryTx) UpdateGroup(g *directory.Group) error {
 	n, err := t.exec("UPDATE directory_groups SET name_key = $1, unique_key = $2, version = $3, body = $4 WHERE realm = $5 AND id = $6 AND version = $7",
 		directory.Fold(g.Name()), nullable(g.Key()), g.Version, body, g.Realm, g.ID, g.Version-1)
 	if err != nil {
-		return t.groupError(g, err)
+		return nameTaken(err)
 	}
 	if n == 0 {
 		if _, err := t.Group(g.Realm, g.ID); err != nil {
@@ -413,22 +425,6 @@ func (t *directoryTx) UpdateGroup(g *directory.Group) error {
 		return stale(directory.GroupNoun, g.ID)
 	}
 	return nil
-}
-
-// groupError tells a taken name from a taken id: both are unique violations.
-func (t *directoryTx) groupError(g *directory.Group, err error) error {
-	if !fault.Is(err, fault.Conflict) {
-		return err
-	}
-	for other, lookup := range t.Groups(directory.GroupQuery{Realm: g.Realm, Name: g.Key()}) {
-		if lookup != nil {
-			return lookup
-		}
-		if other.ID != g.ID {
-			return directory.Duplicate("name")
-		}
-	}
-	return err
 }
 
 func (t *directoryTx) DeleteGroup(realm, id string) error {
@@ -444,9 +440,6 @@ func (t *directoryTx) DeleteGroup(realm, id string) error {
 func (t *directoryTx) AddMember(realm, group, account string, at time.Time) (bool, error) {
 	n, err := t.exec("INSERT INTO directory_members (realm, group_id, account, added) VALUES ($1, $2, $3, $4)"+
 		" ON CONFLICT (realm, group_id, account) DO NOTHING", realm, group, account, Micros(at))
-	if fault.Is(err, fault.NotFound) {
-		return false, t.missingEnd(realm, group, account, err)
-	}
 	if err != nil || n == 0 {
 		return false, err
 	}
@@ -455,25 +448,10 @@ func (t *directoryTx) AddMember(realm, group, account string, at time.Time) (boo
 
 func (t *directoryTx) RemoveMember(realm, group, account string, at time.Time) (bool, error) {
 	n, err := t.exec("DELETE FROM directory_members WHERE realm = $1 AND group_id = $2 AND account = $3", realm, group, account)
-	if err != nil {
+	if err != nil || n == 0 {
 		return false, err
 	}
-	if n == 0 {
-		return false, t.missingEnd(realm, group, account, nil)
-	}
 	return true, t.touchMembers(realm, group, at)
-}
-
-// missingEnd says which end of a membership does not exist; otherwise it
-// returns err.
-func (t *directoryTx) missingEnd(realm, group, account string, err error) error {
-	if _, err := t.Group(realm, group); err != nil {
-		return err
-	}
-	if _, err := t.Account(realm, account); err != nil {
-		return err
-	}
-	return err
 }
 
 func (t *directoryTx) touchMembers(realm, group string, at time.Time) error {

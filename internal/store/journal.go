@@ -165,8 +165,6 @@ func (j *Journal) Runs(ctx context.Context, f worker.Filter) ([]run.Run, error) 
 	return out, j.db.Translate(rows.Err())
 }
 
-type scanner interface{ Scan(dest ...any) error }
-
 func scanRun(row scanner) (run.Run, error) {
 	var r run.Run
 	var id, status, spec string

@@ -89,10 +89,7 @@ func (w *Worker) Serve(ctx context.Context, ready func()) error {
 	var writing sync.WaitGroup
 	writing.Go(func() { w.writer.run(stop) })
 	ready()
-	<-ctx.Done()
-	w.mu.Lock()
-	w.base = ctx // no new runs: begin refuses an ended context
-	w.mu.Unlock()
+	<-ctx.Done()   // from here on begin refuses new runs
 	w.tasks.Wait() // the drivers still write their last records
 	cancel()
 	writing.Wait()
@@ -235,15 +232,38 @@ func (w *Worker) apply(ctx context.Context, a *active, e engine.Event, create *r
 	if err := w.writer.append(ctx, entry); err != nil {
 		return err
 	}
-	a.state, a.turn, a.summary, a.seq = state, turn, summary, a.seq+1
+	a.state, a.turn, a.summary = state, turn, summary
 	if timer := turn.Command.Timer; timer != nil {
 		a.due = e.At.Add(timer.After)
 	}
-	w.mu.Lock()
+	w.mu.Lock() // Await reads these two
+	defer w.mu.Unlock()
+	a.seq++
 	close(a.changed)
 	a.changed = make(chan struct{})
-	w.mu.Unlock()
 	return nil
+}
+
+// Await waits until a run has a record behind the given number, or does not
+// move: it has ended, waits for a person, or is not under way here.
+func (w *Worker) Await(ctx context.Context, id string, after int) error {
+	for {
+		w.mu.Lock()
+		a := w.active[id]
+		if a == nil || a.seq > after {
+			w.mu.Unlock()
+			return nil
+		}
+		changed := a.changed
+		w.mu.Unlock()
+		select {
+		case <-changed:
+		case <-a.ended:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 func (a *active) masked(v any) (json.RawMessage, error) {

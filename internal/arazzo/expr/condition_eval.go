@@ -113,7 +113,8 @@ func (c test) eval(t *trial) truth {
 	return truthOf(ok && truthy(v))
 }
 
-// truthy says whether a value on its own holds: false, null, "" and 0 do not.
+// truthy says whether a value on its own holds: false, null, "", 0 and empty
+// arrays and objects do not (A9).
 func truthy(v any) bool {
 	switch v := v.(type) {
 	case nil:
@@ -124,6 +125,10 @@ func truthy(v any) bool {
 		return v != ""
 	case json.Number:
 		return value.CompareNumbers(v, "0") != 0
+	case []any:
+		return len(v) > 0
+	case map[string]any:
+		return len(v) > 0
 	}
 	return true
 }

@@ -69,7 +69,15 @@ func replaceXML(target string, root, v any) (any, error) {
 	for _, n := range nodes {
 		setXML(n, value.Text(v))
 	}
-	return doc.OutputXML(false), nil
+	var out strings.Builder
+	for n := doc.FirstChild; n != nil; n = n.NextSibling {
+		// The parser makes up a declaration where there was none.
+		if n.Type == xmlquery.DeclarationNode && !strings.HasPrefix(strings.TrimSpace(text), "<?xml") {
+			continue
+		}
+		out.WriteString(n.OutputXML(true))
+	}
+	return out.String(), nil
 }
 
 // setXML gives a node new text.

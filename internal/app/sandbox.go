@@ -1,0 +1,58 @@
+package app
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/lanyard-id/lanyard/internal/directory"
+	"github.com/lanyard-id/lanyard/internal/store"
+	"github.com/lanyard-id/lanyard/internal/web/auth0"
+	"github.com/lanyard-id/lanyard/internal/web/okta"
+)
+
+// The sandbox's tenants as runs in this process see them. The names resolve
+// nowhere: requests for them never leave the process.
+const (
+	oktaSandbox  = "http://okta.sandbox"
+	auth0Sandbox = "http://auth0.sandbox"
+)
+
+// sandboxActor is who the change log says made a change from a sandbox run.
+const sandboxActor = "sandbox"
+
+// sandbox is the directory of a data folder with its façades.
+type sandbox struct {
+	directory *directory.Directory
+	log       *slog.Logger
+}
+
+// openSandbox opens the directory and fills a new one with made data.
+func openSandbox(ctx context.Context, db *store.DB, log *slog.Logger) (*sandbox, error) {
+	d := directory.New(db.Directory())
+	if err := directory.Seed(ctx, d); err != nil {
+		return nil, err
+	}
+	return &sandbox{directory: d, log: log}, nil
+}
+
+// inProcess serves runs of this process. Whoever can start a run here owns the
+// data folder, so any credential, or none, will do: documents are rehearsed
+// with made ones.
+func (s *sandbox) inProcess() map[string]http.Handler {
+	anyone := func(context.Context, string, string, string, string) (string, error) { return sandboxActor, nil }
+	return map[string]http.Handler{
+		oktaSandbox:  okta.New(okta.Options{Directory: s.directory, Authorizer: anyone, Log: s.log, BaseURL: "https://okta.sandbox"}),
+		auth0Sandbox: auth0.New(auth0.Options{Directory: s.directory, Authorizer: open{}, Log: s.log}),
+	}
+}
+
+// open lets everyone in.
+type open struct{}
+
+func (open) Issue(context.Context, auth0.TokenRequest) (auth0.Token, error) {
+	return auth0.Token{Access: "sandbox", Expires: time.Hour}, nil
+}
+
+func (open) Authorize(context.Context, string, []string) (string, error) { return sandboxActor, nil }

@@ -1,0 +1,132 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"github.com/lanyard-id/lanyard/internal/directory"
+	"github.com/lanyard-id/lanyard/internal/engine"
+	"github.com/lanyard-id/lanyard/internal/fault"
+	"github.com/lanyard-id/lanyard/internal/plan"
+	"github.com/lanyard-id/lanyard/internal/run"
+	"github.com/lanyard-id/lanyard/internal/worker"
+)
+
+// Client is a Service in another process of this machine.
+type Client struct {
+	Base  string // "http://127.0.0.1:8480"
+	Token string
+	HTTP  *http.Client
+}
+
+var _ Service = (*Client)(nil)
+
+// call makes one request; into is nil when the answer's body does not matter.
+func (c *Client) call(ctx context.Context, method, path string, body, into any) error {
+	var reader io.Reader
+	if body != nil {
+		data, err := json.Marshal(body)
+		if err != nil {
+			return fault.Wrap(fault.Internal, err, "the request cannot be written")
+		}
+		reader = bytes.NewReader(data)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, c.Base+prefix+path, reader)
+	if err != nil {
+		return fault.Wrap(fault.Internal, err, "the address of the serving process is wrong")
+	}
+	req.Header.Set("Authorization", "Bearer "+c.Token)
+	res, err := c.HTTP.Do(req)
+	if err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return fault.Wrap(fault.Unavailable, err, "the lanyard serve that holds the data folder does not answer").Fix("stop it, or start it again")
+	}
+	defer res.Body.Close()
+	data, err := io.ReadAll(io.LimitReader(res.Body, maxBody))
+	if err != nil {
+		return fault.Wrap(fault.Unavailable, err, "the lanyard serve that holds the data folder broke off")
+	}
+	if res.StatusCode/100 != 2 {
+		return remote(res.StatusCode, data)
+	}
+	if into == nil {
+		return nil
+	}
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.UseNumber()
+	if err := dec.Decode(into); err != nil {
+		return fault.Wrap(fault.Internal, err, "the answer of the serving process does not read").Fix("use the same version of lanyard for both")
+	}
+	return nil
+}
+
+// remote gives a failure of the other process its kind back.
+func remote(status int, data []byte) error {
+	var body errorBody
+	if err := json.Unmarshal(data, &body); err != nil || body.Message == "" {
+		return fault.New(fault.Internal, "the serving process answered %d", status)
+	}
+	for kind := fault.Internal; kind <= fault.Held; kind++ {
+		if kind.String() == body.Kind {
+			return &fault.Error{Kind: kind, Place: body.Place, Msg: body.Message, Remedy: body.Remedy}
+		}
+	}
+	return &fault.Error{Kind: fault.Internal, Place: body.Place, Msg: body.Message, Remedy: body.Remedy}
+}
+
+// Start implements Service.
+func (c *Client) Start(ctx context.Context, id string, p *plan.Plan, inputs map[string]any, b run.Bindings) error {
+	bundle, _, err := p.Bundle.Encode()
+	if err != nil {
+		return err
+	}
+	return c.call(ctx, http.MethodPost, "/runs", startBody{ID: id, Bundle: bundle, Inputs: inputs, Bindings: b}, nil)
+}
+
+// Run implements Service.
+func (c *Client) Run(ctx context.Context, id string) (run.Run, error) {
+	var r run.Run
+	err := c.call(ctx, http.MethodGet, "/runs/"+url.PathEscape(id), nil, &r)
+	return r, err
+}
+
+// Runs implements Service.
+func (c *Client) Runs(ctx context.Context, f worker.Filter) ([]run.Run, error) {
+	q := url.Values{"limit": {strconv.Itoa(f.Limit)}}
+	if f.Workflow != "" {
+		q.Set("workflow", f.Workflow)
+	}
+	for _, s := range f.Statuses {
+		q.Add("status", string(s))
+	}
+	var runs []run.Run
+	err := c.call(ctx, http.MethodGet, "/runs?"+q.Encode(), nil, &runs)
+	return runs, err
+}
+
+// Records implements Service.
+func (c *Client) Records(ctx context.Context, id string, after int, wait bool) ([]run.Record, error) {
+	q := url.Values{"after": {strconv.Itoa(after)}, "wait": {strconv.FormatBool(wait)}}
+	var records []run.Record
+	err := c.call(ctx, http.MethodGet, "/runs/"+url.PathEscape(id)+"/records?"+q.Encode(), nil, &records)
+	return records, err
+}
+
+// Signal implements Service.
+func (c *Client) Signal(ctx context.Context, id string, e engine.Event, inputs map[string]any) error {
+	return c.call(ctx, http.MethodPost, "/runs/"+url.PathEscape(id)+"/signal", signalBody{Event: e, Inputs: inputs}, nil)
+}
+
+// People implements Service.
+func (c *Client) People(ctx context.Context, email string) ([]directory.Person, error) {
+	var people []directory.Person
+	err := c.call(ctx, http.MethodGet, "/people?email="+url.QueryEscape(email), nil, &people)
+	return people, err
+}

@@ -1,0 +1,65 @@
+// Package api is Lanyard's own HTTP API, and its client.
+//
+// The process that holds a data folder serves it; the commands that find the
+// folder held use the client, so that both see the same runs and people. Every
+// request carries the token that the holder wrote into the data folder, where
+// only its owner can read it.
+//
+// What the calls mean is the Service's business. Bodies are JSON; an error is
+// {"kind","message","place","remedy"} with a fitting status.
+package api
+
+import (
+	"context"
+
+	"github.com/lanyard-id/lanyard/internal/directory"
+	"github.com/lanyard-id/lanyard/internal/engine"
+	"github.com/lanyard-id/lanyard/internal/plan"
+	"github.com/lanyard-id/lanyard/internal/run"
+	"github.com/lanyard-id/lanyard/internal/worker"
+)
+
+// Service is what the API offers of an open data folder.
+type Service interface {
+	// Start begins a run; one that was started before under the id is left alone.
+	Start(ctx context.Context, id string, p *plan.Plan, inputs map[string]any, b run.Bindings) error
+	// Run returns a run's summary, or a NotFound error.
+	Run(ctx context.Context, id string) (run.Run, error)
+	// Runs returns summaries, the newest first.
+	Runs(ctx context.Context, f worker.Filter) ([]run.Run, error)
+	// Records returns a run's records behind the given number; with wait it first
+	// waits until there is one or the run is at rest.
+	Records(ctx context.Context, id string, after int, wait bool) ([]run.Record, error)
+	// Signal hands a person's decision to a run.
+	Signal(ctx context.Context, id string, e engine.Event, inputs map[string]any) error
+	// People returns whoever has this e-mail address.
+	People(ctx context.Context, email string) ([]directory.Person, error)
+}
+
+// startBody asks for a run.
+type startBody struct {
+	ID       string         `json:"id"`
+	Bundle   []byte         `json:"bundle"` // plan.Bundle, encoded
+	Inputs   map[string]any `json:"inputs"`
+	Bindings run.Bindings   `json:"bindings"`
+}
+
+// signalBody carries a decision.
+type signalBody struct {
+	Event  engine.Event   `json:"event"`
+	Inputs map[string]any `json:"inputs"`
+}
+
+// errorBody is what went wrong, as a stranger may read it.
+type errorBody struct {
+	Kind    string `json:"kind"`
+	Message string `json:"message"`
+	Place   string `json:"place,omitempty"`
+	Remedy  string `json:"remedy,omitempty"`
+}
+
+// prefix of every path.
+const prefix = "/api/v1"
+
+// maxBody bounds a request, in bytes; a bundle carries documents.
+const maxBody = 64 << 20

@@ -1,0 +1,188 @@
+package api
+
+import (
+	"bytes"
+	"crypto/rand"
+	"crypto/subtle"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+
+	"github.com/lanyard-id/lanyard/internal/fault"
+	"github.com/lanyard-id/lanyard/internal/plan"
+	"github.com/lanyard-id/lanyard/internal/run"
+	"github.com/lanyard-id/lanyard/internal/web"
+	"github.com/lanyard-id/lanyard/internal/worker"
+)
+
+// API serves a Service.
+type API struct {
+	Service Service
+	Token   string // every request must carry it as a bearer token
+	Log     *slog.Logger
+}
+
+// Mount puts the API on a mux.
+func (a *API) Mount(mux *http.ServeMux) {
+	front := &web.Front{Log: a.Log, NewID: requestID, Fail: fail}
+	for pattern, handler := range map[string]web.Handler{
+		"POST " + prefix + "/runs":             a.start,
+		"GET " + prefix + "/runs":              a.runs,
+		"GET " + prefix + "/runs/{id}":         a.run,
+		"GET " + prefix + "/runs/{id}/records": a.records,
+		"POST " + prefix + "/runs/{id}/signal": a.signal,
+		"GET " + prefix + "/people":            a.people,
+		"/":                                    unknown,
+	} {
+		mux.Handle(pattern, front.Handle(a.authorized(handler)))
+	}
+}
+
+func requestID() string {
+	b := make([]byte, 8)
+	rand.Read(b) // never fails (Go 1.24)
+	return hex.EncodeToString(b)
+}
+
+func (a *API) authorized(h web.Handler) web.Handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		scheme, token := web.Credential(r)
+		if !strings.EqualFold(scheme, "Bearer") || subtle.ConstantTimeCompare([]byte(token), []byte(a.Token)) != 1 {
+			return fault.New(fault.Unauthorized, "the request has no valid token").Fix("use the token in the data folder's serve.json")
+		}
+		return h(w, r)
+	}
+}
+
+func unknown(_ http.ResponseWriter, r *http.Request) error {
+	return fault.New(fault.NotFound, "there is nothing at %s %s", r.Method, r.URL.Path)
+}
+
+// statuses translates kinds of failure to HTTP.
+var statuses = map[fault.Kind]int{
+	fault.Usage: http.StatusBadRequest, fault.Invalid: http.StatusBadRequest, fault.NotFound: http.StatusNotFound,
+	fault.Conflict: http.StatusConflict, fault.Unauthorized: http.StatusUnauthorized, fault.Forbidden: http.StatusForbidden,
+	fault.RateLimited: http.StatusTooManyRequests, fault.Unavailable: http.StatusServiceUnavailable, fault.Timeout: http.StatusGatewayTimeout,
+	fault.TooLarge: http.StatusRequestEntityTooLarge, fault.Refused: http.StatusForbidden, fault.Unsupported: http.StatusNotImplemented,
+}
+
+func fail(w http.ResponseWriter, _ *http.Request, err error) {
+	body := errorBody{Kind: fault.KindOf(err).String(), Message: fault.Public(err)}
+	var f *fault.Error
+	if errors.As(err, &f) {
+		body.Message, body.Place, body.Remedy = f.Msg, f.Place, f.Remedy
+	}
+	status, ok := statuses[fault.KindOf(err)]
+	if !ok {
+		status = http.StatusInternalServerError
+	}
+	_ = web.WriteJSON(w, status, body) // its fields are strings: it can be written
+}
+
+// read decodes a request's body strictly and without losing digits.
+func read(r *http.Request, into any) error {
+	data, err := web.ReadBody(r, maxBody)
+	if err != nil {
+		return err
+	}
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.UseNumber()
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(into); err != nil {
+		return fault.Wrap(fault.Invalid, err, "the request body does not read: %v", err)
+	}
+	return nil
+}
+
+func (a *API) start(w http.ResponseWriter, r *http.Request) error {
+	var body startBody
+	if err := read(r, &body); err != nil {
+		return err
+	}
+	if body.ID == "" {
+		return fault.New(fault.Invalid, "the run needs an id")
+	}
+	bundle, err := plan.DecodeBundle(body.Bundle)
+	if err != nil {
+		return err
+	}
+	p, diags := plan.Compile(bundle)
+	if p == nil {
+		return &plan.RefusedError{Diagnostics: diags}
+	}
+	if err := a.Service.Start(r.Context(), body.ID, p, body.Inputs, body.Bindings); err != nil {
+		return err
+	}
+	return web.WriteJSON(w, http.StatusAccepted, map[string]string{"id": body.ID})
+}
+
+func (a *API) runs(w http.ResponseWriter, r *http.Request) error {
+	q := r.URL.Query()
+	limit, err := web.Int(q, "limit", 50, 0, 1_000_000)
+	if err != nil {
+		return err
+	}
+	f := worker.Filter{Workflow: q.Get("workflow"), Limit: limit}
+	for _, s := range q["status"] {
+		f.Statuses = append(f.Statuses, run.Status(s))
+	}
+	runs, err := a.Service.Runs(r.Context(), f)
+	if err != nil {
+		return err
+	}
+	if runs == nil {
+		runs = []run.Run{}
+	}
+	return web.WriteJSON(w, http.StatusOK, runs)
+}
+
+func (a *API) run(w http.ResponseWriter, r *http.Request) error {
+	one, err := a.Service.Run(r.Context(), r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	return web.WriteJSON(w, http.StatusOK, one)
+}
+
+func (a *API) records(w http.ResponseWriter, r *http.Request) error {
+	q := r.URL.Query()
+	after, err := web.Int(q, "after", 0, 0, 1<<31-1)
+	if err != nil {
+		return err
+	}
+	wait, err := web.Bool(q, "wait", false)
+	if err != nil {
+		return err
+	}
+	records, err := a.Service.Records(r.Context(), r.PathValue("id"), after, wait)
+	if err != nil {
+		return err
+	}
+	if records == nil {
+		records = []run.Record{}
+	}
+	return web.WriteJSON(w, http.StatusOK, records)
+}
+
+func (a *API) signal(w http.ResponseWriter, r *http.Request) error {
+	var body signalBody
+	if err := read(r, &body); err != nil {
+		return err
+	}
+	if err := a.Service.Signal(r.Context(), r.PathValue("id"), body.Event, body.Inputs); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+func (a *API) people(w http.ResponseWriter, r *http.Request) error {
+	people, err := a.Service.People(r.Context(), r.URL.Query().Get("email"))
+	if err != nil {
+		return err
+	}
+	return web.WriteJSON(w, http.StatusOK, people)
+}
