@@ -1,12 +1,12 @@
 // Command lanyard runs identity workflows across providers and keeps the people
-// in them right. It only joins the wired product to the command line; the tour
-// starts in the package comment of internal/cli.
+// in them right. It only starts the wired product; the tour starts in the
+// package comment of internal/app.
 package main
 
 import (
 	"os"
 
-	"github.com/lanyard-id/lanyard/internal/cli"
+	"github.com/lanyard-id/lanyard/internal/app"
 )
 
-func main() { os.Exit(cli.Process(cli.Product{})) }
+func main() { os.Exit(app.Main()) }

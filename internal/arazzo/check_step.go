@@ -37,7 +37,7 @@ func (f *flow) scan() {
 
 func (f *flow) step(i int, s *Step) {
 	sc := scan{c: f.c, f: f, step: i, spot: inRequest}
-	f.target(s)
+	ok := f.target(s)
 	f.stepParameters(sc, s)
 	f.body(sc, s)
 
@@ -45,7 +45,7 @@ func (f *flow) step(i int, s *Step) {
 	for k := range s.SuccessCriteria {
 		sc.criterion(&s.SuccessCriteria[k])
 	}
-	if s.isOperation() && s.SuccessCriteria == nil {
+	if ok && s.isOperation() && s.SuccessCriteria == nil {
 		f.c.out.find(Warning, "missing-criteria", s.Pos).fix("say which answers are a success, such as condition: $statusCode == 200").
 			say("the step %s has no successCriteria; any 2xx answer will do", s.ID.Value)
 	}
@@ -81,8 +81,8 @@ func (f *flow) outputs(sc scan, list []Output) {
 }
 
 // target checks that a step has exactly one target (N4), and that it resolves
-// as far as the document goes.
-func (f *flow) target(s *Step) {
+// as far as the document goes. It reports whether there is one to speak of.
+func (f *flow) target(s *Step) bool {
 	c := f.c
 	var have []Str
 	for _, t := range []Str{s.OperationID, s.OperationPath, s.WorkflowID, s.ChannelPath} {
@@ -93,17 +93,14 @@ func (f *flow) target(s *Step) {
 	switch {
 	case len(have) == 0:
 		c.out.find(Error, "step-target", s.Pos).fix("add operationId, operationPath or workflowId").say("the step %s does nothing", s.ID.Value)
-		return
+		return false
 	case len(have) > 1:
 		c.out.find(Error, "step-target", have[1].Pos).fix("keep one of them").
 			say("the step %s has more than one of operationId, operationPath, workflowId and channelPath", s.ID.Value)
-		return
+		return false
 	case s.isAsync():
 		c.out.find(Error, "unsupported-step", have[0].Pos).fix("AsyncAPI steps are not supported; call an HTTP operation").
 			say("the step %s speaks to a message broker", s.ID.Value)
-		return
-	}
-	switch {
 	case s.WorkflowID.Node != nil:
 		f.subWorkflow(s)
 	case s.OperationPath.Node != nil:
@@ -111,6 +108,7 @@ func (f *flow) target(s *Step) {
 	default:
 		f.operationID(s)
 	}
+	return true
 }
 
 // operationID checks N11 and N12: a bare id needs a single API source.

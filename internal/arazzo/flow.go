@@ -22,6 +22,7 @@ type flow struct {
 	stepOutputs []map[string]bool // names by step
 
 	onSuccess, onFailure [][]Action // effective, by step (A2)
+	broken               bool       // an action names a step that does not exist
 
 	uses      []use
 	inputUsed map[string]bool // by this workflow, or by another through $workflows

@@ -38,8 +38,8 @@ func (f *flow) analyse() {
 	g := f.graph(order)
 	reached := g.reachable(order[0])
 	f.unreachable(g, reached)
-	stuck := f.endless(g, reached)
-	f.selfLoops(g, stuck)
+	trapped := f.endless(g, reached)
+	f.selfLoops(g, trapped)
 	f.deadGuards(g)
 	f.availability(g, reached)
 }
@@ -237,6 +237,7 @@ func (f *flow) destination(a *Action, end int) int {
 	if i, ok := f.steps[a.StepID.Value]; ok {
 		return i
 	}
+	f.broken = true
 	return end
 }
 
@@ -262,7 +263,7 @@ func (f *flow) proved(criteria []Criterion) []int {
 	var out []int
 	for i := range criteria {
 		info := f.c.criteria[&criteria[i]]
-		if info == nil || strings.ContainsAny(info.condition, "|!") || strings.Contains(info.condition, "null") && !strings.Contains(info.condition, "!= null") {
+		if info == nil || asksForAbsence(info.condition) {
 			continue
 		}
 		for _, e := range info.exprs {
@@ -272,6 +273,14 @@ func (f *flow) proved(criteria []Criterion) []int {
 		}
 	}
 	return out
+}
+
+// asksForAbsence reports conditions that may hold without a value: those that
+// compare with null, negate, or have alternatives. What is left of the rest
+// holds only when every expression in it has a value.
+func asksForAbsence(condition string) bool {
+	rest := strings.ReplaceAll(strings.ReplaceAll(condition, "!= null", ""), "!=", "")
+	return strings.Contains(rest, "null") || strings.ContainsAny(rest, "|!")
 }
 
 // reachable marks the nodes that can be visited from the given ones on, detours
@@ -309,6 +318,9 @@ func (g *graph) detours(reached []bool) []bool {
 }
 
 func (f *flow) unreachable(g *graph, reached []bool) {
+	if f.broken {
+		return // an action leads to a step that does not exist: who knows which was meant
+	}
 	detours := g.detours(reached)
 	for i, s := range f.w.Steps {
 		if !reached[i] && !detours[i] {
@@ -319,27 +331,24 @@ func (f *flow) unreachable(g *graph, reached []bool) {
 }
 
 // endless reports cycles that nothing leaves: no way to the end leads out of
-// them, except that a call fails and the workflow with it. It returns the
-// actions it reported.
-func (f *flow) endless(g *graph, reached []bool) map[*Action]bool {
+// them, except that a call fails and the workflow with it. It marks their steps.
+func (f *flow) endless(g *graph, reached []bool) []bool {
 	leaves := g.reaching(g.end)
-	reported := map[*Action]bool{}
-	seen := make([]bool, len(g.out))
+	trapped := make([]bool, len(g.out))
 	for _, i := range g.order {
-		if !reached[i] || leaves[i] || seen[i] {
+		if !reached[i] || leaves[i] || trapped[i] {
 			continue
 		}
-		trapped := g.reachable(i)
-		for k := range trapped {
-			seen[k] = seen[k] || trapped[k]
+		circle := g.reachable(i)
+		for k := range circle {
+			trapped[k] = trapped[k] || circle[k]
 		}
-		if a := g.backward(trapped); a != nil {
-			reported[a] = true
+		if a := g.backward(circle); a != nil {
 			f.c.out.find(Error, "goto-cycle", a.Pos).fix("give the action criteria that can fail, or add an action that leaves").
 				say("the action %s closes a circle of steps that is never left", a.Name.Value)
 		}
 	}
-	return reported
+	return trapped
 }
 
 // reaching marks the nodes from which a node can be reached.
@@ -387,18 +396,24 @@ func (g *graph) backward(among []bool) *Action {
 	return nil
 }
 
-// selfLoops reports a step that goes to itself: polling without a pause, since
-// only a retry can wait.
-func (f *flow) selfLoops(g *graph, reported map[*Action]bool) {
-	for i := range f.w.Steps {
+// selfLoops reports a step whose own action goes to itself: polling without a
+// pause, since only a retry can wait.
+func (f *flow) selfLoops(g *graph, trapped []bool) {
+	for i, s := range f.w.Steps {
 		for _, e := range g.out[i] {
-			if e.action == nil || e.to != i || e.action.Type.Value != "goto" || reported[e.action] {
+			if e.action == nil || e.to != i || trapped[i] || e.action.Type.Value != "goto" || !owns(s, e.action) {
 				continue
 			}
 			f.c.out.find(Warning, "loop-without-delay", e.action.Pos).fix("let the step fail while it must wait, and use a failure action of type retry with retryAfter and retryLimit").
 				say("the action %s repeats the step %s without a pause or a bound", e.action.Name.Value, f.describeStep(i))
 		}
 	}
+}
+
+// owns reports whether an action stands in the step's own lists.
+func owns(s *Step, a *Action) bool {
+	same := func(own Action) bool { return own.Pos == a.Pos }
+	return slices.ContainsFunc(s.OnSuccess, same) || slices.ContainsFunc(s.OnFailure, same)
 }
 
 // deadGuards reports steps whose conditional gotos all lead to where they lead

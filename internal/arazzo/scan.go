@@ -199,13 +199,17 @@ func (s *scan) reportBare(place, n *yaml.Node, text string, found []string, edit
 	if ok {
 		f = f.edit(edit)
 	}
-	f.say("%s without braces is text and is not replaced by its value", strings.Join(slices.Compact(found), " and "))
+	f.say("%s without braces stays text and is not replaced by a value", strings.Join(slices.Compact(found), " and "))
 }
 
 // brief quotes a text, or of a long one only the expressions in braces.
 func brief(text string, found []string) string {
 	const most = 120
-	if len(text) <= most && !strings.Contains(text, "\n") {
+	switch {
+	case len(text) > most || strings.Contains(text, "\n"):
+	case strings.Contains(text, `"`):
+		return "'" + strings.ReplaceAll(text, "'", "''") + "'"
+	default:
 		return `"` + text + `"`
 	}
 	return "{" + strings.Join(slices.Compact(found), "} and {") + "}"
@@ -224,49 +228,45 @@ func (s *scan) undeclaredInText(n *yaml.Node, e expr.Expression) {
 // mistypedRoot returns a root that the first word of a text was meant to be:
 // $input.x is sent as it is by everybody who takes it for text.
 func mistypedRoot(text string) string {
-	word, _, ok := strings.Cut(text, ".")
+	word, rest, ok := strings.Cut(text, ".")
 	if !ok {
 		return ""
 	}
-	switch strings.ToLower(word) {
-	case "$input", "$inputs":
-		return "$inputs" + text[len(word):]
-	case "$step", "$steps":
-		return "$steps" + text[len(word):]
-	case "$output":
-		return "$outputs" + text[len(word):]
-	case "$workflow":
-		return "$workflows" + text[len(word):]
+	for _, root := range []expr.Root{expr.RootInputs, expr.RootOutputs, expr.RootSteps, expr.RootWorkflows} {
+		plural, lower := string(root), strings.ToLower(word)
+		if word != plural && (lower == plural || lower+"s" == plural) {
+			return plural + "." + rest
+		}
 	}
 	return ""
 }
 
 // selector checks a Selector Object [1.1].
 func (s *scan) selector(n *yaml.Node) {
-	typ := expr.Type{}
-	t := deref(mapValue(n, "type"))
-	if t.Kind == yaml.MappingNode {
-		if name := deref(mapValue(t, "type")); name != nil {
-			typ.Name = name.Value
-		}
-		if version := deref(mapValue(t, "version")); version != nil {
-			typ.Version = version.Value
-		}
-	} else {
-		typ.Name = t.Value
-	}
-	context, selector := mapValue(n, "context"), mapValue(n, "selector")
-	if context == nil || selector == nil {
+	context, selector, t := mapValue(n, "context"), mapValue(n, "selector"), mapValue(n, "type")
+	if context == nil || selector == nil || t == nil {
 		return // reported by Parse
 	}
-	compiled, err := expr.CompileSelector(deref(context).Value, deref(selector).Value, typ)
+	typ := expr.Type{Name: textOf(t)}
+	if deref(t).Kind == yaml.MappingNode {
+		typ = expr.Type{Name: textOf(mapValue(t, "type")), Version: textOf(mapValue(t, "version"))}
+	}
+	compiled, err := expr.CompileSelector(textOf(context), textOf(selector), typ)
 	if err != nil {
-		s.conditionError(err, map[string]*yaml.Node{"context": context, "type": mapValue(n, "type"), "": selector}, "bad-selector")
+		s.conditionError(err, map[string]*yaml.Node{"context": context, "type": t, "": selector}, "bad-selector")
 		return
 	}
 	for _, e := range compiled.Expressions() {
 		s.expression(n, e)
 	}
+}
+
+// textOf is the text of a scalar, "" for anything else.
+func textOf(n *yaml.Node) string {
+	if n = deref(n); n == nil || n.Kind != yaml.ScalarNode {
+		return ""
+	}
+	return n.Value
 }
 
 // conditionCodes are the codes of mistakes in conditions and selectors.

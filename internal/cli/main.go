@@ -19,6 +19,30 @@ import (
 // functions. A nil function is a part that this build does not have; the
 // commands say so.
 type Product struct {
+	// Plan reads a document and its sources. What is wrong with them is in the
+	// result; the error is for what stopped the work.
+	Plan func(ctx context.Context, req PlanRequest) (*plan.Result, error)
+
+	// Bind returns a function that says what a plan's operations are bound to.
+	Bind func(ctx context.Context, req PlanRequest) (func(*plan.Operation) Binding, error)
+
+	// Open opens a data folder, or reaches the lanyard serve that holds it.
+	Open func(ctx context.Context, s Settings, b run.Bindings) (Session, error)
+
+	// FindOperation returns a function that names the sources of a document
+	// which have an operation.
+	FindOperation func(ctx context.Context, req PlanRequest, doc *arazzo.Document) func(operationID string) []string
+
+	// Sources carries out a verb on a document's lock file.
+	Sources func(ctx context.Context, verb SourcesVerb, req PlanRequest) ([]SourceState, error)
+
+	// Connections reports on the named connections, or on all; with probe each is
+	// tested with a call.
+	Connections func(ctx context.Context, s Settings, names []string, probe bool) ([]ConnectionReport, error)
+
+	// Serve serves until ctx ends.
+	Serve func(ctx context.Context, req ServeRequest) error
+
 	// LockHolder says which process owns a data folder, in words for people
 	// ("process 4711"); it returns "" when none does, also when there is no such
 	// folder. It never waits.

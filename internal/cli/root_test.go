@@ -102,19 +102,19 @@ func TestEnvironmentSetsFlags(t *testing.T) {
 }
 
 func TestGroupsRefuseUnknownCommands(t *testing.T) {
-	runs := group(&cobra.Command{Use: "runs"},
+	things := group(&cobra.Command{Use: "things"},
 		&cobra.Command{Use: "resume", RunE: func(*cobra.Command, []string) error { return nil }})
 	for _, test := range []struct {
 		args   []string
 		code   int
 		stderr string
 	}{
-		{[]string{"runs"}, exitOK, ""},
-		{[]string{"runs", "resume"}, exitOK, ""},
-		{[]string{"runs", "resmue"}, exitError, "error: lanyard runs has no command \"resmue\"; did you mean \"lanyard runs resume\"?\n"},
+		{[]string{"things"}, exitOK, ""},
+		{[]string{"things", "resume"}, exitOK, ""},
+		{[]string{"things", "resmue"}, exitError, "error: lanyard things has no command \"resmue\"; did you mean \"lanyard things resume\"?\n"},
 	} {
 		s := newTestIO("", nil)
-		if code := runWith(t.Context(), s, runs, test.args...); code != test.code {
+		if code := runWith(t.Context(), s, things, test.args...); code != test.code {
 			t.Errorf("%q: exit code %d, want %d", test.args, code, test.code)
 		}
 		if diff := cmp.Diff(test.stderr, s.err.String()); diff != "" {

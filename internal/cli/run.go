@@ -241,7 +241,7 @@ func outcomeOf(rep *report.Report) error {
 // writeFiles writes the machine-readable forms that were asked for.
 func writeFiles(rep *report.Report, har, junit string) error {
 	if har != "" {
-		data, err := rep.HAR(versionText())
+		data, err := rep.HAR(version())
 		if err == nil {
 			err = os.WriteFile(har, data, 0o600)
 		}

@@ -79,7 +79,7 @@ func (o *validateOptions) check(ctx context.Context, req PlanRequest) ([]arazzo.
 		}
 		return result.Diagnostics, nil
 	}
-	data, err := readFile(o.shell.IO, req.File)
+	data, err := readDocument(o.shell.IO, req.File)
 	if err != nil {
 		return nil, err
 	}
@@ -155,7 +155,7 @@ func (o *fixOptions) run(ctx context.Context, settings Settings, file string) er
 	if err != nil {
 		return err
 	}
-	data, err := readFile(o.shell.IO, file)
+	data, err := readDocument(o.shell.IO, file)
 	if err != nil {
 		return err
 	}
@@ -197,8 +197,8 @@ func (o *fixOptions) run(ctx context.Context, settings Settings, file string) er
 // limit is lower and names the remedy.
 const maxDocument = 64 << 20
 
-// readFile reads a file, or stdin for "-".
-func readFile(s IO, file string) ([]byte, error) {
+// readDocument reads a file, or stdin for "-".
+func readDocument(s IO, file string) ([]byte, error) {
 	in := s.In
 	if file != "-" {
 		f, err := os.Open(file)

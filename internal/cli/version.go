@@ -93,3 +93,12 @@ func (v build) String() string {
 	}
 	return strings.Join(append(parts, v.Go, v.OS+"/"+v.Arch), " ")
 }
+
+// version names this build in files that it writes.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "devel"
+	}
+	return buildOf(info).Version
+}

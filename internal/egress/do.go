@@ -97,6 +97,12 @@ func (c *Client) Do(ctx context.Context, r *Request) (*Response, error) {
 	return res, nil
 }
 
+// Allowed reports whether a Request for the URL with these Hosts would pass.
+func Allowed(rawURL string, hosts []string) bool {
+	u, err := parse(rawURL)
+	return err == nil && allow(u, hosts) == nil
+}
+
 // allow refuses a URL whose origin is not among hosts.
 func allow(u *url.URL, hosts []string) error {
 	at := origin(u)

@@ -563,3 +563,23 @@ func BenchmarkDo(b *testing.B) {
 		}
 	})
 }
+
+func TestHTTPClient(t *testing.T) {
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		w.Header().Set("Location", "/elsewhere")
+		w.WriteHeader(http.StatusTemporaryRedirect)
+		fmt.Fprintf(w, "%s %s %s", r.Method, r.URL, body)
+	})
+	c := client(t, egress.Policy{})
+	res, err := c.HTTPClient([]string{s.URL}, true).Post(s.URL+"/token?x=1", "text/plain", strings.NewReader("hi"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if body, _ := io.ReadAll(res.Body); res.StatusCode != 307 || string(body) != "POST /token?x=1 hi" {
+		t.Errorf("answer = %d %q, want the redirect itself", res.StatusCode, body)
+	}
+	_, err = c.HTTPClient([]string{"https://other.test"}, true).Get(s.URL)
+	wantError(t, err, fault.Refused, false, "not among the hosts")
+}

@@ -83,8 +83,9 @@ func walkAll(terms []Expr, f func(*Compare) error) error {
 func Pinned(e Expr, path string) (string, bool) {
 	switch e := e.(type) {
 	case *Compare:
-		text, ok := e.Value.(string)
-		return text, ok && e.Op == Equal && e.Path == path
+		if text, ok := e.Value.(string); ok && e.Op == Equal && e.Path == path {
+			return text, true
+		}
 	case *And:
 		for _, t := range e.Terms {
 			if text, ok := Pinned(t, path); ok {

@@ -129,8 +129,8 @@ var operators = map[string]Op{
 }
 
 func (p *parser) term() (Expr, error) {
-	c := &Compare{At: p.at, Path: p.run(isPath)}
-	if c.Path == "" {
+	c := &Compare{At: p.at}
+	if c.Path = p.path(); c.Path == "" {
 		return nil, p.fail("an attribute is expected, not %q", p.rest())
 	}
 	p.space()
@@ -153,12 +153,12 @@ func (p *parser) term() (Expr, error) {
 }
 
 func (p *parser) luceneTerm() (Expr, error) {
-	c := &Compare{At: p.at, Op: Equal, Path: p.run(isPath)}
-	if c.Path == "" || !p.take(':') {
+	c := &Compare{At: p.at, Op: Equal}
+	if c.Path = p.path(); c.Path == "" || !p.take(':') {
 		return nil, p.unsupported("only field:value terms are supported, not %q", p.text[c.At:p.at]+p.rest())
 	}
 	if c.Path == "_exists_" {
-		c.Path, c.Op = p.run(isPath), Present
+		c.Path, c.Op = p.path(), Present
 		if c.Path == "" {
 			return nil, p.fail("a field is expected after _exists_:")
 		}
@@ -248,6 +248,15 @@ func (p *parser) run(ok func(byte) bool) string {
 		p.at++
 	}
 	return p.text[start:p.at]
+}
+
+// path reads an attribute's path. It starts with a letter, _ or $: a minus in
+// front would mean "not" in Lucene.
+func (p *parser) path() string {
+	if first := p.peek(); !isLetter(first) && first != '_' && first != '$' {
+		return ""
+	}
+	return p.run(isPath)
 }
 
 // word reads "and" or "or" when it comes next as a word of its own.

@@ -71,7 +71,8 @@ func (e *RefusedError) fault() *fault.Error {
 // why there is none. The error is for what stops it half-way, such as a
 // cancelled context; a document's faults are Diagnostics.
 func Build(ctx context.Context, loader Loader, req Request) (*Result, error) {
-	b := &builder{ctx: ctx, loader: loader, dialect: req.Dialect, byURI: map[string]int{}, loaded: map[string]*sources.Source{}}
+	b := newBuilder(ctx, loader)
+	b.dialect = req.Dialect
 	b.bundle = &Bundle{Format: bundleFormat, Workflow: req.Workflow, Profile: req.Profile}
 	if err := req.Profile.Check(); err != nil {
 		return nil, err
@@ -118,6 +119,28 @@ type builder struct {
 	sources []*sources.Source
 	diags   []arazzo.Diagnostic
 	notices []string
+}
+
+func newBuilder(ctx context.Context, loader Loader) *builder {
+	return &builder{ctx: ctx, loader: loader, byURI: map[string]int{}, loaded: map[string]*sources.Source{}}
+}
+
+// Finder returns a function that names the sources of a document which have an
+// operation. Sources are read when it is first called; those that cannot be
+// read have none.
+func Finder(ctx context.Context, loader Loader, doc *arazzo.Document) func(operationID string) []string {
+	return newBuilder(ctx, loader).finder(doc)
+}
+
+// Refs returns what a document asks its loader for.
+func Refs(doc *arazzo.Document) []sources.Ref {
+	b := newBuilder(context.Background(), nil)
+	needs := b.references(doc)
+	var out []sources.Ref
+	for _, src := range doc.Sources {
+		out = append(out, b.ref(doc, src, append(needs[src.Name.Value], needs[""]...)))
+	}
+	return out
 }
 
 func (b *builder) report(pos arazzo.Pos, code, format string, args ...any) {
@@ -224,13 +247,7 @@ func (b *builder) load(doc *arazzo.Document, src arazzo.Source, refs []opRef) (*
 	if loaded, ok := b.loaded[key]; ok {
 		return loaded, nil
 	}
-	ref := sources.Ref{Name: src.Name.Value, URL: src.URL.Value, Type: src.Type.Value, BaseFile: baseOf(doc), Pos: src.URL.Pos}
-	for _, r := range refs {
-		if r.id != "" {
-			ref.Needs = append(ref.Needs, r.id)
-		}
-	}
-	loaded, err := b.loader.Load(b.ctx, ref)
+	loaded, err := b.loader.Load(b.ctx, b.ref(doc, src, refs))
 	if err != nil {
 		return nil, err
 	}
@@ -240,6 +257,14 @@ func (b *builder) load(doc *arazzo.Document, src arazzo.Source, refs []opRef) (*
 		b.notices = append(b.notices, loaded.Notice)
 	}
 	return loaded, nil
+}
+
+func (b *builder) ref(doc *arazzo.Document, src arazzo.Source, refs []opRef) sources.Ref {
+	ref := sources.Ref{Name: src.Name.Value, URL: src.URL.Value, Type: src.Type.Value, BaseFile: baseOf(doc), Pos: src.URL.Pos}
+	for _, r := range refs {
+		ref.Needs = append(ref.Needs, r.key())
+	}
+	return ref
 }
 
 // baseOf is what relative source URLs are resolved against: $self when it is
@@ -267,13 +292,7 @@ func (b *builder) source(doc *arazzo.Document, src arazzo.Source, refs []opRef) 
 	}
 	loaded, err := b.load(doc, src, refs)
 	if err != nil {
-		var f *fault.Error
-		remedy := ""
-		msg := fault.Public(err)
-		if errors.As(err, &f) {
-			msg, remedy = f.Msg, f.Remedy
-		}
-		b.diags = append(b.diags, arazzo.Diagnostic{Pos: src.URL.Pos, Severity: arazzo.Error, Code: "source-unreadable", Message: msg, Remedy: remedy})
+		b.failed(src.URL.Pos, sources.Code(err), err)
 		return out
 	}
 	out.Location, out.Digest = loaded.Location, loaded.Digest
@@ -283,14 +302,14 @@ func (b *builder) source(doc *arazzo.Document, src arazzo.Source, refs []opRef) 
 		}
 		return out
 	}
-	out.Title, out.Schemes = loaded.Index.Title, map[string]openapi.Scheme{}
+	out.Title, out.Base, out.Schemes = loaded.Index.Title, loaded.Index.URL, map[string]openapi.Scheme{}
 	out.Operations = map[string]*openapi.Operation{}
 	for _, ref := range refs {
-		b.operation(&out, loaded.Index, ref)
+		b.operation(&out, loaded, ref)
 	}
 	for _, ref := range b.references(doc)[""] {
 		if loaded.Index.Has(ref.id) {
-			b.operation(&out, loaded.Index, ref)
+			b.operation(&out, loaded, ref)
 		}
 	}
 	return out
@@ -300,37 +319,37 @@ func (b *builder) source(doc *arazzo.Document, src arazzo.Source, refs []opRef) 
 func (b *builder) unqualified(doc *arazzo.Document) bool { return len(b.references(doc)[""]) > 0 }
 
 // operation copies one operation, and the security schemes it names, into the bundle.
-func (b *builder) operation(out *Source, index *openapi.Index, ref opRef) {
+func (b *builder) operation(out *Source, loaded *sources.Source, ref opRef) {
 	if _, ok := out.Operations[ref.key()]; ok {
 		return
 	}
-	var op *openapi.Operation
-	var err error
-	if ref.id != "" {
-		op, err = index.ByID(ref.id)
-	} else {
-		op, err = index.ByPath(ref.path, ref.method)
-	}
+	op, err := loaded.Operation(ref.key())
 	if err != nil {
-		var f *fault.Error
-		d := arazzo.Diagnostic{Pos: ref.pos, Severity: arazzo.Error, Code: "unknown-operation", Message: fault.Public(err)}
-		if errors.As(err, &f) {
-			d.Message, d.Remedy = f.Msg, f.Remedy
-			if f.Kind == fault.Conflict {
-				d.Code = "ambiguous-operation"
-			}
+		code := "unknown-operation"
+		if fault.Is(err, fault.Conflict) {
+			code = "ambiguous-operation"
 		}
-		b.diags = append(b.diags, d)
+		b.failed(ref.pos, code, err)
 		return
 	}
 	out.Operations[ref.key()] = op
 	for _, alternative := range op.Security {
 		for name := range alternative {
-			if scheme, ok := index.Schemes[name]; ok {
+			if scheme, ok := loaded.Index.Schemes[name]; ok {
 				out.Schemes[name] = scheme
 			}
 		}
 	}
+}
+
+// failed turns an error into a diagnostic that keeps its remedy.
+func (b *builder) failed(pos arazzo.Pos, code string, err error) {
+	d := arazzo.Diagnostic{Pos: pos, Severity: arazzo.Error, Code: code, Message: fault.Public(err)}
+	var f *fault.Error
+	if errors.As(err, &f) {
+		d.Message, d.Remedy = f.Msg, f.Remedy
+	}
+	b.diags = append(b.diags, d)
 }
 
 // refersTo reports whether any step, action or dependency uses a workflow of

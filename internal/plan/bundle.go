@@ -32,8 +32,9 @@ type Document struct {
 type Source struct {
 	Name       string                        `json:"name"`
 	Type       string                        `json:"type"`
-	URL        string                        `json:"url"`      // as written
-	Location   string                        `json:"location"` // where it was read
+	URL        string                        `json:"url"`            // as written
+	Location   string                        `json:"location"`       // where it was read
+	Base       string                        `json:"base,omitempty"` // what relative servers are resolved against
 	Digest     string                        `json:"digest,omitempty"`
 	Title      string                        `json:"title,omitempty"`
 	Document   int                           `json:"document,omitempty"`   // type arazzo: index in Bundle.Documents

@@ -319,7 +319,7 @@ func (s *scope) lookUp(ref opRef) *Operation {
 			s.report(ref.pos, "ambiguous-operation", "the operation %s is in the sources %s and %s; write $sourceDescriptions.<name>.%s", ref.text, found.Source, src.Name, ref.text)
 			return nil
 		}
-		found = &Operation{Operation: op, Source: src.Name, Document: doc.URI, SourceURL: src.Location, Title: src.Title, Schemes: src.Schemes}
+		found = &Operation{Operation: op, Source: src.Name, Document: doc.URI, SourceURL: src.Base, Title: src.Title, Schemes: src.Schemes}
 	}
 	if found == nil {
 		s.report(ref.pos, "unknown-operation", "the operation %s is in none of the sources", ref.text)

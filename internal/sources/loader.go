@@ -59,7 +59,10 @@ func (l *Loader) Load(ctx context.Context, ref Ref) (*Source, error) {
 	if s := l.builtin(ctx, ref, err); s != nil {
 		return s, nil
 	}
-	return nil, err
+	if _, explicit := l.Overrides[ref.Name]; explicit {
+		return nil, err
+	}
+	return nil, l.withNear(ctx, ref, err)
 }
 
 // obtain finds the bytes of a source.
@@ -106,7 +109,7 @@ func (l *Loader) fromOverride(ctx context.Context, ref Ref, override string) (*c
 func (l *Loader) fromDocument(ctx context.Context, ref Ref, location string) (*content, error) {
 	data, at, err := l.read(ctx, location)
 	if err != nil {
-		return nil, l.withNear(ctx, ref, location, unreadable(ref, location, err))
+		return nil, unreadable(ref, location, err)
 	}
 	return &content{data: data, digest: openapi.Digest(data), location: at, url: at}, nil
 }
@@ -139,7 +142,7 @@ func (l *Loader) fromPin(ctx context.Context, ref Ref, location string, pin Pin)
 		c.notice = "the source " + ref.Name + " is the copy pinned on " + pin.day() + ": " + c.location + " cannot be read (" + reason(err) + ")"
 		return c, nil
 	}
-	return nil, l.withNear(ctx, ref, c.location, unreadable(ref, c.location, err))
+	return nil, unreadable(ref, c.location, err)
 }
 
 // changed says that a source is not what is pinned, and whether it still has
@@ -154,7 +157,7 @@ func changed(ref Ref, location string, pin Pin, data []byte) error {
 			e.Msg += ", and it lacks " + strings.Join(gone, ", ")
 		}
 	}
-	return &Problem{CodeChanged, at(e, ref.Pos)}
+	return &Problem{Code: CodeChanged, Err: at(e, ref.Pos), location: location}
 }
 
 // open makes a Source of content.
@@ -240,7 +243,7 @@ func unreadable(ref Ref, location string, cause error) error {
 	if errors.As(cause, &f) {
 		e.Remedy = f.Remedy
 	}
-	return &Problem{CodeUnreadable, at(e, ref.Pos)}
+	return &Problem{Code: CodeUnreadable, Err: at(e, ref.Pos), location: location}
 }
 
 // reason is the public text of a cause without its remedy.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/lanyard-id/lanyard/internal/fault"
@@ -26,14 +27,14 @@ var moved = []string{"_original"}
 
 // withNear adds to an error where a file of the source's name does exist, and
 // how to use it.
-func (l *Loader) withNear(ctx context.Context, ref Ref, location string, err error) error {
+func (l *Loader) withNear(ctx context.Context, ref Ref, err error) error {
 	var p *Problem
-	if !errors.As(err, &p) || p.Err.Kind != fault.NotFound {
+	if !errors.As(err, &p) || p.Err.Kind != fault.NotFound || p.location == "" {
 		return err
 	}
-	found := l.movedOnWeb(ctx, location)
+	found := l.movedOnWeb(ctx, p.location)
 	if found == nil {
-		found = l.nearby(ref, location)
+		found = l.nearby(ref, p.location)
 	}
 	if len(found) == 0 {
 		return err
@@ -42,7 +43,7 @@ func (l *Loader) withNear(ctx context.Context, ref Ref, location string, err err
 	e := *p.Err
 	e.Msg += "; a file of that name exists at " + best + note
 	e.Remedy = "use it with --source " + ref.Name + "=" + best
-	return &Problem{p.Code, &e}
+	return &Problem{Code: p.Code, Err: &e, location: p.location}
 }
 
 // best returns the first file that has what is needed, else the first, and
@@ -106,13 +107,13 @@ func (l *Loader) nearby(ref Ref, location string) []string {
 	} else {
 		s.name = filepath.Base(location)
 		dir := filepath.Dir(location)
-		s.below(dir, 0)
-		s.below(filepath.Dir(dir), 0)
+		s.below(dir)
+		s.below(filepath.Dir(dir))
 	}
 	if !isWeb(ref.BaseFile) && ref.BaseFile != "" && ref.BaseFile != "-" {
-		s.below(filepath.Dir(ref.BaseFile), 0)
+		s.below(filepath.Dir(ref.BaseFile))
 	}
-	s.below(l.folder(), 0)
+	s.below(l.folder())
 	for i, file := range s.found {
 		if rel, err := filepath.Rel(l.folder(), file); err == nil && !strings.HasPrefix(rel, "..") {
 			s.found[i] = rel
@@ -129,20 +130,33 @@ type search struct {
 	found []string
 }
 
-func (s *search) below(dir string, depth int) {
+// below searches a folder and those in it, to nearDepth.
+func (s *search) below(root string) {
+	level := []string{root}
+	for depth := 0; depth <= nearDepth && len(level) > 0; depth++ {
+		var next []string
+		for _, dir := range level {
+			next = append(next, s.in(dir)...)
+		}
+		level = next
+	}
+}
+
+// in searches one folder and returns the folders in it.
+func (s *search) in(dir string) (folders []string) {
 	dir, err := filepath.Abs(dir)
 	if err != nil || s.seen[dir] || len(s.found) >= nearFiles || s.left <= 0 {
-		return
+		return nil
 	}
 	s.seen[dir] = true
 	f, err := os.Open(dir)
 	if err != nil {
-		return
+		return nil
 	}
 	entries, _ := f.ReadDir(s.left) // what can be read is enough
 	_ = f.Close()
 	s.left -= len(entries)
-	var folders []string
+	slices.SortFunc(entries, func(a, b os.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
 	for _, e := range entries {
 		switch name := e.Name(); {
 		case e.Type().IsRegular() && name == s.name && len(s.found) < nearFiles:
@@ -151,11 +165,7 @@ func (s *search) below(dir string, depth int) {
 			folders = append(folders, filepath.Join(dir, name))
 		}
 	}
-	if depth < nearDepth {
-		for _, folder := range folders {
-			s.below(folder, depth+1)
-		}
-	}
+	return folders
 }
 
 // folder is the current folder.

@@ -167,7 +167,7 @@ func (l *Loader) current(ctx context.Context, c *comparison, pin Pin, pinned boo
 	c.Location = location
 	data, at, err := l.read(ctx, location)
 	if err != nil {
-		return nil, nil, l.withNear(ctx, c.ref, location, unreadable(c.ref, location, err))
+		return nil, nil, l.withNear(ctx, c.ref, unreadable(c.ref, location, err))
 	}
 	now := &content{data: data, digest: openapi.Digest(data), location: location, url: at}
 	if c.ref.Type == "arazzo" {

@@ -43,6 +43,8 @@ const (
 type Problem struct {
 	Code string
 	Err  *fault.Error
+
+	location string // where it should have been
 }
 
 // Error returns the text for logs.

@@ -15,29 +15,28 @@ func Match(sourceName, title string, servers []string) *Entry {
 }
 
 func match(list []*Entry, sourceName, title string, servers []string) *Entry {
-	by := func(text string, patterns func(*Entry) []string) *Entry {
-		if text == "" {
-			return nil
-		}
+	first := func(fits func(*Entry) bool) *Entry {
 		for _, e := range list {
-			for _, pattern := range patterns(e) {
-				if like(pattern, text) {
-					return e
-				}
+			if fits(e) {
+				return e
 			}
 		}
 		return nil
 	}
 	for _, server := range servers {
-		if e := by(host(server), func(e *Entry) []string { return e.Match.Hosts }); e != nil {
+		if e := first(func(e *Entry) bool { return e.Serves(server) }); e != nil {
 			return e
 		}
 	}
-	if e := by(title, func(e *Entry) []string { return e.Match.Titles }); e != nil {
+	if e := first(func(e *Entry) bool { return likeAny(e.Match.Titles, title) }); e != nil {
 		return e
 	}
-	return by(sourceName, func(e *Entry) []string { return e.Match.Names })
+	return first(func(e *Entry) bool { return likeAny(e.Match.Names, sourceName) })
 }
+
+// Serves reports whether a server's URL is on a host of the provider itself,
+// and not on a custom domain, in the sandbox or elsewhere.
+func (e *Entry) Serves(server string) bool { return likeAny(e.Match.Hosts, host(server)) }
 
 // host returns the host name of a server's URL. It cannot be left to net/url,
 // which refuses the braces of variables.
@@ -52,6 +51,15 @@ func host(server string) string {
 	rest = rest[strings.LastIndexByte(rest, '@')+1:]
 	name, _, _ := strings.Cut(rest, ":")
 	return strings.TrimSuffix(name, ".")
+}
+
+func likeAny(patterns []string, text string) bool {
+	for _, pattern := range patterns {
+		if like(pattern, text) {
+			return true
+		}
+	}
+	return false
 }
 
 // like reports whether text has the form of the pattern, in which * stands for

@@ -31,8 +31,8 @@ type Authorizer interface {
 	Issue(ctx context.Context, r TokenRequest) (Token, error)
 
 	// Authorize returns who holds a token that has at least one of the scopes.
-	// A token that is wrong or expired is fault.Unauthorized, one without the
-	// scopes fault.Forbidden.
+	// A token that is empty (the request has none), wrong or expired is
+	// fault.Unauthorized, one without the scopes fault.Forbidden.
 	Authorize(ctx context.Context, token string, anyOf []string) (actor string, err error)
 }
 
@@ -129,11 +129,13 @@ func actor(r *http.Request) string {
 
 func (a *API) authorize(r *http.Request, scopes []string) (string, error) {
 	scheme, token := web.Credential(r)
-	if !strings.EqualFold(scheme, "Bearer") || token == "" {
-		return "", &apiError{status: http.StatusUnauthorized, message: "Missing authentication"}
+	if !strings.EqualFold(scheme, "Bearer") {
+		token = ""
 	}
 	who, err := a.Authorizer.Authorize(r.Context(), token, scopes)
 	switch {
+	case fault.Is(err, fault.Unauthorized) && token == "":
+		return "", &apiError{status: http.StatusUnauthorized, message: "Missing authentication", err: err}
 	case fault.Is(err, fault.Unauthorized):
 		return "", &apiError{status: http.StatusUnauthorized, message: "Invalid token", code: "invalid_token", err: err}
 	case fault.Is(err, fault.Forbidden):

@@ -26,10 +26,11 @@ import (
 	"github.com/lanyard-id/lanyard/internal/web"
 )
 
-// Authorizer decides whether a credential may make a call. It returns who the
-// caller is: the id or login of an account, which /users/me answers with, or a
-// name for the change log. fault.Unauthorized means that the credential is
-// missing or wrong, fault.Forbidden that it has not the right.
+// Authorizer decides whether a credential may make a call; scheme and token are
+// empty when the request has none. It returns who the caller is: the id or
+// login of an account, which /users/me answers with, or a name for the change
+// log. fault.Unauthorized means that the credential is missing or wrong,
+// fault.Forbidden that it has not the right.
 type Authorizer func(ctx context.Context, scheme, token, method, path string) (actor string, err error)
 
 // Options are what the API needs. Directory and Authorizer must be set.
@@ -161,9 +162,6 @@ func actor(r *http.Request) string {
 
 func (a *API) authorize(r *http.Request) (string, error) {
 	scheme, token := web.Credential(r)
-	if token == "" {
-		return "", problem("E0000011")
-	}
 	who, err := a.Authorizer(r.Context(), scheme, token, r.Method, r.URL.Path)
 	switch {
 	case fault.Is(err, fault.Unauthorized):

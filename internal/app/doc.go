@@ -1,0 +1,22 @@
+// Package app builds Lanyard out of its parts and starts and stops it. It is
+// the one place that knows them all, and holds no rules of its own.
+//
+// # The story of a run
+//
+// lanyard run FILE (cli/run.go) asks for a plan: sources.Loader finds the
+// descriptions that the document names, plan.Build resolves and compiles
+// everything, and a document that cannot run ends here, with every reason.
+// Then the data folder is opened (Open): its lock is taken, or the process that
+// holds it is reached over its API. worker.Start checks the inputs and writes
+// the first record; the machine of package engine says which call comes next;
+// the call's intent is in the journal before connector makes it through egress,
+// its outcome before the machine goes on. report reads the journal for people.
+//
+// # Who owns what
+//
+// A Folder owns one data folder: lock, key, vault, database, directory, worker.
+// It is opened by the commands (session.go) and by lanyard serve (serve.go),
+// which adds listeners. The sandbox (sandbox.go) is the folder's directory
+// behind its façades; runs reach it inside the process, other programs over
+// the ports of serve.
+package app

@@ -1,0 +1,218 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/gofrs/flock"
+
+	"github.com/lanyard-id/lanyard/internal/config"
+	"github.com/lanyard-id/lanyard/internal/directory"
+	"github.com/lanyard-id/lanyard/internal/engine"
+	"github.com/lanyard-id/lanyard/internal/fault"
+	"github.com/lanyard-id/lanyard/internal/plan"
+	"github.com/lanyard-id/lanyard/internal/run"
+	"github.com/lanyard-id/lanyard/internal/secret"
+	"github.com/lanyard-id/lanyard/internal/store"
+	"github.com/lanyard-id/lanyard/internal/store/sqlite"
+	"github.com/lanyard-id/lanyard/internal/worker"
+)
+
+// Folder is an open data folder: this process owns it until Close. It is what
+// Lanyard's own API serves (api.Service), and a session of the command line.
+type Folder struct {
+	data   string
+	config *config.Config
+	log    *slog.Logger
+
+	lock     *flock.Flock
+	key      secret.Key
+	db       *store.DB
+	executor *executor
+	worker   *worker.Worker
+
+	stop    context.CancelFunc // ends the worker
+	stopped chan struct{}      // closed when it has ended
+	closing sync.Once
+
+	sandboxOnce sync.Once
+	sandbox     *sandbox
+	sandboxErr  error
+}
+
+// databaseFile is the default store in a data folder.
+const databaseFile = "lanyard.db"
+
+// openFolder takes a data folder, making it when it is missing.
+func openFolder(ctx context.Context, data, command string, cfg *config.Config, log *slog.Logger) (*Folder, error) {
+	if err := os.MkdirAll(data, 0o700); err != nil {
+		return nil, fault.Wrap(fault.Usage, err, "the data folder cannot be made").At("%s", data).Fix("choose another with --data")
+	}
+	l, err := lock(data, command)
+	if err != nil {
+		return nil, err
+	}
+	f := &Folder{data: data, config: cfg, log: log, lock: l, stopped: make(chan struct{})}
+	if err := f.open(ctx); err != nil {
+		return nil, errors.Join(err, f.release())
+	}
+	return f, nil
+}
+
+// open opens what is in the folder and starts the worker.
+func (f *Folder) open(ctx context.Context) error {
+	var err error
+	if f.key, err = secret.OpenKey(f.data); err != nil {
+		return err
+	}
+	if f.db, err = sqlite.Open(ctx, databasePath(f.data, f.config.Store)); err != nil {
+		return err
+	}
+	if f.executor, err = newExecutor(f); err != nil {
+		return err
+	}
+	f.worker = &worker.Worker{
+		Store: f.db.Journal(), Executor: f.executor, Key: f.key, Log: f.log, Now: time.Now,
+		Concurrency: f.config.Run.Concurrency,
+	}
+	// The worker outlives the context that the folder was opened with: it ends
+	// in Close, after its last records are written.
+	base, stop := context.WithCancel(context.WithoutCancel(ctx))
+	f.stop = stop
+	ready := make(chan struct{})
+	go func() {
+		defer close(f.stopped)
+		if err := f.worker.Serve(base, func() { close(ready) }); err != nil {
+			f.log.Error("the worker stopped", "error", err)
+		}
+	}()
+	<-ready
+	return nil
+}
+
+// databasePath reads the store setting: "sqlite:PATH", or the default.
+func databasePath(data, setting string) string {
+	if path, ok := strings.CutPrefix(setting, "sqlite:"); ok {
+		return path
+	}
+	return filepath.Join(data, databaseFile)
+}
+
+// Close stops the worker and lets the folder go. Runs that are moving are
+// interrupted between two records.
+func (f *Folder) Close() error {
+	var err error
+	f.closing.Do(func() {
+		f.stop()
+		<-f.stopped
+		f.executor.close()
+		err = f.release()
+	})
+	return err
+}
+
+func (f *Folder) release() error {
+	var errs []error
+	if f.db != nil {
+		errs = append(errs, f.db.Close())
+	}
+	errs = append(errs, f.lock.Unlock())
+	return errors.Join(errs...)
+}
+
+// openSandbox opens the folder's directory once, when something first needs it.
+func (f *Folder) openSandbox(ctx context.Context) (*sandbox, error) {
+	f.sandboxOnce.Do(func() {
+		f.sandbox, f.sandboxErr = openSandbox(context.WithoutCancel(ctx), f.db, f.log)
+	})
+	return f.sandbox, f.sandboxErr
+}
+
+// Start implements api.Service.
+func (f *Folder) Start(ctx context.Context, id string, p *plan.Plan, inputs map[string]any, b run.Bindings) error {
+	if err := f.executor.prepare(ctx, id, p, b); err != nil {
+		return err
+	}
+	_, err := f.worker.Start(ctx, run.Spec{ID: id, Bindings: b, Trigger: "command"}, p, inputs)
+	return err
+}
+
+// Run implements api.Service.
+func (f *Folder) Run(ctx context.Context, id string) (run.Run, error) {
+	return f.worker.Store.Run(ctx, id)
+}
+
+// Runs implements api.Service.
+func (f *Folder) Runs(ctx context.Context, filter worker.Filter) ([]run.Run, error) {
+	return f.worker.Store.Runs(ctx, filter)
+}
+
+// Records implements api.Service.
+func (f *Folder) Records(ctx context.Context, id string, after int, wait bool) ([]run.Record, error) {
+	if wait {
+		if err := f.worker.Await(ctx, id, after); err != nil {
+			return nil, err
+		}
+	}
+	return f.worker.Store.Records(ctx, id, after)
+}
+
+// Signal implements api.Service. A run that is not under way here is bound
+// again, by the bindings it was started with and the connections of today.
+func (f *Folder) Signal(ctx context.Context, id string, e engine.Event, inputs map[string]any) error {
+	if err := f.bindAgain(ctx, id); err != nil {
+		return err
+	}
+	return f.worker.Signal(ctx, id, e, inputs)
+}
+
+// People implements api.Service.
+func (f *Folder) People(ctx context.Context, email string) ([]directory.Person, error) {
+	s, err := f.openSandbox(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return s.directory.People(ctx, email)
+}
+
+// bindAgain binds a stored run's sources.
+func (f *Folder) bindAgain(ctx context.Context, id string) error {
+	r, err := f.worker.Store.Run(ctx, id)
+	if err != nil {
+		return err
+	}
+	data, err := f.worker.Store.Plan(ctx, r.Plan)
+	if err != nil {
+		return err
+	}
+	bundle, err := plan.DecodeBundle(data)
+	if err != nil {
+		return err
+	}
+	p, diags := plan.Compile(bundle)
+	if p == nil {
+		return fmt.Errorf("the stored plan of run %s: %w", id, &plan.RefusedError{Diagnostics: diags})
+	}
+	return f.executor.prepare(ctx, id, p, r.Bindings)
+}
+
+// recover goes on with every run that was moving when the last owner stopped.
+func (f *Folder) recover(ctx context.Context) ([]string, error) {
+	runs, err := f.Runs(ctx, worker.Filter{Statuses: []run.Status{run.Running}})
+	if err != nil {
+		return nil, err
+	}
+	var errs []error
+	for _, r := range runs {
+		errs = append(errs, f.bindAgain(ctx, r.ID))
+	}
+	ids, err := f.worker.Recover(ctx)
+	return ids, errors.Join(append(errs, err)...)
+}

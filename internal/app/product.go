@@ -1,0 +1,190 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+
+	"github.com/lanyard-id/lanyard/internal/arazzo"
+	"github.com/lanyard-id/lanyard/internal/cli"
+	"github.com/lanyard-id/lanyard/internal/config"
+	"github.com/lanyard-id/lanyard/internal/connector/catalog"
+	"github.com/lanyard-id/lanyard/internal/egress"
+	"github.com/lanyard-id/lanyard/internal/fault"
+	"github.com/lanyard-id/lanyard/internal/plan"
+	"github.com/lanyard-id/lanyard/internal/run"
+	"github.com/lanyard-id/lanyard/internal/sources"
+	"github.com/lanyard-id/lanyard/internal/web/api"
+)
+
+// App is Lanyard, ready to be handed to the command line.
+type App struct {
+	Log *slog.Logger
+	Env func(name string) (string, bool)
+}
+
+// Product returns the parts that the commands use.
+func (a *App) Product() cli.Product {
+	return cli.Product{
+		Plan:          a.plan,
+		Bind:          a.bind,
+		Open:          a.open,
+		FindOperation: a.findOperation,
+		Sources:       a.sources,
+		Connections:   a.connections,
+		Serve:         a.serve,
+		LockHolder:    LockHolder,
+		CheckSandbox:  a.checkSandbox,
+	}
+}
+
+// configuration reads the file and adds what the environment gives.
+func (a *App) configuration(s cli.Settings) (*config.Config, error) {
+	c, err := config.Load(s.Config, s.ConfigGiven)
+	if err != nil {
+		return nil, err
+	}
+	return c, c.AddEnvironment(a.Env)
+}
+
+// profile turns the configuration's switches into a plan's.
+func profile(r config.Run) plan.Profile {
+	return plan.Profile{
+		SuccessWithoutCriteria: r.SuccessWithoutCriteria, ActionLists: r.ActionLists, RetryAfter: r.RetryAfter,
+		OnDoubt: r.OnDoubt, QuotedValues: r.QuotedValues, MaxSteps: r.MaxSteps, MaxRetries: r.MaxRetries,
+		MaxRetryAfter: r.MaxRetryAfter, CallTimeout: r.CallTimeout, RunTimeout: r.RunTimeout,
+	}
+}
+
+// maxDocument bounds what is read as a document, in bytes.
+const maxDocument = 64 << 20
+
+// plan reads a document and its sources.
+func (a *App) plan(ctx context.Context, req cli.PlanRequest) (*plan.Result, error) {
+	c, err := a.configuration(req.Settings)
+	if err != nil {
+		return nil, err
+	}
+	loader, done, err := a.loader(c, req)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	data, err := readDocument(req.File)
+	if err != nil {
+		return nil, err
+	}
+	return plan.Build(ctx, loader, plan.Request{File: req.File, Data: data, Dialect: req.Dialect, Workflow: req.Workflow, Profile: profile(c.Run)})
+}
+
+// readDocument reads the document that was named, refusing what cannot be one.
+func readDocument(file string) ([]byte, error) {
+	info, err := os.Stat(file)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil, fault.Wrap(fault.Usage, err, "there is no such file").At("%s", file).Fix("check the path")
+	case err != nil:
+		return nil, fault.Wrap(fault.Usage, err, "the file cannot be read").At("%s", file)
+	case info.IsDir():
+		return nil, fault.New(fault.Usage, "this is a folder, not a document").At("%s", file)
+	case info.Size() > maxDocument:
+		return nil, fault.New(fault.TooLarge, "the file has %d bytes, a document may have %d", info.Size(), maxDocument).At("%s", file)
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fault.Wrap(fault.Usage, err, "the file cannot be read").At("%s", file)
+	}
+	return data, nil
+}
+
+// Folders of the data folder for what can be made again.
+const cacheFolder = "cache"
+
+// lockFileName stands beside the configuration and is meant to be committed.
+const lockFileName = "lanyard.lock"
+
+// loader returns what reads the sources of a request, and a function to call
+// when it is no longer needed.
+func (a *App) loader(c *config.Config, req cli.PlanRequest) (*sources.Loader, func(), error) {
+	client := egress.New(egress.Policy{AllowPrivate: req.Bindings.AllowPrivate, UserAgent: userAgent})
+	pins, err := readLock(lockPath(req.Settings))
+	if err != nil {
+		client.Close()
+		return nil, nil, err
+	}
+	l := &sources.Loader{
+		Fetch: client, CacheDir: filepath.Join(req.Data, cacheFolder), Overrides: map[string]string{}, Lock: pins,
+		AllowBuiltin: req.Bindings.Sandbox, Builtin: builtin,
+	}
+	for name, s := range c.Sources {
+		l.Overrides[name] = s.URL
+		if s.File != "" {
+			l.Overrides[name] = filepath.Join(filepath.Dir(c.File), s.File)
+		}
+	}
+	for name, where := range req.Sources {
+		l.Overrides[name] = where
+	}
+	return l, client.Close, nil
+}
+
+const userAgent = "lanyard"
+
+func lockPath(s cli.Settings) string {
+	return filepath.Join(filepath.Dir(s.Config), lockFileName)
+}
+
+// builtin serves the catalogue's own description of a source that cannot be read.
+func builtin(name, url string, _ []string) (data []byte, label string, ok bool) {
+	e := catalog.Match(name, "", []string{url})
+	if e == nil {
+		return nil, "", false
+	}
+	return e.Description(), "the built-in description of " + e.Title, true
+}
+
+// findOperation names the sources that have an operation.
+func (a *App) findOperation(ctx context.Context, req cli.PlanRequest, doc *arazzo.Document) func(string) []string {
+	c, err := a.configuration(req.Settings)
+	if err != nil {
+		return nil
+	}
+	loader, _, err := a.loader(c, req)
+	if err != nil {
+		return nil
+	}
+	return plan.Finder(ctx, loader, doc)
+}
+
+// open opens the data folder, or reaches the process that serves it.
+func (a *App) open(ctx context.Context, s cli.Settings, _ run.Bindings) (cli.Session, error) {
+	c, err := a.configuration(s)
+	if err != nil {
+		return nil, err
+	}
+	f, err := openFolder(ctx, s.Data, "run", c, a.Log)
+	if fault.Is(err, fault.Locked) {
+		if e, ok := readEndpoint(s.Data); ok {
+			return remote{&api.Client{Base: e.URL, Token: e.Token, HTTP: &http.Client{}}}, nil
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// remote is a session in another process.
+type remote struct{ *api.Client }
+
+// Close has nothing to let go.
+func (remote) Close() error { return nil }
+
+// Main runs the command line of this process and returns its exit code.
+func Main() int {
+	a := &App{Log: slog.New(slog.DiscardHandler), Env: os.LookupEnv}
+	return cli.Process(a.Product())
+}

@@ -1,0 +1,218 @@
+package app
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/lanyard-id/lanyard/internal/cli"
+	"github.com/lanyard-id/lanyard/internal/fault"
+	"github.com/lanyard-id/lanyard/internal/web/api"
+	"github.com/lanyard-id/lanyard/internal/web/auth0"
+	"github.com/lanyard-id/lanyard/internal/web/okta"
+)
+
+// Where lanyard serve listens unless it is told otherwise. Real SDKs accept no
+// path in the base URL, hence a port for each API.
+const (
+	defaultListen    = "127.0.0.1"
+	defaultAPIPort   = 8480
+	defaultOktaPort  = 8481
+	defaultAuth0Port = 8482
+)
+
+// credentialsFile holds the credentials that the served APIs accept.
+const credentialsFile = "sandbox.json"
+
+// credentials are made once for a data folder. Only its owner can read them.
+type credentials struct {
+	OktaAPIToken      string `json:"oktaApiToken"`
+	Auth0ClientID     string `json:"auth0ClientId"`
+	Auth0ClientSecret string `json:"auth0ClientSecret"`
+	Auth0SigningKey   string `json:"auth0SigningKey"`
+}
+
+// shutdownTime is how long requests under way may take when serve ends.
+const shutdownTime = 10 * time.Second
+
+// serve owns a data folder and serves it until ctx ends.
+func (a *App) serve(ctx context.Context, req cli.ServeRequest) error {
+	c, err := a.configuration(req.Settings)
+	if err != nil {
+		return err
+	}
+	merge(&req, c.Serve.Listen, c.Serve.APIPort, c.Serve.OktaPort, c.Serve.Auth0Port)
+	if err := checkListen(req); err != nil {
+		return err
+	}
+	f, err := openFolder(ctx, req.Data, "serve", c, a.Log)
+	if err != nil {
+		return err
+	}
+	s := &server{folder: f, req: req}
+	return errors.Join(s.run(ctx), f.Close())
+}
+
+// merge fills in what flags left open from the configuration and the defaults.
+func merge(req *cli.ServeRequest, listen string, apiPort, oktaPort, auth0Port int) {
+	pick := func(flag *int, configured, otherwise int) {
+		switch {
+		case *flag == -1:
+			*flag = 0 // any free one
+		case *flag == 0 && configured != 0:
+			*flag = configured
+		case *flag == 0:
+			*flag = otherwise
+		}
+	}
+	pick(&req.APIPort, apiPort, defaultAPIPort)
+	pick(&req.OktaPort, oktaPort, defaultOktaPort)
+	pick(&req.Auth0Port, auth0Port, defaultAuth0Port)
+	if req.Listen == "" {
+		req.Listen = listen
+	}
+	if req.Listen == "" {
+		req.Listen = defaultListen
+	}
+}
+
+// checkListen refuses to show people and credentials to the network in the clear.
+func checkListen(req cli.ServeRequest) error {
+	ip := net.ParseIP(req.Listen)
+	if req.Listen == "localhost" || ip != nil && ip.IsLoopback() || req.AllowRemote {
+		return nil
+	}
+	return fault.New(fault.Refused, "listening on %s would show people and credentials to the network unencrypted", req.Listen).At("--listen").
+		Fix("listen on 127.0.0.1 behind a TLS proxy, or say --insecure-remote")
+}
+
+// server is one lanyard serve.
+type server struct {
+	folder  *Folder
+	req     cli.ServeRequest
+	servers []*http.Server
+}
+
+func (s *server) run(ctx context.Context) error {
+	box, err := s.folder.openSandbox(ctx)
+	if err != nil {
+		return err
+	}
+	handlers, token, err := s.handlers(box)
+	if err != nil {
+		return err
+	}
+	addresses := map[string]string{}
+	failed := make(chan error, len(handlers))
+	var serving sync.WaitGroup
+	for _, h := range handlers {
+		listener, err := net.Listen("tcp", net.JoinHostPort(s.req.Listen, strconv.Itoa(h.port)))
+		if err != nil {
+			s.shutdown(ctx)
+			serving.Wait()
+			return fault.Wrap(fault.Usage, err, "the port %d of the %s API cannot be listened on", h.port, h.name).
+				Fix("stop what holds it, or choose another with --%s-port", h.name)
+		}
+		addresses[h.name] = "http://" + listener.Addr().String()
+		srv := &http.Server{Handler: h.handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
+		s.servers = append(s.servers, srv)
+		serving.Go(func() {
+			if err := srv.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+				failed <- err
+			}
+		})
+	}
+	defer serving.Wait()
+	defer s.shutdown(ctx)
+	if err := writeEndpoint(s.folder.data, endpoint{PID: os.Getpid(), URL: addresses["api"], Token: token}); err != nil {
+		return err
+	}
+	defer func() { _ = os.Remove(filepath.Join(s.folder.data, serveFile)) }() // the lock is what counts
+	if _, err := s.folder.recover(ctx); err != nil {
+		s.folder.log.Error("some runs could not be resumed", "error", err)
+	}
+	s.req.Ready(addresses)
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-failed:
+		return fault.Wrap(fault.Internal, err, "a server stopped")
+	}
+}
+
+// shutdown lets requests under way end.
+func (s *server) shutdown(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
+	defer cancel()
+	for _, srv := range s.servers {
+		if err := srv.Shutdown(ctx); err != nil {
+			_ = srv.Close() // they had their time
+		}
+	}
+}
+
+type mounted struct {
+	name    string
+	port    int
+	handler http.Handler
+}
+
+func (s *server) handlers(box *sandbox) ([]mounted, string, error) {
+	cred, err := readCredentials(s.folder.data)
+	if err != nil {
+		return nil, "", err
+	}
+	clients, err := auth0.NewClients([]byte(cred.Auth0SigningKey), time.Now, auth0.Client{ID: cred.Auth0ClientID, Secret: cred.Auth0ClientSecret, Scopes: auth0.UserScopes})
+	if err != nil {
+		return nil, "", err
+	}
+	token := randomText(32)
+	mux := http.NewServeMux()
+	(&api.API{Service: s.folder, Token: token, Log: s.folder.log}).Mount(mux)
+	return []mounted{
+		{"api", s.req.APIPort, mux},
+		{"okta", s.req.OktaPort, okta.New(okta.Options{Directory: box.directory, Authorizer: okta.Tokens(map[string]string{cred.OktaAPIToken: sandboxActor}), Log: s.folder.log})},
+		{"auth0", s.req.Auth0Port, auth0.New(auth0.Options{Directory: box.directory, Authorizer: clients, Log: s.folder.log})},
+	}, token, nil
+}
+
+// readCredentials returns the credentials of the served APIs, making them once.
+func readCredentials(data string) (credentials, error) {
+	var c credentials
+	file := filepath.Join(data, credentialsFile)
+	text, err := os.ReadFile(file)
+	if err == nil {
+		if err := json.Unmarshal(text, &c); err != nil || c.OktaAPIToken == "" || c.Auth0SigningKey == "" {
+			return c, fault.New(fault.Internal, "the credentials of the served APIs do not read").At("%s", file).Fix("remove the file; new ones are made")
+		}
+		return c, nil
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return c, fault.Wrap(fault.Internal, err, "the credentials of the served APIs cannot be read").At("%s", file)
+	}
+	c = credentials{OktaAPIToken: "00" + randomText(20), Auth0ClientID: randomText(16), Auth0ClientSecret: randomText(32), Auth0SigningKey: randomText(32)}
+	text, err = json.MarshalIndent(c, "", "  ")
+	if err == nil {
+		err = os.WriteFile(file, text, 0o600)
+	}
+	if err != nil {
+		return c, fault.Wrap(fault.Internal, err, "the credentials of the served APIs cannot be kept").At("%s", file)
+	}
+	return c, nil
+}
+
+func randomText(bytes int) string {
+	b := make([]byte, bytes)
+	rand.Read(b) // never fails (Go 1.24)
+	return hex.EncodeToString(b)
+}

@@ -1,0 +1,59 @@
+package connector
+
+import (
+	"sync"
+	"time"
+
+	"github.com/lanyard-id/lanyard/internal/config"
+	"github.com/lanyard-id/lanyard/internal/egress"
+	"github.com/lanyard-id/lanyard/internal/secret"
+)
+
+// Defaults of Options.
+const (
+	DefaultResends = 5
+	DefaultMaxWait = 2 * time.Minute
+)
+
+// Options are what a Connector works with.
+type Options struct {
+	Config  *config.Config // connections; may be nil
+	Secrets *secret.Resolver
+	Client  *egress.Client
+	Clock   Clock // nil: the machine's
+
+	// Sandbox holds the base URL of each catalogue entry's stand-in in this
+	// process, and SandboxToken the credential it accepts. The Client serves
+	// those URLs in process.
+	Sandbox      map[string]string
+	SandboxToken secret.Value
+
+	// Resends is how often one call is sent again because the provider asked
+	// for patience, and MaxWait how long it may be asked to wait each time.
+	// Beyond them the provider's answer is the result.
+	Resends int
+	MaxWait time.Duration
+}
+
+// Connector binds sources and performs their calls. It is safe for concurrent
+// use; everything that runs on one connection shares its budget and tokens.
+type Connector struct {
+	opts Options
+
+	mu     sync.Mutex // guards shared
+	shared map[string]*shared
+}
+
+// New returns a Connector.
+func New(o Options) *Connector {
+	if o.Clock == nil {
+		o.Clock = systemClock{}
+	}
+	if o.Resends == 0 {
+		o.Resends = DefaultResends
+	}
+	if o.MaxWait == 0 {
+		o.MaxWait = DefaultMaxWait
+	}
+	return &Connector{opts: o, shared: map[string]*shared{}}
+}
