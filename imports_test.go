@@ -54,8 +54,9 @@ var floors = [][]string{
 	},
 	// 8
 	{"conformance", "internal/conformance", "internal/store/postgres", "internal/store/sqlite", "internal/store/storetest"},
-	// 9
-	{"internal/app", "internal/cli"},
+	// 9: app stands above cli, whose Product and Session it makes
+	{"internal/cli"},
+	{"internal/app"},
 	// 10
 	{"cmd/lanyard"},
 }
@@ -173,6 +174,8 @@ func TestObjection(t *testing.T) {
 		{"internal/store/sqlite", "internal/telemetry", "wraps them"},
 		{"internal/cli", "internal/telemetry", "wraps them"},
 		{"internal/app", "internal/telemetry", ""},
+		{"internal/app", "internal/cli", ""},
+		{"internal/cli", "internal/app", "not on a lower floor"},
 		{"internal/util", "internal/fault", "stands on no floor"},
 		{"internal/app", "internal/util", "stands on no floor"},
 		{"cmd/lanyard", "internal/cli", ""},

@@ -3,9 +3,13 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
-	"sync"
+	"slices"
+	"time"
 
+	"github.com/lanyard-id/lanyard/internal/cli"
+	"github.com/lanyard-id/lanyard/internal/connector"
 	"github.com/lanyard-id/lanyard/internal/connector/catalog"
 	"github.com/lanyard-id/lanyard/internal/egress"
 	"github.com/lanyard-id/lanyard/internal/engine"
@@ -13,100 +17,189 @@ import (
 	"github.com/lanyard-id/lanyard/internal/openapi"
 	"github.com/lanyard-id/lanyard/internal/plan"
 	"github.com/lanyard-id/lanyard/internal/run"
+	"github.com/lanyard-id/lanyard/internal/secret"
 	"github.com/lanyard-id/lanyard/internal/worker"
 )
 
+// executor makes the calls of runs on the connections of a configuration.
 type executor struct {
-	folder *Folder
-	client *egress.Client
-
-	mu   sync.Mutex
-	jobs map[string]map[string]string // run -> source -> server
-	made bool
+	client    *egress.Client
+	connector *connector.Connector
 }
 
-func newExecutor(f *Folder) (*executor, error) {
-	return &executor{folder: f, jobs: map[string]map[string]string{}}, nil
+var _ worker.Executor = (*executor)(nil)
+
+// newExecutor wires connector and client to a folder. The sandbox is opened when
+// it is first called.
+func newExecutor(f *Folder) *executor {
+	client := egress.New(egress.Policy{UserAgent: userAgent, InProcess: map[string]http.Handler{
+		oktaSandbox:  f.lazily(oktaSandbox),
+		auth0Sandbox: f.lazily(auth0Sandbox),
+	}})
+	return &executor{client: client, connector: connector.New(connector.Options{
+		Config: f.config, Secrets: f.secrets(), Client: client,
+		Sandbox: sandboxServers(), SandboxToken: secret.NewValue(randomText(16)),
+	})}
 }
 
-func (x *executor) close() {
-	if x.client != nil {
-		x.client.Close()
-	}
+// secrets resolves references; the vault is the folder's.
+func (f *Folder) secrets() *secret.Resolver {
+	return &secret.Resolver{Env: f.env, Vault: &secret.FileVault{Dir: f.data, Key: f.key, Now: time.Now}}
 }
 
-func (x *executor) prepare(ctx context.Context, id string, p *plan.Plan, b run.Bindings) error {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	handlers := map[string]http.Handler{}
-	if b.Sandbox && x.client == nil {
-		s, err := x.folder.openSandbox(ctx)
+// lazily serves one of the sandbox's tenants.
+func (f *Folder) lazily(origin string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		box, err := f.openSandbox(r.Context())
 		if err != nil {
-			return err
+			f.log.Error("the sandbox cannot be opened", "error", err)
+			http.Error(w, fault.Public(err), http.StatusServiceUnavailable)
+			return
 		}
-		handlers = s.inProcess()
-	}
-	if x.client == nil {
-		x.client = egress.New(egress.Policy{InProcess: handlers})
-	}
-	servers := map[string]string{}
-	for _, w := range p.Workflows {
-		for _, s := range w.Steps {
-			if s.Operation == nil {
-				continue
-			}
-			if url := b.Servers[s.Operation.Source]; url != "" {
-				servers[s.Operation.Source] = url
-				continue
-			}
-			if b.Sandbox {
-				e := catalog.Match(s.Operation.Source, s.Operation.Title, nil)
-				if e != nil && e.Sandbox == "okta" {
-					servers[s.Operation.Source] = oktaSandbox
-				} else if e != nil {
-					servers[s.Operation.Source] = auth0Sandbox + e.BasePath
-				}
-				continue
-			}
-			url, err := openapi.ResolveServer(s.Operation.Servers[0], s.Operation.SourceURL, nil)
-			if err != nil {
-				return err
-			}
-			servers[s.Operation.Source] = url
-		}
-	}
-	x.jobs[id] = servers
-	return nil
+		box.handlers[origin].ServeHTTP(w, r)
+	})
 }
 
-func (x *executor) Secrets(worker.Job) []string { return nil }
-
-func (x *executor) Call(ctx context.Context, job worker.Job, call *engine.Call) *engine.Answer {
-	x.mu.Lock()
-	server := x.jobs[job.Run][call.Operation.Source]
-	x.mu.Unlock()
-	url := server + call.Request.Path
-	if call.Request.Query != "" {
-		url += "?" + call.Request.Query
-	}
-	header := http.Header{}
-	for k, v := range call.Request.Header {
-		header[k] = v
-	}
-	if call.Request.ContentType != "" {
-		header.Set("Content-Type", call.Request.ContentType)
-	}
-	res, err := x.client.Do(ctx, &egress.Request{Method: call.Request.Method, URL: url, Header: header, Body: call.Request.Body, Hosts: []string{server}, AllowPrivate: job.Bindings.AllowPrivate, Timeout: call.Timeout})
-	if err != nil {
-		var f *fault.Error
-		kind := fault.KindOf(err)
-		msg := fault.Public(err)
-		if errors.As(err, &f) {
-			msg = f.Msg
+// sandboxServers says which of the sandbox's tenants plays which provider.
+func sandboxServers() map[string]string {
+	servers := map[string]string{}
+	entries, _ := catalog.All() // a test holds the embedded profiles to be right
+	for _, e := range entries {
+		switch e.Sandbox {
+		case "okta":
+			servers[e.Name] = oktaSandbox
+		case "auth0":
+			servers[e.Name] = auth0Sandbox
 		}
-		return &engine.Answer{URL: url, Failure: &engine.Failure{Kind: kind.String(), Message: msg, Sent: egress.Sent(err)}}
 	}
-	a := &engine.Answer{Status: res.Status, Header: res.Header, URL: url, Micros: res.Duration.Microseconds()}
-	a.SetBody(res.Body)
+	return servers
+}
+
+func (x *executor) close() { x.client.Close() }
+
+// Bind implements worker.Executor: every source of the plan gets its connection,
+// and every credential is resolved, before anything is sent.
+func (x *executor) Bind(ctx context.Context, p *plan.Plan, b run.Bindings) (worker.Caller, error) {
+	c := &caller{connector: x.connector, connections: map[sourceKey]*connector.Connection{}}
+	var errs []error
+	for key, src := range planSources(p) {
+		conn, err := x.connector.Bind(src, b)
+		if err == nil {
+			err = x.connector.Open(ctx, conn)
+		}
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		c.connections[key] = conn
+	}
+	slices.SortFunc(errs, func(a, b error) int { // from a map: keep reports stable
+		if a.Error() < b.Error() {
+			return -1
+		}
+		return 1
+	})
+	return c, fault.Join(errs...)
+}
+
+// sourceKey names a source: equal names in two documents are two sources.
+type sourceKey struct{ document, name string }
+
+func keyOf(op *plan.Operation) sourceKey { return sourceKey{op.Document, op.Source} }
+
+// planSources gathers what binding has to know of each source of a plan.
+func planSources(p *plan.Plan) map[sourceKey]connector.Source {
+	out := map[sourceKey]connector.Source{}
+	for op := range p.Operations() {
+		src, ok := out[keyOf(op)]
+		if !ok {
+			src = connector.Source{Name: op.Source, Title: op.Title, Location: op.SourceURL, Schemes: op.Schemes}
+		}
+		if !slices.Contains(src.Operations, op.Operation) {
+			src.Operations = append(src.Operations, op.Operation)
+		}
+		out[keyOf(op)] = src
+	}
+	return out
+}
+
+// caller makes the calls of one run.
+type caller struct {
+	connector   *connector.Connector
+	connections map[sourceKey]*connector.Connection
+}
+
+// Call implements worker.Caller.
+func (c *caller) Call(ctx context.Context, call *engine.Call) *engine.Answer {
+	conn := c.connections[keyOf(call.Operation)]
+	x := c.connector.Do(ctx, conn, connector.Call{
+		Operation: call.Operation.Operation, Request: call.Request, Timeout: call.Timeout, SelfPaced: call.SelfPaced,
+	})
+	a := &engine.Answer{URL: x.Request.URL, Attempts: len(x.Attempts)}
+	for _, attempt := range x.Attempts {
+		a.Micros += (attempt.Waited + attempt.Duration).Microseconds()
+	}
+	if x.Err != nil {
+		a.Failure = failure(x.Err, x.Sent)
+		return a
+	}
+	a.Status, a.Header = x.Response.Status, x.Response.Header
+	a.Denied = fault.Public(x.Denied)
+	a.SetBody(x.Response.Body)
 	return a
+}
+
+// failure turns an error into what the journal keeps of it.
+func failure(err error, sent bool) *engine.Failure {
+	f := &engine.Failure{Kind: fault.KindOf(err).String(), Message: fault.Public(err), Sent: sent}
+	if errors.Is(err, context.DeadlineExceeded) {
+		f.Kind = fault.Timeout.String()
+	}
+	return f
+}
+
+// Secrets implements worker.Caller.
+func (c *caller) Secrets() []string {
+	var out []string
+	for _, conn := range c.connections {
+		out = append(out, conn.Secrets()...)
+	}
+	return out
+}
+
+// bind says what a plan's operations are bound to, for people.
+func (a *App) bind(_ context.Context, req cli.PlanRequest) (func(*plan.Operation) cli.Binding, error) {
+	c, err := a.configuration(req.Settings)
+	if err != nil {
+		return nil, err
+	}
+	conns := connector.New(connector.Options{Config: c, Sandbox: sandboxServers()})
+	return func(op *plan.Operation) cli.Binding {
+		src := connector.Source{Name: op.Source, Title: op.Title, Location: op.SourceURL, Operations: []*openapi.Operation{op.Operation}, Schemes: op.Schemes}
+		conn, err := conns.Bind(src, req.Bindings)
+		if err != nil {
+			return cli.Binding{Problem: fault.Public(err), Credential: "none", Scopes: scopesOf(op)}
+		}
+		name := conn.Name
+		if name == "" || conn.BoundBy == connector.ByFlag {
+			name = fmt.Sprintf("%s (%s)", op.Source, conn.BoundBy)
+		}
+		return cli.Binding{Server: conn.Server, Connection: name, Credential: conn.Credential, Scopes: scopesOf(op)}
+	}, nil
+}
+
+// scopesOf returns the scopes that an operation needs: those of its first
+// alternative that names any.
+func scopesOf(op *plan.Operation) []string {
+	for _, alternative := range op.Security {
+		var scopes []string
+		for _, s := range alternative {
+			scopes = append(scopes, s...)
+		}
+		if len(scopes) > 0 {
+			slices.Sort(scopes)
+			return slices.Compact(scopes)
+		}
+	}
+	return nil
 }

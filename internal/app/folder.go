@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -30,6 +29,7 @@ import (
 type Folder struct {
 	data   string
 	config *config.Config
+	env    func(name string) (string, bool)
 	log    *slog.Logger
 
 	lock     *flock.Flock
@@ -51,7 +51,7 @@ type Folder struct {
 const databaseFile = "lanyard.db"
 
 // openFolder takes a data folder, making it when it is missing.
-func openFolder(ctx context.Context, data, command string, cfg *config.Config, log *slog.Logger) (*Folder, error) {
+func (a *App) openFolder(ctx context.Context, data, command string, cfg *config.Config) (*Folder, error) {
 	if err := os.MkdirAll(data, 0o700); err != nil {
 		return nil, fault.Wrap(fault.Usage, err, "the data folder cannot be made").At("%s", data).Fix("choose another with --data")
 	}
@@ -59,7 +59,7 @@ func openFolder(ctx context.Context, data, command string, cfg *config.Config, l
 	if err != nil {
 		return nil, err
 	}
-	f := &Folder{data: data, config: cfg, log: log, lock: l, stopped: make(chan struct{})}
+	f := &Folder{data: data, config: cfg, env: a.Env, log: a.Log, lock: l, stopped: make(chan struct{})}
 	if err := f.open(ctx); err != nil {
 		return nil, errors.Join(err, f.release())
 	}
@@ -75,9 +75,7 @@ func (f *Folder) open(ctx context.Context) error {
 	if f.db, err = sqlite.Open(ctx, databasePath(f.data, f.config.Store)); err != nil {
 		return err
 	}
-	if f.executor, err = newExecutor(f); err != nil {
-		return err
-	}
+	f.executor = newExecutor(f)
 	f.worker = &worker.Worker{
 		Store: f.db.Journal(), Executor: f.executor, Key: f.key, Log: f.log, Now: time.Now,
 		Concurrency: f.config.Run.Concurrency,
@@ -137,9 +135,6 @@ func (f *Folder) openSandbox(ctx context.Context) (*sandbox, error) {
 
 // Start implements api.Service.
 func (f *Folder) Start(ctx context.Context, id string, p *plan.Plan, inputs map[string]any, b run.Bindings) error {
-	if err := f.executor.prepare(ctx, id, p, b); err != nil {
-		return err
-	}
 	_, err := f.worker.Start(ctx, run.Spec{ID: id, Bindings: b, Trigger: "command"}, p, inputs)
 	return err
 }
@@ -164,12 +159,8 @@ func (f *Folder) Records(ctx context.Context, id string, after int, wait bool) (
 	return f.worker.Store.Records(ctx, id, after)
 }
 
-// Signal implements api.Service. A run that is not under way here is bound
-// again, by the bindings it was started with and the connections of today.
+// Signal implements api.Service.
 func (f *Folder) Signal(ctx context.Context, id string, e engine.Event, inputs map[string]any) error {
-	if err := f.bindAgain(ctx, id); err != nil {
-		return err
-	}
 	return f.worker.Signal(ctx, id, e, inputs)
 }
 
@@ -180,39 +171,4 @@ func (f *Folder) People(ctx context.Context, email string) ([]directory.Person, 
 		return nil, err
 	}
 	return s.directory.People(ctx, email)
-}
-
-// bindAgain binds a stored run's sources.
-func (f *Folder) bindAgain(ctx context.Context, id string) error {
-	r, err := f.worker.Store.Run(ctx, id)
-	if err != nil {
-		return err
-	}
-	data, err := f.worker.Store.Plan(ctx, r.Plan)
-	if err != nil {
-		return err
-	}
-	bundle, err := plan.DecodeBundle(data)
-	if err != nil {
-		return err
-	}
-	p, diags := plan.Compile(bundle)
-	if p == nil {
-		return fmt.Errorf("the stored plan of run %s: %w", id, &plan.RefusedError{Diagnostics: diags})
-	}
-	return f.executor.prepare(ctx, id, p, r.Bindings)
-}
-
-// recover goes on with every run that was moving when the last owner stopped.
-func (f *Folder) recover(ctx context.Context) ([]string, error) {
-	runs, err := f.Runs(ctx, worker.Filter{Statuses: []run.Status{run.Running}})
-	if err != nil {
-		return nil, err
-	}
-	var errs []error
-	for _, r := range runs {
-		errs = append(errs, f.bindAgain(ctx, r.ID))
-	}
-	ids, err := f.worker.Recover(ctx)
-	return ids, errors.Join(append(errs, err)...)
 }

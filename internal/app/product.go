@@ -143,7 +143,7 @@ func builtin(name, url string, _ []string) (data []byte, label string, ok bool) 
 	if e == nil {
 		return nil, "", false
 	}
-	return e.Description(), "the built-in description of " + e.Title, true
+	return e.Description(), "of " + e.Title, true
 }
 
 // findOperation names the sources that have an operation.
@@ -165,7 +165,7 @@ func (a *App) open(ctx context.Context, s cli.Settings, _ run.Bindings) (cli.Ses
 	if err != nil {
 		return nil, err
 	}
-	f, err := openFolder(ctx, s.Data, "run", c, a.Log)
+	f, err := a.openFolder(ctx, s.Data, "run", c)
 	if fault.Is(err, fault.Locked) {
 		if e, ok := readEndpoint(s.Data); ok {
 			return remote{&api.Client{Base: e.URL, Token: e.Token, HTTP: &http.Client{}}}, nil

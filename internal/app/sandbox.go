@@ -25,7 +25,7 @@ const sandboxActor = "sandbox"
 // sandbox is the directory of a data folder with its façades.
 type sandbox struct {
 	directory *directory.Directory
-	log       *slog.Logger
+	handlers  map[string]http.Handler // by origin, for runs of this process
 }
 
 // openSandbox opens the directory and fills a new one with made data.
@@ -34,17 +34,17 @@ func openSandbox(ctx context.Context, db *store.DB, log *slog.Logger) (*sandbox,
 	if err := directory.Seed(ctx, d); err != nil {
 		return nil, err
 	}
-	return &sandbox{directory: d, log: log}, nil
+	return &sandbox{directory: d, handlers: inProcess(d, log)}, nil
 }
 
 // inProcess serves runs of this process. Whoever can start a run here owns the
 // data folder, so any credential, or none, will do: documents are rehearsed
 // with made ones.
-func (s *sandbox) inProcess() map[string]http.Handler {
+func inProcess(d *directory.Directory, log *slog.Logger) map[string]http.Handler {
 	anyone := func(context.Context, string, string, string, string) (string, error) { return sandboxActor, nil }
 	return map[string]http.Handler{
-		oktaSandbox:  okta.New(okta.Options{Directory: s.directory, Authorizer: anyone, Log: s.log, BaseURL: "https://okta.sandbox"}),
-		auth0Sandbox: auth0.New(auth0.Options{Directory: s.directory, Authorizer: open{}, Log: s.log}),
+		oktaSandbox:  okta.New(okta.Options{Directory: d, Authorizer: anyone, Log: log, BaseURL: "https://okta.sandbox"}),
+		auth0Sandbox: auth0.New(auth0.Options{Directory: d, Authorizer: open{}, Log: log}),
 	}
 }
 

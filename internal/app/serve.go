@@ -55,7 +55,7 @@ func (a *App) serve(ctx context.Context, req cli.ServeRequest) error {
 	if err := checkListen(req); err != nil {
 		return err
 	}
-	f, err := openFolder(ctx, req.Data, "serve", c, a.Log)
+	f, err := a.openFolder(ctx, req.Data, "serve", c)
 	if err != nil {
 		return err
 	}
@@ -138,7 +138,7 @@ func (s *server) run(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = os.Remove(filepath.Join(s.folder.data, serveFile)) }() // the lock is what counts
-	if _, err := s.folder.recover(ctx); err != nil {
+	if _, err := s.folder.worker.Recover(ctx); err != nil {
 		s.folder.log.Error("some runs could not be resumed", "error", err)
 	}
 	s.req.Ready(addresses)

@@ -34,7 +34,13 @@ var officialSchemas = [...]func() (*jsonschema.Schema, error){
 var (
 	relax10 = map[string]any{
 		// The text has an object as type; the schema looks for version beside it.
-		"/$defs/criterion-object/anyOf": []any{map[string]any{"properties": map[string]any{"type": true, "version": true}}},
+		"/$defs/criterion-object/anyOf": []any{map[string]any{"properties": map[string]any{
+			"version": map[string]any{"type": "string"},
+			"type": map[string]any{"oneOf": []any{
+				map[string]any{"enum": []any{"simple", "regex", "jsonpath", "xpath"}},
+				map[string]any{"$ref": "#/$defs/criterion-expression-type-object"},
+			}},
+		}}},
 		// The text's own example has value: 10.
 		"/$defs/payload-replacement-object/properties/value": true,
 		// Later schemas let a simple criterion say its type without a context.

@@ -208,7 +208,7 @@ func (r *reader) text(n *yaml.Node, what string) string { return r.str(n, what).
 // oneOf takes a text field with fixed values.
 func (r *reader) oneOf(n *yaml.Node, what string, values ...string) Str {
 	s := r.str(n, what)
-	if s.Node != nil && !slices.Contains(values, s.Value) {
+	if _, isText := value.FromYAML(s.Node).(string); isText && !slices.Contains(values, s.Value) {
 		r.out.find(Error, "schema", s.Pos).fix("%s", didYouMean(s.Value, values)).
 			say("%s must be %s, this is %q", what, orList(values), s.Value)
 	}
@@ -350,7 +350,7 @@ func (r *reader) version() bool {
 		f.fix(`begin it with "arazzo: 1.0.1"`).say("the document does not say which version of Arazzo it is written in")
 		return false
 	}
-	d.Arazzo = r.str(n, "arazzo")
+	d.Arazzo = Str{Pos: d.At(n), Value: textOf(n), Node: deref(n)}
 	m := versionPattern.FindStringSubmatch(d.Arazzo.Value)
 	if m == nil {
 		r.out.find(Error, "unsupported-version", d.Arazzo.Pos).fix("Arazzo 1.0 and 1.1 are supported: write 1.0.1 or 1.1.0").

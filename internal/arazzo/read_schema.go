@@ -125,7 +125,7 @@ func (r *reader) keyword(keyword string, shape keywordShape, n *yaml.Node, depth
 func (r *reader) types(n *yaml.Node) {
 	one := func(n *yaml.Node) {
 		s := r.str(n, "type")
-		if s.Node != nil && !slices.Contains(schemaTypes, s.Value) {
+		if _, isText := value.FromYAML(s.Node).(string); isText && !slices.Contains(schemaTypes, s.Value) {
 			r.out.find(Error, "schema", s.Pos).fix("%s", didYouMean(s.Value, schemaTypes)).
 				say("the type in a JSON Schema must be %s, this is %q", orList(schemaTypes), s.Value)
 		}

@@ -48,6 +48,16 @@ func (a *auth) oauth() bool {
 	return a.kind == config.AuthClientCredentials || a.kind == config.AuthPrivateKeyJWT
 }
 
+// reference says where the credential is kept.
+func (a *auth) reference() string {
+	for _, ref := range []string{a.config.Token, a.config.Password, a.config.ClientSecret, a.config.PrivateKey} {
+		if ref != "" {
+			return ref
+		}
+	}
+	return "the sandbox's own"
+}
+
 // place says where the credential of a call goes.
 type place struct{ in, name, prefix string }
 
@@ -130,6 +140,9 @@ func (conn *Connection) bindOAuth(a config.Auth, src Source) error {
 					Fix("list them in connections.%s.auth.scopes", conn.Name)
 			}
 		}
+	}
+	if tokenURL == "" && conn.Entry != nil {
+		return conn.wrong("auth.type", "%s takes no %s", conn.Entry.Title, a.Type).Fix("use %s", conn.Entry.Auth[0].Type)
 	}
 	if tokenURL == "" {
 		return conn.wrong("auth.tokenUrl", "it is not known where to get a token").

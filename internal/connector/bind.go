@@ -239,7 +239,7 @@ func bindDescription(conn *Connection, src Source, credential bool) error {
 	case credential:
 		return unbound("its description's default is never used with a credential")
 	case conn.Entry != nil:
-		return unbound("a " + conn.Entry.Title + " tenant must be named")
+		return unbound("the tenant of " + conn.Entry.Title + " must be named")
 	case len(src.Operations) == 0:
 		return unbound("none is bound")
 	}
@@ -277,6 +277,14 @@ func (conn *Connection) base(op *openapi.Operation) string {
 		return base
 	}
 	return conn.Server
+}
+
+// host is the host of the server, for messages.
+func (conn *Connection) host() string {
+	if u, err := url.Parse(conn.Server); err == nil {
+		return u.Host
+	}
+	return conn.Source
 }
 
 // origin is scheme, host and port of the server.

@@ -17,14 +17,16 @@ type shared struct {
 	budget *budget
 	tokens *tokenSource // nil without OAuth 2.0
 
-	mu     sync.Mutex
-	values map[string]secret.Value // of the credential's fields, once opened
-	known  []string                // every secret seen; copied on write
+	mu      sync.Mutex              // guards what follows
+	values  map[string]secret.Value // of the credential's fields, once opened
+	fixed   []string                // secrets of the credential, old values too
+	fetched []string                // access tokens
+	known   []string                // both; replaced, never changed
 }
 
-// maxKnown bounds the secrets that are remembered for masking. Access tokens
-// come and go; one that is older than this many others has long expired.
-const maxKnown = 256
+// maxFetched bounds the access tokens that are remembered for masking. One that
+// is older than this many others has long expired.
+const maxFetched = 256
 
 // share finds or makes what the connection has in common with others on the
 // same server with the same credential.
@@ -44,7 +46,7 @@ func (c *Connector) share(conn *Connection, bound config.Connection) *shared {
 		s.tokens = &tokenSource{connector: c, conn: conn, shared: s}
 	}
 	if !conn.auth.fixed.Empty() {
-		s.learn(conn.auth.fixed)
+		s.learn(&s.fixed, conn.auth.fixed)
 	}
 	c.shared[key] = s
 	return s
@@ -117,10 +119,7 @@ func (s *shared) take(values map[string]secret.Value) {
 	s.values = values
 	s.mu.Unlock()
 	for _, field := range []string{"token", "password", "clientSecret", "privateKey"} {
-		s.learn(values[field])
-	}
-	if pass, ok := values["password"]; ok {
-		s.learn(pass)
+		s.learn(&s.fixed, values[field])
 	}
 	if changed && s.tokens != nil {
 		s.tokens.forget()
@@ -133,8 +132,8 @@ func (s *shared) value(field string) secret.Value {
 	return s.values[field]
 }
 
-// learn remembers a secret for masking.
-func (s *shared) learn(v secret.Value) {
+// learn adds a secret to one of the lists of what is masked.
+func (s *shared) learn(list *[]string, v secret.Value) {
 	if v.Empty() {
 		return
 	}
@@ -143,12 +142,12 @@ func (s *shared) learn(v secret.Value) {
 	if slices.Contains(s.known, v.Reveal()) {
 		return
 	}
-	known := s.known
-	if len(known) >= maxKnown {
+	*list = append(*list, v.Reveal())
+	if len(s.fetched) > maxFetched {
 		// Half at once: users notice news by the number changing.
-		known = known[maxKnown/2:]
+		s.fetched = slices.Clone(s.fetched[maxFetched/2:])
 	}
-	s.known = append(slices.Clone(known), v.Reveal())
+	s.known = slices.Concat(s.fixed, s.fetched)
 }
 
 // Secrets returns the secrets of the connection as known by now, fetched tokens

@@ -1,7 +1,6 @@
 package directory
 
 import (
-	"maps"
 	"strings"
 	"time"
 	"unicode"
@@ -149,66 +148,4 @@ func isLowerASCII(s string) bool {
 		}
 	}
 	return true
-}
-
-// Draft is a new account as asked for.
-type Draft struct {
-	ID         string // empty: made by the directory
-	Connection string
-	Profile    map[string]any
-	Provider   Provider // zero: OKTA
-
-	Password         *Password
-	ExpirePassword   bool // the password must be changed at first sign-in; needs Password and Activate
-	RecoveryQuestion *RecoveryQuestion
-
-	Activate bool
-	Groups   []string // ids; every one must exist and accept members
-
-	EmailVerified bool
-	Blocked       *bool // nil: not said
-	UserMetadata  map[string]any
-	AppMetadata   map[string]any
-}
-
-// RecoveryQuestion is a question and its answer. The answer is kept hashed.
-type RecoveryQuestion struct{ Question, Answer string }
-
-// Edit is a change to an account. Nil fields stay as they are.
-type Edit struct {
-	Profile map[string]any // attributes to set; null erases
-	Replace bool           // attributes that Profile does not name are erased
-
-	Password         *Password
-	RecoveryQuestion *RecoveryQuestion
-
-	EmailVerified *bool
-	Blocked       *bool
-	UserMetadata  map[string]any // merged at the first level; null erases a key, an empty map all
-	AppMetadata   map[string]any // as UserMetadata
-
-	// Check, when set, is called in the transaction with the account as it is
-	// before the edit; its error stops the edit. It carries conditions of the
-	// caller's protocol, such as If-Match.
-	Check func(*Account) error
-}
-
-// merged returns base with the first level of change laid over it; a null
-// value erases. base is not changed.
-func merged(base, change map[string]any) map[string]any {
-	if change == nil {
-		return base
-	}
-	out := maps.Clone(base)
-	if out == nil {
-		out = make(map[string]any, len(change))
-	}
-	for k, v := range change {
-		if v == nil {
-			delete(out, k)
-		} else {
-			out[k] = v
-		}
-	}
-	return out
 }

@@ -82,10 +82,15 @@ type Violation struct {
 // fault.Invalid, or of a fault.Conflict when the only trouble is a Taken value.
 type Violations []Violation
 
+// Error is terse: the fault around it has the words.
 func (v Violations) Error() string {
+	return v.join(func(one Violation) string { return one.Field + " " + string(one.Rule) })
+}
+
+func (v Violations) join(describe func(Violation) string) string {
 	parts := make([]string, len(v))
 	for i, one := range v {
-		parts[i] = one.Field + ": " + one.words()
+		parts[i] = describe(one)
 	}
 	return strings.Join(parts, "; ")
 }
@@ -129,7 +134,7 @@ func (v Violations) err() error {
 			kind = fault.Invalid
 		}
 	}
-	return fault.Wrap(kind, v, "%s", v.Error())
+	return fault.Wrap(kind, v, "%s", v.join(func(one Violation) string { return one.Field + ": " + one.words() }))
 }
 
 // Duplicate returns the fault for a value that another object has.

@@ -1,6 +1,9 @@
 package directory
 
-import "slices"
+import (
+	"context"
+	"slices"
+)
 
 // Status is where an account stands in Okta's life cycle.
 type Status string
@@ -49,6 +52,18 @@ type rule struct {
 
 // lifecycle is the state machine. Everything that is not in it is refused
 // (Okta: users API, life-cycle operations; recorded traffic where they differ).
+//
+//	           activate               suspend
+//	STAGED ──┬───────────► ACTIVE ◄──────────────► SUSPENDED
+//	         │               ▲ ▲      unsuspend
+//	         │  no password  │ └─ unlock ── LOCKED_OUT ◄── failed sign-ins
+//	         └► PROVISIONED ─┤
+//	                         │ password set by user or administrator
+//	RECOVERY ────────────────┤      RECOVERY: reset_password from any
+//	PASSWORD_EXPIRED ────────┘      of ACTIVE, PROVISIONED, LOCKED_OUT,
+//	                                PASSWORD_EXPIRED, RECOVERY
+//	every status but itself ── deactivate ──► DEPROVISIONED ── activate ──► as STAGED
+//	                                               └── delete ──► gone
 var lifecycle = map[Operation]rule{
 	Activate:       {[]Status{Staged, Deprovisioned}, ready, "user.lifecycle.activate"},
 	Reactivate:     {[]Status{Provisioned, Recovery}, same, "user.lifecycle.reactivate"},
@@ -95,4 +110,98 @@ func readyStatus(a *Account) Status {
 		return Active
 	}
 	return Provisioned
+}
+
+// Transition moves an account along its life cycle. A status that forbids the
+// operation is a fault.Conflict with a *StateError.
+func (d *Directory) Transition(ctx context.Context, actor, realm, ref string, op Operation) (a *Account, err error) {
+	err = d.Store.Update(ctx, func(tx Tx) error {
+		before, err := find(tx, realm, ref)
+		if err != nil {
+			return err
+		}
+		a, err = d.transition(tx, actor, before, op)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+func (d *Directory) transition(tx Tx, actor string, before *Account, op Operation) (*Account, error) {
+	to, ok := d.next(before, op)
+	if !ok {
+		return nil, refused(before, op)
+	}
+	r, err := tx.Realm(before.Realm)
+	if err != nil {
+		return nil, err
+	}
+	now := d.now()
+	after := before.clone()
+	after.Updated = now
+	if op == Activate {
+		after.Activated = now
+	}
+	if to != before.Status || op == ExpirePassword {
+		after.Status, after.StatusChanged = to, now
+	}
+	var secret *Secret
+	if op == Deactivate { // Okta help: the password of a deactivated user is deleted for good
+		after.HasPassword = false
+		secret = &Secret{}
+	}
+	if err := d.save(tx, actor, lifecycle[op].log, r, before, after, secret); err != nil {
+		return nil, err
+	}
+	return after, nil
+}
+
+// Retire deletes an account as Okta does: the first call deactivates, a call
+// on a DEPROVISIONED account removes it. It reports whether the account is gone.
+func (d *Directory) Retire(ctx context.Context, actor, realm, ref string) (gone bool, err error) {
+	err = d.Store.Update(ctx, func(tx Tx) error {
+		a, err := find(tx, realm, ref)
+		if err != nil {
+			return err
+		}
+		if a.Status != Deprovisioned {
+			_, err := d.transition(tx, actor, a, Deactivate)
+			return err
+		}
+		gone = true
+		return d.remove(tx, actor, a)
+	})
+	return gone && err == nil, err
+}
+
+// Remove deletes an account at once, whatever its status.
+func (d *Directory) Remove(ctx context.Context, actor, realm, id string) error {
+	return d.Store.Update(ctx, func(tx Tx) error {
+		a, err := tx.Account(realm, id)
+		if err != nil {
+			return err
+		}
+		return d.remove(tx, actor, a)
+	})
+}
+
+func (d *Directory) remove(tx Tx, actor string, a *Account) error {
+	if err := tx.DeleteAccount(a.Realm, a.ID); err != nil {
+		return err
+	}
+	return d.log(tx, d.now(), change{actor: actor, kind: "user.lifecycle.delete.completed", realm: a.Realm, target: a.ID, before: a})
+}
+
+// Note logs something that happened to an account without changing it, such
+// as the end of its sessions.
+func (d *Directory) Note(ctx context.Context, actor, realm, ref, kind string) error {
+	return d.Store.Update(ctx, func(tx Tx) error {
+		a, err := find(tx, realm, ref)
+		if err != nil {
+			return err
+		}
+		return d.log(tx, d.now(), change{actor: actor, kind: kind, realm: realm, target: a.ID})
+	})
 }

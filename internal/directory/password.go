@@ -1,6 +1,8 @@
 package directory
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"strings"
 	"unicode"
@@ -19,7 +21,7 @@ type Password struct {
 // Secret is what proves an account's identity, hashed. It is never shown.
 type Secret struct {
 	Password string // bcrypt in modular crypt form, or "import:" and the foreign hash
-	Answer   string // bcrypt of the folded recovery answer
+	Answer   string // bcrypt of the recovery answer's digest
 }
 
 const importPrefix = "import:"
@@ -72,11 +74,18 @@ func (d *Directory) secretFor(p *Password, q *RecoveryQuestion) (Secret, error) 
 		}
 	}
 	if q != nil {
-		if s.Answer, err = d.Hash(Fold(q.Answer)); err != nil {
+		if s.Answer, err = d.Hash(answerDigest(q.Answer)); err != nil {
 			return Secret{}, err
 		}
 	}
 	return s, nil
+}
+
+// answerDigest is what is hashed of a recovery answer: case and accents do not
+// count, and an answer may be longer than bcrypt reads.
+func answerDigest(answer string) string {
+	sum := sha256.Sum256([]byte(Fold(strings.TrimSpace(answer))))
+	return base64.RawStdEncoding.EncodeToString(sum[:])
 }
 
 // checkPassword applies Okta's default policy (facts: at least 8 characters

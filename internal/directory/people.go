@@ -7,7 +7,8 @@ import (
 )
 
 // Person is everything the directory knows of one human being: all accounts,
-// in all realms, that share an e-mail address.
+// in all realms, that share an e-mail address. An account that has none is a
+// person of its own.
 type Person struct {
 	Email    string          `json:"email"` // as the first account writes it
 	Accounts []PersonAccount `json:"accounts"`
@@ -39,7 +40,7 @@ func people(r Reader, email string) ([]Person, error) {
 		if err != nil {
 			return nil, err
 		}
-		key := Fold(a.Email())
+		key := personKey(a)
 		p := byEmail[key]
 		if p == nil {
 			p = &Person{Email: a.Email()}
@@ -60,6 +61,15 @@ func people(r Reader, email string) ([]Person, error) {
 		out = append(out, *p)
 	}
 	return out, nil
+}
+
+// personKey is the same for the accounts of one person. Those without an
+// address sort last.
+func personKey(a *Account) string {
+	if email := Fold(a.Email()); email != "" {
+		return email
+	}
+	return "\U0010ffff" + a.Realm + " " + a.ID
 }
 
 // complete adds the realm's kind and the groups to an account of a person.

@@ -52,7 +52,7 @@ var seedPeople = []seedPerson{
 
 // seedSecret is the hash of a password that nobody knows: seeded accounts
 // count as having one, and cannot be signed in to.
-var seedSecret = Secret{Password: "$2a$09$2gQ3sPqfZ0b0o0nK1V7TMeQ8m8mSgqj0a4m0bYB1h8nB1l5m2n0ka"}
+var seedSecret = Secret{Password: "$2a$09$pevUElFfxQb2JuE7RpVVNOQeTU8AcID7yu1/CFfp9ucSStgka8DrK"}
 
 // Seed fills an empty directory with the realms okta and auth0, the group
 // Everyone, a handful of groups and people. A directory that has either realm is

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Store keeps a directory. Its contract is tested by internal/store/storetest.
+// Store keeps a directory. What it promises is tested by internal/store/storetest.
 type Store interface {
 	// Update runs f in one transaction that may read and write. It commits
 	// when f returns nil and is on disk when Update returns; otherwise nothing

@@ -48,6 +48,7 @@ type Answer struct {
 	Bytes    []byte              `json:"bytes,omitempty"` // the body otherwise
 	URL      string              `json:"url,omitempty"`   // as sent
 	Failure  *Failure            `json:"failure,omitempty"`
+	Denied   string              `json:"denied,omitempty"`   // with status 401: whose credential was refused, and what to do
 	Attempts int                 `json:"attempts,omitempty"` // exchanges made by the connector for pacing, when more than one
 	Micros   int64               `json:"us,omitempty"`       // duration in microseconds
 }
@@ -111,6 +112,7 @@ type Call struct {
 	ID        int
 	Workflow  string
 	Step      string
+	Visit     int // number of the step visit, counted over the run
 	Attempt   int // 1 for the first
 	Purpose   Purpose
 	Operation *plan.Operation

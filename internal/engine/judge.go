@@ -49,7 +49,7 @@ func (t *turn) judge(o outcome) {
 		t.follow(f, step.OnSuccess, o, n)
 		return
 	}
-	if !o.doubt {
+	if t.frozen == nil { // else a step of its sub-workflow failed, and that is where a retry goes on
 		t.frozen = t.s.Frames
 	}
 	t.follow(f, step.OnFailure, o, n)
@@ -95,24 +95,29 @@ func failedCriteria(results []expr.Result) string {
 		if r.Pass {
 			continue
 		}
-		var seen []string
-		for _, o := range r.Operands {
-			got := "nothing"
-			if !o.Missing {
-				got = shorten(value.Text(o.Value))
-			}
-			seen = append(seen, o.Expression+" is "+got)
+		why := r.Reason
+		if why == "" {
+			why = operands(r.Operands)
 		}
-		msg := fmt.Sprintf("the criterion %q was not met", r.Condition)
-		if len(seen) > 0 {
-			msg += ": " + strings.Join(seen, ", ")
-		}
-		if r.Reason != "" {
-			msg += " (" + r.Reason + ")"
+		msg := "the criterion " + r.Condition + " was not met"
+		if why != "" {
+			msg += ": " + why
 		}
 		return msg
 	}
 	return ""
+}
+
+func operands(list []expr.Operand) string {
+	seen := make([]string, len(list))
+	for i, o := range list {
+		got := "nothing"
+		if !o.Missing {
+			got = shorten(value.Text(o.Value))
+		}
+		seen[i] = o.Expression + " is " + got
+	}
+	return strings.Join(seen, ", ")
 }
 
 // shorten bounds a value quoted in a message.
@@ -137,7 +142,7 @@ func (t *turn) answered(w waiting, a *Answer) {
 		return
 	}
 	o := t.assess(f, step, w, a)
-	if !o.ok && t.alreadyDone(f, step, w, a) {
+	if !o.ok && t.alreadyDone(f, step, w, a, o.message) {
 		return
 	}
 	if a.Status >= http.StatusInternalServerError {
@@ -147,9 +152,16 @@ func (t *turn) answered(w waiting, a *Answer) {
 }
 
 // assess holds a response against the step's criteria.
-func (t *turn) assess(f *frame, step *plan.Step, w waiting, a *Answer) outcome {
+func (t *turn) assess(f *frame, step *plan.Step, w waiting, a *Answer) (o outcome) {
 	data := t.scope(f, sent(step.Operation, w, a), response(a))
-	o := outcome{status: a.Status, data: data, header: a.Header}
+	o = outcome{status: a.Status, data: data, header: a.Header}
+	if a.Denied != "" {
+		defer func() {
+			if !o.ok {
+				o.message += "; " + a.Denied
+			}
+		}()
+	}
 	if len(step.Criteria) == 0 {
 		o.ok = a.Status/100 == 2 || t.m.plan.Profile.SuccessWithoutCriteria == "any" // A1
 		if !o.ok {
@@ -227,7 +239,13 @@ func (t *turn) follow(f *frame, actions []plan.Action, o outcome, n Note) {
 			pass = false
 		}
 		n.Considered = append(n.Considered, seen)
-		if pass {
+		switch {
+		case pass && o.doubt && !leadsAway(f, a):
+			n.Action = &Taken{Name: a.Name, Type: "hold", Why: "the call may have taken effect, and the action does not settle that"}
+			t.note(n)
+			t.hold(f, o.message)
+			return
+		case pass:
 			t.act(f, i, a, o, n)
 			return
 		}
@@ -246,6 +264,13 @@ func (t *turn) follow(f *frame, actions []plan.Action, o outcome, n Note) {
 		t.note(n)
 		t.end(false, fmt.Sprintf("step %s failed: %s", n.Step, o.message))
 	}
+}
+
+// leadsAway reports whether an action hands a call in doubt over to other steps
+// of the document, which may find out what came of it. Repeating the call or
+// ending the run would not.
+func leadsAway(f *frame, a *plan.Action) bool {
+	return a.Kind == plan.Goto && a.Step != f.Step && a.Workflow != f.Workflow
 }
 
 // next goes on behind the current step, or ends a detour of one step.
@@ -283,6 +308,7 @@ func (t *turn) act(f *frame, index int, a *plan.Action, o outcome, n Note) {
 		t.transfer(f, a, o.data)
 	default:
 		f.Step, f.Visit = a.Step, visit{}
+		t.frozen = nil
 	}
 }
 
@@ -294,6 +320,7 @@ func (t *turn) transfer(f *frame, a *plan.Action, data *expr.Data) {
 		t.end(false, fmt.Sprintf("action %s could not start workflow %s: %s", a.Name, target.ID, message(err)))
 		return
 	}
+	t.frozen = nil
 	if t.s.Visits++; t.s.Visits > t.m.plan.Profile.StepBudget() { // a workflow may transfer to itself
 		t.abort(fmt.Sprintf("workflow %s was entered once more after %d step visits, the limit: the document loops", target.ID, t.m.plan.Profile.StepBudget()))
 		return
@@ -305,12 +332,7 @@ func (t *turn) transfer(f *frame, a *plan.Action, data *expr.Data) {
 // retry repeats the step after a wait, and after whatever the action refers to
 // (N59-N62, A13-A15).
 func (t *turn) retry(f *frame, index int, a *plan.Action, o outcome, n Note) {
-	if o.doubt {
-		n.Action = &Taken{Name: a.Name, Type: "hold", Why: "a retry would repeat a call that may have taken effect"}
-		t.note(n)
-		t.hold(f, o.message)
-		return
-	}
+	t.frozen = nil
 	f.Visit.Retries = with(f.Visit.Retries, index, f.Visit.Retries[index]+1)
 	wait, why := t.delay(a, o)
 	n.Kind, n.Action.Wait, n.Action.Why = NoteAttempt, wait.Seconds(), why
@@ -318,7 +340,9 @@ func (t *turn) retry(f *frame, index int, a *plan.Action, o outcome, n Note) {
 	// What the action passes on may come from the answer, which is gone after a wait.
 	inputs, err := t.passed(f, a, o.data)
 	if wait <= 0 {
-		t.detour(f, a, inputs, err)
+		if !t.late() {
+			t.detour(f, a, inputs, err)
+		}
 		return
 	}
 	t.s.NextID++
@@ -343,7 +367,7 @@ func (t *turn) passed(f *frame, a *plan.Action, data *expr.Data) (map[string]any
 
 // fired goes on with a retry that has waited.
 func (t *turn) fired(w waiting) {
-	if t.expired() {
+	if t.late() {
 		return
 	}
 	f := t.s.top()

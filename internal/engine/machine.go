@@ -40,7 +40,7 @@ type turn struct {
 	s      State
 	now    time.Time
 	out    Turn
-	frozen []frame // the stack where the step that fails the run failed, for a later retry
+	frozen []frame // the stack where a step failed and nothing has handled it: a retry goes on there
 }
 
 func (t *turn) note(n Note) { t.out.Notes = append(t.out.Notes, n) }
@@ -48,6 +48,9 @@ func (t *turn) note(n Note) { t.out.Notes = append(t.out.Notes, n) }
 func (t *turn) handle(e Event) error {
 	if e.Kind == Started {
 		return t.start(e)
+	}
+	if t.s.V != stateVersion {
+		return conflict("the run has not begun, or was begun by another version (its state is %d, this program's %d)", t.s.V, stateVersion)
 	}
 	if e.Kind == Cancelled {
 		return t.cancel(e)
@@ -102,8 +105,6 @@ func (t *turn) cancel(e Event) error {
 	if t.s.Status.Final() {
 		return conflict("the run has ended: it %s", t.s.Status)
 	}
-	t.s.Waiting = nil
-	t.frozen = t.s.Frames
 	t.finish(run.Cancelled, nil, e.Reason)
 	return nil
 }
@@ -111,11 +112,7 @@ func (t *turn) cancel(e Event) error {
 // advance goes on until something has to be done outside or the run is over.
 func (t *turn) advance() {
 	for t.out.Command.Kind == "" && t.s.Waiting == nil && !t.s.Status.Final() {
-		if limit := t.m.plan.Profile.RunLimit(); limit > 0 && t.now.Sub(t.s.Started) >= limit {
-			t.abort(fmt.Sprintf("the run took longer than its limit of %s", limit))
-			return
-		}
-		if t.expired() {
+		if t.late() {
 			continue
 		}
 		f := t.s.top()
@@ -159,6 +156,7 @@ func (t *turn) push(f frame) {
 func (t *turn) visit(f *frame) {
 	step := t.m.step(f)
 	if t.s.Visits >= t.m.plan.Profile.StepBudget() {
+		t.frozen = t.s.Frames
 		t.abort(fmt.Sprintf("step %s of workflow %s would be visit %d of a step, the limit is %d: the document loops; bound the loop, or raise maxSteps",
 			step.ID, t.m.workflow(f).ID, t.s.Visits+1, t.m.plan.Profile.StepBudget()))
 		return
@@ -207,6 +205,17 @@ func (t *turn) enter(f *frame, step *plan.Step) {
 	t.push(sub)
 }
 
+// late ends what has run out of time, the run or a step's sub-workflow, and
+// reports whether there was any.
+func (t *turn) late() bool {
+	if limit := t.m.plan.Profile.RunLimit(); limit > 0 && t.now.Sub(t.s.Started) >= limit {
+		t.frozen = t.s.Frames
+		t.abort(fmt.Sprintf("the run took longer than its limit of %s", limit))
+		return true
+	}
+	return t.expired()
+}
+
 // expired fails the step whose sub-workflow has run out of time (A25),
 // outermost first, and reports whether there was one.
 func (t *turn) expired() bool {
@@ -215,7 +224,7 @@ func (t *turn) expired() bool {
 		if deadline.IsZero() || t.now.Before(deadline) {
 			continue
 		}
-		t.s.Frames = t.s.Frames[:i:i]
+		t.s.Frames, t.frozen = t.s.Frames[:i:i], nil
 		t.judge(outcome{message: "the sub-workflow took longer than the step's timeout"})
 		return true
 	}
@@ -228,7 +237,7 @@ func (t *turn) send(f *frame, w waiting) {
 	t.s.NextID++
 	w.ID = t.s.NextID
 	call := &Call{
-		ID: w.ID, Workflow: t.m.workflow(f).ID, Step: step.ID, Attempt: f.Visit.Attempt,
+		ID: w.ID, Workflow: t.m.workflow(f).ID, Step: step.ID, Visit: f.Visit.Number, Attempt: f.Visit.Attempt,
 		Purpose: ForStep, Operation: step.Operation, Request: w.Request, Timeout: t.timeout(step),
 	}
 	if w.Kind == waitLookup {
@@ -242,21 +251,28 @@ func (t *turn) send(f *frame, w waiting) {
 }
 
 // timeout is the time left for one exchange: the step's own limit (N66), bounded by
-// those of the sub-workflows around it and of the run.
+// those of the sub-workflows around it and of the run. A call that is made when
+// those are over settles a doubt and has its own limit alone: cut short, it
+// would only leave another doubt.
 func (t *turn) timeout(step *plan.Step) time.Duration {
 	limit := t.m.plan.Profile.CallLimit()
 	if step.Timeout > 0 {
 		limit = step.Timeout
 	}
+	bound := func(left time.Duration) {
+		if left > 0 {
+			limit = min(limit, left)
+		}
+	}
 	for _, f := range t.s.Frames {
 		if !f.Deadline.IsZero() {
-			limit = min(limit, f.Deadline.Sub(t.now))
+			bound(f.Deadline.Sub(t.now))
 		}
 	}
 	if whole := t.m.plan.Profile.RunLimit(); whole > 0 {
-		limit = min(limit, whole-t.now.Sub(t.s.Started))
+		bound(whole - t.now.Sub(t.s.Started))
 	}
-	return max(limit, time.Millisecond)
+	return limit
 }
 
 // end ends the innermost workflow and hands its result to whoever waits for it.
@@ -322,10 +338,13 @@ func (t *turn) rejoin(d frame, w *plan.Workflow, outputs map[string]any, ok bool
 		f.Called = with(f.Called, w.ID, completed{Inputs: d.Inputs, Outputs: outputs})
 	}
 	if !ok {
+		t.frozen = nil
 		t.note(Note{Kind: NoteWarning, Workflow: t.m.workflow(f).ID, Step: t.m.step(f).ID, Visit: f.Visit.Number,
 			Message: "what was to be run before the retry failed: " + reason})
 	}
-	t.attempt(f)
+	if !t.late() {
+		t.attempt(f)
+	}
 }
 
 // results evaluates a workflow's outputs (N69). One that has no value is null
@@ -352,9 +371,9 @@ func (t *turn) results(f *frame, w *plan.Workflow, ok bool) map[string]any {
 
 // finish ends the run.
 func (t *turn) finish(status run.Status, outputs map[string]any, reason string) {
-	t.s.Status, t.s.Outputs, t.s.Reason, t.s.Waiting = status, outputs, reason, nil
+	t.s.Status, t.s.Outputs, t.s.Reason, t.s.Waiting, t.s.Stopped = status, outputs, reason, nil, t.now
 	t.s.Frames = nil
-	if status != run.Succeeded {
+	if status == run.Failed {
 		t.s.Frames = t.frozen
 	}
 	t.note(Note{Kind: NoteEnd, Status: string(status), Outputs: outputs, Message: reason})
@@ -363,7 +382,6 @@ func (t *turn) finish(status run.Status, outputs map[string]any, reason string) 
 
 // abort fails the run wherever it is.
 func (t *turn) abort(reason string) {
-	t.frozen = t.s.Frames
 	var outputs map[string]any
 	if len(t.s.Frames) > 0 {
 		root := t.s.Frames[0]

@@ -34,6 +34,7 @@ func (t *turn) request(f *frame, step *plan.Step) (waiting, error) {
 			return none, err
 		}
 	}
+	params = append(params, step.Supplied()...)
 	w := waiting{Kind: waitCall}
 	if content != nil {
 		w.Body = content.Value
@@ -134,6 +135,7 @@ func (t *turn) content(f *frame, body *plan.Body, data *expr.Data) (*openapi.Con
 		}
 		content.JSONText = false
 	}
+	content.Value = value.Clone(content.Value) // replacing changes it in place, and it may belong to the state
 	for i := range body.Replacements {
 		r := &body.Replacements[i]
 		v, drop, err := r.Value.Eval(data, t.absent(f))

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"time"
 
 	"github.com/lanyard-id/lanyard/internal/arazzo/expr"
 	"github.com/lanyard-id/lanyard/internal/fault"
@@ -63,6 +64,9 @@ func (t *turn) settle(f *frame, w waiting, kind settleKind, reason string) {
 
 // attemptAgain sends the step's call once more within the same attempt.
 func (t *turn) attemptAgain(f *frame) {
+	if t.late() {
+		return
+	}
 	w, err := t.request(f, t.m.step(f))
 	if err != nil {
 		t.judge(outcome{message: "nothing was sent: " + message(err)})
@@ -81,7 +85,7 @@ func (t *turn) hold(f *frame, reason string) {
 	f.Visit.Doubt = true
 	reason = fmt.Sprintf("step %s is in doubt: %s", step.ID, reason)
 	remedy := "find out whether it took effect, then use runs skip (it did), runs retry (it did not) or runs cancel"
-	t.s.Status, t.s.Reason = run.Held, reason
+	t.s.Status, t.s.Reason, t.s.Stopped = run.Held, reason, t.now
 	t.s.NextID++
 	t.s.Waiting = &waiting{Kind: waitPerson, ID: t.s.NextID, Reason: reason, Remedy: remedy}
 	t.doubtNote(f, reason)
@@ -108,17 +112,18 @@ func (t *turn) broken(f *frame, step *plan.Step, w waiting, failure *Failure) {
 	t.judge(o)
 }
 
-// alreadyDone reports whether a refusal means that an earlier attempt took
-// effect, and if so goes on as after a success.
-func (t *turn) alreadyDone(f *frame, step *plan.Step, w waiting, a *Answer) bool {
+// alreadyDone reports whether a refusal means that the effect is there, from an
+// earlier attempt or an earlier run, and if so goes on as after a success. A
+// look-up, if the rule has one, has the last word.
+func (t *turn) alreadyDone(f *frame, step *plan.Step, w waiting, a *Answer, refusal string) bool {
 	rule := step.Idempotency
-	if rule == nil || !f.Visit.Doubt || !slices.Contains(rule.Done, a.Status) {
+	if rule == nil || !slices.Contains(rule.Done, a.Status) {
 		return false
 	}
-	said := fmt.Sprintf("the answer %d means that it was done before", a.Status)
+	said := fmt.Sprintf("by the step's idempotency rule the answer %d means that it was done before", a.Status)
 	if rule.Lookup != nil {
 		t.doubtNote(f, said+"; it is looked up")
-		t.lookUp(f, w, settleDone, nil)
+		t.lookUp(f, w, settleDone, &Failure{Message: refusal})
 		return true
 	}
 	t.doubtNote(f, said)
@@ -155,7 +160,7 @@ func (t *turn) lookedUp(f *frame, w waiting, a *Answer) {
 	}
 	data := t.scope(f, sent(look.Operation, w, a), response(a))
 	if body, found := t.found(look, data); found {
-		t.doubtNote(f, "the look-up found it: the call took effect")
+		t.doubtNote(f, "the look-up found it: it is done")
 		data.Response = &expr.Response{Status: t.presumed(step), Header: a.Header, Body: body, HasBody: true}
 		t.judge(outcome{ok: true, status: data.Response.Status, data: data})
 		return
@@ -165,6 +170,10 @@ func (t *turn) lookedUp(f *frame, w waiting, a *Answer) {
 		t.doubtNote(f, "the look-up did not find it: the call took no effect")
 		t.judge(outcome{message: w.Failed.Message})
 	case settleDone:
+		if !f.Visit.Doubt {
+			t.judge(outcome{message: w.Failed.Message + "; and the look-up does not find it"})
+			return
+		}
 		t.hold(f, "the answer said that it was done before, but the look-up does not find it")
 	default:
 		t.doubtNote(f, "the look-up did not find it: it is sent")
@@ -218,6 +227,13 @@ func (t *turn) decided(e Event) error {
 	}
 	t.s.Status, t.s.Reason, t.s.Outputs, t.s.Waiting = run.Running, "", nil, nil
 	f := t.s.top()
+	t.rested(held)
+	if f.Visit.Number == 0 { // it ran out of time or steps before this one: there is nothing to skip
+		if e.Kind == Skipped {
+			return conflict("the run failed between two steps: there is none to skip")
+		}
+		return nil
+	}
 	step := t.m.step(f)
 	switch e.Kind {
 	case Resumed:
@@ -243,6 +259,21 @@ func (t *turn) decided(e Event) error {
 		t.follow(f, step.OnSuccess, outcome{ok: true, data: t.scope(f, nil, nil)}, n)
 	}
 	return nil
+}
+
+// rested keeps the time that the run stood still out of its limits: a person may
+// take as long as it takes. A run that had failed has its whole time again.
+func (t *turn) rested(held bool) {
+	rest := t.now.Sub(t.s.Stopped)
+	for i := range t.s.Frames { // a copy by now
+		if d := &t.s.Frames[i].Deadline; !d.IsZero() {
+			*d = d.Add(rest)
+		}
+	}
+	t.s.Started, t.s.Stopped = t.s.Started.Add(rest), time.Time{}
+	if !held {
+		t.s.Started = t.now
+	}
 }
 
 func by(e Event, what string) string {

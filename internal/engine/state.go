@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"bytes"
+	"encoding/json"
 	"maps"
 	"time"
 
@@ -25,7 +27,17 @@ type State struct {
 	Visits    int               `json:"visits"`              // step visits so far, against the budget (A26)
 	NextID    int               `json:"nextId"`
 	Waiting   *waiting          `json:"waiting,omitempty"`
-	Started   time.Time         `json:"started"`
+	Started   time.Time         `json:"started"`          // moved on by the time that the run stood still
+	Stopped   time.Time         `json:"stopped,omitzero"` // when it was held or ended
+}
+
+// UnmarshalJSON keeps numbers as they were written: a decoder that does not
+// would turn long identifiers into other ones.
+func (s *State) UnmarshalJSON(data []byte) error {
+	type plain State
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.UseNumber()
+	return dec.Decode((*plain)(s))
 }
 
 // Held reports whether the run waits for a person.

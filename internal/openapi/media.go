@@ -21,11 +21,14 @@ func baseType(mediaType string) string {
 	return strings.ToLower(strings.TrimSpace(base))
 }
 
+// IsJSON reports whether bodies of a media type are JSON: application/json,
+// text/json and everything that ends in +json. Parameters are ignored.
 func IsJSON(mediaType string) bool {
 	base := baseType(mediaType)
 	return base == jsonType || base == "text/json" || strings.HasSuffix(base, "+json")
 }
 
+// IsXML reports whether bodies of a media type are XML, likewise.
 func IsXML(mediaType string) bool {
 	base := baseType(mediaType)
 	return base == "application/xml" || base == "text/xml" || strings.HasSuffix(base, "+xml")

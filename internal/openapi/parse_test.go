@@ -671,11 +671,11 @@ func TestParseHostile(t *testing.T) {
 			}},
 		{"paths that share a wide path item", "openapi: 3.0.0\ncomponents:\n pathItems:\n  wide:\n   parameters:\n" +
 			many(5_000, func(i int) string { return fmt.Sprintf("   - {name: p%d, in: query}\n", i) }) +
-			"   get: {}\npaths:\n" + many(20_000, func(i int) string { return fmt.Sprintf(" /%d: {$ref: '#/components/pathItems/wide'}\n", i) }),
+			"   get: {}\npaths:\n" + many(2_000, func(i int) string { return fmt.Sprintf(" /%d: {$ref: '#/components/pathItems/wide'}\n", i) }),
 			wantTooLarge},
 		{"bodies that share a wide schema", "openapi: 3.0.0\ncomponents:\n schemas:\n  wide:\n   properties:\n" +
 			many(1_900, func(i int) string { return fmt.Sprintf("    %d%s: {}\n", i, strings.Repeat("p", 200)) }) +
-			"paths:\n" + many(10_000, func(i int) string {
+			"paths:\n" + many(2_000, func(i int) string {
 			return fmt.Sprintf(" /%d: {put: {requestBody: {content: {application/json: {schema: {$ref: '#/components/schemas/wide'}}}}}}\n", i)
 		}), wantTooLarge},
 		{"schemas that all refer to each other", "openapi: 3.0.0\ncomponents:\n schemas:\n" +

@@ -11,7 +11,7 @@ import (
 
 const (
 	maxHops = 32       // of $ref to $ref
-	maxWork = 50 << 20 // values visited and bytes written while reading one description
+	maxWork = 24 << 20 // values visited and bytes written while reading one description
 	wide    = 16       // members from which an object is worth a lookup table
 )
 

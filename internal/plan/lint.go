@@ -47,7 +47,7 @@ func (l *lint) parameters(s *Step) {
 			continue
 		}
 		sev := arazzo.Error
-		if injectable(s.Operation, d) {
+		if s.Operation.injectable(d) {
 			sev = l.strict()
 		}
 		l.report(sev, s.Pos, "required-parameter", "step %s does not give the %s parameter %s, which %s requires", s.ID, d.In, d.Name, s.Operation.Name())
@@ -94,17 +94,6 @@ func managed(name string) bool {
 		return true
 	}
 	return false
-}
-
-// injectable reports whether a credential may supply the parameter: a security
-// scheme of the operation, or a header or query field named like a token.
-func injectable(op *Operation, d openapi.Parameter) bool {
-	for _, s := range op.Schemes {
-		if s.Type == "apiKey" && s.In == d.In && sameName(d.In, s.Param, d.Name) {
-			return true
-		}
-	}
-	return d.Secret || d.In != "path" && strings.Contains(strings.ToLower(d.Name), "token")
 }
 
 // body reports a required body, or required properties, that are not given.

@@ -1,6 +1,8 @@
 package plan
 
 import (
+	"iter"
+	"strings"
 	"time"
 
 	"github.com/lanyard-id/lanyard/internal/arazzo"
@@ -18,6 +20,23 @@ type Plan struct {
 	Profile   Profile
 	Workflows []*Workflow // of all documents; steps refer to them by index
 	Main      int         // the workflow that a run starts with
+}
+
+// Operations yields every operation that a run may call, look-ups included. An
+// operation used twice is yielded twice.
+func (p *Plan) Operations() iter.Seq[*Operation] {
+	return func(yield func(*Operation) bool) {
+		for _, w := range p.Workflows {
+			for _, s := range w.Steps {
+				if s.Operation != nil && !yield(s.Operation) {
+					return
+				}
+				if s.Idempotency != nil && s.Idempotency.Lookup != nil && !yield(s.Idempotency.Lookup.Operation) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // Workflow is one compiled workflow.
@@ -180,4 +199,27 @@ type Lookup struct {
 	Params    []Param
 	Found     *expr.Criterion  // evaluated on the look-up's response; nil: any 2xx with a body that is neither null nor empty
 	Body      *expr.Expression // the part of the response that stands for the step's response body
+}
+
+// Supplied returns the required parameters that a step leaves to the
+// connection's credential.
+func (s *Step) Supplied() []openapi.Param {
+	var out []openapi.Param
+	for _, d := range s.Operation.Parameters {
+		if d.Required && !given(s.Params, d) && s.Operation.injectable(d) {
+			out = append(out, openapi.Param{Name: d.Name, In: d.In, Value: openapi.Bound{}})
+		}
+	}
+	return out
+}
+
+// injectable reports whether a credential may supply a parameter: a security
+// scheme of the operation has its place, or it is named like a token.
+func (o *Operation) injectable(d openapi.Parameter) bool {
+	for _, s := range o.Schemes {
+		if s.Type == "apiKey" && s.In == d.In && sameName(d.In, s.Param, d.Name) {
+			return true
+		}
+	}
+	return d.In != "path" && (d.Secret || strings.Contains(strings.ToLower(d.Name), "token"))
 }

@@ -225,7 +225,7 @@ func Notes(r run.Record) ([]engine.Note, error) {
 func (r *Report) AuthFailed() bool {
 	for _, s := range r.Steps {
 		for _, c := range s.Calls {
-			if c.Answer != nil && c.Answer.Failure != nil && c.Answer.Failure.Kind == fault.Unauthorized.String() {
+			if c.Answer != nil && (c.Answer.Denied != "" || c.Answer.Failure != nil && c.Answer.Failure.Kind == fault.Unauthorized.String()) {
 				return true
 			}
 		}

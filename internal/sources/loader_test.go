@@ -261,6 +261,27 @@ func TestLoadMovedOnWeb(t *testing.T) {
 		"the server answered 404 Not Found; a file of that name exists at "+to+" and has the operations needed; use it with --source api="+to)
 }
 
+// A published workflow beside its descriptions, laid out in another way than it says.
+func TestLoadMovedPublished(t *testing.T) {
+	data := filepath.Join("..", "..", "..", "shared", "data")
+	if _, err := os.Stat(data); err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatal(err)
+		}
+		t.Skipf("no published descriptions: %v", err)
+	}
+	l := &Loader{CacheDir: t.TempDir(), Folder: t.TempDir()}
+	ref := Ref{
+		Name: "oktaApi", URL: "../openapi/okta-openapi-original.yml", Needs: []string{"createUser", "addUserToGroup"},
+		BaseFile: filepath.Join(data, "arazzo", "okta", "okta-onboard-user-to-group-and-app-workflow.yml"),
+	}
+	_, err := l.Load(t.Context(), ref)
+	want := filepath.Join("shared", "data", "openapi", "okta-openapi-original.yml") + " and has the operations needed"
+	if !fault.Is(err, fault.NotFound) || !strings.Contains(fault.Public(err), want) {
+		t.Errorf("Load = %v, want %q", err, want)
+	}
+}
+
 // The search must not wander through a whole disk.
 func TestSearchIsBounded(t *testing.T) {
 	b := newBench(t)

@@ -99,8 +99,7 @@ func (l *Lock) Write(path string) error {
 	if err := writeFile(path, b.Bytes()); err != nil {
 		return err
 	}
-	// Unlike the cache, it is kept with the documents and read by others.
-	if err := os.Chmod(path, 0o644); err != nil {
+	if err := os.Chmod(path, 0o644); err != nil { //nolint:gosec // unlike the cache, it is kept with the documents and read by others
 		return fault.Wrap(fault.Internal, err, "the lock cannot be written").At("%s", path)
 	}
 	return nil

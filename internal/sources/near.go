@@ -107,8 +107,10 @@ func (l *Loader) nearby(ref Ref, location string) []string {
 	} else {
 		s.name = filepath.Base(location)
 		dir := filepath.Dir(location)
-		s.below(dir)
-		s.below(filepath.Dir(dir))
+		for range 3 { // the folder itself, its siblings, and those of its parent
+			s.below(dir)
+			dir = filepath.Dir(dir)
+		}
 	}
 	if !isWeb(ref.BaseFile) && ref.BaseFile != "" && ref.BaseFile != "-" {
 		s.below(filepath.Dir(ref.BaseFile))

@@ -86,9 +86,11 @@ func (d *DB) run(ctx context.Context, opts *sql.TxOptions, f func(*sql.Tx) error
 	if err != nil {
 		return d.Translate(err)
 	}
+	// After the commit this does nothing. It is deferred because a panic of f,
+	// which a server survives, must not keep the write lock; its own error adds
+	// nothing, for the transaction is over either way.
+	defer func() { _ = tx.Rollback() }()
 	if err := f(tx); err != nil {
-		// The rollback's own error adds nothing: the transaction is over either way.
-		_ = tx.Rollback()
 		return d.Translate(err)
 	}
 	return d.Translate(tx.Commit())

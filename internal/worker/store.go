@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/lanyard-id/lanyard/internal/engine"
+	"github.com/lanyard-id/lanyard/internal/plan"
 	"github.com/lanyard-id/lanyard/internal/run"
 )
 
@@ -42,16 +43,17 @@ type Filter struct {
 
 // Executor makes calls. It is written once, for every driver.
 type Executor interface {
-	// Call makes one exchange and reports how it went; it never fails otherwise.
-	// It returns early when ctx ends.
-	Call(ctx context.Context, job Job, call *engine.Call) *engine.Answer
-	// Secrets returns what must not be written down of a run's connections, as
-	// known by now.
-	Secrets(job Job) []string
+	// Bind chooses the connections of a run. An error means that some call of
+	// the plan could not be made, and nothing has been sent.
+	Bind(ctx context.Context, p *plan.Plan, b run.Bindings) (Caller, error)
 }
 
-// Job is the run on whose behalf a call is made.
-type Job struct {
-	Run      string
-	Bindings run.Bindings
+// Caller makes the calls of one run.
+type Caller interface {
+	// Call makes one exchange and reports how it went; it never fails otherwise.
+	// It returns early when ctx ends.
+	Call(ctx context.Context, call *engine.Call) *engine.Answer
+	// Secrets returns what must not be written down of the run's connections, as
+	// known by now. The list only grows.
+	Secrets() []string
 }

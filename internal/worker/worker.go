@@ -47,7 +47,8 @@ type compiled struct {
 
 // active is a run that has a goroutine.
 type active struct {
-	job      Job
+	id       string
+	caller   Caller
 	workflow *plan.Workflow
 	machine  *engine.Machine
 	state    engine.State
@@ -105,15 +106,19 @@ func (w *Worker) Start(ctx context.Context, spec run.Spec, p *plan.Plan, inputs 
 	if err != nil {
 		return false, err
 	}
-	machine, err := w.keep(ctx, p)
+	known, err := w.keep(ctx, p)
+	if err != nil {
+		return false, err
+	}
+	caller, err := w.Executor.Bind(ctx, known.plan, spec.Bindings)
 	if err != nil {
 		return false, err
 	}
 	now := w.Now()
 	spec.Plan, spec.Workflow = p.Digest, workflow.ID
-	a := w.activate(spec, p, machine)
+	a := w.activate(spec, known, caller)
 	a.mask.learn(prepared)
-	a.mask.refresh(w.Executor.Secrets(a.job))
+	a.mask.refresh(a.caller.Secrets())
 	spec.Inputs = a.mask.inputs(prepared)
 	a.summary = run.Run{Spec: spec, Title: p.Title, Status: run.Running, Created: now}
 	event := engine.Event{Kind: engine.Started, At: now, Inputs: prepared}
@@ -126,13 +131,13 @@ func (w *Worker) Start(ctx context.Context, spec run.Spec, p *plan.Plan, inputs 
 	return false, w.begin(a)
 }
 
-// keep compiles and stores a plan once.
-func (w *Worker) keep(ctx context.Context, p *plan.Plan) (*engine.Machine, error) {
+// keep stores a plan once. Runs of equal plans share the first one.
+func (w *Worker) keep(ctx context.Context, p *plan.Plan) (*compiled, error) {
 	w.mu.Lock()
 	known := w.plans[p.Digest]
 	w.mu.Unlock()
 	if known != nil {
-		return known.machine, nil
+		return known, nil
 	}
 	data, _, err := p.Bundle.Encode()
 	if err != nil {
@@ -143,9 +148,9 @@ func (w *Worker) keep(ctx context.Context, p *plan.Plan) (*engine.Machine, error
 	}
 	c := &compiled{plan: p, machine: engine.New(p)}
 	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.plans[p.Digest] = c
-	w.mu.Unlock()
-	return c.machine, nil
+	return c, nil
 }
 
 // compiledPlan returns the plan of a run that was started before.
@@ -176,10 +181,10 @@ func (w *Worker) compiledPlan(ctx context.Context, digest string) (*compiled, er
 	return c, nil
 }
 
-func (w *Worker) activate(spec run.Spec, p *plan.Plan, machine *engine.Machine) *active {
-	workflow := p.Workflows[p.Main]
+func (w *Worker) activate(spec run.Spec, c *compiled, caller Caller) *active {
+	workflow := c.plan.Workflows[c.plan.Main]
 	return &active{
-		job: Job{Run: spec.ID, Bindings: spec.Bindings}, workflow: workflow, machine: machine,
+		id: spec.ID, caller: caller, workflow: workflow, machine: c.machine,
 		mask: newMask(w.Key, &w.names, workflow), signals: make(chan signal),
 		ended: make(chan struct{}), changed: make(chan struct{}),
 	}
@@ -192,10 +197,10 @@ func (w *Worker) begin(a *active) error {
 	if err := w.base.Err(); err != nil {
 		return fault.Wrap(fault.Unavailable, err, "the worker is stopping; the run goes on at the next start")
 	}
-	if _, ok := w.active[a.job.Run]; ok {
-		return fault.New(fault.Conflict, "run %s is under way already", a.job.Run)
+	if _, ok := w.active[a.id]; ok {
+		return fault.New(fault.Conflict, "run %s is under way already", a.id)
 	}
-	w.active[a.job.Run] = a
+	w.active[a.id] = a
 	w.tasks.Go(func() { w.drive(w.base, a) })
 	return nil
 }
@@ -207,13 +212,13 @@ func (w *Worker) apply(ctx context.Context, a *active, e engine.Event, create *r
 	if err != nil {
 		return err
 	}
-	a.mask.refresh(w.Executor.Secrets(a.job))
-	entry := Entry{Create: create, Record: run.Record{Run: a.job.Run, Seq: a.seq + 1, At: e.At}}
+	a.mask.refresh(a.caller.Secrets())
+	entry := Entry{Create: create, Record: run.Record{Run: a.id, Seq: a.seq + 1, At: e.At}}
 	r := &entry.Record
 	if r.Event, r.Sealed, err = a.mask.event(e, sealAAD(r.Run, r.Seq)); err != nil {
 		return err
 	}
-	a.mask.refresh(w.Executor.Secrets(a.job)) // the answer may have brought secrets
+	a.mask.refresh(a.caller.Secrets()) // the answer may have brought secrets
 	if r.Trace, err = a.masked(turn.Notes); err != nil {
 		return err
 	}
@@ -309,7 +314,7 @@ func (w *Worker) drive(ctx context.Context, a *active) {
 		}
 		if err != nil {
 			if ctx.Err() == nil {
-				w.Log.Error("a run stopped moving", "run", a.job.Run, "error", err)
+				w.Log.Error("a run stopped moving", "run", a.id, "error", err)
 			}
 			return
 		}
@@ -327,7 +332,7 @@ func (w *Worker) acquire(ctx context.Context) bool {
 
 func (w *Worker) leave(a *active) {
 	w.mu.Lock()
-	delete(w.active, a.job.Run)
+	delete(w.active, a.id)
 	w.mu.Unlock()
 	close(a.ended)
 }
@@ -350,7 +355,7 @@ func (w *Worker) call(ctx context.Context, a *active, call *engine.Call) (*engin
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	answers := make(chan *engine.Answer, 1)
-	go func() { answers <- w.Executor.Call(ctx, a.job, call) }()
+	go func() { answers <- a.caller.Call(ctx, call) }()
 	for {
 		select {
 		case answer := <-answers:
@@ -360,7 +365,7 @@ func (w *Worker) call(ctx context.Context, a *active, call *engine.Call) (*engin
 			return &engine.Event{Kind: engine.Answered, At: w.Now(), ID: call.ID, Answer: answer}, nil
 		case s := <-a.signals:
 			if s.event.Kind != engine.Cancelled {
-				s.done <- fault.New(fault.Conflict, "run %s is moving: nothing waits for that decision", a.job.Run)
+				s.done <- fault.New(fault.Conflict, "run %s is moving: nothing waits for that decision", a.id)
 				continue
 			}
 			stop()
@@ -388,7 +393,7 @@ func (w *Worker) wait(ctx context.Context, a *active, timer *engine.Timer) (*eng
 			return nil, ctx.Err()
 		case s := <-a.signals:
 			if s.event.Kind != engine.Cancelled {
-				s.done <- fault.New(fault.Conflict, "run %s waits before a retry: nothing waits for that decision", a.job.Run)
+				s.done <- fault.New(fault.Conflict, "run %s waits before a retry: nothing waits for that decision", a.id)
 				continue
 			}
 			err := w.apply(ctx, a, s.event, nil)
@@ -480,7 +485,11 @@ func (w *Worker) load(ctx context.Context, id string, inputs map[string]any) (*a
 	if err != nil {
 		return nil, err
 	}
-	a := w.activate(summary.Spec, c.plan, c.machine)
+	caller, err := w.Executor.Bind(ctx, c.plan, summary.Bindings)
+	if err != nil {
+		return nil, err
+	}
+	a := w.activate(summary.Spec, c, caller)
 	a.summary = summary
 	for _, r := range records {
 		e, err := open(w.Key, r)

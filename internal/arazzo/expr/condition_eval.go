@@ -345,6 +345,14 @@ func describe(v any) string {
 		if v == "" {
 			return "the empty string"
 		}
+	case []any:
+		if len(v) == 0 {
+			return "an empty array"
+		}
+	case map[string]any:
+		if len(v) == 0 {
+			return "an empty object"
+		}
 	}
 	return kindOf(v)
 }

@@ -38,8 +38,8 @@
 //   - only two numbers (or a number and a numeric string) and two strings have
 //     an order; < <= > >= between other values are false.
 //
-// An operand on its own holds unless it is false, null, "", 0 or missing. A
-// missing operand equals null. Any other comparison with it is unknown, as in
+// An operand on its own holds unless it is false, null, "", 0, an empty array or
+// object, or missing. A missing operand equals null. Any other comparison with it is unknown, as in
 // the logic of Kleene: unknown stays unknown under "!", "||" needs another part
 // that is true, and a condition whose result is unknown has failed, with the
 // reason. So neither x == 1 nor !(x == 1) passes when there is no x.

@@ -16,6 +16,7 @@ import (
 
 // jsonPath is one compiled JSONPath query.
 type jsonPath struct {
+	text  string
 	query pathQuery
 	// filtersRoot is set when the first segment filters the root's children:
 	// over an object that is seldom what the author means (A11).
@@ -110,7 +111,7 @@ func compileJSONPath(text string) (program, error) {
 		return nil, p.err
 	}
 	p.pos = 1
-	path := &jsonPath{query: p.query(false)}
+	path := &jsonPath{text: text, query: p.query(false)}
 	if p.err == nil && p.pos < len(text) {
 		p.failTrailing()
 	}

@@ -245,7 +245,10 @@ func FuzzJSONPath(f *testing.F) {
 			return
 		}
 		if theirErr != nil {
-			t.Fatalf("%q is accepted; the library says: %v", path, theirErr)
+			if !strings.Contains(theirErr.Error(), "out of range") { // of its integers
+				t.Fatalf("%q is accepted; the library says: %v", path, theirErr)
+			}
+			return
 		}
 		if diff := cmp.Diff(asSet(theirs), asSet(selected(t, path, doc))); diff != "" {
 			t.Fatalf("%q (-library +ours):\n%s", path, diff)

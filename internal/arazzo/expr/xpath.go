@@ -43,17 +43,21 @@ func compileXPath(text, version string) (program, error) {
 	return xpathProgram{text}, nil
 }
 
-// evaluate returns a bool, float64, string or []string: the texts of nodes.
-func (p xpathProgram) evaluate(s subject) (result any, err error) {
-	text := s.text()
+// parseXML reads XML within the limits.
+func parseXML(text string) (*xmlquery.Node, error) {
 	if len(text) > maxXML || strings.Count(text, "<") > maxXMLTags {
 		return nil, &ConditionError{Kind: ErrXPath, Msg: "the XML is too large for an XPath"}
 	}
 	root, err := xmlquery.Parse(strings.NewReader(text))
 	if err != nil || root.FirstChild == nil {
 		// The parser's message can quote the text.
-		return nil, &ConditionError{Kind: ErrXPath, Msg: "the context is not well-formed XML"}
+		return nil, &ConditionError{Kind: ErrXPath, Msg: "the text is not well-formed XML"}
 	}
+	return root, nil
+}
+
+// evaluate returns a bool, a float64, a string, or nodes in document order.
+func (p xpathProgram) evaluate(root *xmlquery.Node) (result any, err error) {
 	// A compiled expression keeps state while it runs, so each run has its own.
 	compiled, err := xpath.Compile(p.text)
 	if err != nil {
@@ -63,7 +67,7 @@ func (p xpathProgram) evaluate(s subject) (result any, err error) {
 	err = guard(func() error {
 		result = compiled.Evaluate(&xmlNavigator{root: root, node: root, attr: -1, budget: &budget})
 		if nodes, ok := result.(*xpath.NodeIterator); ok {
-			result = texts(nodes)
+			result = inOrder(nodes)
 		}
 		return nil
 	})
@@ -76,9 +80,9 @@ func (p xpathProgram) evaluate(s subject) (result any, err error) {
 	return result, nil
 }
 
-// texts returns the text of each node in document order. The library yields
-// nodes in the order of the axis, which runs backwards for some.
-func texts(nodes *xpath.NodeIterator) []string {
+// inOrder returns the nodes in document order. The library yields them in the
+// order of the axis, which runs backwards for some.
+func inOrder(nodes *xpath.NodeIterator) []*xmlNavigator {
 	var found []*xmlNavigator
 	for nodes.MoveNext() {
 		if n, ok := nodes.Current().Copy().(*xmlNavigator); ok {
@@ -91,11 +95,7 @@ func texts(nodes *xpath.NodeIterator) []string {
 			return cmp.Or(cmp.Compare(order[a.node], order[b.node]), cmp.Compare(a.attr, b.attr))
 		})
 	}
-	out := make([]string, len(found))
-	for i, n := range found {
-		out[i] = n.Value()
-	}
-	return out
+	return found
 }
 
 // documentOrder numbers all nodes of n's tree.
@@ -111,50 +111,63 @@ func documentOrder(n *xmlNavigator) map[*xmlquery.Node]int {
 
 // test takes the effective boolean value (XPath 1.0 4.3 boolean()).
 func (p xpathProgram) test(s subject) (bool, string, error) {
-	result, err := p.evaluate(s)
+	root, err := parseXML(s.text())
 	if err != nil {
 		return false, "", err
 	}
+	result, err := p.evaluate(root)
 	switch v := result.(type) {
 	case bool:
-		return v, "the XPath gives false", nil
+		return v, "the XPath gives false", err
 	case float64:
-		return v != 0 && !math.IsNaN(v), "the XPath gives no number but 0", nil
+		return v != 0 && !math.IsNaN(v), "the XPath gives no number but 0", err
 	case string:
-		return v != "", "the XPath gives an empty string", nil
-	case []string:
-		return len(v) > 0, "the XPath selects nothing", nil
+		return v != "", "the XPath gives an empty string", err
+	case []*xmlNavigator:
+		return len(v) > 0, "the XPath selects nothing", err
 	}
-	return false, "the XPath gives no value", nil
+	return false, "the XPath gives no value", err
 }
 
 func (p xpathProgram) find(s subject) (any, bool, error) {
-	result, err := p.evaluate(s)
+	root, err := parseXML(s.text())
 	if err != nil {
 		return nil, false, err
 	}
+	result, err := p.evaluate(root)
 	switch v := result.(type) {
 	case bool, string:
-		return v, true, nil
+		return v, true, err
 	case float64:
 		if math.IsNaN(v) || math.IsInf(v, 0) {
-			return nil, false, nil
+			return nil, false, err
 		}
-		return json.Number(strconv.FormatFloat(v, 'f', -1, 64)), true, nil
-	case []string:
-		switch len(v) {
-		case 0:
-			return nil, false, nil
-		case 1:
-			return v[0], true, nil
-		}
-		list := make([]any, len(v))
-		for i, text := range v {
-			list[i] = text
-		}
-		return list, true, nil
+		return json.Number(strconv.FormatFloat(v, 'f', -1, 64)), true, err
+	case []*xmlNavigator:
+		return textsOf(v)
 	}
-	return nil, false, nil
+	return nil, false, err
+}
+
+// textsOf returns the text of one node, or the texts of several.
+func textsOf(nodes []*xmlNavigator) (v any, ok bool, err error) {
+	texts := make([]any, len(nodes))
+	// Reading text spends what is left of the budget too.
+	if err := guard(func() error {
+		for i, n := range nodes {
+			texts[i] = n.Value()
+		}
+		return nil
+	}); err != nil {
+		return nil, false, &ConditionError{Kind: ErrXPath, Msg: "the XPath selects too much text; make it more specific"}
+	}
+	switch len(texts) {
+	case 0:
+		return nil, false, nil
+	case 1:
+		return texts[0], true, nil
+	}
+	return texts, true, nil
 }
 
 // xmlNavigator walks an XML tree for the XPath library. Unlike the navigator of

@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"maps"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -204,6 +205,7 @@ func TestMatch(t *testing.T) {
 		{"x", "", []string{"https://evil.test/example.okta.com"}, ""},
 		{"x", "", []string{"https://evil.test?x.okta.com", "https://evil.test#x.okta.com"}, ""},
 		{"x", "", []string{"example.okta.com", "", "/api/v2", "file:///x.okta.com"}, ""},
+		{"x", "", []string{"http:evil//x.okta.com", "evil/http://x.okta.com", "://x.okta.com"}, ""},
 		// By title.
 		{"x", "okta api", nil, "okta"},
 		{"x", "Okta OpenID Connect & OAuth 2.0", nil, ""},
@@ -233,6 +235,24 @@ func TestMatch(t *testing.T) {
 	if !Find("okta").Serves("https://example.okta.com") || Find("okta").Serves("http://127.0.0.1:8481") {
 		t.Error("Serves does not tell the provider from the sandbox")
 	}
+}
+
+// Where net/url finds a host, it is the one that we judge by.
+func FuzzServes(f *testing.F) {
+	for _, seed := range []string{
+		"https://example.okta.com/", "//example.okta.com", "https://{TENANT}.auth0.com", "https://a@example.okta.com:443?x#y",
+		`https://evil.test\.okta.com`, "http:a//x.okta.com", "a/b://x.okta.com", "https://x.okta.com.", "https://[::1]/", "https://%2e.okta.com",
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, server string) {
+		u, err := url.Parse(server)
+		for _, e := range all(t) {
+			if err == nil && e.Serves(server) && !likeAny(e.Match.Hosts, strings.TrimSuffix(u.Hostname(), ".")) {
+				t.Errorf("%q is taken for %s, and its host is %q", server, e.Name, u.Hostname())
+			}
+		}
+	})
 }
 
 func TestLike(t *testing.T) {

@@ -1,6 +1,9 @@
 package catalog
 
-import "strings"
+import (
+	"regexp"
+	"strings"
+)
 
 // Match returns the entry that a source belongs to, nil when the catalogue has
 // none. It judges by the hosts of the servers first, since a description of any
@@ -38,11 +41,13 @@ func match(list []*Entry, sourceName, title string, servers []string) *Entry {
 // and not on a custom domain, in the sandbox or elsewhere.
 func (e *Entry) Serves(server string) bool { return likeAny(e.Match.Hosts, host(server)) }
 
+var scheme = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9+.-]*:)?$`)
+
 // host returns the host name of a server's URL. It cannot be left to net/url,
 // which refuses the braces of variables.
 func host(server string) string {
-	_, rest, ok := strings.Cut(server, "//")
-	if !ok {
+	before, rest, ok := strings.Cut(server, "//")
+	if !ok || !scheme.MatchString(before) {
 		return ""
 	}
 	if end := strings.IndexAny(rest, `/?#\`); end >= 0 {

@@ -1,4 +1,4 @@
-// Package storetest is the contract of directory.Store as tests: every
+// Package storetest holds what directory.Store promises, as tests: every
 // database passes the same ones, given only a way to open an empty store.
 package storetest
 
@@ -22,7 +22,7 @@ var at = time.Date(2026, time.March, 4, 5, 6, 7, 891234000, time.UTC)
 
 const realm = "r1"
 
-// TestDirectory runs the contract. open returns an empty store, closed when
+// TestDirectory runs all of them. open returns an empty store, closed when
 // the test ends.
 func TestDirectory(t *testing.T, open func(t *testing.T) directory.Store) {
 	tests := []struct {
@@ -45,6 +45,7 @@ func TestDirectory(t *testing.T, open func(t *testing.T) directory.Store) {
 		{"ViewIsSnapshot", testViewIsSnapshot},
 		{"UpdatesQueue", testUpdatesQueue},
 		{"Cancelled", testCancelled},
+		{"Panic", testPanic},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -609,4 +610,24 @@ func testCancelled(t *testing.T, b bench) {
 	if !fault.Is(err, fault.Unavailable) || !errors.Is(err, context.Canceled) {
 		t.Errorf("Update after cancellation = %v, want Unavailable", err)
 	}
+}
+
+// testPanic makes sure that a panic rolls back and does not keep the lock.
+func testPanic(t *testing.T, b bench) {
+	b.withRealm()
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("the panic did not pass")
+			}
+		}()
+		_ = b.store.Update(context.Background(), func(tx directory.Tx) error {
+			if err := tx.InsertAccount(account("u1", "a@b.c"), nil); err != nil {
+				return err
+			}
+			panic("boom")
+		})
+	}()
+	b.insert(account("u2", "d@e.f"))
+	equal(t, "accounts", b.ids(directory.AccountQuery{}), []string{"u2"})
 }

@@ -1,5 +1,6 @@
 -- The directory: realms, accounts, groups, memberships, change log.
--- Times are microseconds since 1970 UTC, 0 for never.
+-- Times are microseconds since 1970 UTC, 0 for never. WITHOUT ROWID only where
+-- rows are small: long ones would spill to overflow pages.
 
 -- +goose Up
 CREATE TABLE directory_realms (
@@ -16,7 +17,7 @@ CREATE TABLE directory_accounts (
     version   BIGINT NOT NULL,
     body      TEXT NOT NULL, -- JSON: everything else
     PRIMARY KEY (realm, id)
-) WITHOUT ROWID;
+);
 
 CREATE INDEX directory_accounts_email ON directory_accounts (email_key, realm, id);
 
@@ -54,7 +55,7 @@ CREATE TABLE directory_groups (
     version            BIGINT NOT NULL,
     body               TEXT NOT NULL, -- JSON: everything else
     PRIMARY KEY (realm, id)
-) WITHOUT ROWID;
+);
 
 CREATE UNIQUE INDEX directory_groups_unique ON directory_groups (realm, unique_key);
 CREATE INDEX directory_groups_name ON directory_groups (realm, name_key);
@@ -75,7 +76,7 @@ CREATE INDEX directory_members_account ON directory_members (realm, account, gro
 -- database's own sequence: a row lock on the counter makes their order the
 -- order of commits, so readers with a cursor miss nothing.
 CREATE TABLE directory_changes (
-    seq    BIGINT PRIMARY KEY,
+    seq    INTEGER PRIMARY KEY,
     at     BIGINT NOT NULL,
     actor  TEXT NOT NULL,
     kind   TEXT NOT NULL,
@@ -83,7 +84,7 @@ CREATE TABLE directory_changes (
     target TEXT NOT NULL,
     before TEXT, -- JSON, NULL when the object did not exist
     after  TEXT  -- JSON, NULL when the object is gone
-) WITHOUT ROWID;
+);
 
 CREATE TABLE directory_counters (
     name  TEXT PRIMARY KEY,
