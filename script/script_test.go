@@ -1,37 +1,85 @@
 // Package script_test tests the whole product from the outside: each .txtar
 // file in this folder is a script of commands with the files it needs, as a
 // person would type them (https://pkg.go.dev/github.com/rogpeppe/go-internal/testscript).
+// What a script cannot do (kill a process at a random moment, search files for
+// encoded secrets, measure memory) is a Go test beside them.
 //
 // The command lanyard runs as a process of its own, from the test's binary, so
-// nothing has to be built or installed first. "exits 3 lanyard run x.yaml" runs
-// a command and asks for its exit code.
+// nothing has to be built or installed first. Besides testscript's own, scripts
+// have these commands:
+//
+//	exits CODE COMMAND [ARG...]   run a command and ask for its exit code
+//	fake NAME FILE                serve the answers in FILE; $NAME is the server's URL (fake_test.go)
+//	requests NAME FILE            write what the server was asked since the last time to FILE
+//	daemon NAME COMMAND [ARG...]  start a command that prints one JSON object when it is ready;
+//	                              its fields become $NAME_FIELD
+//	stop NAME                     end a daemon as Ctrl-C does
+//	capture VARIABLE PATTERN      set a variable to the first group of PATTERN in the last stdout
+//
+// and the condition [shared], which holds where the published documents are.
 package script_test
 
 import (
 	"errors"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/lanyard-id/lanyard/internal/cli"
+	"github.com/lanyard-id/lanyard/internal/app"
 )
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"lanyard": func() { os.Exit(cli.Process(cli.Product{})) }, // as cmd/lanyard
+		"lanyard": func() { os.Exit(app.Main()) }, // as cmd/lanyard
 	})
 }
 
 func TestScript(t *testing.T) {
+	shared, haveShared := sharedData(t)
 	testscript.Run(t, testscript.Params{
 		Dir:                 ".",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
-		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("SHARED", shared)
+			return nil
+		},
+		Condition: func(name string) (bool, error) {
+			if name == "shared" {
+				return haveShared, nil
+			}
+			return false, errors.New("there is no condition of that name")
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits":    exits,
+			"fake":     startFake,
+			"requests": takeRequests,
+			"daemon":   startDaemon,
+			"stop":     stopDaemon,
+			"capture":  capture,
+		},
 	})
+}
+
+// sharedData is the folder of published documents. It is not part of the
+// repository, so it may be missing, but never where everything is tested.
+func sharedData(t *testing.T) (string, bool) {
+	t.Helper()
+	dir, err := filepath.Abs("../../shared/data")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(dir); err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatalf("the published documents are missing: %v", err)
+		}
+		return "", false
+	}
+	return dir, true
 }
 
 // exits runs a command and compares its exit code: exits CODE COMMAND [ARG...].

@@ -272,7 +272,7 @@ func (p *tracePrinter) result(r *report.Report) {
 	}
 	v, err := value.Decode(r.Outputs)
 	outputs, ok := v.(map[string]any)
-	if err != nil || !ok || len(outputs) == 0 {
+	if err != nil || !ok || r.Status != run.Succeeded && allNull(outputs) || len(outputs) == 0 {
 		return
 	}
 	p.line(0, "%s", p.paint(bold, "outputs"))
@@ -288,9 +288,20 @@ func (p *tracePrinter) result(r *report.Report) {
 	}
 }
 
+// allNull reports whether no output has a value.
+func allNull(outputs map[string]any) bool {
+	for _, v := range outputs {
+		if v != nil {
+			return false
+		}
+	}
+	return true
+}
+
 // done says what a run that did not succeed has changed all the same: the
 // orphans somebody has to know about.
 func (p *tracePrinter) done(r *report.Report) {
+	changed := false
 	for _, s := range r.Steps {
 		c := lastCall(s)
 		if s.Status != engine.StepSucceeded || c == nil || !c.Writes {
@@ -300,7 +311,11 @@ func (p *tracePrinter) done(r *report.Report) {
 		if len(s.Outputs) > 0 {
 			made = " " + printable(value.Text(s.Outputs))
 		}
+		changed = true
 		p.line(1, "done before: %s (%s %s)%s", s.StepID, c.Method, printable(c.Target), made)
+	}
+	if !changed {
+		p.line(1, "no step before it changed anything")
 	}
 }
 

@@ -271,7 +271,8 @@ func isOpen(op *openapi.Operation) bool {
 
 func hasCredential(a config.Auth) bool { return a.Type != "" && a.Type != config.AuthNone }
 
-// base is the base URL of an operation.
+// base is the base URL of an operation, without a slash at its end: the base
+// path is kept, and no slash doubled, when the operation's path is appended.
 func (conn *Connection) base(op *openapi.Operation) string {
 	if base, ok := conn.servers[op]; ok {
 		return base

@@ -102,14 +102,10 @@ type sending struct {
 // prepare builds the request but for the credential.
 func (s *sending) prepare(ctx context.Context) error {
 	req := s.call.Request
-	base, err := url.Parse(s.conn.base(s.call.Operation))
-	if err != nil {
-		return fault.Wrap(fault.Internal, err, "a bound server is not a URL")
-	}
 	if err := checkPath(s.call.Operation.Path, req.Path); err != nil {
 		return err
 	}
-	s.url = join(base, req.Path)
+	s.url = s.conn.base(s.call.Operation) + req.Path
 	s.query, s.header = req.Query, make(http.Header, len(req.Header)+3)
 	for name, values := range req.Header {
 		s.header[http.CanonicalHeaderKey(name)] = values
@@ -156,13 +152,6 @@ func checkPath(template, path string) error {
 		}
 	}
 	return nil
-}
-
-// join appends a path to a base URL: the base path is kept, and no slash doubled.
-func join(base *url.URL, path string) string {
-	u := *base
-	u.RawQuery, u.Fragment = "", ""
-	return strings.TrimRight(u.String(), "/") + path
 }
 
 // shown is the request for the record, the connection's credential masked.

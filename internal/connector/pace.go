@@ -38,8 +38,12 @@ type budget struct {
 	busy    int
 	next    time.Time // by the rate: when a call may leave that has no credit
 	buckets map[string]*bucket
+	keys    map[operation]string
 	changed chan struct{} // closed when a call ends and somebody waits
 }
+
+// operation is what the catalogue finds a bucket by.
+type operation struct{ method, path string }
 
 // bucket is what is known of one limit of the provider.
 type bucket struct {
@@ -53,7 +57,7 @@ type bucket struct {
 }
 
 func newBudget(clock Clock, conn *Connection, l config.Limits) *budget {
-	b := &budget{clock: clock, share: l.Share, slots: l.Concurrency, buckets: map[string]*bucket{}, changed: make(chan struct{})}
+	b := &budget{clock: clock, share: l.Share, slots: l.Concurrency, buckets: map[string]*bucket{}, keys: map[operation]string{}, changed: make(chan struct{})}
 	b.paces = conn.Entry != nil || l != (config.Limits{})
 	if e := conn.Entry; e != nil {
 		b.limits, b.forecast, b.heed = e.RateLimit, e.Forecast, !conn.selfMade
@@ -71,10 +75,18 @@ func newBudget(clock Clock, conn *Connection, l config.Limits) *budget {
 // key names the bucket of an operation: as the catalogue knows it, else each
 // operation is one.
 func (b *budget) key(op *openapi.Operation) string {
-	if known, ok := b.forecast.Bucket(op.Method, op.Path); ok {
-		return strings.Join(known.Methods, ",") + " " + known.Path
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	o := operation{op.Method, op.Path}
+	key, ok := b.keys[o]
+	if !ok {
+		key = op.Method + " " + op.Path
+		if known, ok := b.forecast.Bucket(op.Method, op.Path); ok {
+			key = strings.Join(known.Methods, ",") + " " + known.Path
+		}
+		b.keys[o] = key
 	}
-	return op.Method + " " + op.Path
+	return key
 }
 
 // acquire waits for a place and returns how long that took. Every place is to

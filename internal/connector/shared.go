@@ -2,6 +2,7 @@ package connector
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -73,7 +74,11 @@ func (c *Connector) Open(ctx context.Context, conn *Connection) error {
 		}
 		v, err := c.resolve(ctx, secret.Ref(text))
 		if err != nil {
-			errs = append(errs, fault.Wrap(fault.KindOf(err), err, "%s", fault.Public(err)).At("connections.%s.auth.%s", conn.Name, field))
+			var f *fault.Error
+			if errors.As(err, &f) {
+				err = f.At("connections.%s.auth.%s", conn.Name, field)
+			}
+			errs = append(errs, err)
 			continue
 		}
 		values[field] = v

@@ -33,7 +33,8 @@ type Event struct {
 	At      time.Time      `json:"at"`
 	ID      int            `json:"id,omitempty"`      // of the Call or Timer it answers
 	Inputs  map[string]any `json:"inputs,omitempty"`  // Started: prepared inputs
-	Answer  *Answer        `json:"answer,omitempty"`  // Answered
+	Answer  *Answer        `json:"answer,omitempty"`  // Answered; Cancelled, for the record: what came of the call that was under way
+	Unsent  bool           `json:"unsent,omitempty"`  // Interrupted: the call had certainly not left
 	Outputs map[string]any `json:"outputs,omitempty"` // Skipped
 	Reason  string         `json:"reason,omitempty"`  // Interrupted, Cancelled
 	By      string         `json:"by,omitempty"`      // who asked

@@ -77,7 +77,7 @@ func (t *turn) handle(e Event) error {
 			return conflict("no call was under way")
 		}
 		t.s.Waiting = nil
-		t.interrupted(*w, e.Reason)
+		t.interrupted(*w, e)
 	case Fired:
 		if w.Kind != waitTimer {
 			return conflict("the run does not wait for a timer")

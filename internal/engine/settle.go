@@ -26,15 +26,18 @@ const (
 
 // interrupted decides about a call whose answer was not recorded when the
 // driver stopped.
-func (t *turn) interrupted(w waiting, reason string) {
+func (t *turn) interrupted(w waiting, e Event) {
 	f := t.s.top()
-	if w.Kind == waitLookup {
-		t.doubtNote(f, "the look-up was interrupted and is made again")
-		w.Reason = ""
+	if e.Unsent {
 		t.send(f, w)
 		return
 	}
-	t.settle(f, w, settleCrash, reason)
+	if w.Kind == waitLookup {
+		t.doubtNote(f, "the look-up was interrupted and is made again")
+		t.send(f, w)
+		return
+	}
+	t.settle(f, w, settleCrash, e.Reason)
 }
 
 // settle finds out about a call in doubt by the step's rule: look it up, or send

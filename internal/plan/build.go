@@ -52,19 +52,17 @@ func (r *Result) Err() error {
 type RefusedError struct{ Diagnostics []arazzo.Diagnostic }
 
 // Error lists the errors, one in a line.
-func (e *RefusedError) Error() string { return e.fault().Msg }
+func (e *RefusedError) Error() string { return fault.Public(e.Unwrap()) }
 
-// Unwrap gives the error its kind.
-func (e *RefusedError) Unwrap() error { return e.fault() }
-
-func (e *RefusedError) fault() *fault.Error {
-	var lines []string
+// Unwrap returns a fault for each error.
+func (e *RefusedError) Unwrap() error {
+	var errs []error
 	for _, d := range e.Diagnostics {
 		if d.Severity == arazzo.Error {
-			lines = append(lines, d.String())
+			errs = append(errs, fault.New(fault.Invalid, "%s", d.String()))
 		}
 	}
-	return fault.New(fault.Invalid, "%s", strings.Join(lines, "\n"))
+	return fault.Join(errs...)
 }
 
 // Build reads a document and its sources and returns the plan, or every reason

@@ -52,7 +52,8 @@ func (b *Bundle) Encode() (data []byte, digest string, err error) {
 	return data, "sha256:" + hex.EncodeToString(sum[:]), nil
 }
 
-// DecodeBundle reads what Encode wrote.
+// DecodeBundle reads what Encode wrote. An error means that it was damaged, or
+// written by another version.
 func DecodeBundle(data []byte) (*Bundle, error) {
 	var b Bundle
 	if err := json.Unmarshal(data, &b); err != nil {
@@ -62,7 +63,30 @@ func DecodeBundle(data []byte) (*Bundle, error) {
 		return nil, fault.New(fault.Unsupported, "the stored plan has format %d, this program reads %d", b.Format, bundleFormat).
 			Fix("use the version of lanyard that started the run")
 	}
+	if err := b.check(); err != nil {
+		return nil, err
+	}
 	return &b, nil
+}
+
+// check reports what Compile could not stand: a stored plan may be damaged.
+func (b *Bundle) check() error {
+	if len(b.Documents) == 0 {
+		return fault.New(fault.Internal, "the stored plan has no document")
+	}
+	for _, d := range b.Documents {
+		for _, s := range d.Sources {
+			if s.Document < 0 || s.Document >= len(b.Documents) {
+				return fault.New(fault.Internal, "the stored plan lacks the document of source %s", s.Name)
+			}
+			for name, op := range s.Operations {
+				if op == nil {
+					return fault.New(fault.Internal, "the stored plan lacks the operation %s", name)
+				}
+			}
+		}
+	}
+	return b.Profile.Check()
 }
 
 func (d *Document) source(name string) *Source {

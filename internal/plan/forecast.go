@@ -1,5 +1,7 @@
 package plan
 
+import "math"
+
 // Forecast says how many calls a run makes.
 type Forecast struct {
 	Straight    int  `json:"straight"`    // every step once, sub-workflows and dependencies included
@@ -7,22 +9,40 @@ type Forecast struct {
 	Loops       bool `json:"loops"`       // an action goes back: more is possible, up to the step budget
 }
 
-// Forecast counts the calls of the main workflow.
+// Forecast counts the calls of the main workflow. Numbers beyond what an int
+// holds are the largest int.
 func (p *Plan) Forecast() Forecast {
-	var f Forecast
-	p.count(p.Main, &f, map[int]bool{})
+	c := counter{plan: p, counted: map[int]Forecast{}, needed: map[int]bool{}}
+	f := c.workflow(p.Main)
+	for len(c.queue) > 0 { // dependencies run once, whoever needs them (A16)
+		next := c.queue[0]
+		c.queue = c.queue[1:]
+		f = f.plus(c.workflow(next), 1)
+	}
 	return f
 }
 
-// count adds a workflow's calls; dependencies count once in a run (A16).
-func (p *Plan) count(index int, f *Forecast, dependencies map[int]bool) {
-	w := p.Workflows[index]
+// counter counts each workflow once, however often it is called: calls of calls
+// multiply.
+type counter struct {
+	plan    *Plan
+	counted map[int]Forecast
+	needed  map[int]bool // dependencies seen
+	queue   []int        // dependencies to be counted
+}
+
+func (c *counter) workflow(index int) Forecast {
+	if f, ok := c.counted[index]; ok {
+		return f
+	}
+	w := c.plan.Workflows[index]
 	for _, d := range w.DependsOn {
-		if !dependencies[d] {
-			dependencies[d] = true
-			p.count(d, f, dependencies)
+		if !c.needed[d] {
+			c.needed[d] = true
+			c.queue = append(c.queue, d)
 		}
 	}
+	var f Forecast
 	for _, s := range w.Steps {
 		tries := 1
 		for _, actions := range [][]Action{s.OnSuccess, s.OnFailure} {
@@ -33,15 +53,36 @@ func (p *Plan) count(index int, f *Forecast, dependencies map[int]bool) {
 				f.Loops = f.Loops || a.Kind == Goto && (a.Step != None && a.Step <= s.Index || a.Workflow == index)
 			}
 		}
-		if s.Operation != nil {
-			f.Straight++
-			f.WithRetries += tries
-			continue
+		once := Forecast{Straight: 1, WithRetries: 1}
+		if s.Operation == nil {
+			once = c.workflow(s.Workflow)
 		}
-		var sub Forecast
-		p.count(s.Workflow, &sub, dependencies)
-		f.Straight += sub.Straight
-		f.WithRetries += tries * sub.WithRetries
-		f.Loops = f.Loops || sub.Loops
+		f = f.plus(once, tries)
 	}
+	c.counted[index] = f
+	return f
+}
+
+// plus adds what is called once, or as often as tries with retries.
+func (f Forecast) plus(g Forecast, tries int) Forecast {
+	return Forecast{
+		Straight:    add(f.Straight, g.Straight),
+		WithRetries: add(f.WithRetries, times(tries, g.WithRetries)),
+		Loops:       f.Loops || g.Loops,
+	}
+}
+
+// add and times stop at the largest int; their operands are not negative.
+func add(a, b int) int {
+	if a > math.MaxInt-b {
+		return math.MaxInt
+	}
+	return a + b
+}
+
+func times(a, b int) int {
+	if b > 0 && a > math.MaxInt/b {
+		return math.MaxInt
+	}
+	return a * b
 }

@@ -2,6 +2,8 @@ package plan
 
 import (
 	"encoding/json"
+	"maps"
+	"slices"
 
 	"github.com/lanyard-id/lanyard/internal/arazzo"
 	"github.com/lanyard-id/lanyard/internal/arazzo/expr"
@@ -43,10 +45,13 @@ func (s *scope) idempotency(from *arazzo.Step, step *Step) {
 		return
 	}
 	out := &Idempotency{}
-	for name, v := range rule {
-		if err := s.idempotencyField(out, from, name, v); err != nil {
+	for _, name := range slices.Sorted(maps.Keys(rule)) {
+		if err := s.idempotencyField(out, from, name, rule[name]); err != nil {
 			s.report(ext.Pos, "schema", "%s.%s: %s", IdempotencyExtension, name, fault.Public(err))
 		}
+	}
+	if len(rule) == 0 {
+		s.report(ext.Pos, "schema", "%s says nothing: give key and header, done or lookup", IdempotencyExtension)
 	}
 	if (out.Key == nil) != (out.Header == "") {
 		s.report(ext.Pos, "schema", "%s: key and header go together", IdempotencyExtension)
@@ -111,8 +116,50 @@ func (s *scope) lookup(out *Idempotency, from *arazzo.Step, v any) error {
 	if look.Operation.Effect() != Reads {
 		return fault.New(fault.Invalid, "%s changes something", ref.text).Fix("name an operation that only reads")
 	}
-	ext := from.Extensions[IdempotencyExtension]
-	for _, item := range asList(fields["parameters"]) {
+	pos := from.Extensions[IdempotencyExtension].Pos
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		if err := look.field(name, fields[name], pos); err != nil {
+			return err
+		}
+	}
+	out.Lookup = look
+	return nil
+}
+
+// field compiles one field of a look-up. What it does not know is an error: a
+// rule that is silently ignored would settle a call wrongly.
+func (l *Lookup) field(name string, v any, pos arazzo.Pos) error {
+	text, isText := v.(string)
+	switch name {
+	case "operationId", "operationPath": // read by lookupRef
+		return nil
+	case "parameters":
+		return l.parameters(v, pos)
+	case "found":
+		if !isText {
+			return fault.New(fault.Invalid, "found must be a condition")
+		}
+		found, err := expr.CompileCriterion("", text, expr.Type{})
+		l.Found = &found
+		return err
+	case "body":
+		if !isText {
+			return fault.New(fault.Invalid, "body must be an expression")
+		}
+		e, err := expr.Parse(text)
+		l.Body = &e
+		return err
+	}
+	return fault.New(fault.Invalid, "%s is not known", name).
+		Fix("use operationId or operationPath, parameters, found and body")
+}
+
+func (l *Lookup) parameters(v any, pos arazzo.Pos) error {
+	list, ok := v.([]any)
+	if !ok {
+		return fault.New(fault.Invalid, "parameters must be a list")
+	}
+	for _, item := range list {
 		p, _ := item.(map[string]any)
 		name, _ := p["name"].(string)
 		in, _ := p["in"].(string)
@@ -120,33 +167,13 @@ func (s *scope) lookup(out *Idempotency, from *arazzo.Step, v any) error {
 		if err != nil || name == "" || in == "" {
 			return fault.New(fault.Invalid, "parameters need name, in and a value that can be evaluated")
 		}
-		param := Param{Pos: ext.Pos, Name: name, In: in, Value: compiled}
+		param := Param{Pos: pos, Name: name, In: in, Value: compiled}
 		if text, ok := p["value"].(string); ok {
 			if t, err := expr.ParseTemplate(text); err == nil {
 				param.Quoted = t.QuotedExpressions()
 			}
 		}
-		look.Params = append(look.Params, param)
+		l.Params = append(l.Params, param)
 	}
-	if condition, ok := fields["found"].(string); ok {
-		found, err := expr.CompileCriterion("", condition, expr.Type{})
-		if err != nil {
-			return err
-		}
-		look.Found = &found
-	}
-	if body, ok := fields["body"].(string); ok {
-		e, err := expr.Parse(body)
-		if err != nil {
-			return err
-		}
-		look.Body = &e
-	}
-	out.Lookup = look
 	return nil
-}
-
-func asList(v any) []any {
-	list, _ := v.([]any)
-	return list
 }

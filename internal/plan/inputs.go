@@ -3,6 +3,7 @@ package plan
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"sort"
 	"strings"
 	"time"
@@ -56,7 +57,7 @@ func compileInputs(raw any) (inputs, error) {
 		return in, nil
 	}
 	in.raw = object
-	in.collect(object, 0)
+	in.collect(object, seen{})
 	const at = "lanyard:inputs"
 	c := jsonschema.NewCompiler()
 	c.DefaultDraft(jsonschema.Draft2020)
@@ -73,17 +74,27 @@ func compileInputs(raw any) (inputs, error) {
 	return in, nil
 }
 
-// maxSchemaDepth bounds how far references and allOf are followed.
-const maxSchemaDepth = 32
+// seen keeps the walks over a schema, which may refer to itself and to its parts
+// any number of times, from visiting anything twice.
+type seen map[[2]uintptr]bool
+
+// before reports whether a schema, or a schema for an object, was visited, and
+// marks it.
+func (s seen) before(schema, object map[string]any) bool {
+	key := [2]uintptr{reflect.ValueOf(schema).Pointer(), reflect.ValueOf(object).Pointer()}
+	was := s[key]
+	s[key] = true
+	return was
+}
 
 // collect notes which inputs a schema declares and which of them it requires,
 // behind references and in every part of allOf.
-func (in *inputs) collect(schema map[string]any, depth int) {
-	if depth > maxSchemaDepth {
+func (in *inputs) collect(schema map[string]any, visited seen) {
+	if visited.before(schema, nil) {
 		return
 	}
 	for _, part := range in.parts(schema) {
-		in.collect(part, depth+1)
+		in.collect(part, visited)
 	}
 	props, _ := schema["properties"].(map[string]any)
 	for name := range props {
@@ -119,8 +130,8 @@ func (in *inputs) parts(schema map[string]any) []map[string]any {
 }
 
 // defaults fills in what a schema gives for properties that are absent.
-func (in *inputs) defaults(schema, object map[string]any, depth int) {
-	if depth > maxSchemaDepth {
+func (in *inputs) defaults(schema, object map[string]any, visited seen) {
+	if visited.before(schema, object) {
 		return
 	}
 	props, _ := schema["properties"].(map[string]any)
@@ -130,25 +141,28 @@ func (in *inputs) defaults(schema, object map[string]any, depth int) {
 			continue
 		}
 		if _, given := object[name]; !given {
-			if def, ok := in.defaultOf(prop, depth); ok {
+			if def, ok := in.defaultOf(prop, seen{}); ok {
 				object[name] = value.Clone(def)
 			}
 		}
 		if child, ok := object[name].(map[string]any); ok {
-			in.defaults(prop, child, depth+1)
+			in.defaults(prop, child, visited)
 		}
 	}
 	for _, part := range in.parts(schema) {
-		in.defaults(part, object, depth+1)
+		in.defaults(part, object, visited)
 	}
 }
 
-func (in *inputs) defaultOf(schema map[string]any, depth int) (any, bool) {
-	if def, ok := schema["default"]; ok || depth > maxSchemaDepth {
-		return def, ok
+func (in *inputs) defaultOf(schema map[string]any, visited seen) (any, bool) {
+	if visited.before(schema, nil) {
+		return nil, false
+	}
+	if def, ok := schema["default"]; ok {
+		return def, true
 	}
 	for _, part := range in.parts(schema) {
-		if def, ok := in.defaultOf(part, depth+1); ok {
+		if def, ok := in.defaultOf(part, visited); ok {
 			return def, true
 		}
 	}
@@ -173,7 +187,7 @@ func (w *Workflow) Prepare(given map[string]any) (map[string]any, error) {
 	if w.inputs.raw == nil {
 		return out, nil
 	}
-	w.inputs.defaults(w.inputs.raw, out, 0)
+	w.inputs.defaults(w.inputs.raw, out, seen{})
 	if err := w.inputs.schema.Validate(out); err != nil {
 		return nil, inputError(w.ID, err)
 	}
@@ -296,7 +310,7 @@ func describe(e *jsonschema.ValidationError, printer *message.Printer) InputProb
 	switch keyword {
 	case "required":
 		problem.Code = "missing-input"
-	case "type", "additionalProperties", "minLength", "maxLength", "minItems", "maxItems", "uniqueItems", "dependentRequired":
+	case "type", "enum", "const", "additionalProperties", "minLength", "maxLength", "minItems", "maxItems", "uniqueItems", "dependentRequired":
 	default:
 		problem.Message = "does not satisfy " + keyword
 	}

@@ -2,27 +2,29 @@ package worker
 
 import (
 	"encoding/json"
+	"strings"
 
 	"github.com/lanyard-id/lanyard/internal/engine"
 	"github.com/lanyard-id/lanyard/internal/openapi"
 	"github.com/lanyard-id/lanyard/internal/secret"
-	"github.com/lanyard-id/lanyard/internal/value"
 )
 
 // Intent is a call as it is recorded before it leaves: what will be asked, of
 // whom, without secrets. The connector adds server and credential.
 type Intent struct {
-	ID      int                 `json:"id"`
-	Step    string              `json:"step"`
-	Purpose engine.Purpose      `json:"purpose"`
-	Attempt int                 `json:"attempt"`
-	Source  string              `json:"source"`
-	Method  string              `json:"method"`
-	Target  string              `json:"target"` // path and query
-	Header  map[string][]string `json:"header,omitempty"`
-	JSON    json.RawMessage     `json:"json,omitempty"` // the body, when it is JSON
-	Text    string              `json:"text,omitempty"` // the body otherwise
-	Writes  bool                `json:"writes,omitempty"`
+	ID       int                 `json:"id"`
+	Workflow string              `json:"workflow"`
+	Step     string              `json:"step"`
+	Visit    int                 `json:"visit"` // which visit of the step, counted over the run
+	Purpose  engine.Purpose      `json:"purpose"`
+	Attempt  int                 `json:"attempt"`
+	Source   string              `json:"source"`
+	Method   string              `json:"method"`
+	Target   string              `json:"target"` // path and query
+	Header   map[string][]string `json:"header,omitempty"`
+	JSON     json.RawMessage     `json:"json,omitempty"` // the body, when it is JSON
+	Text     string              `json:"text,omitempty"` // the body otherwise
+	Writes   bool                `json:"writes,omitempty"`
 }
 
 // maxIntentText bounds a body that is not JSON in the journal; it is there for
@@ -31,8 +33,8 @@ const maxIntentText = 4096
 
 func intent(c *engine.Call, r *secret.Redactor) Intent {
 	i := Intent{
-		ID: c.ID, Step: c.Step, Purpose: c.Purpose, Attempt: c.Attempt, Source: c.Operation.Source,
-		Method: c.Request.Method, Target: c.Request.Path, Writes: c.Writes(),
+		ID: c.ID, Workflow: c.Workflow, Step: c.Step, Visit: c.Visit, Purpose: c.Purpose, Attempt: c.Attempt,
+		Source: c.Operation.Source, Method: c.Request.Method, Target: c.Request.Path, Writes: c.Writes(),
 	}
 	if c.Request.Query != "" {
 		i.Target += "?" + c.Request.Query
@@ -53,17 +55,17 @@ func body(i *Intent, req *openapi.Request, r *secret.Redactor) {
 		i.JSON = req.Body // masked with the rest of the record
 		return
 	}
-	text := req.Body
-	if len(text) > maxIntentText {
-		text = append(append([]byte{}, text[:maxIntentText]...), "..."...)
-	}
-	i.Text = r.Text(value.Text(string(text)))
+	// Masked before it is cut: half a secret would not be recognised.
 	if isForm(req.ContentType) {
-		i.Text = r.Query(string(text))
+		i.Text = r.Query(string(req.Body))
+	} else {
+		i.Text = r.Text(string(req.Body))
+	}
+	if len(i.Text) > maxIntentText {
+		i.Text = strings.ToValidUTF8(i.Text[:maxIntentText], "") + "..."
 	}
 }
 
 func isForm(contentType string) bool {
-	const form = "application/x-www-form-urlencoded"
-	return len(contentType) >= len(form) && contentType[:len(form)] == form
+	return strings.HasPrefix(strings.ToLower(contentType), "application/x-www-form-urlencoded")
 }

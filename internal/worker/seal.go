@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"net/http"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -21,8 +24,9 @@ type mask struct {
 	names    *names
 	pointers []value.Pointer // of secret inputs
 	known    []string        // secrets found in inputs and answers
-	fetched  int             // how many the executor had given when the redactor was made
+	fetched  []string        // those of the connections, as far as known
 	redactor *secret.Redactor
+	short    bool // one of the secrets is short
 }
 
 func newMask(key secret.Key, n *names, w *plan.Workflow) *mask {
@@ -35,25 +39,35 @@ func newMask(key secret.Key, n *names, w *plan.Workflow) *mask {
 	return m
 }
 
-// learn adds the secrets among a run's inputs.
+// learn adds the secrets among a run's inputs: those that its schema marks, and
+// whatever stands under a name that speaks of a secret.
 func (m *mask) learn(inputs map[string]any) {
 	for _, p := range m.pointers {
 		if v, ok := p.Get(inputs); ok {
 			m.known = append(m.known, texts(v)...)
 		}
 	}
-	m.redactor = nil
-	m.fetched = -1
+	m.gather(inputs, 1)
+	m.rebuild()
 }
 
-// refresh takes in what the executor knows by now: a token may have been fetched.
+// refresh takes in what the connections know by now: a token may have been fetched.
 func (m *mask) refresh(fetched []string) {
-	if len(fetched) == m.fetched {
-		return
+	if len(fetched) != len(m.fetched) {
+		m.fetched = fetched
+		m.rebuild()
 	}
-	m.fetched = len(fetched)
-	m.redactor = secret.NewRedactor(append(append([]string{}, m.known...), fetched...)...)
 }
+
+func (m *mask) rebuild() {
+	all := slices.Concat(m.known, m.fetched)
+	m.redactor = secret.NewRedactor(all...)
+	m.short = slices.ContainsFunc(all, func(s string) bool { return len(s) < shortSecret })
+}
+
+// shortSecret is the length below which a secret may be masked only where it is
+// a whole string, so that looking for it in a JSON text is not enough.
+const shortSecret = 8
 
 // inputs returns a run's inputs as they may be shown.
 func (m *mask) inputs(given map[string]any) map[string]any {
@@ -77,15 +91,19 @@ func (m *mask) event(e engine.Event, aad []byte) (masked json.RawMessage, sealed
 	if err != nil {
 		return nil, nil, fault.Wrap(fault.Internal, err, "an event cannot be recorded")
 	}
-	if e.Answer != nil && m.names.any(raw) {
-		m.discover(raw)
+	m.discover(e)
+	shown := raw
+	if e.Inputs != nil {
+		e.Inputs = m.inputs(e.Inputs)
+		shown, err = json.Marshal(e)
+	} else if text := m.text(e.Answer); text != nil {
+		answer := *e.Answer
+		answer.Text = text
+		e.Answer = &answer
+		shown, err = json.Marshal(e)
 	}
-	if e.Kind == engine.Started {
-		shown := e
-		shown.Inputs = m.inputs(e.Inputs)
-		masked, err = json.Marshal(shown)
-	} else {
-		masked, err = m.bytes(raw)
+	if err == nil {
+		masked, err = m.bytes(shown)
 	}
 	if err != nil || bytes.Equal(masked, raw) {
 		return masked, nil, err
@@ -94,34 +112,100 @@ func (m *mask) event(e engine.Event, aad []byte) (masked json.RawMessage, sealed
 	return masked, sealed, err
 }
 
-// discover remembers the secrets that an answer brings under a name that
-// speaks, such as a client_secret, so that they are masked wherever they turn
-// up later: in outputs, in operands, in the next request.
-func (m *mask) discover(raw []byte) {
-	v, err := value.Decode(raw)
-	if err != nil {
-		return
+// text masks a body that came as text but turns out to be a form or JSON. It
+// returns nil for others.
+func (m *mask) text(a *engine.Answer) *string {
+	if a == nil || a.Text == nil {
+		return nil
 	}
+	if isForm(http.Header(a.Header).Get("Content-Type")) {
+		form := m.redactor.Query(*a.Text)
+		return &form
+	}
+	v, ok := structured(*a.Text)
+	if !ok {
+		return nil
+	}
+	shown := m.redactor.Display(v)
+	data, err := value.Encode(shown)
+	if err != nil || value.Equal(shown, v) {
+		return nil
+	}
+	text := string(data)
+	return &text
+}
+
+// structured reads a text that is a JSON object or array.
+func structured(s string) (any, bool) {
+	s = strings.TrimSpace(s)
+	if s == "" || s[0] != '{' && s[0] != '[' {
+		return nil, false
+	}
+	v, err := value.Decode([]byte(s))
+	return v, err == nil
+}
+
+// discover remembers the secrets that an event brings under a name that speaks,
+// such as a client_secret in an answer, so that they are masked wherever they
+// turn up later: in outputs, in operands, in the next request.
+func (m *mask) discover(e engine.Event) {
 	before := len(m.known)
-	var walk func(v any)
-	walk = func(v any) {
-		switch v := v.(type) {
-		case []any:
-			for _, item := range v {
-				walk(item)
+	m.gather(e.Outputs, minDiscovered)
+	if a := e.Answer; a != nil {
+		for name, values := range a.Header {
+			for _, v := range values {
+				m.found(name, v, minDiscovered)
 			}
-		case map[string]any:
-			for name, item := range v {
-				if s, ok := item.(string); ok && len(s) >= minDiscovered && m.names.secret(name) {
-					m.known = append(m.known, s)
-				}
-				walk(item)
+		}
+		if len(a.JSON) > 0 && m.names.any(a.JSON) {
+			if v, err := value.Decode(a.JSON); err == nil {
+				m.gather(v, minDiscovered)
+			}
+		}
+		if a.Text != nil {
+			if v, ok := structured(*a.Text); ok {
+				m.gather(v, minDiscovered)
 			}
 		}
 	}
-	walk(v)
 	if len(m.known) > before {
-		m.fetched = -1
+		m.rebuild()
+	}
+}
+
+// gather remembers the texts and numbers of at least the given length that stand
+// in v under a name that speaks, alone or in a list.
+func (m *mask) gather(v any, shortest int) {
+	switch v := v.(type) {
+	case []any:
+		for _, item := range v {
+			m.gather(item, shortest)
+		}
+	case map[string]any:
+		for name, item := range v {
+			if name == "_links" { // Okta's name operations (resetPassword), not secrets
+				continue
+			}
+			list, ok := item.([]any)
+			if !ok {
+				list = []any{item}
+			}
+			for _, one := range list {
+				switch one := one.(type) {
+				case string:
+					m.found(name, one, shortest)
+				case json.Number:
+					m.found(name, one.String(), shortest)
+				}
+			}
+			m.gather(item, shortest)
+		}
+	}
+}
+
+func (m *mask) found(name, text string, shortest int) {
+	if len(text) >= shortest && m.names.secret(name) && !slices.Contains(m.known, text) {
+		m.known = append(m.known, text)
 	}
 }
 
@@ -132,7 +216,7 @@ const minDiscovered = 8
 // bytes masks a JSON text: known secrets anywhere, and whatever stands under a
 // name that speaks of a secret. Most records hold neither, and are not decoded.
 func (m *mask) bytes(raw []byte) (json.RawMessage, error) {
-	if len(raw) == 0 || !m.redactor.Has(string(raw)) && !m.names.any(raw) {
+	if len(raw) == 0 || !m.short && !m.redactor.Has(string(raw)) && !m.names.any(raw) {
 		return raw, nil
 	}
 	v, err := value.Decode(raw)
@@ -186,20 +270,25 @@ func (n *names) secret(name string) bool {
 	return is
 }
 
-// any reports whether a compact JSON text has a property whose name speaks of a
-// secret. It looks at what stands before each quote and colon, and may see a
-// name in a string value; that costs time, not truth.
+// any reports whether a JSON text may have a property whose name speaks of a
+// secret. It looks at what stands before each colon, and may see a name in a
+// string value, or take a name with escapes for a secret's; that costs time, not
+// truth.
 func (n *names) any(raw []byte) bool {
 	for {
-		end := bytes.Index(raw, []byte(`":`))
-		if end < 0 {
+		colon := bytes.IndexByte(raw, ':')
+		if colon < 0 {
 			return false
 		}
-		begin := bytes.LastIndexByte(raw[max(0, end-maxName):end], '"')
-		if begin >= 0 && n.secret(string(raw[max(0, end-maxName)+begin+1:end])) {
-			return true
+		name, ok := bytes.CutSuffix(bytes.TrimRight(raw[:colon], " \t\r\n"), []byte(`"`))
+		if ok {
+			name = name[max(0, len(name)-maxName):]
+			name = name[bytes.LastIndexByte(name, '"')+1:]
+			if bytes.IndexByte(name, '\\') >= 0 || n.secret(string(name)) {
+				return true
+			}
 		}
-		raw = raw[end+2:]
+		raw = raw[colon+1:]
 	}
 }
 

@@ -1,9 +1,7 @@
 package worker
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"sync"
@@ -34,37 +32,17 @@ type Worker struct {
 	base   context.Context // ends when Serve is told to stop
 	tasks  sync.WaitGroup  // the goroutines that drive runs
 
-	mu     sync.Mutex
-	plans  map[string]*compiled
-	active map[string]*active
-	served bool
+	mu       sync.Mutex
+	plans    map[string]*compiled
+	active   map[string]*active
+	claims   map[string]chan struct{} // runs about to be started, loaded or resumed; closed when that is over
+	served   bool
+	stopping bool
 }
 
 type compiled struct {
 	plan    *plan.Plan
 	machine *engine.Machine
-}
-
-// active is a run that has a goroutine.
-type active struct {
-	id       string
-	caller   Caller
-	workflow *plan.Workflow
-	machine  *engine.Machine
-	state    engine.State
-	seq      int
-	turn     engine.Turn
-	due      time.Time // of the outstanding timer
-	mask     *mask
-	summary  run.Run
-	signals  chan signal
-	ended    chan struct{} // closed when the goroutine has left
-	changed  chan struct{} // closed and replaced after every record
-}
-
-type signal struct {
-	event engine.Event
-	done  chan error
 }
 
 // Serve runs the writer and owns every goroutine of the worker until ctx ends.
@@ -82,7 +60,7 @@ func (w *Worker) Serve(ctx context.Context, ready func()) error {
 	}
 	w.writer = newWriter(w.Store)
 	w.slots = make(chan struct{}, w.Concurrency)
-	w.plans, w.active, w.base = map[string]*compiled{}, map[string]*active{}, ctx
+	w.plans, w.active, w.claims, w.base = map[string]*compiled{}, map[string]*active{}, map[string]chan struct{}{}, ctx
 	w.mu.Unlock()
 
 	stop, cancel := context.WithCancel(context.Background())
@@ -90,7 +68,10 @@ func (w *Worker) Serve(ctx context.Context, ready func()) error {
 	var writing sync.WaitGroup
 	writing.Go(func() { w.writer.run(stop) })
 	ready()
-	<-ctx.Done()   // from here on begin refuses new runs
+	<-ctx.Done()
+	w.mu.Lock()
+	w.stopping = true // from here on begin refuses runs, so that tasks only end
+	w.mu.Unlock()
 	w.tasks.Wait() // the drivers still write their last records
 	cancel()
 	writing.Wait()
@@ -105,6 +86,14 @@ func (w *Worker) Start(ctx context.Context, spec run.Spec, p *plan.Plan, inputs 
 	prepared, err := workflow.Prepare(inputs)
 	if err != nil {
 		return false, err
+	}
+	release, err := w.claim(ctx, spec.ID)
+	if err != nil {
+		return false, err
+	}
+	defer release()
+	if w.moving(spec.ID) != nil {
+		return true, nil
 	}
 	known, err := w.keep(ctx, p)
 	if err != nil {
@@ -181,21 +170,12 @@ func (w *Worker) compiledPlan(ctx context.Context, digest string) (*compiled, er
 	return c, nil
 }
 
-func (w *Worker) activate(spec run.Spec, c *compiled, caller Caller) *active {
-	workflow := c.plan.Workflows[c.plan.Main]
-	return &active{
-		id: spec.ID, caller: caller, workflow: workflow, machine: c.machine,
-		mask: newMask(w.Key, &w.names, workflow), signals: make(chan signal),
-		ended: make(chan struct{}), changed: make(chan struct{}),
-	}
-}
-
 // begin gives a run its goroutine.
 func (w *Worker) begin(a *active) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if err := w.base.Err(); err != nil {
-		return fault.Wrap(fault.Unavailable, err, "the worker is stopping; the run goes on at the next start")
+	if w.stopping || w.base.Err() != nil {
+		return fault.New(fault.Unavailable, "the worker is stopping; run %s goes on at the next start", a.id)
 	}
 	if _, ok := w.active[a.id]; ok {
 		return fault.New(fault.Conflict, "run %s is under way already", a.id)
@@ -205,48 +185,154 @@ func (w *Worker) begin(a *active) error {
 	return nil
 }
 
-// apply folds one event into a run and writes the record. The state changes
-// only when the record is on disk.
-func (w *Worker) apply(ctx context.Context, a *active, e engine.Event, create *run.Run) error {
-	state, turn, err := a.machine.Apply(a.state, e)
+// claim makes whoever wants to start, load or resume a run wait for whoever does
+// so already: a call must not be taken for interrupted while it is made.
+func (w *Worker) claim(ctx context.Context, id string) (release func(), err error) {
+	for {
+		w.mu.Lock()
+		if w.claims == nil {
+			w.mu.Unlock()
+			return nil, fault.New(fault.Unavailable, "the worker does not serve yet")
+		}
+		busy, ok := w.claims[id]
+		if !ok {
+			over := make(chan struct{})
+			w.claims[id] = over
+			w.mu.Unlock()
+			return func() {
+				w.mu.Lock()
+				delete(w.claims, id)
+				w.mu.Unlock()
+				close(over)
+			}, nil
+		}
+		w.mu.Unlock()
+		select {
+		case <-busy:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// moving returns a run that has a goroutine, nil for others.
+func (w *Worker) moving(id string) *active {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.active[id]
+}
+
+// Signal delivers a person's decision, or a cancellation, to a run; a run that
+// is not moving is loaded first. inputs give a run that has ended its secret
+// inputs back, which were wiped then.
+func (w *Worker) Signal(ctx context.Context, id string, e engine.Event, inputs map[string]any) error {
+	e.At = w.Now()
+	if len(inputs) > 0 {
+		e.Inputs = inputs
+	}
+	for {
+		a := w.moving(id)
+		if a == nil {
+			break
+		}
+		s := signal{event: e, done: make(chan error, 1)}
+		select {
+		case a.signals <- s:
+			return <-s.done
+		case <-a.ended: // it stopped moving just now, or moves again
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	release, err := w.claim(ctx, id)
 	if err != nil {
 		return err
 	}
-	a.mask.refresh(a.caller.Secrets())
-	entry := Entry{Create: create, Record: run.Record{Run: a.id, Seq: a.seq + 1, At: e.At}}
-	r := &entry.Record
-	if r.Event, r.Sealed, err = a.mask.event(e, sealAAD(r.Run, r.Seq)); err != nil {
+	defer release()
+	if w.moving(id) != nil {
+		return fault.New(fault.Conflict, "run %s has begun to move: look at it again", id)
+	}
+	return w.decide(ctx, id, e)
+}
+
+// decide carries out a signal to a run at rest.
+func (w *Worker) decide(ctx context.Context, id string, e engine.Event) error {
+	a, err := w.load(ctx, id, e.Inputs)
+	if err != nil {
 		return err
 	}
-	a.mask.refresh(a.caller.Secrets()) // the answer may have brought secrets
-	if r.Trace, err = a.masked(turn.Notes); err != nil {
+	if e.Kind == engine.Resumed && a.state.Status == run.Running {
+		return w.resume(ctx, a)
+	}
+	next, _, err := a.machine.Apply(a.state, e)
+	if err != nil {
 		return err
 	}
-	if call := turn.Command.Call; call != nil {
-		if r.Intents, err = a.masked([]Intent{intent(call, a.mask.redactor)}); err != nil {
+	if !next.Status.Final() { // it goes on, and must not do so with masks
+		if err := a.complete(next); err != nil {
 			return err
 		}
 	}
-	summary := a.summary
-	if state.Status != a.summary.Status || turn.Command.Kind == engine.FinishCommand {
-		if summary, err = a.summarise(state, e.At); err != nil {
-			return err
-		}
-		entry.Update, entry.Wipe = &summary, state.Status.Final()
-	}
-	if err := w.writer.append(ctx, entry); err != nil {
+	if err := w.apply(ctx, a, e, nil); err != nil {
 		return err
 	}
-	a.state, a.turn, a.summary = state, turn, summary
-	if timer := turn.Command.Timer; timer != nil {
-		a.due = e.At.Add(timer.After)
+	if a.state.Status.Final() {
+		return nil
 	}
-	w.mu.Lock() // Await reads these two
-	defer w.mu.Unlock()
-	a.seq++
-	close(a.changed)
-	a.changed = make(chan struct{})
-	return nil
+	return w.begin(a)
+}
+
+// recoveries is how many runs are loaded at the same time by Recover, so that
+// their records share commits.
+const recoveries = 8
+
+// Recover goes on with every run that was moving when the last process stopped
+// and returns their ids. A run that cannot go on does not keep the others from it.
+func (w *Worker) Recover(ctx context.Context) ([]string, error) {
+	runs, err := w.Store.Runs(ctx, Filter{Statuses: []run.Status{run.Running}})
+	if err != nil {
+		return nil, err
+	}
+	resumed, errs := make([]bool, len(runs)), make([]error, len(runs))
+	var loading sync.WaitGroup
+	places := make(chan struct{}, recoveries)
+	for i, r := range runs {
+		places <- struct{}{}
+		loading.Go(func() {
+			defer func() { <-places }()
+			resumed[i], errs[i] = w.recover(ctx, r.ID)
+		})
+	}
+	loading.Wait()
+	var ids []string
+	for i, r := range runs {
+		if resumed[i] {
+			ids = append(ids, r.ID)
+		}
+	}
+	return ids, errors.Join(errs...)
+}
+
+// recover goes on with one run, unless it moves already: it may have been
+// started or resumed meanwhile.
+func (w *Worker) recover(ctx context.Context, id string) (resumed bool, err error) {
+	release, err := w.claim(ctx, id)
+	if err != nil {
+		return false, err
+	}
+	defer release()
+	if w.moving(id) != nil {
+		return false, nil
+	}
+	a, err := w.load(ctx, id, nil)
+	if err != nil {
+		return false, err
+	}
+	if a.state.Status != run.Running { // it ended meanwhile
+		return false, nil
+	}
+	err = w.resume(ctx, a)
+	return err == nil, err
 }
 
 // Await waits until a run has a record behind the given number, or does not
@@ -269,271 +355,4 @@ func (w *Worker) Await(ctx context.Context, id string, after int) error {
 			return ctx.Err()
 		}
 	}
-}
-
-func (a *active) masked(v any) (json.RawMessage, error) {
-	raw, err := json.Marshal(v)
-	if err != nil {
-		return nil, fault.Wrap(fault.Internal, err, "a trace cannot be recorded")
-	}
-	if string(raw) == "null" {
-		return nil, nil
-	}
-	return a.mask.bytes(raw)
-}
-
-// summarise brings the summary up to a new status.
-func (a *active) summarise(s engine.State, at time.Time) (run.Run, error) {
-	out := a.summary
-	out.Status, out.Reason, out.Ended, out.Outputs = s.Status, a.mask.redactor.Text(s.Reason), time.Time{}, nil
-	if s.Status.Final() {
-		out.Ended = at
-	}
-	if s.Outputs == nil {
-		return out, nil
-	}
-	outputs, err := a.masked(s.Outputs)
-	out.Outputs = outputs
-	return out, err
-}
-
-// drive moves a run until it ends, waits for a person, or the worker stops.
-func (w *Worker) drive(ctx context.Context, a *active) {
-	defer w.leave(a)
-	if !w.acquire(ctx) {
-		return
-	}
-	defer func() { <-w.slots }()
-	for {
-		event, err := w.perform(ctx, a)
-		if err == nil && event == nil {
-			return
-		}
-		if err == nil {
-			err = w.apply(ctx, a, *event, nil)
-		}
-		if err != nil {
-			if ctx.Err() == nil {
-				w.Log.Error("a run stopped moving", "run", a.id, "error", err)
-			}
-			return
-		}
-	}
-}
-
-func (w *Worker) acquire(ctx context.Context) bool {
-	select {
-	case w.slots <- struct{}{}:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
-
-func (w *Worker) leave(a *active) {
-	w.mu.Lock()
-	delete(w.active, a.id)
-	w.mu.Unlock()
-	close(a.ended)
-}
-
-// perform carries out the outstanding command and returns the event it leads
-// to, nil when the run has nothing more to do for now.
-func (w *Worker) perform(ctx context.Context, a *active) (*engine.Event, error) {
-	switch c := a.turn.Command; c.Kind {
-	case engine.CallCommand:
-		return w.call(ctx, a, c.Call)
-	case engine.TimerCommand:
-		return w.wait(ctx, a, c.Timer)
-	}
-	return nil, nil
-}
-
-// call makes one exchange. A cancellation interrupts it; what was sent by then
-// stays in the journal as an intent without an answer.
-func (w *Worker) call(ctx context.Context, a *active, call *engine.Call) (*engine.Event, error) {
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	answers := make(chan *engine.Answer, 1)
-	go func() { answers <- a.caller.Call(ctx, call) }()
-	for {
-		select {
-		case answer := <-answers:
-			if answer.Failure != nil && ctx.Err() != nil {
-				return nil, ctx.Err() // the worker stops: the call is interrupted, not failed
-			}
-			return &engine.Event{Kind: engine.Answered, At: w.Now(), ID: call.ID, Answer: answer}, nil
-		case s := <-a.signals:
-			if s.event.Kind != engine.Cancelled {
-				s.done <- fault.New(fault.Conflict, "run %s is moving: nothing waits for that decision", a.id)
-				continue
-			}
-			stop()
-			<-answers
-			err := w.apply(context.WithoutCancel(ctx), a, s.event, nil)
-			s.done <- err
-			return nil, err
-		}
-	}
-}
-
-// wait waits for a timer without holding a place among the moving runs.
-func (w *Worker) wait(ctx context.Context, a *active, timer *engine.Timer) (*engine.Event, error) {
-	<-w.slots
-	// drive gives a slot back when it leaves, so one has to be held again then,
-	// even if the worker stops meanwhile.
-	defer func() { w.slots <- struct{}{} }()
-	clock := time.NewTimer(a.due.Sub(w.Now()))
-	defer clock.Stop()
-	for {
-		select {
-		case <-clock.C:
-			return &engine.Event{Kind: engine.Fired, At: w.Now(), ID: timer.ID}, nil
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		case s := <-a.signals:
-			if s.event.Kind != engine.Cancelled {
-				s.done <- fault.New(fault.Conflict, "run %s waits before a retry: nothing waits for that decision", a.id)
-				continue
-			}
-			err := w.apply(ctx, a, s.event, nil)
-			s.done <- err
-			return nil, err
-		}
-	}
-}
-
-// Signal delivers a person's decision, or a cancellation, to a run; a run that
-// is not moving is loaded first. inputs give a failed run its secret inputs
-// back, which were wiped when it ended.
-func (w *Worker) Signal(ctx context.Context, id string, e engine.Event, inputs map[string]any) error {
-	e.At = w.Now()
-	w.mu.Lock()
-	a := w.active[id]
-	w.mu.Unlock()
-	if a != nil {
-		s := signal{event: e, done: make(chan error, 1)}
-		select {
-		case a.signals <- s:
-			return <-s.done
-		case <-a.ended: // it stopped moving just now: go on as for one at rest
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-	a, err := w.load(ctx, id, inputs)
-	if err != nil {
-		return err
-	}
-	if e.Kind == engine.Resumed && a.state.Status == run.Running {
-		return w.resume(ctx, a)
-	}
-	if err := w.apply(ctx, a, e, nil); err != nil {
-		return err
-	}
-	if a.state.Status.Final() {
-		return nil
-	}
-	return w.begin(a)
-}
-
-// Recover goes on with every run that was moving when the last process stopped
-// and returns their ids.
-func (w *Worker) Recover(ctx context.Context) ([]string, error) {
-	runs, err := w.Store.Runs(ctx, Filter{Statuses: []run.Status{run.Running}})
-	if err != nil {
-		return nil, err
-	}
-	var ids []string
-	var errs []error
-	for _, r := range runs {
-		a, err := w.load(ctx, r.ID, nil)
-		if err == nil {
-			err = w.resume(ctx, a)
-		}
-		if err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		ids = append(ids, r.ID)
-	}
-	return ids, errors.Join(errs...)
-}
-
-// resume goes on with a loaded run that was moving.
-func (w *Worker) resume(ctx context.Context, a *active) error {
-	if call := a.turn.Command.Call; call != nil {
-		e := engine.Event{Kind: engine.Interrupted, At: w.Now(), ID: call.ID, Reason: "the process stopped before the answer was recorded"}
-		if err := w.apply(ctx, a, e, nil); err != nil {
-			return err
-		}
-	}
-	return w.begin(a)
-}
-
-// load folds a run's records.
-func (w *Worker) load(ctx context.Context, id string, inputs map[string]any) (*active, error) {
-	summary, err := w.Store.Run(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	c, err := w.compiledPlan(ctx, summary.Plan)
-	if err != nil {
-		return nil, err
-	}
-	records, err := w.Store.Records(ctx, id, 0)
-	if err != nil {
-		return nil, err
-	}
-	caller, err := w.Executor.Bind(ctx, c.plan, summary.Bindings)
-	if err != nil {
-		return nil, err
-	}
-	a := w.activate(summary.Spec, c, caller)
-	a.summary = summary
-	for _, r := range records {
-		e, err := open(w.Key, r)
-		if err != nil {
-			return nil, err
-		}
-		if e.Kind == engine.Started {
-			for name, v := range inputs {
-				e.Inputs[name] = v
-			}
-			a.mask.learn(e.Inputs)
-		}
-		a.state, a.turn, err = a.machine.Apply(a.state, e)
-		if err != nil {
-			return nil, fault.Wrap(fault.Internal, err, "the journal of run %s does not fold: record %d", id, r.Seq)
-		}
-		a.seq = r.Seq
-		if timer := a.turn.Command.Timer; timer != nil {
-			a.due = r.At.Add(timer.After)
-		}
-		if e.Answer != nil && w.names.any(r.Event) {
-			if raw, err := json.Marshal(e); err == nil {
-				a.mask.discover(raw)
-			}
-		}
-	}
-	if summary.Status.Final() {
-		if err := lost(a.state, id); err != nil {
-			return nil, err
-		}
-	}
-	return a, nil
-}
-
-// lost refuses to go on with a run of which something was wiped when it ended
-// and not given again: it would send the mask instead of the value.
-func lost(s engine.State, id string) error {
-	raw, err := json.Marshal(s)
-	if err != nil {
-		return fault.Wrap(fault.Internal, err, "the state of run %s cannot be checked", id)
-	}
-	if bytes.Contains(raw, []byte(secret.Mask)) {
-		return fault.New(fault.Conflict, "the secrets of run %s were wiped when it ended", id).
-			Fix("give its secret inputs again with --input, or start a new run")
-	}
-	return nil
 }

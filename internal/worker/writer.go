@@ -13,8 +13,9 @@ const maxGroup = 256
 // writer commits the entries of all runs, as many together as have arrived
 // while the previous group was written.
 type writer struct {
-	store Store
-	queue chan write
+	store  Store
+	queue  chan write
+	closed chan struct{} // nothing is written any more
 }
 
 type write struct {
@@ -23,11 +24,12 @@ type write struct {
 }
 
 func newWriter(store Store) *writer {
-	return &writer{store: store, queue: make(chan write, maxGroup)}
+	return &writer{store: store, queue: make(chan write, maxGroup), closed: make(chan struct{})}
 }
 
 // run writes until ctx ends, then what is in the queue.
 func (w *writer) run(ctx context.Context) {
+	defer close(w.closed)
 	group := make([]write, 0, maxGroup)
 	entries := make([]Entry, 0, maxGroup)
 	for {
@@ -84,5 +86,15 @@ func (w *writer) append(ctx context.Context, e Entry) error {
 	case <-ctx.Done():
 		return fault.Wrap(fault.Unavailable, ctx.Err(), "the journal is closing")
 	}
-	return <-done
+	select {
+	case err := <-done:
+		return err
+	case <-w.closed:
+	}
+	select {
+	case err := <-done: // written last of all
+		return err
+	default:
+		return fault.New(fault.Unavailable, "the journal is closed")
+	}
 }

@@ -193,6 +193,7 @@ func TestMatch(t *testing.T) {
 		{"x", "", []string{"https://DEV-1.Okta.COM:443/api/v1"}, "okta"},
 		{"x", "", []string{"https://example.okta.com."}, "okta"},
 		{"x", "", []string{"//example.okta.com"}, "okta"},
+		{"x", "", []string{"https://user:word@example.okta.com"}, "okta"},
 		{"x", "", []string{"https://{TENANT}.auth0.com/api/v2"}, "auth0"},
 		{"x", "", []string{"https://demo.us.auth0.com"}, "auth0"},
 		{"x", "", []string{"https://api.example.com", "https://demo.us.auth0.com"}, "auth0"},
@@ -201,6 +202,7 @@ func TestMatch(t *testing.T) {
 		{"x", "", []string{"https://okta.com"}, ""},
 		{"x", "", []string{"https://example.okta.com.evil.test"}, ""},
 		{"x", "", []string{"https://example.okta.com@evil.test"}, ""},
+		{"x", "", []string{"https://example.okta.com:443@evil.test"}, ""},
 		{"x", "", []string{`https://evil.test\.okta.com`}, ""},
 		{"x", "", []string{"https://evil.test/example.okta.com"}, ""},
 		{"x", "", []string{"https://evil.test?x.okta.com", "https://evil.test#x.okta.com"}, ""},
@@ -306,6 +308,34 @@ func TestBucket(t *testing.T) {
 	}
 	if b, ok := Find("okta").Forecast.Bucket("GET", "/elsewhere"); ok {
 		t.Errorf("Bucket(GET /elsewhere) = %+v, want none", b)
+	}
+}
+
+func TestBucketPrecedence(t *testing.T) {
+	f := Forecast{Buckets: []Bucket{
+		{Path: "/**", PerMinute: 1},
+		{Path: "/a/**", PerMinute: 2},
+		{Path: "/a/**", Methods: []string{"GET"}, PerMinute: 3},
+		{Path: "/a", PerMinute: 4},
+		{Path: "/a/{x}/b", PerMinute: 5},
+		{Path: "/a/{x}/b", Methods: []string{"PUT"}, PerMinute: 6},
+	}}
+	for _, tt := range []struct {
+		method, path string
+		want         int
+	}{
+		{"GET", "/b", 1},
+		{"PUT", "/a/{y}", 2},
+		{"GET", "/a/{y}", 3},
+		{"GET", "/a", 4}, // its own path says more than its method
+		{"GET", "/a/{y}/b", 5},
+		{"PUT", "/a/{y}/b", 6},
+		{"GET", "/a/y/b", 3},
+		{"GET", "/ab", 1},
+	} {
+		if got, ok := f.Bucket(tt.method, tt.path); !ok || got.PerMinute != tt.want {
+			t.Errorf("Bucket(%s %s) allows %d a minute, want %d", tt.method, tt.path, got.PerMinute, tt.want)
+		}
 	}
 }
 

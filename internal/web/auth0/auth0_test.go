@@ -603,3 +603,27 @@ func TestOnePerson(t *testing.T) {
 		t.Errorf("People = %s, want groups and no secrets", text)
 	}
 }
+
+// FuzzPayload makes sure that no body crashes the check, and that what is
+// wrong with one is the caller's fault.
+func FuzzPayload(f *testing.F) {
+	for _, seed := range []string{newUser("a@b.co"), `{"connection":"sms","phone_number":"+49"}`, `{"connection":null}`, `[]`, `{`, `{"connection":"x","email":1e400}`} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, body string) {
+		profile, err := auth0.CheckPayload(httptest.NewRequest("POST", "/", strings.NewReader(body)))
+		if err != nil {
+			if status := auth0.Translate(err); status < 400 || status > 499 {
+				t.Errorf("%q is answered with %d: %v", body, status, err)
+			}
+			return
+		}
+		for name, v := range profile {
+			switch v.(type) {
+			case string, bool:
+			default:
+				t.Errorf("%q: %s = %v, want text or boolean", body, name, v)
+			}
+		}
+	})
+}

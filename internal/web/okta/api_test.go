@@ -688,3 +688,18 @@ func TestMount(t *testing.T) {
 		t.Errorf("answer = %d %s, want %s", w.Code, w.Body, want)
 	}
 }
+
+// FuzzIfMatch makes sure that no header crashes, and that only tags that are
+// written in full match.
+func FuzzIfMatch(f *testing.F) {
+	const tag = `W/"abc"`
+	for _, seed := range []string{tag, `"abc"`, `"x", W/"abc"`, `*`, ``, `W/`, `"`, `""`, `,`, `W/"a"bc"`} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, header string) {
+		ok, err := okta.Matches(header, tag)
+		if ok && err == nil && strings.TrimSpace(header) != "*" && !strings.Contains(header, `"abc"`) {
+			t.Errorf("%q matches %s", header, tag)
+		}
+	})
+}

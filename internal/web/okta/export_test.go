@@ -16,3 +16,6 @@ func Catalogue() map[string]Row {
 	}
 	return out
 }
+
+// Matches is the check of an If-Match header.
+var Matches = matches

@@ -1,0 +1,15 @@
+package auth0
+
+import "net/http"
+
+// CheckPayload reads and checks the body of POST /api/v2/users.
+func CheckPayload(r *http.Request) (map[string]any, error) {
+	p, err := readPayload(r, createProperties, "connection")
+	if err == nil {
+		err = p.checkIdentifiers()
+	}
+	return p.profile(), err
+}
+
+// Translate returns the status that an error is answered with.
+func Translate(err error) int { return translate(err).status }

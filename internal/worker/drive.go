@@ -1,0 +1,263 @@
+package worker
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/lanyard-id/lanyard/internal/engine"
+	"github.com/lanyard-id/lanyard/internal/fault"
+	"github.com/lanyard-id/lanyard/internal/plan"
+	"github.com/lanyard-id/lanyard/internal/run"
+)
+
+// active is a run that is in memory. One goroutine at a time works on it.
+type active struct {
+	id       string
+	caller   Caller
+	workflow *plan.Workflow
+	machine  *engine.Machine
+	state    engine.State
+	seq      int
+	turn     engine.Turn
+	intended bool      // the outstanding call is on disk and may leave
+	due      time.Time // of the outstanding timer
+	mask     *mask
+	wiped    bool // a secret of its journal is gone
+	summary  run.Run
+	slot     bool // it has a place among the runs that move
+	signals  chan signal
+	ended    chan struct{} // closed when the goroutine has left
+	changed  chan struct{} // closed and replaced after every record
+}
+
+type signal struct {
+	event engine.Event
+	done  chan error
+}
+
+func (w *Worker) activate(spec run.Spec, c *compiled, caller Caller) *active {
+	workflow := c.plan.Workflows[c.plan.Main]
+	return &active{
+		id: spec.ID, caller: caller, workflow: workflow, machine: c.machine,
+		mask: newMask(w.Key, &w.names, workflow), signals: make(chan signal),
+		ended: make(chan struct{}), changed: make(chan struct{}),
+	}
+}
+
+// apply folds one event into a run and writes the record. The state changes
+// only when the record is on disk.
+func (w *Worker) apply(ctx context.Context, a *active, e engine.Event, create *run.Run) error {
+	state, turn, err := a.machine.Apply(a.state, e)
+	if err != nil {
+		return err
+	}
+	entry := Entry{Create: create, Record: run.Record{Run: a.id, Seq: a.seq + 1, At: e.At}}
+	intended, err := w.record(a, &entry.Record, e, turn)
+	if err != nil {
+		return err
+	}
+	summary := a.summary
+	if state.Status != a.summary.Status || turn.Command.Kind == engine.FinishCommand {
+		if summary, err = a.summarise(state, e.At); err != nil {
+			return err
+		}
+		entry.Update, entry.Wipe = &summary, state.Status.Final()
+	}
+	if err := w.writer.append(ctx, entry); err != nil {
+		return err
+	}
+	a.state, a.turn, a.summary, a.intended = state, turn, summary, intended
+	if timer := turn.Command.Timer; timer != nil {
+		a.due = e.At.Add(timer.After)
+	}
+	w.mu.Lock() // Await reads these two
+	defer w.mu.Unlock()
+	a.seq++
+	close(a.changed)
+	a.changed = make(chan struct{})
+	return nil
+}
+
+// record fills in what one turn leaves in the journal, masked, and reports
+// whether that includes the intent of a call.
+func (w *Worker) record(a *active, r *run.Record, e engine.Event, turn engine.Turn) (intended bool, err error) {
+	a.mask.refresh(a.caller.Secrets())
+	if r.Event, r.Sealed, err = a.mask.event(e, sealAAD(r.Run, r.Seq)); err != nil {
+		return false, err
+	}
+	if r.Trace, err = a.masked(turn.Notes); err != nil {
+		return false, err
+	}
+	call := turn.Command.Call
+	if call == nil || w.base.Err() != nil {
+		return false, nil // a call that will not leave any more has no intent: it is not in doubt after the stop
+	}
+	r.Intents, err = a.masked([]Intent{intent(call, a.mask.redactor)})
+	return true, err
+}
+
+func (a *active) masked(v any) (json.RawMessage, error) {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return nil, fault.Wrap(fault.Internal, err, "a trace cannot be recorded")
+	}
+	if string(raw) == "null" {
+		return nil, nil
+	}
+	return a.mask.bytes(raw)
+}
+
+// summarise brings the summary up to a new status.
+func (a *active) summarise(s engine.State, at time.Time) (run.Run, error) {
+	out := a.summary
+	out.Status, out.Reason, out.Ended, out.Outputs = s.Status, a.mask.redactor.Text(s.Reason), time.Time{}, nil
+	if s.Status.Final() {
+		out.Ended = at
+	}
+	if s.Outputs == nil {
+		return out, nil
+	}
+	outputs, err := a.masked(s.Outputs)
+	out.Outputs = outputs
+	return out, err
+}
+
+// drive moves a run until it ends, waits for a person, or the worker stops.
+func (w *Worker) drive(ctx context.Context, a *active) {
+	defer w.leave(a)
+	if !w.acquire(ctx, a) {
+		return
+	}
+	for {
+		event := w.perform(ctx, a)
+		if event == nil {
+			return
+		}
+		// What has happened is recorded even when the worker stops.
+		if err := w.apply(context.WithoutCancel(ctx), a, *event, nil); err != nil {
+			w.Log.Error("a run stopped moving", "run", a.id, "error", err)
+			return
+		}
+	}
+}
+
+// acquire takes a place among the runs that move. It reports false when the
+// worker stops first, or the run is cancelled.
+func (w *Worker) acquire(ctx context.Context, a *active) bool {
+	for {
+		select {
+		case w.slots <- struct{}{}:
+			a.slot = true
+			return true
+		case <-ctx.Done():
+			return false
+		case s := <-a.signals:
+			if w.cancel(ctx, a, s) {
+				return false
+			}
+		}
+	}
+}
+
+// cancel takes a signal to a moving run, which can only be a cancellation, and
+// reports whether the run is over here.
+func (w *Worker) cancel(ctx context.Context, a *active, s signal) bool {
+	if s.event.Kind != engine.Cancelled {
+		s.done <- fault.New(fault.Conflict, "run %s is moving: nothing waits for that decision", a.id)
+		return false
+	}
+	err := w.apply(context.WithoutCancel(ctx), a, s.event, nil)
+	if err != nil {
+		w.Log.Error("a run stopped moving", "run", a.id, "error", err)
+	}
+	s.done <- err
+	return true
+}
+
+func (w *Worker) release(a *active) {
+	if a.slot {
+		a.slot = false
+		<-w.slots
+	}
+}
+
+func (w *Worker) leave(a *active) {
+	w.release(a)
+	w.mu.Lock()
+	delete(w.active, a.id)
+	w.mu.Unlock()
+	close(a.ended)
+}
+
+// perform carries out the outstanding command and returns the event it leads
+// to, nil when there is nothing more to do for the run here and now.
+func (w *Worker) perform(ctx context.Context, a *active) *engine.Event {
+	switch c := a.turn.Command; {
+	case c.Kind == engine.CallCommand && a.intended:
+		return w.call(ctx, a, c.Call)
+	case c.Kind == engine.TimerCommand:
+		return w.wait(ctx, a, c.Timer)
+	}
+	return nil
+}
+
+// call makes one exchange. A cancellation interrupts it; what came of it until
+// then is kept with the cancellation.
+func (w *Worker) call(ctx context.Context, a *active, call *engine.Call) *engine.Event {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	answers := make(chan *engine.Answer, 1)
+	go func() { answers <- a.caller.Call(ctx, call) }()
+	for {
+		select {
+		case answer := <-answers:
+			return w.answered(ctx, call, answer)
+		case s := <-a.signals:
+			if s.event.Kind == engine.Cancelled {
+				stop()
+				s.event.ID, s.event.Answer = call.ID, <-answers
+			}
+			if w.cancel(ctx, a, s) {
+				return nil
+			}
+		}
+	}
+}
+
+// answered is the event of an answer. What fails because the worker stops has
+// not failed: it was interrupted, and nothing is in doubt if it had not left.
+func (w *Worker) answered(ctx context.Context, call *engine.Call, answer *engine.Answer) *engine.Event {
+	e := &engine.Event{At: w.Now(), ID: call.ID}
+	switch {
+	case answer.Failure == nil || ctx.Err() == nil:
+		e.Kind, e.Answer = engine.Answered, answer
+	case answer.Failure.Sent:
+		return nil // the journal has the intent and no answer
+	default:
+		e.Kind, e.Unsent, e.Reason = engine.Interrupted, true, "the process stopped before the call left"
+	}
+	return e
+}
+
+// wait waits for a timer without holding a place among the moving runs.
+func (w *Worker) wait(ctx context.Context, a *active, timer *engine.Timer) *engine.Event {
+	w.release(a)
+	clock := time.NewTimer(a.due.Sub(w.Now()))
+	defer clock.Stop()
+	for {
+		select {
+		case <-clock.C:
+			if !w.acquire(ctx, a) {
+				return nil
+			}
+			return &engine.Event{Kind: engine.Fired, At: w.Now(), ID: timer.ID}
+		case <-ctx.Done():
+			return nil
+		case s := <-a.signals:
+			if w.cancel(ctx, a, s) {
+				return nil
+			}
+		}
+	}
+}

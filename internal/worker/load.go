@@ -1,0 +1,147 @@
+package worker
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"maps"
+
+	"github.com/lanyard-id/lanyard/internal/engine"
+	"github.com/lanyard-id/lanyard/internal/fault"
+	"github.com/lanyard-id/lanyard/internal/run"
+	"github.com/lanyard-id/lanyard/internal/secret"
+)
+
+// resume goes on with a loaded run that was moving. A call whose intent is in
+// the journal may have left; one without has not.
+func (w *Worker) resume(ctx context.Context, a *active) error {
+	if err := a.complete(a.state); err != nil {
+		return err
+	}
+	if call := a.turn.Command.Call; call != nil {
+		e := engine.Event{Kind: engine.Interrupted, At: w.Now(), ID: call.ID, Unsent: !a.intended}
+		if a.intended {
+			e.Reason = "the process stopped before the answer was recorded"
+		}
+		if err := w.apply(ctx, a, e, nil); err != nil {
+			return err
+		}
+	}
+	return w.begin(a)
+}
+
+// load folds a run's records. again are secret inputs that a person gives once
+// more, because they were wiped when the run ended.
+func (w *Worker) load(ctx context.Context, id string, again map[string]any) (*active, error) {
+	summary, err := w.Store.Run(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	c, err := w.compiledPlan(ctx, summary.Plan)
+	if err != nil {
+		return nil, err
+	}
+	records, err := w.Store.Records(ctx, id, 0)
+	if err != nil {
+		return nil, err
+	}
+	caller, err := w.Executor.Bind(ctx, c.plan, summary.Bindings)
+	if err != nil {
+		return nil, err
+	}
+	a := w.activate(summary.Spec, c, caller)
+	a.summary = summary
+	events, err := w.events(a, records, again)
+	if err != nil {
+		return nil, err
+	}
+	for i, e := range events {
+		if err := a.fold(&records[i], e); err != nil {
+			return nil, err
+		}
+	}
+	return a, nil
+}
+
+// events reads the records' events as they were before masking and puts the
+// inputs that were given again, now or at an earlier decision, into the first.
+func (w *Worker) events(a *active, records []run.Record, again map[string]any) ([]engine.Event, error) {
+	events := make([]engine.Event, len(records))
+	given := map[string]any{}
+	for i, r := range records {
+		e, err := open(w.Key, r)
+		if err != nil {
+			return nil, err
+		}
+		events[i] = e
+		a.wiped = a.wiped || len(r.Sealed) == 0 && masked(r.Event)
+		if e.Kind != engine.Started {
+			maps.Copy(given, e.Inputs)
+		}
+	}
+	maps.Copy(given, again)
+	if len(given) == 0 || len(events) == 0 {
+		return events, nil
+	}
+	inputs, err := a.restore(events[0].Inputs, given)
+	events[0].Inputs = inputs
+	return events, err
+}
+
+// restore returns a run's inputs with those that were wiped as given again. The
+// others cannot be changed: what was done so far was done with them.
+func (a *active) restore(inputs, given map[string]any) (map[string]any, error) {
+	out := maps.Clone(inputs)
+	for name, v := range given {
+		old, ok := inputs[name]
+		if raw, err := json.Marshal(old); !ok || err != nil || !masked(raw) {
+			return nil, fault.New(fault.Conflict, "the input %s of run %s cannot be changed", name, a.id).
+				Fix("give only its secret inputs again, which were wiped when it ended, or start a new run")
+		}
+		out[name] = v
+	}
+	return a.workflow.Prepare(out)
+}
+
+// fold takes in one record.
+func (a *active) fold(r *run.Record, e engine.Event) error {
+	if e.Kind == engine.Started {
+		a.mask.learn(e.Inputs)
+	}
+	state, turn, err := a.machine.Apply(a.state, e)
+	if err != nil {
+		if a.wiped { // a mask decides otherwise than the value did
+			return lost(a.id)
+		}
+		return fault.Wrap(fault.Internal, err, "the journal of run %s does not fold: record %d", a.id, r.Seq)
+	}
+	a.state, a.turn, a.seq, a.intended = state, turn, r.Seq, len(r.Intents) > 0
+	if timer := turn.Command.Timer; timer != nil {
+		a.due = e.At.Add(timer.After)
+	}
+	a.mask.discover(e)
+	return nil
+}
+
+// complete refuses to go on from a state that holds a mask where a value was
+// wiped: it would be sent in place of the value.
+func (a *active) complete(s engine.State) error {
+	if !a.wiped {
+		return nil
+	}
+	raw, err := json.Marshal(s)
+	if err != nil {
+		return fault.Wrap(fault.Internal, err, "the state of run %s cannot be checked", a.id)
+	}
+	if masked(raw) {
+		return lost(a.id)
+	}
+	return nil
+}
+
+func masked(raw []byte) bool { return bytes.Contains(raw, []byte(secret.Mask)) }
+
+func lost(id string) error {
+	return fault.New(fault.Conflict, "the secrets of run %s were wiped when it ended", id).
+		Fix("give its secret inputs again with --input, or start a new run")
+}
