@@ -130,7 +130,7 @@ func measureJournalled(ctx context.Context, o *options) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	session, err := p.parts.Open(ctx, p.settings, run.Bindings{})
+	session, err := p.parts.Open(ctx, p.settings, cli.ReadWrite)
 	if err != nil {
 		return nil, err
 	}
@@ -215,7 +215,7 @@ func recorded(ctx context.Context, o *options) (*recording, error) {
 	if err != nil {
 		return nil, err
 	}
-	session, err := p.parts.Open(ctx, p.settings, run.Bindings{})
+	session, err := p.parts.Open(ctx, p.settings, cli.ReadWrite)
 	if err != nil {
 		return nil, err
 	}

@@ -66,6 +66,20 @@ func (a *App) openFolder(ctx context.Context, data, command string, cfg *config.
 	return f, nil
 }
 
+// openToRead opens a data folder that another process holds, to look at it:
+// nothing moves in it, and nothing can be started.
+func (a *App) openToRead(ctx context.Context, data string, cfg *config.Config) (*Folder, error) {
+	f := &Folder{data: data, config: cfg, env: a.Env, log: a.Log, stopped: make(chan struct{})}
+	close(f.stopped)
+	var err error
+	if f.db, err = sqlite.Open(ctx, databasePath(data, cfg.Store)); err != nil {
+		return nil, err
+	}
+	f.worker = &worker.Worker{Store: f.db.Journal(), Log: a.Log, Now: time.Now}
+	f.stop = func() {}
+	return f, nil
+}
+
 // open opens what is in the folder and starts the worker.
 func (f *Folder) open(ctx context.Context) error {
 	var err error
@@ -110,7 +124,9 @@ func (f *Folder) Close() error {
 	f.closing.Do(func() {
 		f.stop()
 		<-f.stopped
-		f.executor.close()
+		if f.executor != nil {
+			f.executor.close()
+		}
 		err = f.release()
 	})
 	return err
@@ -121,7 +137,9 @@ func (f *Folder) release() error {
 	if f.db != nil {
 		errs = append(errs, f.db.Close())
 	}
-	errs = append(errs, f.lock.Unlock())
+	if f.lock != nil {
+		errs = append(errs, f.lock.Unlock())
+	}
 	return errors.Join(errs...)
 }
 

@@ -15,7 +15,6 @@ import (
 	"github.com/lanyard-id/lanyard/internal/egress"
 	"github.com/lanyard-id/lanyard/internal/fault"
 	"github.com/lanyard-id/lanyard/internal/plan"
-	"github.com/lanyard-id/lanyard/internal/run"
 	"github.com/lanyard-id/lanyard/internal/sources"
 	"github.com/lanyard-id/lanyard/internal/web/api"
 )
@@ -160,7 +159,7 @@ func (a *App) findOperation(ctx context.Context, req cli.PlanRequest, doc *arazz
 }
 
 // open opens the data folder, or reaches the process that serves it.
-func (a *App) open(ctx context.Context, s cli.Settings, _ run.Bindings) (cli.Session, error) {
+func (a *App) open(ctx context.Context, s cli.Settings, access cli.Access) (cli.Session, error) {
 	c, err := a.configuration(s)
 	if err != nil {
 		return nil, err
@@ -169,6 +168,9 @@ func (a *App) open(ctx context.Context, s cli.Settings, _ run.Bindings) (cli.Ses
 	if fault.Is(err, fault.Locked) {
 		if e, ok := readEndpoint(s.Data); ok {
 			return remote{&api.Client{Base: e.URL, Token: e.Token, HTTP: &http.Client{}}}, nil
+		}
+		if access == cli.ReadOnly {
+			return a.openToRead(ctx, s.Data, c)
 		}
 	}
 	if err != nil {

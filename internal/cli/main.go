@@ -12,7 +12,6 @@ import (
 
 	"github.com/lanyard-id/lanyard/internal/arazzo"
 	"github.com/lanyard-id/lanyard/internal/plan"
-	"github.com/lanyard-id/lanyard/internal/run"
 )
 
 // Product is what package app hands to the command line: the wired product, as
@@ -27,7 +26,7 @@ type Product struct {
 	Bind func(ctx context.Context, req PlanRequest) (func(*plan.Operation) Binding, error)
 
 	// Open opens a data folder, or reaches the lanyard serve that holds it.
-	Open func(ctx context.Context, s Settings, b run.Bindings) (Session, error)
+	Open func(ctx context.Context, s Settings, access Access) (Session, error)
 
 	// FindOperation returns a function that names the sources of a document
 	// which have an operation.

@@ -79,11 +79,11 @@ func (o *runOptions) run(ctx context.Context, file string) error {
 	if _, err := built.Plan.Workflows[built.Plan.Main].Prepare(inputs); err != nil {
 		return err
 	}
-	session, err := o.shell.open(ctx, req.Settings, req.Bindings)
+	session, err := o.shell.open(ctx, req.Settings, ReadWrite)
 	if err != nil {
 		return err
 	}
-	defer session.Close()
+	defer closeSession(o.shell, session)
 	id := o.id
 	if id == "" {
 		id = newRunID(time.Now())
@@ -96,11 +96,19 @@ func (o *runOptions) run(ctx context.Context, file string) error {
 }
 
 // open opens the data folder.
-func (sh *shell) open(ctx context.Context, s Settings, b run.Bindings) (Session, error) {
+func (sh *shell) open(ctx context.Context, s Settings, access Access) (Session, error) {
 	if sh.product.Open == nil {
 		return nil, missingPart("runs")
 	}
-	return sh.product.Open(ctx, s, b)
+	return sh.product.Open(ctx, s, access)
+}
+
+// closeSession lets the data folder go. What could not be let go is logged: the
+// command has its result by then.
+func closeSession(sh *shell, s Session) {
+	if err := s.Close(); err != nil {
+		sh.log.Error("the data folder was not closed cleanly", "error", err)
+	}
 }
 
 // newRunID makes an id that sorts by time: seconds and chance, in base 32.

@@ -83,11 +83,11 @@ func (o *runsListOptions) run(cmd *cobra.Command) error {
 			return fault.New(fault.Usage, "there is no status %q", s).At("--status").Fix("use running, held, succeeded, failed or cancelled")
 		}
 	}
-	session, err := o.shell.open(cmd.Context(), o.shell.settings(cmd), run.Bindings{})
+	session, err := o.shell.open(cmd.Context(), o.shell.settings(cmd), ReadOnly)
 	if err != nil {
 		return err
 	}
-	defer session.Close()
+	defer closeSession(o.shell, session)
 	runs, err := session.Runs(cmd.Context(), filter)
 	if err != nil {
 		return err
@@ -153,11 +153,11 @@ the values it saw, the action that was chosen and why, attempts and waits.`,
 
 func (o *runsShowOptions) run(cmd *cobra.Command, id string) error {
 	ctx := cmd.Context()
-	session, err := o.shell.open(ctx, o.shell.settings(cmd), run.Bindings{})
+	session, err := o.shell.open(ctx, o.shell.settings(cmd), ReadOnly)
 	if err != nil {
 		return err
 	}
-	defer session.Close()
+	defer closeSession(o.shell, session)
 	summary, err := session.Run(ctx, id)
 	if err != nil {
 		return err
@@ -211,11 +211,11 @@ No completed call is repeated. Without a RUN, every interrupted run goes on.`,
 
 func (o *runsResumeOptions) run(cmd *cobra.Command, ids []string) error {
 	ctx := cmd.Context()
-	session, err := o.shell.open(ctx, o.shell.settings(cmd), run.Bindings{})
+	session, err := o.shell.open(ctx, o.shell.settings(cmd), ReadWrite)
 	if err != nil {
 		return err
 	}
-	defer session.Close()
+	defer closeSession(o.shell, session)
 	if o.all || len(ids) == 0 {
 		runs, err := session.Runs(ctx, worker.Filter{Statuses: []run.Status{run.Running}})
 		if err != nil {
@@ -324,11 +324,11 @@ func (o *decisionOptions) run(cmd *cobra.Command, id string) error {
 	if err != nil {
 		return err
 	}
-	session, err := o.shell.open(ctx, o.shell.settings(cmd), run.Bindings{})
+	session, err := o.shell.open(ctx, o.shell.settings(cmd), ReadWrite)
 	if err != nil {
 		return err
 	}
-	defer session.Close()
+	defer closeSession(o.shell, session)
 	last, err := lastRecord(ctx, session, id)
 	if err != nil {
 		return err

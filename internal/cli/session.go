@@ -26,6 +26,15 @@ type PlanRequest struct {
 	Bindings run.Bindings
 }
 
+// Access says what a session is opened for.
+type Access bool
+
+// The kinds of access.
+const (
+	ReadOnly  Access = false // look at runs and people, even while another process holds the folder
+	ReadWrite Access = true
+)
+
 // Session is an open data folder: in this process, or in the lanyard serve that
 // holds it.
 type Session interface {

@@ -337,6 +337,33 @@ func TestCredentialStaysHome(t *testing.T) {
 	}
 }
 
+// TestDefaultServerGetsNoCredential: what the document supplies is a secret of
+// the operator's, too.
+func TestDefaultServerGetsNoCredential(t *testing.T) {
+	reached := 0
+	b := newBench(t, nil, map[string]http.Handler{otherURL: http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached++ })})
+	op := &openapi.Operation{Method: "GET", Path: "/x", Servers: []openapi.Server{{URL: otherURL}}}
+	src := connector.Source{Name: "x", Operations: []*openapi.Operation{op}}
+	for _, req := range []openapi.Request{
+		{Method: "GET", Path: "/x", Header: map[string][]string{"authorization": {"Bearer theirs"}}},
+		{Method: "GET", Path: "/x", Query: "a=1&api%5Fkey=theirs"},
+	} {
+		c := connector.Call{Operation: op, Request: &req}
+		if x := b.do(b.bindSource(src), c); !fault.Is(x.Err, fault.Refused) || x.Sent || !strings.Contains(fault.Public(x.Err), "--server x=URL") {
+			t.Errorf("Do = %+v, want Refused, never sent", x)
+		}
+		if x := b.do(b.bindSource(src, run.Bindings{Servers: map[string]string{"x": otherURL}}), c); x.Err != nil {
+			t.Errorf("to a bound server: %v", x.Err)
+		}
+	}
+	if x := b.do(b.bindSource(src), connector.Call{Operation: op, Request: &openapi.Request{Method: "GET", Path: "/x", Query: "page=1"}}); x.Err != nil {
+		t.Errorf("without a credential: %v", x.Err)
+	}
+	if reached != 3 {
+		t.Errorf("the server was reached %d times, want 3", reached)
+	}
+}
+
 // tokenServer issues tokens t1, t2 ... and remembers the requests for them.
 type tokenServer struct {
 	mu      sync.Mutex
@@ -416,6 +443,21 @@ func TestClientCredentialsOptions(t *testing.T) {
 	}
 	if f := tokens.forms[0]; f.Get("scope") != "a b" || f.Get("audience") != "aud" || f.Has("client_secret") {
 		t.Errorf("the form is %v", f)
+	}
+}
+
+// TestTokenEndpointOfTheDescription is resolved against the bound server.
+func TestTokenEndpointOfTheDescription(t *testing.T) {
+	tokens := &tokenServer{expires: 60}
+	mux := http.NewServeMux()
+	mux.Handle("POST /oauth/token/", tokens)
+	auth := clientCredentials
+	b := newBench(t, map[string]config.Connection{"x": {Server: otherURL + "/v1", Auth: auth}}, map[string]http.Handler{otherURL: mux})
+	conn := b.bindSource(connector.Source{Name: "x", Schemes: map[string]openapi.Scheme{
+		"a": {Type: "apiKey", In: "header", Param: "X"}, "o": {Type: "oauth2", TokenURL: "/oauth/token/"},
+	}})
+	if x := b.do(conn, call("GET", "/y")); x.Err != nil || tokens.requests() != 1 {
+		t.Errorf("Do = %+v, %d token requests, want 1", x, tokens.requests())
 	}
 }
 

@@ -116,6 +116,12 @@ func (s *sending) prepare(ctx context.Context) error {
 	if s.header.Get("Accept") == "" {
 		s.header.Set("Accept", "application/json, */*;q=0.9")
 	}
+	if s.conn.BoundBy == ByDescription {
+		if name, ok := credentialIn(s.header, s.query); ok {
+			return fault.New(fault.Refused, "%s is not sent to %s: only its description names that server", name, s.conn.host()).
+				Fix("bind the server: connections.%s.server in lanyard.yaml, or --server %s=URL", s.conn.Source, s.conn.Source)
+		}
+	}
 	s.place, s.inject = s.conn.place(s.call.Operation)
 	s.inject = s.inject && !given(s.place, s.header, s.query)
 	if s.inject {
@@ -125,6 +131,23 @@ func (s *sending) prepare(ctx context.Context) error {
 	}
 	s.exchange.Request = s.shown()
 	return nil
+}
+
+// credentialIn finds a header or query parameter that carries a credential by
+// its name.
+func credentialIn(header http.Header, query string) (name string, ok bool) {
+	for name := range header {
+		if secret.SecretName(name) {
+			return "the header " + name, true
+		}
+	}
+	for pair := range strings.SplitSeq(query, "&") {
+		escaped, _, _ := strings.Cut(pair, "=")
+		if name, err := url.QueryUnescape(escaped); err == nil && secret.SecretName(name) {
+			return "the parameter " + name, true
+		}
+	}
+	return "", false
 }
 
 // checkPath refuses values that would make the path mean something else. With

@@ -155,13 +155,11 @@ func (t *turn) answered(w waiting, a *Answer) {
 func (t *turn) assess(f *frame, step *plan.Step, w waiting, a *Answer) (o outcome) {
 	data := t.scope(f, sent(step.Operation, w, a), response(a))
 	o = outcome{status: a.Status, data: data, header: a.Header}
-	if a.Denied != "" {
-		defer func() {
-			if !o.ok {
-				o.message += "; " + a.Denied
-			}
-		}()
-	}
+	defer func() {
+		if !o.ok {
+			o.message += explanation(a, data.Response.Body)
+		}
+	}()
 	if len(step.Criteria) == 0 {
 		o.ok = a.Status/100 == 2 || t.m.plan.Profile.SuccessWithoutCriteria == "any" // A1
 		if !o.ok {
@@ -174,6 +172,41 @@ func (t *turn) assess(f *frame, step *plan.Step, w waiting, a *Answer) (o outcom
 		o.message = failedCriteria(o.criteria) + declaredHint(step.Operation, a.Status)
 	}
 	return o
+}
+
+// explanation adds what the other side, or the connector, has to say about a
+// refusal.
+func explanation(a *Answer, body any) string {
+	var text string
+	if words := spoken(body); words != "" && a.Status/100 != 2 {
+		text = fmt.Sprintf("; the answer says %q", shorten(words))
+	}
+	if a.Denied != "" {
+		text += "; " + a.Denied
+	}
+	return text
+}
+
+// spokenFields are where providers put the words of an error: Okta, Auth0, OAuth
+// (RFC 6749 5.2), SCIM (RFC 7644 3.12), problem details (RFC 9457).
+var spokenFields = []string{"errorSummary", "message", "error_description", "detail", "title", "error"}
+
+func spoken(body any) string {
+	object, _ := body.(map[string]any)
+	for _, name := range spokenFields {
+		words, ok := object[name].(string)
+		if !ok || words == "" {
+			continue
+		}
+		causes, _ := object["errorCauses"].([]any)
+		if len(causes) > 0 {
+			if cause := spoken(causes[0]); cause != "" {
+				words += ": " + cause
+			}
+		}
+		return words
+	}
+	return ""
 }
 
 // declaredHint helps when a criterion contradicts the API's description.

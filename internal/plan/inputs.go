@@ -78,11 +78,14 @@ func compileInputs(raw any) (inputs, error) {
 // any number of times, from visiting anything twice.
 type seen map[[2]uintptr]bool
 
-// before reports whether a schema, or a schema for an object, was visited, and
-// marks it.
+// maxSeen bounds a walk: defaults that hold each other would go on for ever.
+const maxSeen = 10_000
+
+// before reports whether a schema, or a schema for an object, needs no visit
+// any more, and marks it as visited.
 func (s seen) before(schema, object map[string]any) bool {
 	key := [2]uintptr{reflect.ValueOf(schema).Pointer(), reflect.ValueOf(object).Pointer()}
-	was := s[key]
+	was := s[key] || len(s) == maxSeen
 	s[key] = true
 	return was
 }

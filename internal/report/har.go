@@ -1,11 +1,15 @@
 package report
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"net/http"
-	"sort"
+	"net/url"
+	"slices"
 	"strings"
 	"time"
+
+	"github.com/lanyard-id/lanyard/internal/engine"
 )
 
 // HAR returns the run's exchanges as an HTTP Archive 1.2, masked like the
@@ -54,22 +58,22 @@ type harRequest struct {
 	Cookies     []harPair `json:"cookies"`
 	Headers     []harPair `json:"headers"`
 	Query       []harPair `json:"queryString"`
-	PostData    *harText  `json:"postData,omitempty"`
+	PostData    *harBody  `json:"postData,omitempty"`
 	HeadersSize int       `json:"headersSize"`
 	BodySize    int       `json:"bodySize"`
 }
 
 type harResponse struct {
-	Status      int       `json:"status"`
-	StatusText  string    `json:"statusText"`
-	HTTPVersion string    `json:"httpVersion"`
-	Cookies     []harPair `json:"cookies"`
-	Headers     []harPair `json:"headers"`
-	Content     harText   `json:"content"`
-	RedirectURL string    `json:"redirectURL"`
-	HeadersSize int       `json:"headersSize"`
-	BodySize    int       `json:"bodySize"`
-	Error       string    `json:"_error,omitempty"`
+	Status      int        `json:"status"`
+	StatusText  string     `json:"statusText"`
+	HTTPVersion string     `json:"httpVersion"`
+	Cookies     []harPair  `json:"cookies"`
+	Headers     []harPair  `json:"headers"`
+	Content     harContent `json:"content"`
+	RedirectURL string     `json:"redirectURL"`
+	HeadersSize int        `json:"headersSize"`
+	BodySize    int        `json:"bodySize"`
+	Error       string     `json:"_error,omitempty"`
 }
 
 type harPair struct {
@@ -77,10 +81,16 @@ type harPair struct {
 	Value string `json:"value"`
 }
 
-type harText struct {
+type harBody struct {
 	MimeType string `json:"mimeType"`
 	Text     string `json:"text"`
+}
+
+type harContent struct {
 	Size     int    `json:"size"`
+	MimeType string `json:"mimeType"`
+	Text     string `json:"text"`
+	Encoding string `json:"encoding,omitempty"`
 }
 
 func entry(s *Step, c *Call) harEntry {
@@ -94,9 +104,9 @@ func entry(s *Step, c *Call) harEntry {
 		Response: harResponse{HTTPVersion: "HTTP/1.1", Cookies: []harPair{}, Headers: []harPair{}, HeadersSize: -1, BodySize: -1},
 	}
 	if c.JSON != nil {
-		e.Request.PostData = &harText{MimeType: "application/json", Text: string(c.JSON), Size: len(c.JSON)}
+		e.Request.PostData = &harBody{MimeType: "application/json", Text: string(c.JSON)}
 	} else if c.Text != "" {
-		e.Request.PostData = &harText{MimeType: "text/plain", Text: c.Text, Size: len(c.Text)}
+		e.Request.PostData = &harBody{MimeType: "text/plain", Text: c.Text}
 	}
 	if c.Answer == nil {
 		e.Response.Error = "no answer was recorded"
@@ -109,14 +119,22 @@ func entry(s *Step, c *Call) harEntry {
 		e.Response.Error = c.Answer.Failure.Message
 		return e
 	}
-	text := string(c.Answer.JSON)
-	if c.Answer.Text != nil {
-		text = *c.Answer.Text
-	}
 	e.Response.Status, e.Response.StatusText = c.Answer.Status, http.StatusText(c.Answer.Status)
 	e.Response.Headers = pairs(c.Answer.Header)
-	e.Response.Content = harText{MimeType: http.Header(c.Answer.Header).Get("Content-Type"), Text: text, Size: len(text)}
+	e.Response.Content = content(c.Answer)
 	return e
+}
+
+func content(a *engine.Answer) harContent {
+	c := harContent{MimeType: http.Header(a.Header).Get("Content-Type"), Text: string(a.JSON)}
+	c.Size = len(c.Text)
+	switch {
+	case a.Text != nil:
+		c.Text, c.Size = *a.Text, len(*a.Text)
+	case len(a.Bytes) > 0:
+		c.Text, c.Size, c.Encoding = base64.StdEncoding.EncodeToString(a.Bytes), len(a.Bytes), "base64"
+	}
+	return c
 }
 
 func pairs(h map[string][]string) []harPair {
@@ -126,7 +144,7 @@ func pairs(h map[string][]string) []harPair {
 			out = append(out, harPair{name, v})
 		}
 	}
-	sort.Slice(out, func(i, j int) bool { return out[i].Name < out[j].Name })
+	slices.SortStableFunc(out, func(a, b harPair) int { return strings.Compare(a.Name, b.Name) })
 	return out
 }
 
@@ -138,7 +156,15 @@ func query(target string) []harPair {
 	}
 	for part := range strings.SplitSeq(q, "&") {
 		name, v, _ := strings.Cut(part, "=")
-		out = append(out, harPair{name, v})
+		out = append(out, harPair{decoded(name), decoded(v)})
 	}
 	return out
+}
+
+// decoded reads a part of a query, which a mask may have left undecodable.
+func decoded(s string) string {
+	if plain, err := url.QueryUnescape(s); err == nil {
+		return plain
+	}
+	return s
 }

@@ -68,4 +68,8 @@ func (r *Report) JUnit() ([]byte, error) {
 	return append([]byte(xml.Header), append(out, '\n')...), nil
 }
 
-func seconds(micros int64) string { return fmt.Sprintf("%d.%06d", micros/1e6, micros%1e6) }
+// seconds writes a duration; a clock that was set back gives none.
+func seconds(micros int64) string {
+	micros = max(micros, 0)
+	return fmt.Sprintf("%d.%06d", micros/1e6, micros%1e6)
+}

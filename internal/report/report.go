@@ -74,7 +74,7 @@ type Call struct {
 func Build(r run.Run, records []run.Record) (*Report, error) {
 	b := &builder{
 		report: &Report{Run: r.ID, Workflow: r.Workflow, Title: r.Title, Status: r.Status, Outputs: r.Outputs, Error: r.Reason, Created: r.Created, Ended: r.Ended, Inputs: r.Inputs, Steps: []*Step{}},
-		calls:  map[int]*Call{}, open: map[string]*Step{},
+		calls:  map[int]*Call{}, open: map[int]*Step{},
 	}
 	if b.report.Outputs == nil {
 		b.report.Outputs = json.RawMessage("{}")
@@ -91,8 +91,8 @@ func Build(r run.Run, records []run.Record) (*Report, error) {
 type builder struct {
 	report *Report
 	calls  map[int]*Call
-	open   map[string]*Step // visits that have not ended, by step
-	order  []string         // of open
+	open   map[int]*Step // visits that have not ended, by their number: a called workflow may have steps of the same name
+	order  []int         // of open
 }
 
 func (b *builder) record(r *run.Record) error {
@@ -118,31 +118,34 @@ func (b *builder) record(r *run.Record) error {
 	for _, i := range intents {
 		call := &Call{Intent: i, Sent: r.At}
 		b.calls[i.ID] = call
-		step := b.visit(i.Step, r.At)
+		step := b.visit(i.Visit, i.Workflow, i.Step, r.At)
 		step.Calls = append(step.Calls, call)
 		step.Attempts = max(step.Attempts, i.Attempt)
 	}
 	return nil
 }
 
-// visit returns the visit of a step that is going on.
-func (b *builder) visit(id string, at time.Time) *Step {
-	if s, ok := b.open[id]; ok {
+// visit returns a visit that is going on.
+func (b *builder) visit(number int, workflow, step string, at time.Time) *Step {
+	if s, ok := b.open[number]; ok {
 		return s
 	}
-	s := &Step{StepID: id, Status: string(run.Running), began: at}
-	b.open[id] = s
-	b.order = append(b.order, id)
+	s := &Step{StepID: step, Status: string(run.Running), began: at}
+	if workflow != b.report.Workflow {
+		s.Workflow = workflow
+	}
+	b.open[number] = s
+	b.order = append(b.order, number)
 	return s
 }
 
 func (b *builder) note(n engine.Note, at time.Time) {
 	switch n.Kind {
 	case engine.NoteAttempt:
-		s := b.visit(n.Step, at)
+		s := b.visit(n.Visit, n.Workflow, n.Step, at)
 		s.Tries = append(s.Tries, &Try{Note: n, At: at})
 	case engine.NoteDoubt:
-		s := b.visit(n.Step, at)
+		s := b.visit(n.Visit, n.Workflow, n.Step, at)
 		s.Doubts = append(s.Doubts, n.Message)
 	case engine.NoteWarning:
 		b.report.Warnings = append(b.report.Warnings, warning(n))
@@ -165,30 +168,27 @@ func warning(n engine.Note) string {
 
 // ended closes a visit, unless the run holds in it.
 func (b *builder) ended(n engine.Note, at time.Time) {
-	s := b.visit(n.Step, at)
+	s := b.visit(n.Visit, n.Workflow, n.Step, at)
 	s.Status, s.StatusCode, s.Message, s.Action, s.Outputs, s.Unset = n.Status, n.StatusCode, n.Message, n.Action, n.Outputs, n.Unset
 	s.Attempts, s.Depth = max(s.Attempts, n.Attempt), n.Depth
-	if n.Workflow != b.report.Workflow {
-		s.Workflow = n.Workflow
-	}
 	s.Tries = append(s.Tries, &Try{Note: n, At: at})
 	s.Micros = at.Sub(s.began).Microseconds()
 	if n.Action != nil && n.Action.Type == "hold" {
 		s.Status = "in doubt"
 		return
 	}
-	delete(b.open, n.Step)
+	delete(b.open, n.Visit)
 	b.report.Steps = append(b.report.Steps, s)
 }
 
 // close adds the visits that have not ended.
 func (b *builder) close() {
-	for _, id := range b.order {
-		s, ok := b.open[id]
+	for _, number := range b.order {
+		s, ok := b.open[number]
 		if !ok {
 			continue
 		}
-		delete(b.open, id)
+		delete(b.open, number)
 		for _, c := range s.Calls {
 			if c.Answer == nil {
 				c.InDoubt = c.Writes
