@@ -116,7 +116,7 @@ func (s *server) run(ctx context.Context) error {
 	failed := make(chan error, len(handlers))
 	var serving sync.WaitGroup
 	for _, h := range handlers {
-		listener, err := net.Listen("tcp", net.JoinHostPort(s.req.Listen, strconv.Itoa(h.port)))
+		listener, err := new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort(s.req.Listen, strconv.Itoa(h.port)))
 		if err != nil {
 			s.shutdown(ctx)
 			serving.Wait()

@@ -528,6 +528,70 @@ func TestRenewedOnceAfter401(t *testing.T) {
 	}
 }
 
+// TestLateRefusal: a call that was refused with the old token does not end the
+// new one.
+func TestLateRefusal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tokens := &tokenServer{expires: 3600}
+		var calls atomic.Int32
+		b, conn := auth0(t, tokens, clientCredentials, func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("Authorization") == "Bearer access-token-1" {
+				time.Sleep(time.Duration(calls.Add(1)) * time.Second)
+				w.WriteHeader(401)
+			}
+		})
+		var wg sync.WaitGroup
+		for range 3 {
+			wg.Go(func() {
+				if x := b.do(conn, call("POST", "/users")); x.Response.Status != 200 {
+					t.Errorf("Do = %+v", x)
+				}
+			})
+		}
+		wg.Wait()
+		if n := tokens.requests(); n != 2 {
+			t.Errorf("%d token requests, want 2", n)
+		}
+	})
+}
+
+// TestChangedSecret: what was got with the old secret ends, a fetch under way
+// included.
+func TestChangedSecret(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tokens := &tokenServer{expires: 3600, hold: make(chan struct{})}
+		environment := map[string]string{"ID": "client-1", "SECRET": "old-0123456789"}
+		mux := http.NewServeMux()
+		mux.Handle("POST /oauth/token", tokens)
+		var seen []string
+		mux.HandleFunc("/api/v2/", func(_ http.ResponseWriter, r *http.Request) { seen = append(seen, r.Header.Get("Authorization")) })
+		b := newBench(t, map[string]config.Connection{"auth0": {Server: auth0URL, Auth: clientCredentials}}, map[string]http.Handler{auth0URL: mux}, func(o *connector.Options) {
+			o.Secrets = &secret.Resolver{Env: func(name string) (string, bool) { v, ok := environment[name]; return v, ok }}
+		})
+		conn := b.bind("auth0")
+		change := func(secret string) {
+			environment["SECRET"] = secret
+			if err := b.Open(t.Context(), conn); err != nil {
+				t.Error(err)
+			}
+		}
+		done := make(chan struct{})
+		go func() { b.do(conn, call("GET", "/users")); close(done) }()
+		synctest.Wait()
+		change("new-0123456789")
+		close(tokens.hold)
+		<-done
+		b.do(conn, call("GET", "/users"))
+		change("new-0123456789") // unchanged
+		b.do(conn, call("GET", "/users"))
+		change("newer-0123456789")
+		b.do(conn, call("GET", "/users"))
+		if diff := cmp.Diff([]string{"Bearer access-token-1", "Bearer access-token-2", "Bearer access-token-2", "Bearer access-token-3"}, seen); diff != "" {
+			t.Errorf("the API saw (-want +got):\n%s", diff)
+		}
+	})
+}
+
 func TestDenied(t *testing.T) {
 	deny := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(401) })
 	b := newBench(t, map[string]config.Connection{"okta": ssws, "bare": {Server: otherURL}}, map[string]http.Handler{oktaURL: deny, otherURL: deny})
@@ -662,11 +726,15 @@ type limited struct {
 	until  time.Time
 	skew   time.Duration
 	refuse int
-	most   int // at a time
-	now    int
 }
 
 func (l *limited) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
+	defer time.Sleep(time.Duration(l.count(w)) * time.Millisecond)
+}
+
+// count answers, and returns how many milliseconds the answer takes: every
+// other one is slow, so that answers overtake each other.
+func (l *limited) count(w http.ResponseWriter) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := time.Now()
@@ -680,9 +748,10 @@ func (l *limited) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	if l.used >= l.limit {
 		l.refuse++
 		w.WriteHeader(429)
-		return
+		return 0
 	}
 	l.used++
+	return l.used % 2 * 300
 }
 
 func TestOktaLimitIsShared(t *testing.T) {
@@ -705,7 +774,7 @@ func TestOktaLimitIsShared(t *testing.T) {
 		if server.refuse != 0 {
 			t.Errorf("%d calls were refused, want none: the headers announce the limit", server.refuse)
 		}
-		if d := time.Since(begin); d < 2*time.Minute || d > 2*time.Minute+5*time.Second {
+		if d := time.Since(begin); d < 2*time.Minute || d > 2*time.Minute+6*time.Second {
 			t.Errorf("25 calls with 10 a minute took %v, want a little over two minutes", d)
 		}
 	})
@@ -739,9 +808,9 @@ type steps struct {
 
 func (s *steps) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	answer := s.answers[min(len(s.at), len(s.answers)-1)]
 	s.at = append(s.at, time.Now())
+	s.mu.Unlock()
 	answer(w)
 }
 
@@ -832,7 +901,8 @@ func TestRefusals(t *testing.T) {
 // first.
 func TestOthersWaitToo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		users := &steps{answers: []func(http.ResponseWriter){status(429, "Retry-After", "10"), status(200)}}
+		slow := func(http.ResponseWriter) { time.Sleep(time.Second) }
+		users := &steps{answers: []func(http.ResponseWriter){status(429, "Retry-After", "10"), slow, status(200)}}
 		groups := &steps{answers: []func(http.ResponseWriter){status(200)}}
 		mux := http.NewServeMux()
 		mux.Handle("/api/v1/users", users)
@@ -858,8 +928,12 @@ func TestOthersWaitToo(t *testing.T) {
 			t.Fatalf("%d sendings, want 7", len(users.at))
 		}
 		for i, at := range users.at[1:] {
-			if d := at.Sub(begin); d != 10*time.Second {
-				t.Errorf("sending %d was after %v, want 10 s", i+2, d)
+			want := 11 * time.Second // when the one that went first had its answer
+			if i == 0 {
+				want = 10 * time.Second
+			}
+			if d := at.Sub(begin); d != want {
+				t.Errorf("sending %d was after %v, want %v", i+2, d, want)
 			}
 		}
 	})
@@ -906,12 +980,12 @@ func TestRateAndConcurrency(t *testing.T) {
 
 func TestSandboxIsNotPacedByItsHeaders(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		server := &limited{limit: 1, until: time.Now().Add(time.Hour), used: -100}
 		var auth string
 		b := newBench(t, map[string]config.Connection{"okta": ssws}, map[string]http.Handler{"http://okta.sandbox": http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			auth = r.Header.Get("Authorization")
+			w.Header().Set("X-Rate-Limit-Limit", "600")
 			w.Header().Set("X-Rate-Limit-Remaining", "0")
-			server.ServeHTTP(w, r)
+			w.Header().Set("X-Rate-Limit-Reset", strconv.FormatInt(time.Now().Add(time.Minute).Unix(), 10))
 		})}, func(o *connector.Options) {
 			o.Sandbox = map[string]string{"okta": "http://okta.sandbox"}
 			o.SandboxToken = secret.NewValue("internal-token")

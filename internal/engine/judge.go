@@ -95,9 +95,9 @@ func failedCriteria(results []expr.Result) string {
 		if r.Pass {
 			continue
 		}
-		why := r.Reason
+		why := operands(r.Operands)
 		if why == "" {
-			why = operands(r.Operands)
+			why = r.Reason
 		}
 		msg := "the criterion " + r.Condition + " was not met"
 		if why != "" {
@@ -108,14 +108,15 @@ func failedCriteria(results []expr.Result) string {
 	return ""
 }
 
+// operands says what each operand was; nothing when one has no value, since the
+// result's reason explains that better.
 func operands(list []expr.Operand) string {
 	seen := make([]string, len(list))
 	for i, o := range list {
-		got := "nothing"
-		if !o.Missing {
-			got = shorten(value.Text(o.Value))
+		if o.Missing {
+			return ""
 		}
-		seen[i] = o.Expression + " is " + got
+		seen[i] = o.Expression + " is " + shorten(value.Text(o.Value))
 	}
 	return strings.Join(seen, ", ")
 }

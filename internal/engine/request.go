@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -165,7 +166,8 @@ func at(part string, err error) error {
 // message is the public text of an error; expressions without a value say which
 // and why.
 func message(err error) string {
-	if u, ok := err.(*expr.Unresolved); ok {
+	var u *expr.Unresolved
+	if errors.As(err, &u) {
 		return u.Error()
 	}
 	return fault.Public(err)

@@ -55,7 +55,7 @@ func (j *Journal) Append(ctx context.Context, entries []worker.Entry) error {
 		if err != nil {
 			return err
 		}
-		defer records.Close()
+		defer func() { _ = records.Close() }() // the transaction is over either way
 		for i := range entries {
 			if err := appendEntry(ctx, tx, records, &entries[i]); err != nil {
 				return err
