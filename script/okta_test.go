@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -108,10 +107,7 @@ func madeInputs(t *testing.T, file string, data []byte) map[string]any {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v, err := value.FromYAML(root)
-	if err != nil {
-		t.Fatal(err)
-	}
+	v := value.FromYAML(root)
 	pointer, err := value.ParsePointer("/workflows/0/inputs/properties")
 	if err != nil {
 		t.Fatal(err)
@@ -302,14 +298,8 @@ func checkBare(t *testing.T, w publishedWorkflow) {
 	if res.code != 1 {
 		t.Errorf("validate --dialect strict ends with %d, want 1", res.code)
 	}
-	var out struct {
-		Diagnostics []struct {
-			Severity, Code, Message, Fix string
-			Pos                          struct{ Line int }
-		}
-	}
-	if err := json.Unmarshal([]byte(res.stdout), &out); err != nil {
-		t.Fatalf("validate -o json: %v\n%s", err, res.stdout)
+	if !json.Valid([]byte(res.stdout)) {
+		t.Errorf("validate -o json is no JSON:\n%s", res.stdout)
 	}
 	// The text form is what people see; it has the place and the fix in it.
 	text := lanyard(t, t.TempDir(), "validate", w.file, "--source", "oktaApi="+filepath.Join(shared, "openapi", "okta-openapi-original.yml"))
@@ -412,6 +402,3 @@ func TestPublishedOktaSandboxPlans(t *testing.T) {
 		t.Error("none can be planned on the sandbox")
 	}
 }
-
-// sortedKeys keeps messages stable.
-func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -31,6 +31,7 @@ type Folder struct {
 	config *config.Config
 	env    func(name string) (string, bool)
 	log    *slog.Logger
+	served bool // by lanyard serve
 
 	lock     *flock.Flock
 	key      secret.Key
@@ -59,7 +60,7 @@ func (a *App) openFolder(ctx context.Context, data, command string, cfg *config.
 	if err != nil {
 		return nil, err
 	}
-	f := &Folder{data: data, config: cfg, env: a.Env, log: a.Log, lock: l, stopped: make(chan struct{})}
+	f := &Folder{data: data, config: cfg, env: a.Env, log: a.Log, served: command == serveCommand, lock: l, stopped: make(chan struct{})}
 	if err := f.open(ctx); err != nil {
 		return nil, errors.Join(err, f.release())
 	}
@@ -146,7 +147,7 @@ func (f *Folder) release() error {
 // openSandbox opens the folder's directory once, when something first needs it.
 func (f *Folder) openSandbox(ctx context.Context) (*sandbox, error) {
 	f.sandboxOnce.Do(func() {
-		f.sandbox, f.sandboxErr = openSandbox(context.WithoutCancel(ctx), f.db, f.log)
+		f.sandbox, f.sandboxErr = openSandbox(context.WithoutCancel(ctx), f.db, f.served, f.log)
 	})
 	return f.sandbox, f.sandboxErr
 }

@@ -28,9 +28,13 @@ type sandbox struct {
 	handlers  map[string]http.Handler // by origin, for runs of this process
 }
 
-// openSandbox opens the directory and fills a new one with made data.
-func openSandbox(ctx context.Context, db *store.DB, log *slog.Logger) (*sandbox, error) {
+// openSandbox opens the directory and fills a new one with made data. served
+// says that other programs can reach it over the network.
+func openSandbox(ctx context.Context, db *store.DB, served bool, log *slog.Logger) (*sandbox, error) {
 	d := directory.New(db.Directory())
+	if !served {
+		d.Hash = directory.HashRehearsal
+	}
 	if err := directory.Seed(ctx, d); err != nil {
 		return nil, err
 	}

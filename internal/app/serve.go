@@ -31,6 +31,9 @@ const (
 	defaultAuth0Port = 8482
 )
 
+// serveCommand is the command that serves a data folder.
+const serveCommand = "serve"
+
 // credentialsFile holds the credentials that the served APIs accept.
 const credentialsFile = "sandbox.json"
 
@@ -55,7 +58,7 @@ func (a *App) serve(ctx context.Context, req cli.ServeRequest) error {
 	if err := checkListen(req); err != nil {
 		return err
 	}
-	f, err := a.openFolder(ctx, req.Data, "serve", c)
+	f, err := a.openFolder(ctx, req.Data, serveCommand, c)
 	if err != nil {
 		return err
 	}

@@ -197,7 +197,7 @@ func (x *exchange) newRequest(ctx context.Context) (*http.Request, error) {
 	}
 	for _, name := range replayable {
 		if values, ok := req.Header[name]; ok {
-			
+			delete(req.Header, name)
 			req.Header[strings.ToLower(name)] = values
 		}
 	}

@@ -52,7 +52,7 @@ func NewRedactor(secrets ...string) *Redactor {
 		if trimmed := strings.TrimSpace(s); trimmed != s {
 			r.add(trimmed, seen)
 		}
-		for _, line := range keyLines(s) {
+		for _, line := range keyLines("") {
 			r.add(line, seen)
 		}
 	}
