@@ -3,6 +3,8 @@ package cli
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -11,6 +13,7 @@ import (
 	"github.com/lanyard-id/lanyard/internal/fault"
 	"github.com/lanyard-id/lanyard/internal/plan"
 	"github.com/lanyard-id/lanyard/internal/run"
+	"github.com/lanyard-id/lanyard/internal/spelling"
 )
 
 // documentFlags say which document is meant and how it is bound: shared by
@@ -99,6 +102,9 @@ func (sh *shell) plan(ctx context.Context, req PlanRequest) (*plan.Result, error
 	for _, n := range result.Notices {
 		fmt.Fprintln(sh.Err, "note: "+n)
 	}
+	if err := checkNames(result, req); err != nil {
+		return result, err
+	}
 	if !result.OK() {
 		return result, result.Err()
 	}
@@ -108,6 +114,39 @@ func (sh *shell) plan(ctx context.Context, req PlanRequest) (*plan.Result, error
 		}
 	}
 	return result, nil
+}
+
+// checkNames refuses flags for a source that no document of the plan has: what
+// was meant for a mistyped name would silently go somewhere else.
+func checkNames(result *plan.Result, req PlanRequest) error {
+	names := make([]string, 0, len(result.Sources))
+	for _, s := range result.Sources {
+		names = append(names, s.Name)
+	}
+	if result.Document != nil {
+		for _, s := range result.Document.Sources {
+			names = append(names, s.Name.Value)
+		}
+	}
+	slices.Sort(names)
+	names = slices.Compact(names)
+	var errs []error
+	for _, flag := range []struct {
+		name  string
+		given map[string]string
+	}{{"--source", req.Sources}, {"--server", req.Bindings.Servers}} {
+		for _, name := range slices.Sorted(maps.Keys(flag.given)) {
+			if len(names) == 0 || slices.Contains(names, name) {
+				continue
+			}
+			fix := "the document has " + strings.Join(names, ", ")
+			if near := spelling.Nearest(name, names); near != "" {
+				fix = "did you mean " + near + "?"
+			}
+			errs = append(errs, fault.New(fault.Usage, "the document has no source %q", name).At("%s", flag.name).Fix("%s", fix))
+		}
+	}
+	return fault.Join(errs...)
 }
 
 // missingPart says that a Product lacks a part.

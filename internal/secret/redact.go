@@ -52,7 +52,7 @@ func NewRedactor(secrets ...string) *Redactor {
 		if trimmed := strings.TrimSpace(s); trimmed != s {
 			r.add(trimmed, seen)
 		}
-		for _, line := range keyLines("") {
+		for _, line := range keyLines(s) {
 			r.add(line, seen)
 		}
 	}
