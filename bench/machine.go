@@ -62,7 +62,7 @@ func measureLoop(ctx context.Context, o *options) (any, error) {
 	}
 	// A run of this length is refused by the default budget, rightly.
 	bundle := *built.Bundle
-	bundle.Profile.MaxSteps = o.steps + 1
+	bundle.Profile.MaxSteps, bundle.Profile.MaxRepeats = o.steps+1, o.steps+1
 	document, diagnostics := plan.Compile(&bundle)
 	if document == nil {
 		return nil, &plan.RefusedError{Diagnostics: diagnostics}

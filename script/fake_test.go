@@ -294,6 +294,45 @@ func capture(ts *testscript.TestScript, negated bool, args []string) {
 	ts.Setenv(args[0], found[1])
 }
 
+// call implements call METHOD URL okta|none [BODY].
+func call(ts *testscript.TestScript, negated bool, args []string) {
+	if negated || len(args) < 3 {
+		ts.Fatalf("usage: call METHOD URL okta|none [BODY]")
+	}
+	req, err := http.NewRequest(args[0], args[1], strings.NewReader(strings.Join(args[3:], " ")))
+	ts.Check(err)
+	req.Header.Set("Content-Type", "application/json")
+	if args[2] == "okta" {
+		var made struct{ OktaAPIToken string }
+		ts.Check(json.Unmarshal([]byte(ts.ReadFile(".lanyard/sandbox.json")), &made))
+		req.Header.Set("Authorization", "SSWS "+made.OktaAPIToken)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	ts.Check(err)
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	ts.Check(err)
+	_, err = fmt.Fprintf(ts.Stdout(), "%d\n%s\n", resp.StatusCode, body)
+	ts.Check(err)
+}
+
+// expand implements expand FILE: documents can name a fake server.
+func expand(ts *testscript.TestScript, negated bool, args []string) {
+	if negated || len(args) != 1 {
+		ts.Fatalf("usage: expand FILE")
+	}
+	text := ts.ReadFile(args[0])
+	prefix := stateKey(ts, "")
+	scriptState.Lock()
+	defer scriptState.Unlock()
+	for key := range scriptState.fakes {
+		if name, mine := strings.CutPrefix(key, prefix); mine {
+			text = strings.ReplaceAll(text, "$"+name+"/", ts.Getenv(name)+"/")
+		}
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o600))
+}
+
 // TestRules holds the fake server to its rules: each rule once, the last for ever.
 func TestRules(t *testing.T) {
 	rules, err := parseRules("# first broken, then done\nPOST /a 500 X-Why: busy | {\"a\":1}\nPOST /a 201 {}\n* * 404 none\n")

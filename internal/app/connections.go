@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"net/http"
 	"os"
 
 	"github.com/lanyard-id/lanyard/internal/cli"
@@ -15,7 +16,7 @@ import (
 
 // connections reports on the named connections, or on all.
 func (a *App) connections(ctx context.Context, s cli.Settings, names []string, probe bool) ([]cli.ConnectionReport, error) {
-	c, err := a.configuration(s)
+	c, err := a.configuration(&s)
 	if err != nil {
 		return nil, err
 	}
@@ -56,7 +57,8 @@ func (a *App) connection(ctx context.Context, conns *connector.Connector, name s
 	}
 	p := conns.Probe(ctx, conn)
 	r.OK, r.Status, r.Identity, r.Scopes, r.Message, r.Remedy = p.OK, p.Status, p.Identity, p.Scopes, p.Message, p.Remedy
-	r.Denied = p.Status == 401 || p.Status == 403
+	kind := fault.KindOf(p.Err) // also of a token endpoint, which the status is not of
+	r.Denied = p.Status == http.StatusUnauthorized || p.Status == http.StatusForbidden || kind == fault.Unauthorized || kind == fault.Forbidden
 	return r
 }
 
@@ -71,7 +73,7 @@ func (a *App) checkSandbox(ctx context.Context) (err error) {
 			err = fault.Wrap(fault.Internal, e, "the temporary folder cannot be removed").At("%s", dir)
 		}
 	}()
-	f, err := a.openFolder(ctx, dir, "doctor", &config.Config{})
+	f, err := a.openFolder(ctx, cli.Settings{Data: dir}, "doctor", &config.Config{})
 	if err != nil {
 		return err
 	}

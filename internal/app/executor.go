@@ -169,11 +169,11 @@ func (c *caller) Secrets() []string {
 
 // bind says what a plan's operations are bound to, for people.
 func (a *App) bind(_ context.Context, req cli.PlanRequest) (func(*plan.Operation) cli.Binding, error) {
-	c, err := a.configuration(req.Settings)
+	c, err := a.configuration(&req.Settings)
 	if err != nil {
 		return nil, err
 	}
-	conns := connector.New(connector.Options{Config: c, Sandbox: sandboxServers()})
+	conns := connector.New(connector.Options{Config: c, Secrets: &secret.Resolver{Env: a.Env}, Sandbox: sandboxServers()})
 	return func(op *plan.Operation) cli.Binding {
 		src := connector.Source{Name: op.Source, Title: op.Title, Location: op.SourceURL, Operations: []*openapi.Operation{op.Operation}, Schemes: op.Schemes}
 		conn, err := conns.Bind(src, req.Bindings)

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/gofrs/flock"
 
+	"github.com/lanyard-id/lanyard/internal/cli"
 	"github.com/lanyard-id/lanyard/internal/config"
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/engine"
@@ -27,11 +29,12 @@ import (
 // Folder is an open data folder: this process owns it until Close. It is what
 // Lanyard's own API serves (api.Service), and a session of the command line.
 type Folder struct {
-	data   string
-	config *config.Config
-	env    func(name string) (string, bool)
-	log    *slog.Logger
-	served bool // by lanyard serve
+	data     string
+	config   *config.Config
+	env      func(name string) (string, bool)
+	log      *slog.Logger
+	served   bool // by lanyard serve
+	readOnly bool // another process owns it after all: see openToRead
 
 	lock     *flock.Flock
 	key      secret.Key
@@ -43,6 +46,9 @@ type Folder struct {
 	stopped chan struct{}      // closed when it has ended
 	closing sync.Once
 
+	waits    context.Context // ends when nobody may wait for records any more
+	endWaits context.CancelFunc
+
 	sandboxOnce sync.Once
 	sandbox     *sandbox
 	sandboxErr  error
@@ -52,7 +58,8 @@ type Folder struct {
 const databaseFile = "lanyard.db"
 
 // openFolder takes a data folder, making it when it is missing.
-func (a *App) openFolder(ctx context.Context, data, command string, cfg *config.Config) (*Folder, error) {
+func (a *App) openFolder(ctx context.Context, s cli.Settings, command string, cfg *config.Config) (*Folder, error) {
+	data := s.Data
 	if err := os.MkdirAll(data, 0o700); err != nil {
 		return nil, fault.Wrap(fault.Usage, err, "the data folder cannot be made").At("%s", data).Fix("choose another with --data")
 	}
@@ -60,7 +67,10 @@ func (a *App) openFolder(ctx context.Context, data, command string, cfg *config.
 	if err != nil {
 		return nil, err
 	}
-	f := &Folder{data: data, config: cfg, env: a.Env, log: a.Log, served: command == serveCommand, lock: l, stopped: make(chan struct{})}
+	// A process that was killed may have left it: nobody answers there any more.
+	_ = os.Remove(filepath.Join(data, serveFile))
+	f := &Folder{data: data, config: cfg, env: a.Env, log: cmp.Or(s.Log, a.Log), served: command == serveCommand, lock: l, stopped: make(chan struct{})}
+	f.waits, f.endWaits = context.WithCancel(context.WithoutCancel(ctx))
 	if err := f.open(ctx); err != nil {
 		return nil, errors.Join(err, f.release())
 	}
@@ -69,15 +79,16 @@ func (a *App) openFolder(ctx context.Context, data, command string, cfg *config.
 
 // openToRead opens a data folder that another process holds, to look at it:
 // nothing moves in it, and nothing can be started.
-func (a *App) openToRead(ctx context.Context, data string, cfg *config.Config) (*Folder, error) {
-	f := &Folder{data: data, config: cfg, env: a.Env, log: a.Log, stopped: make(chan struct{})}
+func (a *App) openToRead(ctx context.Context, s cli.Settings, cfg *config.Config) (*Folder, error) {
+	f := &Folder{data: s.Data, config: cfg, env: a.Env, log: cmp.Or(s.Log, a.Log), readOnly: true, stopped: make(chan struct{})}
 	close(f.stopped)
 	var err error
-	if f.db, err = sqlite.Open(ctx, databasePath(data, cfg.Store)); err != nil {
+	if f.db, err = sqlite.Open(ctx, databasePath(s.Data, cfg.Store)); err != nil {
 		return nil, err
 	}
-	f.worker = &worker.Worker{Store: f.db.Journal(), Log: a.Log, Now: time.Now}
+	f.worker = &worker.Worker{Store: f.db.Journal(), Log: f.log, Now: time.Now}
 	f.stop = func() {}
+	f.waits, f.endWaits = context.WithCancel(context.WithoutCancel(ctx))
 	return f, nil
 }
 
@@ -123,6 +134,7 @@ func databasePath(data, setting string) string {
 func (f *Folder) Close() error {
 	var err error
 	f.closing.Do(func() {
+		f.endWaits()
 		f.stop()
 		<-f.stopped
 		if f.executor != nil {
@@ -147,6 +159,10 @@ func (f *Folder) release() error {
 // openSandbox opens the folder's directory once, when something first needs it.
 func (f *Folder) openSandbox(ctx context.Context) (*sandbox, error) {
 	f.sandboxOnce.Do(func() {
+		if f.readOnly {
+			f.sandbox = &sandbox{directory: directory.New(f.db.Directory())}
+			return
+		}
 		f.sandbox, f.sandboxErr = openSandbox(context.WithoutCancel(ctx), f.db, f.served, f.log)
 	})
 	return f.sandbox, f.sandboxErr
@@ -171,11 +187,24 @@ func (f *Folder) Runs(ctx context.Context, filter worker.Filter) ([]run.Run, err
 // Records implements api.Service.
 func (f *Folder) Records(ctx context.Context, id string, after int, wait bool) ([]run.Record, error) {
 	if wait {
-		if err := f.worker.Await(ctx, id, after); err != nil {
+		if err := f.await(ctx, id, after); err != nil {
 			return nil, err
 		}
 	}
 	return f.worker.Store.Records(ctx, id, after)
+}
+
+// await is worker.Await that ends when the folder is about to be let go.
+func (f *Folder) await(ctx context.Context, id string, after int) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(f.waits, cancel)()
+	err := f.worker.Await(ctx, id, after)
+	if err != nil && f.waits.Err() != nil {
+		return fault.Wrap(fault.Unavailable, err, "the process that moves run %s is stopping", id).
+			Fix("the run goes on when lanyard serve is started again")
+	}
+	return err
 }
 
 // Signal implements api.Service.

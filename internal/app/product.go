@@ -1,12 +1,15 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 
 	"github.com/lanyard-id/lanyard/internal/arazzo"
 	"github.com/lanyard-id/lanyard/internal/cli"
@@ -40,20 +43,22 @@ func (a *App) Product() cli.Product {
 	}
 }
 
-// configuration reads the file and adds what the environment gives.
-func (a *App) configuration(s cli.Settings) (*config.Config, error) {
+// configuration reads the file. Its data folder becomes that of s when no other
+// was named. Connections that variables stand for are added by package connector.
+func (a *App) configuration(s *cli.Settings) (*config.Config, error) {
 	c, err := config.Load(s.Config, s.ConfigGiven)
 	if err != nil {
 		return nil, err
 	}
-	return c, c.AddEnvironment(a.Env)
+	s.UseData(c.Data)
+	return c, nil
 }
 
 // profile turns the configuration's switches into a plan's.
 func profile(r config.Run) plan.Profile {
 	return plan.Profile{
 		SuccessWithoutCriteria: r.SuccessWithoutCriteria, ActionLists: r.ActionLists, RetryAfter: r.RetryAfter,
-		OnDoubt: r.OnDoubt, QuotedValues: r.QuotedValues, MaxSteps: r.MaxSteps, MaxRetries: r.MaxRetries,
+		OnDoubt: r.OnDoubt, QuotedValues: r.QuotedValues, MaxSteps: r.MaxSteps, MaxRepeats: r.MaxRepeats, MaxRetries: r.MaxRetries,
 		MaxRetryAfter: r.MaxRetryAfter, CallTimeout: r.CallTimeout, RunTimeout: r.RunTimeout,
 	}
 }
@@ -63,7 +68,7 @@ const maxDocument = 64 << 20
 
 // plan reads a document and its sources.
 func (a *App) plan(ctx context.Context, req cli.PlanRequest) (*plan.Result, error) {
-	c, err := a.configuration(req.Settings)
+	c, err := a.configuration(&req.Settings)
 	if err != nil {
 		return nil, err
 	}
@@ -119,14 +124,9 @@ func (a *App) loader(c *config.Config, req cli.PlanRequest) (*sources.Loader, fu
 		AllowBuiltin: req.Bindings.Sandbox, Builtin: builtin,
 	}
 	for name, s := range c.Sources {
-		l.Overrides[name] = s.URL
-		if s.File != "" {
-			l.Overrides[name] = filepath.Join(filepath.Dir(c.File), s.File)
-		}
+		l.Overrides[name] = cmp.Or(s.File, s.URL)
 	}
-	for name, where := range req.Sources {
-		l.Overrides[name] = where
-	}
+	maps.Copy(l.Overrides, req.Sources)
 	return l, client.Close, nil
 }
 
@@ -136,18 +136,33 @@ func lockPath(s cli.Settings) string {
 	return filepath.Join(filepath.Dir(s.Config), lockFileName)
 }
 
-// builtin serves the catalogue's own description of a source that cannot be read.
-func builtin(name, url string, _ []string) (data []byte, label string, ok bool) {
+// builtin serves the catalogue's own description of a source that cannot be
+// read. An operation that is needed by the name it has in another edition of the
+// provider's description is served under that name.
+func builtin(name, url string, need []string) (data []byte, label string, ok bool) {
 	e := catalog.Match(name, "", []string{url})
 	if e == nil {
 		return nil, "", false
 	}
-	return e.Description(), "of " + e.Title, true
+	aliases, err := e.Aliases()
+	if err != nil {
+		return nil, "", false
+	}
+	data = e.Description()
+	for _, other := range need {
+		// A document that uses both names of one operation mixes two editions:
+		// the loader then misses one of them and says that the source is not there.
+		if own, ok := aliases[other]; ok {
+			line := regexp.MustCompile(`(?m)^(\s*operationId: )` + regexp.QuoteMeta(own) + `$`)
+			data = line.ReplaceAll(data, []byte("${1}"+other))
+		}
+	}
+	return data, "of " + e.Title, true
 }
 
 // findOperation names the sources that have an operation.
 func (a *App) findOperation(ctx context.Context, req cli.PlanRequest, doc *arazzo.Document) func(string) []string {
-	c, err := a.configuration(req.Settings)
+	c, err := a.configuration(&req.Settings)
 	if err != nil {
 		return nil
 	}
@@ -160,17 +175,17 @@ func (a *App) findOperation(ctx context.Context, req cli.PlanRequest, doc *arazz
 
 // open opens the data folder, or reaches the process that serves it.
 func (a *App) open(ctx context.Context, s cli.Settings, access cli.Access) (cli.Session, error) {
-	c, err := a.configuration(s)
+	c, err := a.configuration(&s)
 	if err != nil {
 		return nil, err
 	}
-	f, err := a.openFolder(ctx, s.Data, "run", c)
+	f, err := a.openFolder(ctx, s, "run", c)
 	if fault.Is(err, fault.Locked) {
 		if e, ok := readEndpoint(s.Data); ok {
-			return remote{&api.Client{Base: e.URL, Token: e.Token, HTTP: &http.Client{}}}, nil
+			return connect(e), nil
 		}
 		if access == cli.ReadOnly {
-			return a.openToRead(ctx, s.Data, c)
+			return a.openToRead(ctx, s, c)
 		}
 	}
 	if err != nil {
@@ -182,8 +197,20 @@ func (a *App) open(ctx context.Context, s cli.Settings, access cli.Access) (cli.
 // remote is a session in another process.
 type remote struct{ *api.Client }
 
-// Close has nothing to let go.
-func (remote) Close() error { return nil }
+// connect reaches a serving process. The token goes straight to it: through no
+// proxy, and nowhere else by a redirect.
+func connect(e endpoint) remote {
+	return remote{&api.Client{Base: e.URL, Token: e.Token, HTTP: &http.Client{
+		Transport:     &http.Transport{},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}}
+}
+
+// Close lets the connections go; the other process keeps the folder.
+func (r remote) Close() error {
+	r.HTTP.CloseIdleConnections()
+	return nil
+}
 
 // Main runs the command line of this process and returns its exit code.
 func Main() int {

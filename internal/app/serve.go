@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -12,10 +13,12 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/lanyard-id/lanyard/internal/cli"
+	"github.com/lanyard-id/lanyard/internal/config"
 	"github.com/lanyard-id/lanyard/internal/fault"
 	"github.com/lanyard-id/lanyard/internal/web/api"
 	"github.com/lanyard-id/lanyard/internal/web/auth0"
@@ -50,15 +53,17 @@ const shutdownTime = 10 * time.Second
 
 // serve owns a data folder and serves it until ctx ends.
 func (a *App) serve(ctx context.Context, req cli.ServeRequest) error {
-	c, err := a.configuration(req.Settings)
+	c, err := a.configuration(&req.Settings)
 	if err != nil {
 		return err
 	}
-	merge(&req, c.Serve.Listen, c.Serve.APIPort, c.Serve.OktaPort, c.Serve.Auth0Port)
+	if err := merge(&req, c); err != nil {
+		return err
+	}
 	if err := checkListen(req); err != nil {
 		return err
 	}
-	f, err := a.openFolder(ctx, req.Data, serveCommand, c)
+	f, err := a.openFolder(ctx, req.Settings, serveCommand, c)
 	if err != nil {
 		return err
 	}
@@ -67,7 +72,11 @@ func (a *App) serve(ctx context.Context, req cli.ServeRequest) error {
 }
 
 // merge fills in what flags left open from the configuration and the defaults.
-func merge(req *cli.ServeRequest, listen string, apiPort, oktaPort, auth0Port int) {
+func merge(req *cli.ServeRequest, c *config.Config) error {
+	if c.Serve.TLS {
+		return fault.New(fault.Unsupported, "serve.tls is not supported by this version").At("%s", c.File).
+			Fix("remove it, and put a TLS proxy in front when others are to reach it")
+	}
 	pick := func(flag *int, configured, otherwise int) {
 		switch {
 		case *flag == -1:
@@ -78,15 +87,12 @@ func merge(req *cli.ServeRequest, listen string, apiPort, oktaPort, auth0Port in
 			*flag = otherwise
 		}
 	}
-	pick(&req.APIPort, apiPort, defaultAPIPort)
-	pick(&req.OktaPort, oktaPort, defaultOktaPort)
-	pick(&req.Auth0Port, auth0Port, defaultAuth0Port)
-	if req.Listen == "" {
-		req.Listen = listen
-	}
-	if req.Listen == "" {
-		req.Listen = defaultListen
-	}
+	pick(&req.APIPort, c.Serve.APIPort, defaultAPIPort)
+	pick(&req.OktaPort, c.Serve.OktaPort, defaultOktaPort)
+	pick(&req.Auth0Port, c.Serve.Auth0Port, defaultAuth0Port)
+	req.Listen = cmp.Or(req.Listen, c.Serve.Listen, defaultListen)
+	req.AllowRemote = req.AllowRemote || c.Serve.PlainHTTP
+	return nil
 }
 
 // checkListen refuses to show people and credentials to the network in the clear.
@@ -137,7 +143,7 @@ func (s *server) run(ctx context.Context) error {
 	}
 	defer serving.Wait()
 	defer s.shutdown(ctx)
-	if err := writeEndpoint(s.folder.data, endpoint{PID: os.Getpid(), URL: addresses["api"], Token: token}); err != nil {
+	if err := writeEndpoint(s.folder.data, endpoint{PID: os.Getpid(), URL: reachable(addresses["api"]), Token: token}); err != nil {
 		return err
 	}
 	defer func() { _ = os.Remove(filepath.Join(s.folder.data, serveFile)) }() // the lock is what counts
@@ -153,10 +159,17 @@ func (s *server) run(ctx context.Context) error {
 	}
 }
 
+// reachable is a base URL by which this machine reaches a server: one that
+// listens on every address is called on the loopback one.
+func reachable(base string) string {
+	return strings.NewReplacer("//0.0.0.0:", "//127.0.0.1:", "//[::]:", "//[::1]:").Replace(base)
+}
+
 // shutdown lets requests under way end.
 func (s *server) shutdown(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
 	defer cancel()
+	s.folder.endWaits() // or a program that watches a run would hold us up
 	for _, srv := range s.servers {
 		if err := srv.Shutdown(ctx); err != nil {
 			_ = srv.Close() // they had their time

@@ -14,7 +14,7 @@ import (
 
 // sources carries out a verb on the lock file of a document.
 func (a *App) sources(ctx context.Context, verb cli.SourcesVerb, req cli.PlanRequest) ([]cli.SourceState, error) {
-	c, err := a.configuration(req.Settings)
+	c, err := a.configuration(&req.Settings)
 	if err != nil {
 		return nil, err
 	}

@@ -46,6 +46,7 @@ type checker struct {
 	bySource map[string]*Source // the first of equals
 	schemas  *schemaIndex
 	criteria map[*Criterion]*criterionInfo
+	bare     map[*yaml.Node]bool // texts whose expressions without braces were reported
 	inFlow   map[*yaml.Node]bool // scalars inside [] or {}, nil until needed
 }
 
@@ -60,7 +61,7 @@ func newChecker(d *Document, dialect Dialect) *checker {
 		dialect = Strict
 	}
 	c := &checker{
-		doc: d, dialect: dialect, criteria: map[*Criterion]*criterionInfo{},
+		doc: d, dialect: dialect, criteria: map[*Criterion]*criterionInfo{}, bare: map[*yaml.Node]bool{},
 		byID: map[string]*flow{}, bySource: map[string]*Source{}, schemas: newSchemaIndex(d),
 	}
 	for i := range d.Sources {
@@ -181,7 +182,7 @@ func (c *checker) source(name string) *Source { return c.bySource[name] }
 // didYouMean is the remedy for an unknown name. candidates are only collected
 // while there is room for the diagnostic.
 func (c *checker) didYouMean(name string, candidates func() []string) string {
-	if c.out.full() {
+	if !c.out.room(Error) {
 		return ""
 	}
 	return didYouMean(name, candidates())

@@ -21,7 +21,7 @@ func (noNames) knows(string) bool             { return false }
 // someNames declares the names in it.
 type someNames map[string]bool
 
-func (n someNames) declares(e expr.Expression) bool { return n[e.Raw] }
+func (n someNames) declares(e expr.Expression) bool { return n[string(e.Root)+"."+e.Name] }
 func (n someNames) knows(name string) bool          { return n[name] }
 
 func rewrite(t *testing.T, context, condition, typ string, n names) rewriting {

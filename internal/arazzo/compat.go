@@ -135,7 +135,7 @@ func (r *rewriting) simple() {
 
 // typed puts braces around expressions, and makes comparisons JSONPath.
 func (r *rewriting) typed(n names) {
-	edits, loose := bareExpressions(r.condition, n)
+	edits, loose := bareExpressions(r.condition, n, r.typ.Name != "regex")
 	if c, ok := parseComparison(r.condition); ok && r.typ.Name == "jsonpath" {
 		r.comparison(c, n)
 		return
@@ -196,7 +196,7 @@ func (c comparison) withBraces(n names) comparison {
 	if c.lit.kind == litString {
 		if e, err := expr.Parse(c.lit.text); err == nil && n.declares(e) {
 			c.lit.text = "{" + c.lit.text + "}"
-		} else if edits, _ := bareExpressions(c.lit.text, n); len(edits) > 0 {
+		} else if edits, _ := bareExpressions(c.lit.text, n, true); len(edits) > 0 {
 			c.lit.text = applyTo(c.lit.text, edits)
 		}
 	}
@@ -244,9 +244,10 @@ func (r *rewriting) wholeInputs() {
 }
 
 // bareExpressions finds the declared expressions that stand in a text without
-// braces, and the edits that put them into braces. It returns nothing when one
-// of them goes on in a way that braces would cut off, such as $inputs.list[0].
-func bareExpressions(s string, n names) (edits []valueEdit, found []string) {
+// braces, and the edits that put them into braces. Where a bracket is an index,
+// as it is everywhere but in a regular expression, one that goes on with a
+// bracket is left out: braces would cut $inputs.list[0] in two.
+func bareExpressions(s string, n names, bracketIsIndex bool) (edits []valueEdit, found []string) {
 	if !strings.Contains(s, "$") {
 		return nil, nil
 	}
@@ -254,8 +255,8 @@ func bareExpressions(s string, n names) (edits []valueEdit, found []string) {
 		if !embeddable(span.Expr) || !n.declares(span.Expr) {
 			continue
 		}
-		if strings.HasPrefix(s[span.End:], "[") {
-			return nil, nil
+		if bracketIsIndex && strings.HasPrefix(s[span.End:], "[") {
+			continue
 		}
 		found = append(found, span.Expr.Raw)
 		edits = append(edits, valueEdit{span.Start, span.Start, "{"}, valueEdit{span.End, span.End, "}"})

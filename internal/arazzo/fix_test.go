@@ -2,6 +2,7 @@ package arazzo
 
 import (
 	"bytes"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/txtar"
+	"go.yaml.in/yaml/v3"
 
 	"github.com/lanyard-id/lanyard/internal/value"
 )
@@ -298,5 +300,78 @@ func TestFixCorpus(t *testing.T) {
 			}
 			checkReadCompat(t, data, fixed, FixOptions{})
 		})
+	}
+}
+
+// TestFixRandomTexts writes random texts in random YAML styles and compares
+// what Fix leaves in the document with the rewriting of the values themselves.
+func TestFixRandomTexts(t *testing.T) {
+	g := rand.New(rand.NewPCG(3, 4))
+	pieces := []string{"$inputs.a", "$inputs.b-c", "$inputs.nothing", "{$inputs.a}", "$", " ", "  ", "\n", "\n\n", "'", "''", `"`, `\`, ": ", ":", " #", "#",
+		"{", "}", "[", "]", ",", "- ", "&x", "*x", "!", "|", ">", "%", "@", "`", "é", "😀", "\t", "a", "word", "SSWS ", "true", "\u0085", "\u2028", "\x01", "=", "$inputs.a#/x", "."}
+	styles := []yaml.Style{0, 0, yaml.SingleQuotedStyle, yaml.DoubleQuotedStyle, yaml.LiteralStyle, yaml.FoldedStyle, yaml.TaggedStyle}
+	known := someNames{"$inputs.a": true, "$inputs.b-c": true}
+	edited, left := 0, 0
+	for range 3000 {
+		list := &yaml.Node{Kind: yaml.SequenceNode}
+		if g.IntN(3) == 0 {
+			list.Style = yaml.FlowStyle
+		}
+		for range 1 + g.IntN(4) {
+			var text strings.Builder
+			for range 1 + g.IntN(6) {
+				text.WriteString(pieces[g.IntN(len(pieces))])
+			}
+			n := &yaml.Node{Kind: yaml.ScalarNode, Value: text.String(), Style: styles[g.IntN(len(styles))]}
+			if n.Style == yaml.TaggedStyle {
+				n.Tag = "!!str"
+			}
+			list.Content = append(list.Content, n)
+		}
+		payload, err := yaml.Marshal(list)
+		if err != nil {
+			continue
+		}
+		doc := "arazzo: 1.0.1\ninfo: {title: t, version: \"1\"}\nsourceDescriptions: [{name: api, url: a}]\nworkflows:\n" +
+			"- workflowId: w\n  inputs: {properties: {a: {}, b-c: {}}}\n  steps:\n  - stepId: s\n    operationId: x\n    requestBody:\n      payload:\n        " +
+			strings.ReplaceAll(strings.TrimRight(string(payload), "\n"), "\n", "\n        ") + "\n"
+		d, _ := Parse("f.yaml", []byte(doc))
+		if d == nil {
+			continue
+		}
+		text, _, err := Fix(d, FixOptions{})
+		if err != nil {
+			t.Fatalf("%v\n%s", err, doc)
+		}
+		fixed := mustParse(t, text)
+		before := scalars(d.Workflows[0].Steps[0].Body.Payload.Node)
+		after := scalars(fixed.Workflows[0].Steps[0].Body.Payload.Node)
+		if len(before) != len(after) {
+			t.Fatalf("%d texts became %d\n%s\n%s", len(before), len(after), doc, text)
+		}
+		for i, n := range before {
+			want := n.Value
+			if s, isText := value.FromYAML(n).(string); isText {
+				edits, _ := bareExpressions(s, known, true)
+				want = applyTo(s, edits)
+			}
+			switch after[i].Value {
+			case want:
+				if want != n.Value {
+					edited++
+				}
+			case n.Value: // left alone, which Check reports
+				left++
+				diags := Check(fixed, CheckOptions{Dialect: Compat})
+				if !slices.ContainsFunc(diags, func(d Diagnostic) bool { return d.Severity == Error }) {
+					t.Errorf("%q was left alone in silence\n%s", n.Value, doc)
+				}
+			default:
+				t.Fatalf("%q became %q, want %q\n%s\n%s", n.Value, after[i].Value, want, doc, text)
+			}
+		}
+	}
+	if edited < 1000 || left > edited/4 {
+		t.Errorf("%d texts were rewritten, %d left alone", edited, left)
 	}
 }

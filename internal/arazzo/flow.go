@@ -137,8 +137,11 @@ func (f *flow) declares(e expr.Expression) bool {
 }
 
 func (f *flow) knows(name string) bool {
+	if len(name) > maxDotted {
+		return false
+	}
 	e, err := expr.Parse(name)
-	if err != nil || len(name) > maxDotted {
+	if err != nil {
 		return false
 	}
 	m, known := f.lookup(e)

@@ -91,9 +91,9 @@ func TestInputsSchemaErrors(t *testing.T) {
 		kind         fault.Kind
 	}{
 		{`$ref: '#/components/inputs/nobody'`, `f.yaml:8:13: the schema of the inputs refers to "#/components/inputs/nobody", which is not there`, fault.Invalid},
-		{`properties: {a: {$ref: '#nobody'}}`, `f.yaml:8:31: the schema of the inputs refers to "#nobody", which is not there`, fault.Invalid},
+		{`properties: {a: {$ref: '#nobody'}}`, `f.yaml:8:30: the schema of the inputs refers to "#nobody", which is not there`, fault.Invalid},
 		{`properties: {a: {$ref: 'https://example.com/a'}}`,
-			`f.yaml:8:31: the schema of the inputs refers to "https://example.com/a" in another document; copy it to components.inputs and refer to #/components/inputs/<name>`, fault.Unsupported},
+			`f.yaml:8:30: the schema of the inputs refers to "https://example.com/a" in another document; copy it to components.inputs and refer to #/components/inputs/<name>`, fault.Unsupported},
 	} {
 		d, w := withInputs(t, test.inputs, "")
 		_, err := InputsSchema(d, w)

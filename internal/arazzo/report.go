@@ -19,11 +19,7 @@ type report struct {
 }
 
 func (r *report) add(d Diagnostic) {
-	n := len(r.list) - r.errors
-	if d.Severity == Error {
-		n = r.errors
-	}
-	if n >= maxDiagnostics && !r.complete {
+	if !r.room(d.Severity) {
 		r.dropped++
 		return
 	}
@@ -33,8 +29,15 @@ func (r *report) add(d Diagnostic) {
 	r.list = append(r.list, d)
 }
 
-// full reports that no more errors are kept.
-func (r *report) full() bool { return r.errors >= maxDiagnostics }
+// room reports whether a diagnostic of that severity would be kept. Costly
+// remedies are not worked out for those that would not.
+func (r *report) room(severity Severity) bool {
+	n := len(r.list) - r.errors
+	if severity == Error {
+		n = r.errors
+	}
+	return n < maxDiagnostics || r.complete
+}
 
 // finding is a Diagnostic in the making: say writes the message, fix the remedy.
 type finding struct {

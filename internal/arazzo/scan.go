@@ -191,7 +191,13 @@ func (s *scan) textFollows(text string, first expr.Span) bool {
 }
 
 func (s *scan) reportBare(place, n *yaml.Node, text string, found []string, edits []valueEdit) {
-	if s.quiet {
+	// A text behind several aliases is written, and rewritten, once.
+	if s.quiet || s.c.bare[n] {
+		return
+	}
+	s.c.bare[n] = true
+	if !s.c.out.room(s.c.loose(true)) {
+		s.c.out.dropped++
 		return
 	}
 	edit, ok := s.c.editValue(n, edits)
@@ -228,8 +234,9 @@ func (s *scan) undeclaredInText(n *yaml.Node, e expr.Expression) {
 // mistypedRoot returns a root that the first word of a text was meant to be:
 // $input.x is sent as it is by everybody who takes it for text.
 func mistypedRoot(text string) string {
+	const longest = len("$workflows")
 	word, rest, ok := strings.Cut(text, ".")
-	if !ok {
+	if !ok || len(word) > longest || !strings.HasPrefix(word, "$") {
 		return ""
 	}
 	for _, root := range []expr.Root{expr.RootInputs, expr.RootOutputs, expr.RootSteps, expr.RootWorkflows} {

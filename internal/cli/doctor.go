@@ -19,9 +19,9 @@ import (
 )
 
 type doctorOptions struct {
-	shell       *shell
-	output      output
-	configGiven bool
+	shell    *shell
+	output   output
+	settings Settings
 }
 
 func newDoctor(sh *shell) *cobra.Command {
@@ -36,7 +36,7 @@ provider is called. The exit code is 1 when a check failed.`,
 		Example: `  lanyard doctor --data .lanyard`,
 		Args:    takes(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			opts.configGiven = configGiven(cmd)
+			opts.settings = sh.settings(cmd)
 			return opts.run(cmd.Context())
 		},
 	}
@@ -79,6 +79,10 @@ func (o *doctorOptions) run(ctx context.Context) error {
 		{"lock", o.lock},
 		{"configuration", o.configuration},
 		{"sandbox", o.sandbox},
+	}
+	// A configuration that cannot be read is found by its own check.
+	if c, err := config.Load(o.settings.Config, o.settings.ConfigGiven); err == nil {
+		o.settings.UseData(c.Data)
 	}
 	var findings []finding
 	for _, check := range checks {
@@ -150,7 +154,7 @@ func (o *doctorOptions) platform(context.Context) (string, error) {
 // dataFolder checks that files can be made in the data folder, or that the
 // folder itself can be made.
 func (o *doctorOptions) dataFolder(context.Context) (string, error) {
-	data := o.shell.data
+	data := o.settings.Data
 	info, err := os.Stat(data)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -203,7 +207,7 @@ func writable(dir string) error {
 // permissions checks that nobody else can reach what is in the data folder:
 // keys, sealed inputs, and the directory's people.
 func (o *doctorOptions) permissions(context.Context) (string, error) {
-	data := o.shell.data
+	data := o.settings.Data
 	if runtime.GOOS == "windows" {
 		return "", errSkipped("permission bits mean nothing on Windows")
 	}
@@ -250,7 +254,7 @@ func (o *doctorOptions) lock(ctx context.Context) (string, error) {
 	if o.shell.product.LockHolder == nil {
 		return "", notInBuild
 	}
-	holder, err := o.shell.product.LockHolder(ctx, o.shell.data)
+	holder, err := o.shell.product.LockHolder(ctx, o.settings.Data)
 	switch {
 	case err != nil:
 		return "", err
@@ -261,12 +265,12 @@ func (o *doctorOptions) lock(ctx context.Context) (string, error) {
 }
 
 func (o *doctorOptions) configuration(context.Context) (string, error) {
-	c, err := config.Load(o.shell.config, o.configGiven)
+	c, err := config.Load(o.settings.Config, o.settings.ConfigGiven)
 	switch {
 	case err != nil:
 		return "", err
 	case c.File == "":
-		return "", errSkipped("there is no " + o.shell.config + "; the defaults apply")
+		return "", errSkipped("there is no " + o.settings.Config + "; the defaults apply")
 	}
 	if len(c.Connections) == 0 {
 		return c.File + " is correct; no connection is bound yet", nil

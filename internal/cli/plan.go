@@ -90,6 +90,9 @@ func (o *planOptions) run(ctx context.Context, file string) error {
 	if schema := built.Plan.Workflows[built.Plan.Main].InputSchema(); schema != nil {
 		view.Inputs = schema
 	}
+	if o.shell.product.Bind == nil {
+		return missingPart("connections")
+	}
 	bind, err := o.shell.product.Bind(ctx, req)
 	if err != nil {
 		return err

@@ -66,7 +66,7 @@ func (f *documentFlags) request(sh *shell, cmd *cobra.Command, file string) (Pla
 }
 
 func (sh *shell) settings(cmd *cobra.Command) Settings {
-	return Settings{Config: sh.config, ConfigGiven: configGiven(cmd), Data: sh.data}
+	return Settings{Config: sh.config, ConfigGiven: configGiven(cmd), Data: sh.data, DataGiven: cmd.Flags().Changed("data"), Log: sh.log}
 }
 
 // pairs reads NAME=VALUE flags.
@@ -113,7 +113,36 @@ func (sh *shell) plan(ctx context.Context, req PlanRequest) (*plan.Result, error
 			fmt.Fprintln(sh.Err, d.String())
 		}
 	}
-	return result, nil
+	return result, knownSources(result.Plan, req)
+}
+
+// knownSources refuses flags for sources that no document of the plan has: a
+// mistyped name would otherwise be passed over in silence.
+func knownSources(p *plan.Plan, req PlanRequest) error {
+	var names []string
+	for _, d := range p.Bundle.Documents {
+		for _, s := range d.Sources {
+			names = append(names, s.Name)
+		}
+	}
+	var problems []error
+	for _, flag := range []struct {
+		name  string
+		given map[string]string
+	}{{"--source", req.Sources}, {"--server", req.Bindings.Servers}} {
+		for _, name := range slices.Sorted(maps.Keys(flag.given)) {
+			if slices.Contains(names, name) {
+				continue
+			}
+			e := fault.New(fault.Usage, "the document has no source %q", name).At("%s", flag.name)
+			if near := spelling.Nearest(name, names); near != "" {
+				problems = append(problems, e.Fix("did you mean %s?", near))
+				continue
+			}
+			problems = append(problems, e.Fix("its sources are %s", strings.Join(names, ", ")))
+		}
+	}
+	return fault.Join(problems...)
 }
 
 // checkNames refuses flags for a source that no document of the plan has: what

@@ -3,10 +3,10 @@ package cli
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -79,6 +79,9 @@ func (o *runOptions) run(ctx context.Context, file string) error {
 	if _, err := built.Plan.Workflows[built.Plan.Main].Prepare(inputs); err != nil {
 		return err
 	}
+	if err := checkFiles(o.har, o.junit); err != nil {
+		return err
+	}
 	session, err := o.shell.open(ctx, req.Settings, ReadWrite)
 	if err != nil {
 		return err
@@ -135,31 +138,72 @@ type watcher struct {
 	junit   string
 	people  bool // show the directory's view of the people named in the inputs
 	after   int  // records up to here belong to the past
+
+	// each is given the report in place of -o json's own printing, for commands
+	// that print several as one object; may be nil.
+	each func(*report.Report)
 }
 
+// watch prints a run when it rests. The run has begun, so a program gets the
+// run's object whatever happens; what kept us from watching it to its end is in
+// the object's error.
 func (w *watcher) watch(ctx context.Context, id string, inputs map[string]any) error {
-	records, err := w.follow(ctx, id)
-	if err != nil {
-		if errors.Is(err, context.Canceled) {
-			fmt.Fprintf(w.shell.Err, "interrupted; the run %s is kept: lanyard runs resume %s\n", id, id)
-		}
-		return err
+	records, broke := w.follow(ctx, id)
+	rep, err := w.report(ctx, id, records)
+	if broke == nil {
+		broke = err
 	}
-	summary, err := w.session.Run(ctx, id)
-	if err != nil {
-		return err
+	if broke != nil {
+		return w.broken(ctx, rep, broke)
 	}
-	rep, err := report.Build(summary, records)
-	if err != nil {
-		return err
-	}
-	if err := writeFiles(rep, w.har, w.junit); err != nil {
-		return err
+	if rep.Status == run.Running {
+		rep.Error, rep.Remedy = "the run stopped moving before it ended", "lanyard runs resume "+id
 	}
 	if err := w.print(ctx, rep, inputs); err != nil {
 		return err
 	}
-	return outcomeOf(rep)
+	result := outcomeOf(rep)
+	if err := writeFiles(rep, w.har, w.junit); err != nil {
+		// Stdout has the run already: the error goes to stderr in any format.
+		printError(ctx, w.shell.IO, formatText, err)
+		if result == nil {
+			return outcome(exitError)
+		}
+	}
+	return result
+}
+
+// report reads the run's summary. Without one it returns the error and a report
+// of what is known.
+func (w *watcher) report(ctx context.Context, id string, records []run.Record) (*report.Report, error) {
+	// Also when the person stops the command: what was done is worth knowing.
+	summary, err := w.session.Run(context.WithoutCancel(ctx), id)
+	if err == nil {
+		var rep *report.Report
+		if rep, err = report.Build(summary, records); err == nil {
+			return rep, nil
+		}
+	}
+	rep, _ := report.Build(run.Run{Spec: run.Spec{ID: id}, Status: run.Running}, nil) // without records nothing can be wrong
+	return rep, err
+}
+
+// broken ends the watching of a run that goes on without us.
+func (w *watcher) broken(ctx context.Context, rep *report.Report, cause error) error {
+	resume := "lanyard runs resume " + rep.Run
+	if !w.output.json() {
+		fmt.Fprintf(w.shell.Err, "the run %s is kept: %s\n", rep.Run, resume)
+		return cause
+	}
+	w.shell.log.Error("the run was not watched to its end", "run", rep.Run, "error", cause)
+	if !rep.Status.Final() {
+		rep.Remedy = resume
+	}
+	rep.Error = describe(ctx, cause)[0].line()
+	if err := w.print(ctx, rep, nil); err != nil {
+		return err
+	}
+	return outcome(exitCode(ctx, cause))
 }
 
 // follow reads the run's records as they come, until it rests.
@@ -171,13 +215,13 @@ func (w *watcher) follow(ctx context.Context, id string) ([]run.Record, error) {
 	for {
 		fresh, err := w.session.Records(ctx, id, after, after >= w.after)
 		if err != nil {
-			return nil, err
+			return all, err
 		}
 		all = append(all, fresh...)
 		if len(fresh) > 0 {
 			after = fresh[len(fresh)-1].Seq
 			if err := w.stream(fresh, progress); err != nil {
-				return nil, err
+				return all, err
 			}
 			continue
 		}
@@ -206,6 +250,10 @@ func (w *watcher) stream(fresh []run.Record, p *progress) error {
 func (w *watcher) print(ctx context.Context, rep *report.Report, inputs map[string]any) error {
 	switch w.output.format {
 	case formatJSON:
+		if w.each != nil {
+			w.each(rep)
+			return nil
+		}
 		return writeJSON(w.shell.Out, formatJSON, rep)
 	case formatNDJSON:
 		return writeJSON(w.shell.Out, formatNDJSON, rep)
@@ -244,6 +292,23 @@ func outcomeOf(rep *report.Report) error {
 		return outcome(exitAuth)
 	}
 	return outcome(exitFailed)
+}
+
+// checkFiles refuses files that cannot be written before anything is done for
+// them.
+func checkFiles(files ...string) error {
+	var problems []error
+	for _, file := range files {
+		if file == "" {
+			continue
+		}
+		if info, err := os.Stat(filepath.Dir(file)); err != nil || !info.IsDir() {
+			problems = append(problems, fault.New(fault.Usage, "there is no folder for the file").At("%s", file).Fix("make it first"))
+		} else if info, err := os.Stat(file); err == nil && info.IsDir() {
+			problems = append(problems, fault.New(fault.Usage, "this is a folder, not a file").At("%s", file).Fix("name a file"))
+		}
+	}
+	return fault.Join(problems...)
 }
 
 // writeFiles writes the machine-readable forms that were asked for.

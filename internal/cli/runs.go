@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -189,9 +190,10 @@ func (o *runsShowOptions) run(cmd *cobra.Command, id string) error {
 }
 
 type runsResumeOptions struct {
-	shell  *shell
-	output output
-	all    bool
+	shell   *shell
+	output  output
+	all     bool
+	several bool // not one run that was named: -o json prints {"runs": [...]}
 }
 
 func newRunsResume(sh *shell) *cobra.Command {
@@ -200,7 +202,8 @@ func newRunsResume(sh *shell) *cobra.Command {
 		Use:   "resume [RUN...]",
 		Short: "Go on with runs that were interrupted",
 		Long: `Go on with runs that were interrupted, or try again to settle one that is held.
-No completed call is repeated. Without a RUN, every interrupted run goes on.`,
+No completed call is repeated. Without a RUN, every interrupted run goes on. For
+one RUN -o json prints the run, otherwise {"runs": [...]}.`,
 		Example: `  lanyard runs resume run_01jd3m2k7h4x9v`,
 		RunE:    func(cmd *cobra.Command, args []string) error { return opts.run(cmd, args) },
 	}
@@ -216,7 +219,9 @@ func (o *runsResumeOptions) run(cmd *cobra.Command, ids []string) error {
 		return err
 	}
 	defer closeSession(o.shell, session)
+	o.several = o.all || len(ids) != 1
 	if o.all || len(ids) == 0 {
+		ids = nil
 		runs, err := session.Runs(ctx, worker.Filter{Statuses: []run.Status{run.Running}})
 		if err != nil {
 			return err
@@ -226,6 +231,9 @@ func (o *runsResumeOptions) run(cmd *cobra.Command, ids []string) error {
 		}
 		if len(ids) == 0 {
 			fmt.Fprintln(o.shell.Err, "no run was interrupted")
+			if o.output.format == formatJSON {
+				return o.printAll([]*report.Report{})
+			}
 			return nil
 		}
 	}
@@ -236,29 +244,59 @@ func (o *runsResumeOptions) run(cmd *cobra.Command, ids []string) error {
 // outcome is the command's.
 func (o *runsResumeOptions) resume(ctx context.Context, session Session, ids []string) error {
 	seen := make(map[string]int, len(ids))
-	for _, id := range ids {
+	for _, id := range ids { // a run that is not there stops the command before it does anything
 		last, err := lastRecord(ctx, session, id)
 		if err != nil {
 			return err
 		}
 		seen[id] = last
-		err = session.Signal(ctx, id, engine.Event{Kind: engine.Resumed, By: "the command line"}, nil)
-		if err != nil && !(fault.Is(err, fault.Conflict) && len(ids) > 1) {
+	}
+	for _, id := range ids {
+		err := session.Signal(ctx, id, engine.Event{Kind: engine.Resumed, By: "the command line"}, nil)
+		if err != nil && !(fault.Is(err, fault.Conflict) && len(ids) > 1) { // one of many may have ended, or move already
 			return err
 		}
 	}
+	reports := []*report.Report{}
 	var worst error
 	for _, id := range ids {
 		w := watcher{shell: o.shell, session: session, output: o.output, after: seen[id]}
-		if err := w.watch(ctx, id, nil); err != nil {
-			var result outcome
-			if !asOutcome(err, &result) {
-				return err
-			}
-			worst = result
+		if o.several {
+			w.each = func(r *report.Report) { reports = append(reports, r) }
+		}
+		err := w.watch(ctx, id, nil)
+		var result outcome
+		if err != nil && !asOutcome(err, &result) {
+			return err
+		}
+		worst = worse(worst, err)
+	}
+	if o.several && o.output.format == formatJSON {
+		if err := o.printAll(reports); err != nil {
+			return err
 		}
 	}
 	return worst
+}
+
+// printAll prints several runs as one object.
+func (o *runsResumeOptions) printAll(reports []*report.Report) error {
+	return writeJSON(o.shell.Out, formatJSON, struct {
+		Runs []*report.Report `json:"runs"`
+	}{reports})
+}
+
+// worse returns the outcome that a person has to know of first: a refused
+// credential, then a failure, then a run that waits.
+func worse(a, b error) error {
+	for _, code := range []outcome{exitInterrupted, exitError, exitAuth, exitFailed, exitHeld} {
+		for _, err := range []error{a, b} {
+			if err == code {
+				return err
+			}
+		}
+	}
+	return cmp.Or(a, b)
 }
 
 // lastRecord is the number of a run's last record.

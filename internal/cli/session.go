@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"io/fs"
+	"log/slog"
 
 	"github.com/lanyard-id/lanyard/internal/arazzo"
 	"github.com/lanyard-id/lanyard/internal/run"
@@ -14,6 +15,16 @@ type Settings struct {
 	Config      string // the configuration file
 	ConfigGiven bool   // it was named, so it must exist
 	Data        string // the data folder
+	DataGiven   bool   // it was named, so it wins over the configuration's
+	Log         *slog.Logger
+}
+
+// UseData takes the configuration's data folder, unless one was named on the
+// command line or in the environment.
+func (s *Settings) UseData(configured string) {
+	if configured != "" && !s.DataGiven {
+		s.Data = configured
+	}
 }
 
 // PlanRequest asks for the plan of a document.

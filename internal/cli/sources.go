@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/lanyard-id/lanyard/internal/run"
 )
 
 // SourcesVerb is what is done with the lock file.
@@ -58,6 +60,8 @@ type sourcesOptions struct {
 	output  output
 	verb    SourcesVerb
 	sources []string
+
+	allowPrivate bool
 }
 
 func newSourcesVerb(sh *shell, verb SourcesVerb, short, long string) *cobra.Command {
@@ -72,6 +76,7 @@ func newSourcesVerb(sh *shell, verb SourcesVerb, short, long string) *cobra.Comm
 	}
 	opts.output.bind(cmd, formatText, formatJSON)
 	cmd.Flags().StringArrayVar(&opts.sources, "source", nil, "read a source from elsewhere: `NAME=PATH|URL`; may be repeated")
+	cmd.Flags().BoolVar(&opts.allowPrivate, "allow-private", false, "let descriptions be read from loopback and private addresses")
 	return cmd
 }
 
@@ -83,7 +88,9 @@ func (o *sourcesOptions) run(ctx context.Context, settings Settings, file string
 	if err != nil {
 		return err
 	}
-	states, err := o.shell.product.Sources(ctx, o.verb, PlanRequest{Settings: settings, File: file, Sources: overrides})
+	states, err := o.shell.product.Sources(ctx, o.verb, PlanRequest{
+		Settings: settings, File: file, Sources: overrides, Bindings: run.Bindings{AllowPrivate: o.allowPrivate},
+	})
 	if err != nil {
 		return err
 	}
@@ -91,8 +98,11 @@ func (o *sourcesOptions) run(ctx context.Context, settings Settings, file string
 		return err
 	}
 	for _, s := range states {
-		if o.verb == SourcesDiff && s.State != "unchanged" {
+		switch {
+		case o.verb == SourcesDiff && s.State != "unchanged":
 			return outcome(exitChanges)
+		case s.State == "gone" && (o.verb == SourcesUpdate || s.Digest == ""):
+			return outcome(exitError) // it could not be pinned, which is what was asked for
 		}
 	}
 	return nil

@@ -19,6 +19,8 @@ type validateOptions struct {
 	dialect string
 	sources []string
 	offline bool
+
+	allowPrivate bool
 }
 
 func newValidate(sh *shell) *cobra.Command {
@@ -39,6 +41,7 @@ that an operation which is gone is found, unless --offline.`,
 	opts.output.bind(cmd, formatText, formatJSON, formatSARIF)
 	bindDialect(cmd, &opts.dialect)
 	cmd.Flags().StringArrayVar(&opts.sources, "source", nil, "read a source from elsewhere: `NAME=PATH|URL`; may be repeated")
+	cmd.Flags().BoolVar(&opts.allowPrivate, "allow-private", false, "let descriptions be read from loopback and private addresses")
 	cmd.Flags().BoolVar(&opts.offline, "offline", false, "check the document alone, do not read its sources")
 	return cmd
 }
@@ -54,7 +57,7 @@ func (o *validateOptions) run(ctx context.Context, settings Settings, files []st
 	}
 	var found []arazzo.Diagnostic
 	for _, file := range files {
-		diags, err := o.check(ctx, PlanRequest{Settings: settings, File: file, Dialect: dialect, Sources: sources, Bindings: run.Bindings{}})
+		diags, err := o.check(ctx, PlanRequest{Settings: settings, File: file, Dialect: dialect, Sources: sources, Bindings: run.Bindings{AllowPrivate: o.allowPrivate}})
 		if err != nil {
 			return err
 		}

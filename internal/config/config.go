@@ -5,10 +5,9 @@
 // Paths in the file are relative to the file's folder.
 //
 // It keeps credentials as references (env:, file:, vault:) and never resolves
-// them; which source a connection serves is decided by package connector.
-// [Config.AddEnvironment] adds the connections that variables such as
-// OKTA_API_TOKEN stand for. Flags and their LANYARD_ variables are merged by the
-// command line: flag over environment over file.
+// them; which source a connection serves, and what variables such as
+// OKTA_API_TOKEN add, is decided by package connector. Flags and their LANYARD_
+// variables are merged by the command line: flag over environment over file.
 //
 // schema.json describes the file for editors; a test holds it to the reader.
 package config
@@ -47,7 +46,6 @@ type Connection struct {
 	Timeout      int               // seconds for one exchange; 0: the run's
 	Auth         Auth
 	Limits       Limits
-	Environment  bool // it comes from variables, not from the file
 }
 
 // Auth is how a connection identifies itself. Fields that hold a credential are
@@ -78,9 +76,9 @@ type Limits struct {
 
 // Run holds the defaults of runs: the named switches and budgets of a profile.
 type Run struct {
-	SuccessWithoutCriteria, ActionLists, RetryAfter, OnDoubt, QuotedValues string
-	MaxSteps, MaxRetries, MaxRetryAfter, CallTimeout, RunTimeout           int
-	Concurrency                                                            int
+	SuccessWithoutCriteria, ActionLists, RetryAfter, OnDoubt, QuotedValues   string
+	MaxSteps, MaxRepeats, MaxRetries, MaxRetryAfter, CallTimeout, RunTimeout int
+	Concurrency                                                              int
 }
 
 // Serve says where lanyard serve listens.

@@ -385,6 +385,7 @@ func (r *reader) run(n *yaml.Node, p *Run) {
 		"onDoubt":                r.choice(&p.OnDoubt, "hold", "fail"),
 		"quotedValues":           r.choice(&p.QuotedValues, "reject", "verbatim"),
 		"maxSteps":               r.number(&p.MaxSteps, 1),
+		"maxRepeats":             r.number(&p.MaxRepeats, 1),
 		"maxRetries":             r.number(&p.MaxRetries, 1),
 		"maxRetryAfter":          r.number(&p.MaxRetryAfter, 1),
 		"callTimeout":            r.number(&p.CallTimeout, 1),

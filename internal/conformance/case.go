@@ -189,6 +189,7 @@ type Observed struct {
 	Waits       []json.Number
 	TimesWaits  bool // Waits can be compared: the runner has a virtual clock
 	Outputs     map[string]any
+	HasOutputs  bool // the runner reports outputs
 	Steps       []Step
 	HasSteps    bool // the runner reports steps
 	Diagnostics []Finding
@@ -306,7 +307,7 @@ func (j *judge) waits() {
 }
 
 func (j *judge) outputs() {
-	if j.want.Outputs == nil {
+	if j.want.Outputs == nil || !j.got.HasOutputs {
 		return
 	}
 	want, err := value.Decode(*j.want.Outputs)

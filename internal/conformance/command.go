@@ -157,7 +157,7 @@ func (r *commandResult) fill(got *Observed) error {
 	if err != nil {
 		return err
 	}
-	got.Outputs, _ = v.(map[string]any)
+	got.Outputs, got.HasOutputs = v.(map[string]any)
 	return nil
 }
 

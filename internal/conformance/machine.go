@@ -38,7 +38,7 @@ const maxTurns = 100_000
 
 // Run implements Runner.
 func (m *Machine) Run(ctx context.Context, c *Case) (Observed, error) {
-	got := Observed{TimesWaits: true, HasSteps: true, HasCodes: true}
+	got := Observed{TimesWaits: true, HasOutputs: true, HasSteps: true, HasCodes: true}
 	dialect := arazzo.Strict
 	if c.Dialect != "" {
 		dialect = arazzo.Dialect(c.Dialect)

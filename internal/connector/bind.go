@@ -1,6 +1,7 @@
 package connector
 
 import (
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -63,7 +64,7 @@ type Connection struct {
 func (c *Connector) Bind(src Source, choices run.Bindings) (*Connection, error) {
 	server := choices.Servers[src.Name]
 	entry := c.recognise(src, server)
-	name, bound, found := c.configured(src.Name, entry)
+	name, bound := c.configured(src.Name, entry)
 	conn := &Connection{
 		Source: src.Name, Name: name, Entry: entry, schemes: src.Schemes,
 		AllowPrivate: choices.AllowPrivate || bound.AllowPrivate,
@@ -82,11 +83,11 @@ func (c *Connector) Bind(src Source, choices run.Bindings) (*Connection, error) 
 		}
 	}
 	if server == "" {
-		if err := bindDescription(conn, src, found && hasCredential(bound.Auth)); err != nil {
+		if err := bindDescription(conn, src, hasCredential(bound.Auth)); err != nil {
 			return nil, err
 		}
 	} else {
-		if bound.Environment && conn.BoundBy == ByConfig {
+		if bound.fromEnvironment && conn.BoundBy == ByConfig {
 			conn.BoundBy = ByEnvironment
 		}
 		base, err := baseURL(server, entry)
@@ -98,38 +99,28 @@ func (c *Connector) Bind(src Source, choices run.Bindings) (*Connection, error) 
 	if err := conn.bindAuth(bound.Auth, src); err != nil {
 		return nil, err
 	}
-	conn.shared = c.share(conn, bound)
+	conn.shared = c.share(conn, bound.Limits)
 	return conn, nil
 }
 
 // BindNamed binds a connection of lanyard.yaml or the environment by its own
 // name, without any document, to test it.
 func (c *Connector) BindNamed(name string, choices run.Bindings) (*Connection, error) {
-	if c.opts.Config == nil || !slices.Contains(c.Names(), name) {
+	if _, ok := c.connections[name]; !ok {
 		return nil, fault.New(fault.NotFound, "there is no connection %q", name).Fix("add it to lanyard.yaml")
 	}
 	return c.Bind(Source{Name: name}, choices)
 }
 
-// Names returns the names of all connections, in order.
+// Names returns the names of all connections, of lanyard.yaml and of the
+// environment, in order.
 func (c *Connector) Names() []string {
-	if c.opts.Config == nil {
-		return nil
-	}
-	names := make([]string, 0, len(c.opts.Config.Connections))
-	for name := range c.opts.Config.Connections {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
+	return slices.Sorted(maps.Keys(c.connections))
 }
 
 // recognise finds the catalogue entry of a source.
 func (c *Connector) recognise(src Source, server string) *catalog.Entry {
-	servers := []string{server}
-	if c.opts.Config != nil {
-		servers = append(servers, c.opts.Config.Connections[src.Name].Server)
-	}
+	servers := []string{server, c.connections[src.Name].Server}
 	for _, op := range src.Operations {
 		for _, s := range op.Servers {
 			if !slices.Contains(servers, s.URL) {
@@ -147,19 +138,16 @@ func (c *Connector) recognise(src Source, server string) *catalog.Entry {
 
 // configured finds the connection for a source: under its own name, else under
 // that of its catalogue entry.
-func (c *Connector) configured(source string, entry *catalog.Entry) (string, config.Connection, bool) {
-	if c.opts.Config == nil {
-		return "", config.Connection{}, false
-	}
-	if conn, ok := c.opts.Config.Connections[source]; ok {
-		return source, conn, true
+func (c *Connector) configured(source string, entry *catalog.Entry) (string, bound) {
+	if conn, ok := c.connections[source]; ok {
+		return source, conn
 	}
 	if entry != nil {
-		if conn, ok := c.opts.Config.Connections[entry.Name]; ok {
-			return entry.Name, conn, true
+		if conn, ok := c.connections[entry.Name]; ok {
+			return entry.Name, conn
 		}
 	}
-	return "", config.Connection{}, false
+	return "", bound{}
 }
 
 func (c *Connector) sandbox(entry *catalog.Entry) string {
@@ -176,7 +164,7 @@ func (c *Connector) bindSandbox(conn *Connection, base string) (*Connection, err
 	conn.Name, conn.BoundBy, conn.selfMade, conn.AllowPrivate = "", BySandbox, true, false
 	conn.Server, conn.Hosts, conn.Credential = strings.TrimRight(base, "/")+conn.Entry.BasePath, []string{base}, "sandbox"
 	conn.auth = auth{kind: config.AuthBearer, in: inHeader, name: usual.Header, prefix: usual.Prefix, fixed: c.opts.SandboxToken}
-	conn.shared = c.share(conn, config.Connection{})
+	conn.shared = c.share(conn, config.Limits{})
 	return conn, nil
 }
 

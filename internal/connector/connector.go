@@ -18,6 +18,8 @@ const (
 // Options are what a Connector works with.
 type Options struct {
 	Config  *config.Config // connections; may be nil
+	// Secrets resolves credentials. Its Env is also asked for the variables
+	// that stand for a connection, such as OKTA_ORG_NAME.
 	Secrets *secret.Resolver
 	Client  *egress.Client
 	Clock   Clock // nil: the machine's
@@ -38,7 +40,8 @@ type Options struct {
 // Connector binds sources and performs their calls. It is safe for concurrent
 // use; everything that runs on one connection shares its budget and tokens.
 type Connector struct {
-	opts Options
+	opts        Options
+	connections map[string]bound
 
 	mu     sync.Mutex // guards shared
 	shared map[string]*shared
@@ -55,5 +58,9 @@ func New(o Options) *Connector {
 	if o.MaxWait == 0 {
 		o.MaxWait = DefaultMaxWait
 	}
-	return &Connector{opts: o, shared: map[string]*shared{}}
+	var env func(string) (string, bool)
+	if o.Secrets != nil {
+		env = o.Secrets.Env
+	}
+	return &Connector{opts: o, connections: connections(o.Config, env), shared: map[string]*shared{}}
 }

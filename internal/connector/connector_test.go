@@ -162,8 +162,6 @@ func TestBind(t *testing.T) {
 			want{oktaURL, "lanyard.yaml", "oktaApi", "ssws", ""}},
 		{"by catalogue name", map[string]config.Connection{"okta": ssws}, connector.Source{Name: "workforce", Title: "Okta API"}, run.Bindings{},
 			want{oktaURL, "lanyard.yaml", "okta", "ssws", ""}},
-		{"environment", map[string]config.Connection{"okta": {Server: oktaURL, Auth: ssws.Auth, Environment: true}}, connector.Source{Name: "oktaApi"}, run.Bindings{},
-			want{oktaURL, "environment", "okta", "ssws", ""}},
 		{"flag over file", map[string]config.Connection{"okta": ssws}, connector.Source{Name: "oktaApi"}, run.Bindings{Servers: map[string]string{"oktaApi": "http://127.0.0.1:8481/"}},
 			want{"http://127.0.0.1:8481", "--server", "okta", "ssws", ""}},
 		{"flag over sandbox", nil, connector.Source{Name: "oktaApi"}, run.Bindings{Sandbox: true, Servers: map[string]string{"oktaApi": "http://127.0.0.1:8481"}},
@@ -223,6 +221,58 @@ func TestBind(t *testing.T) {
 			}
 			got := want{conn.Server, conn.BoundBy, conn.Name, conn.Credential, ""}
 			if got != tt.want {
+				t.Errorf("Bind = %+v, want %+v", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestEnvironment(t *testing.T) {
+	full := map[string]string{
+		"OKTA_ORG_NAME": "dev-1", "OKTA_BASE_URL": "oktapreview.com", "OKTA_API_TOKEN": "t",
+		"AUTH0_DOMAIN": "https://x.eu.auth0.com/", "AUTH0_CLIENT_ID": "i", "AUTH0_CLIENT_SECRET": "s",
+	}
+	type want struct{ server, by, credential, err string }
+	tests := []struct {
+		name   string
+		file   map[string]config.Connection
+		env    map[string]string
+		source string
+		flag   string
+		want   want
+	}{
+		{"okta", nil, full, "oktaApi", "", want{"https://dev-1.oktapreview.com", "environment", "ssws", ""}},
+		{"auth0", nil, full, "auth0Api", "", want{"https://x.eu.auth0.com/api/v2", "environment", "client_credentials", ""}},
+		{"default domain", nil, map[string]string{"OKTA_ORG_NAME": "dev-1", "OKTA_API_TOKEN": "t"}, "okta", "", want{"https://dev-1.okta.com", "environment", "ssws", ""}},
+		{"token and flag", nil, map[string]string{"OKTA_API_TOKEN": "t"}, "okta", "http://127.0.0.1:1", want{"http://127.0.0.1:1", "--server", "ssws", ""}},
+		{"token alone", nil, map[string]string{"OKTA_API_TOKEN": "t"}, "okta", "", want{err: "source okta has no server"}},
+		{"half a credential", nil, map[string]string{"AUTH0_DOMAIN": "x.auth0.com", "AUTH0_CLIENT_ID": "i"}, "auth0", "", want{"https://x.auth0.com/api/v2", "environment", "none", ""}},
+		{"the file wins", map[string]config.Connection{"okta": {Server: "https://mine.okta.com", Auth: config.Auth{Type: "bearer", Token: "env:T"}}}, full, "oktaApi", "", want{"https://mine.okta.com", "lanyard.yaml", "bearer", ""}},
+		{"no token to another org", map[string]config.Connection{"okta": {Server: "https://mine.okta.com"}}, full, "oktaApi", "", want{"https://mine.okta.com", "lanyard.yaml", "none", ""}},
+		{"limits of the file", map[string]config.Connection{"okta": {Limits: config.Limits{Share: 50}}}, full, "oktaApi", "", want{"https://dev-1.oktapreview.com", "environment", "ssws", ""}},
+		{"a trick", nil, map[string]string{"OKTA_ORG_NAME": "x@evil.test/", "OKTA_API_TOKEN": "t"}, "oktaApi", "", want{err: "not a base URL"}},
+		{"not the provider's", nil, full, "slackApi", "", want{err: "source slackApi has no server"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			b := newBench(t, tt.file, nil, func(o *connector.Options) {
+				o.Secrets = &secret.Resolver{Env: func(name string) (string, bool) { v, ok := tt.env[name]; return v, ok }}
+			})
+			choices := run.Bindings{}
+			if tt.flag != "" {
+				choices.Servers = map[string]string{tt.source: tt.flag}
+			}
+			conn, err := b.Bind(connector.Source{Name: tt.source}, choices)
+			if tt.want.err != "" {
+				if err == nil || !strings.Contains(fault.Public(err), tt.want.err) {
+					t.Errorf("Bind = %+v, %v, want the error %q", conn, err, tt.want.err)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := (want{conn.Server, conn.BoundBy, conn.Credential, ""}); got != tt.want {
 				t.Errorf("Bind = %+v, want %+v", got, tt.want)
 			}
 		})

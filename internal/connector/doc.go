@@ -4,13 +4,14 @@
 //
 // A call moves like this:
 //
-//	bind.go      Bind: source + choices of the run + lanyard.yaml = Connection
-//	do.go        Do: one call, from the rendered request to an Exchange
-//	pace.go      wait for a place: rate, concurrency, the provider's own limits
-//	auth.go      put the credential where the operation's security scheme wants it
-//	token.go     OAuth 2.0 client credentials: fetch once for all who wait
-//	shared.go    what the runs of one connection share: budget, tokens, secrets
-//	probe.go     Probe: does this connection work, and for whom
+//	environment.go  lanyard.yaml and variables such as OKTA_API_TOKEN
+//	bind.go         Bind: source + choices of the run + lanyard.yaml = Connection
+//	do.go           Do: one call, from the rendered request to an Exchange
+//	pace.go         wait for a place: rate, concurrency, the provider's own limits
+//	auth.go         put the credential where the operation's security scheme wants it
+//	token.go        OAuth 2.0 client credentials: fetch once for all who wait
+//	shared.go       what the runs of one connection share: budget, tokens, secrets
+//	probe.go        Probe: does this connection work, and for whom
 //
 // Two promises shape the code. A credential leaves only for the server that the
 // operator bound, never for one that a description names. And a request is sent

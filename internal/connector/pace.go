@@ -235,7 +235,7 @@ func (b *budget) untilReset(header http.Header, now time.Time) (time.Duration, b
 		date = now
 	}
 	left := time.Unix(reset, 0).Sub(date) + time.Duration(b.limits.Margin)*time.Second
-	return max(0, left), true
+	return max(0, left), left <= maxBelieved
 }
 
 // Waits when the provider names none, and the most that is believed of one that

@@ -31,7 +31,7 @@ const maxFetched = 256
 
 // share finds or makes what the connection has in common with others on the
 // same server with the same credential.
-func (c *Connector) share(conn *Connection, bound config.Connection) *shared {
+func (c *Connector) share(conn *Connection, limits config.Limits) *shared {
 	key := strings.Join([]string{conn.Name, conn.BoundBy, conn.origin(), fmt.Sprint(conn.AllowPrivate), fmt.Sprintf("%+v", conn.auth.config),
 		conn.auth.tokenURL, conn.auth.audience, strings.Join(conn.auth.scopes, " ")}, "\n")
 	if conn.Name == "" {
@@ -42,7 +42,7 @@ func (c *Connector) share(conn *Connection, bound config.Connection) *shared {
 	if s, ok := c.shared[key]; ok {
 		return s
 	}
-	s := &shared{budget: newBudget(c.opts.Clock, conn, bound.Limits)}
+	s := &shared{budget: newBudget(c.opts.Clock, conn, limits)}
 	if conn.auth.oauth() {
 		s.tokens = &tokenSource{connector: c, conn: conn, shared: s}
 	}

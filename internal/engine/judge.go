@@ -3,6 +3,7 @@ package engine
 import (
 	"encoding/base64"
 	"fmt"
+	"hash/fnv"
 	"net/http"
 	"strconv"
 	"strings"
@@ -142,6 +143,9 @@ func (t *turn) answered(w waiting, a *Answer) {
 		t.broken(f, step, w, a.Failure)
 		return
 	}
+	if t.repeats(f, step, w, a) {
+		return
+	}
 	o := t.assess(f, step, w, a)
 	if !o.ok && t.alreadyDone(f, step, w, a, o.message) {
 		return
@@ -150,6 +154,35 @@ func (t *turn) answered(w waiting, a *Answer) {
 		f.Visit.Doubt = true // it may have taken effect before it failed
 	}
 	t.judge(o)
+}
+
+// repeats ends a run that asks the same over and over without a pause and
+// learns nothing new, and reports whether it did.
+func (t *turn) repeats(f *frame, step *plan.Step, w waiting, a *Answer) bool {
+	if f.Visit.Attempt > 1 {
+		return false // retries have a limit of their own
+	}
+	sum := fnv.New64a()
+	for _, part := range [][]byte{[]byte(target(w.Request)), w.Request.Body, []byte(strconv.Itoa(a.Status)), a.JSON, a.Bytes} {
+		sum.Write(part)
+		sum.Write([]byte{0})
+	}
+	if a.Text != nil {
+		sum.Write([]byte(*a.Text))
+	}
+	last := f.Repeats[f.Step]
+	if last.Sum != sum.Sum64() {
+		last = repeats{Sum: sum.Sum64()}
+	}
+	last.Count++
+	f.Repeats = with(f.Repeats, f.Step, last)
+	limit := t.m.plan.Profile.RepeatBudget()
+	if last.Count <= limit {
+		return false
+	}
+	t.abort(fmt.Sprintf("step %s got the same answer to the same request %d times in a row without a pause: the document loops; poll with a retry that has retryAfter, or raise maxRepeats",
+		step.ID, last.Count))
+	return true
 }
 
 // assess holds a response against the step's criteria.

@@ -67,11 +67,18 @@ type frame struct {
 	Outputs  map[string]map[string]any `json:"outputs,omitempty"` // by step id: of its last execution (N70)
 	Called   map[string]completed      `json:"called,omitempty"`  // sub-workflows by workflowId (A6)
 	Passed   map[int]bool              `json:"passed,omitempty"`  // steps that have completed
+	Repeats  map[int]repeats           `json:"repeats,omitempty"` // by step: answers in a row that told nothing new
 	Ready    bool                      `json:"ready,omitempty"`   // its dependencies are met
 	Deadline time.Time                 `json:"deadline,omitzero"` // of a sub-workflow whose step has a timeout (A25)
 	Single   bool                      `json:"single,omitempty"`  // a detour to one step: ends after it
 	Step     int                       `json:"step"`
 	Visit    visit                     `json:"visit,omitzero"`
+}
+
+// repeats counts visits of a step that were answered alike.
+type repeats struct {
+	Sum   uint64 `json:"sum"` // of request and answer
+	Count int    `json:"count"`
 }
 
 // visit is one pass over a step, its retries included.

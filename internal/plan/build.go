@@ -187,11 +187,14 @@ func (b *builder) parse(uri string, data []byte) (*arazzo.Document, bool) {
 	} else {
 		doc, diags = arazzo.Parse(uri, data)
 	}
-	if doc != nil && !failed(diags) {
-		diags = append(diags, arazzo.Check(doc, arazzo.CheckOptions{Dialect: b.dialect})...)
-	}
 	b.diags = append(b.diags, diags...)
-	return doc, doc != nil && !failed(diags)
+	if doc == nil || failed(diags) {
+		return doc, false
+	}
+	// What is wrong with the meaning does not keep the sources from being read:
+	// all errors are reported at once.
+	b.diags = append(b.diags, arazzo.Check(doc, arazzo.CheckOptions{Dialect: b.dialect})...)
+	return doc, true
 }
 
 // finder answers which sources have an operation, loading them when first asked.

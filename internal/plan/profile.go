@@ -24,7 +24,8 @@ type Profile struct {
 	// embedded in (default: it would change a filter's meaning), or send it "verbatim".
 	QuotedValues string `json:"quotedValues,omitempty"`
 
-	MaxSteps      int `json:"maxSteps,omitempty"`      // step visits in a run, sub-workflows included (A26); default 2000
+	MaxSteps      int `json:"maxSteps,omitempty"`      // step visits in a run, sub-workflows included (A26); default 1000
+	MaxRepeats    int `json:"maxRepeats,omitempty"`    // visits of a step in a row that ask the same, without a pause, and get the same answer; default 50
 	MaxRetries    int `json:"maxRetries,omitempty"`    // cap on any retryLimit (A13); default 1000
 	MaxRetryAfter int `json:"maxRetryAfter,omitempty"` // seconds; cap on any wait before a retry (A14); default 3600
 	CallTimeout   int `json:"callTimeout,omitempty"`   // seconds for one HTTP exchange without a step timeout; default 60
@@ -33,7 +34,8 @@ type Profile struct {
 
 // Defaults for the numbers of a Profile.
 const (
-	DefaultMaxSteps      = 2000
+	DefaultMaxSteps      = 1000
+	DefaultMaxRepeats    = 50
 	DefaultMaxRetries    = 1000
 	DefaultMaxRetryAfter = 3600
 	DefaultCallTimeout   = 60
@@ -58,7 +60,7 @@ func (p Profile) Check() error {
 	choice("retryAfter", p.RetryAfter, "honour", "ignore")
 	choice("onDoubt", p.OnDoubt, "hold", "fail")
 	choice("quotedValues", p.QuotedValues, "reject", "verbatim")
-	for name, n := range map[string]int{"maxSteps": p.MaxSteps, "maxRetries": p.MaxRetries, "maxRetryAfter": p.MaxRetryAfter, "callTimeout": p.CallTimeout, "runTimeout": p.RunTimeout} {
+	for name, n := range map[string]int{"maxSteps": p.MaxSteps, "maxRepeats": p.MaxRepeats, "maxRetries": p.MaxRetries, "maxRetryAfter": p.MaxRetryAfter, "callTimeout": p.CallTimeout, "runTimeout": p.RunTimeout} {
 		if n < 0 {
 			errs = append(errs, fault.New(fault.Invalid, "profile number %s is negative", name))
 		}
@@ -68,6 +70,11 @@ func (p Profile) Check() error {
 
 // StepBudget is the number of step visits a run may make.
 func (p Profile) StepBudget() int { return or(p.MaxSteps, DefaultMaxSteps) }
+
+// RepeatBudget is how often in a row a step may get the same answer to the same
+// request without a pause: polling so fast helps nobody, and a loop that learns
+// nothing new never ends.
+func (p Profile) RepeatBudget() int { return or(p.MaxRepeats, DefaultMaxRepeats) }
 
 // RetryCap is the most that any retryLimit may be.
 func (p Profile) RetryCap() int { return or(p.MaxRetries, DefaultMaxRetries) }

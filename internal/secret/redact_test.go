@@ -340,3 +340,18 @@ func BenchmarkNewRedactor(b *testing.B) {
 		secret.NewRedactor("S3cret-"+strings.Repeat("x", 24), `Pa"ss w&rd`)
 	}
 }
+
+// TestInsideAnEscape: a match that begins or ends within the bytes of one
+// escape takes all of it.
+func TestInsideAnEscape(t *testing.T) {
+	// The secret begins with the second byte of what \u00e9 stands for.
+	r := secret.NewRedactor("\xa9abc", "xyz\xc3")
+	for in, want := range map[string]string{
+		`1\u00e9abc2`: "1[masked]2",
+		`1xyz\u00e92`: "1[masked]2",
+	} {
+		if got := r.Text(in); got != want {
+			t.Errorf("Text(%q) = %q, want %q", in, got, want)
+		}
+	}
+}

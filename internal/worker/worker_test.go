@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"maps"
 	"math"
 	"path/filepath"
 	"slices"
@@ -31,7 +30,7 @@ type memory struct {
 	runs    map[string]run.Run
 	order   []string
 	records map[string][]run.Record
-	groups  []int                             // entries of each commit
+	groups  []int                              // entries of each commit
 	before  func(entries []worker.Entry) error // called before a commit
 }
 
@@ -145,9 +144,13 @@ type process struct {
 	stop func()
 }
 
-func testKey(t testing.TB) secret.Key {
+func testKey(t testing.TB) secret.Key { return keyOf(t, "k") }
+
+func otherKey(t testing.TB) secret.Key { return keyOf(t, "o") }
+
+func keyOf(t testing.TB, letter string) secret.Key {
 	t.Helper()
-	key, err := secret.NewKey([]byte(strings.Repeat("k", 32)))
+	key, err := secret.NewKey([]byte(strings.Repeat(letter, 32)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -225,9 +228,7 @@ func (p *process) start(id string, pl *plan.Plan, inputs map[string]any) {
 // rest waits until a run has the status.
 func (p *process) rest(id string, want run.Status) run.Run {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-	defer cancel()
-	r, err := p.Rest(ctx, id)
+	r, err := p.Rest(context.Background(), id)
 	if err != nil || r.Status != want {
 		p.t.Fatalf("run %s is %s (%s), %v; want %s", id, r.Status, r.Reason, err, want)
 	}
@@ -295,5 +296,3 @@ workflows:
         operationId: createItem
         requestBody: {payload: {name: b}}
 `
-
-var _ = maps.Clone[map[string]any]

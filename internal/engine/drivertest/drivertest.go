@@ -49,8 +49,9 @@ func Run(t *testing.T, data func(t testing.TB) Open, o Options) {
 	t.Run("StartTwice", c.startTwice)
 	t.Run("Cancel", c.cancel)
 	t.Run("CancelHeld", c.cancelHeld)
-	t.Run("StopDuringRead", func(t *testing.T) { c.stop(t, "find", run.Succeeded) })
-	t.Run("StopDuringWrite", func(t *testing.T) { c.stop(t, "plain", run.Held) })
+	t.Run("StopDuringRead", func(t *testing.T) { c.stop(t, "find", true, run.Succeeded) })
+	t.Run("StopDuringWrite", func(t *testing.T) { c.stop(t, "plain", true, run.Held) })
+	t.Run("StopBeforeWrite", func(t *testing.T) { c.stop(t, "plain", false, run.Succeeded) })
 }
 
 type contract struct {
@@ -232,17 +233,20 @@ func (c *contract) crash(t *testing.T) {
 
 // resume brings a run whose process died to its end, in a process that dies at
 // a boundary as well, or does not, and checks what came of it. It returns how
-// many boundaries that process had.
-func (t *trial) resume(dies int, lives ...*Life) (boundaries int) {
+// many boundaries that process had, if it lived.
+func (t *trial) resume(dies int, lives ...*Life) int {
 	t.Helper()
 	r, p, l := t.live(dies)
-	if at, _, _ := l.end(); at != "" {
-		p.Stop()
+	var err error
+	for r.Status == run.Held && err == nil {
+		r, err = t.decide(p, r)
+	}
+	p.Stop()
+	at, _, boundaries := l.end()
+	if at != "" {
 		t.resume(0, append(lives, l)...)
 		return 0
 	}
-	defer p.Stop()
-	_, _, boundaries = l.end()
 	flying := map[string]bool{} // steps whose call was under way when a process died
 	where := ""
 	for _, l := range lives {
@@ -250,8 +254,8 @@ func (t *trial) resume(dies int, lives ...*Life) (boundaries int) {
 		flying[sent] = true
 		where += fmt.Sprintf(" [%s, last sent %s]", at, sent)
 	}
-	for r.Status == run.Held {
-		r = t.decide(p, r, where)
+	if err != nil {
+		t.Fatalf("killed at%s: %s", where, fault.Public(err))
 	}
 	t.succeeded(r)
 	asked, effects := t.target.counts()
@@ -273,7 +277,7 @@ func (t *trial) resume(dies int, lives ...*Life) (boundaries int) {
 }
 
 // decide does what a person does about a held run: look, then skip or retry.
-func (t *trial) decide(p Process, r run.Run, where string) run.Run {
+func (t *trial) decide(p Process, r run.Run) (run.Run, error) {
 	t.Helper()
 	step := ""
 	for _, w := range writes {
@@ -282,7 +286,7 @@ func (t *trial) decide(p Process, r run.Run, where string) run.Run {
 		}
 	}
 	if !unsettled[step] {
-		t.Fatalf("killed at%s: the run is held in step %q (%s), which has a rule", where, step, r.Reason)
+		t.Fatalf("the run is held in step %q (%s), which has a rule", step, r.Reason)
 	}
 	e := engine.Event{Kind: engine.Retried, By: "the contract"}
 	if item := t.target.made(step + "-ada"); item != nil {
@@ -290,13 +294,9 @@ func (t *trial) decide(p Process, r run.Run, where string) run.Run {
 	}
 	ctx := t.context()
 	if err := p.Signal(ctx, id, e); err != nil {
-		t.Fatalf("killed at%s: Signal(%s) to the held run: %s", where, e.Kind, fault.Public(err))
+		return r, err
 	}
-	r, err := p.Rest(ctx, id)
-	if err != nil {
-		t.Fatalf("killed at%s: the run does not come to rest after Signal(%s): %s", where, e.Kind, fault.Public(err))
-	}
-	return r
+	return p.Rest(ctx, id)
 }
 
 func (t *trial) succeeded(r run.Run) {
@@ -334,10 +334,10 @@ func (c *contract) startTwice(t *testing.T) {
 }
 
 // hang runs until the call of a step hangs.
-func (t *trial) hang(step string) Process {
+func (t *trial) hang(step string, sent bool) Process {
 	t.Helper()
 	l := newLife(t.target, 0)
-	l.gate[step] = make(chan struct{})
+	l.gate[step], l.gateSends = make(chan struct{}), sent
 	p := t.open(t, l)
 	ctx := t.context()
 	if _, err := p.Start(ctx, id, t.plan, inputs()); err != nil {
@@ -354,7 +354,7 @@ func (t *trial) hang(step string) Process {
 // cancel cancels a run during a call.
 func (c *contract) cancel(t *testing.T) {
 	tr := c.trial(t)
-	p := tr.hang("plain")
+	p := tr.hang("plain", true)
 	defer p.Stop()
 	if err := p.Signal(tr.context(), id, engine.Event{Kind: engine.Cancelled, Reason: "enough"}); err != nil {
 		t.Fatalf("Signal(cancelled): %s", fault.Public(err))
@@ -380,7 +380,7 @@ func (t *trial) cancelled(p Process) {
 // cancelHeld cancels a run that waits for a person, in a later process.
 func (c *contract) cancelHeld(t *testing.T) {
 	tr := c.trial(t)
-	tr.hang("plain").Stop()
+	tr.hang("plain", true).Stop()
 	r, p, _ := tr.live(0)
 	defer p.Stop()
 	if r.Status != run.Held {
@@ -392,10 +392,10 @@ func (c *contract) cancelHeld(t *testing.T) {
 	tr.cancelled(p)
 }
 
-// stop ends a process in good order while a step's call is under way.
-func (c *contract) stop(t *testing.T, step string, want run.Status) {
+// stop ends a process in good order while a step's call is under way, or about to be.
+func (c *contract) stop(t *testing.T, step string, sent bool, want run.Status) {
 	tr := c.trial(t)
-	tr.hang(step).Stop()
+	tr.hang(step, sent).Stop()
 	r, p, _ := tr.live(0)
 	defer p.Stop()
 	if r.Status != want {

@@ -21,10 +21,11 @@ const (
 
 // Life is one process from its start to its end.
 type Life struct {
-	target *Target
-	dies   int // at which boundary, counted from 1; 0: it lives on
-	dead   chan struct{}
-	gate   map[string]chan struct{} // steps whose calls hang until the process gives them up; closed on arrival
+	target    *Target
+	dies      int // at which boundary, counted from 1; 0: it lives on
+	dead      chan struct{}
+	gate      map[string]chan struct{} // steps whose calls hang until the process gives them up; closed on arrival
+	gateSends bool                     // what hangs has left
 
 	mu      sync.Mutex
 	reached int
@@ -67,7 +68,7 @@ func (l *Life) Call(ctx context.Context, c *engine.Call) *engine.Answer {
 	if arrived, ok := l.gate[c.Step]; ok {
 		close(arrived)
 		<-ctx.Done()
-		return broken(true)
+		return broken(l.gateSends)
 	}
 	l.mu.Lock()
 	l.sent = c.Step

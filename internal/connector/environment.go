@@ -1,0 +1,89 @@
+package connector
+
+import (
+	"maps"
+	"strings"
+
+	"github.com/lanyard-id/lanyard/internal/config"
+	"github.com/lanyard-id/lanyard/internal/connector/catalog"
+)
+
+// bound is a connection as it is configured.
+type bound struct {
+	config.Connection
+	fromEnvironment bool // its server
+}
+
+// connections merges those of lanyard.yaml with what the environment says of
+// the catalogue's providers: every admin has OKTA_API_TOKEN and its kin already.
+// The file wins; a token is not sent to a server that the file names and the
+// environment does not.
+func connections(c *config.Config, env func(string) (string, bool)) map[string]bound {
+	all := map[string]bound{}
+	if c != nil {
+		for name, conn := range c.Connections {
+			all[name] = bound{Connection: conn}
+		}
+	}
+	if env == nil {
+		return all
+	}
+	entries, err := catalog.All()
+	if err != nil {
+		return all // a test holds the embedded data to be right
+	}
+	for _, e := range entries {
+		server, auth := fromEnvironment(e, env)
+		if server == "" && auth.Type == "" {
+			continue
+		}
+		conn := all[e.Name]
+		if conn.Server == "" {
+			conn.Server, conn.fromEnvironment = server, true
+		}
+		if conn.Auth.Type == "" && conn.Server == server {
+			conn.Auth = auth
+		}
+		all[e.Name] = conn
+	}
+	return all
+}
+
+// fromEnvironment reads the server and the credential of a provider. Either may
+// be missing: a flag can still give the server, and Bind says what is missing
+// when none does.
+func fromEnvironment(e *catalog.Entry, env func(string) (string, bool)) (server string, auth config.Auth) {
+	server = e.Environment.Server
+	for server != "" {
+		before, rest, ok := strings.Cut(server, "{")
+		name, after, closed := strings.Cut(rest, "}")
+		if !ok || !closed {
+			break
+		}
+		text, set := env(name)
+		if text = strings.TrimSpace(text); !set || text == "" {
+			text = e.Environment.Defaults[name]
+		}
+		if text == "" {
+			server = ""
+			break
+		}
+		// Some write a domain as the URL that they see in the browser.
+		text = strings.TrimSuffix(strings.TrimPrefix(text, "https://"), "/")
+		server = before + text + after
+	}
+	fields := maps.Clone(e.Environment.Credential)
+	for field, name := range fields {
+		if text, ok := env(name); !ok || text == "" {
+			return server, config.Auth{}
+		}
+		fields[field] = "env:" + name
+	}
+	if len(fields) == 0 {
+		return server, config.Auth{}
+	}
+	return server, config.Auth{
+		Type: e.Environment.Auth, Token: fields["token"], Username: fields["username"], Password: fields["password"],
+		ClientID: fields["clientId"], ClientSecret: fields["clientSecret"], PrivateKey: fields["privateKey"], KeyID: fields["keyId"],
+	}
+}
