@@ -98,10 +98,11 @@ function status(entry) {
   return entry.status === 'error' ? 'failed' : 'succeeded';
 }
 
-// lastLines ends the error with what was printed last, without the frames and
-// marks that are there for a terminal.
+// lastLines says what was printed last before the summary, without the frames
+// and marks that are there for a terminal.
 function lastLines(text) {
-  return text.replace(/\x1b\[\d*m/g, '').split('\n').map((line) => line.trim())
+  const [before] = text.replace(/\x1b\[\d*m/g, '').split('Summary for');
+  return before.split('\n').map((line) => line.trim())
     .filter((line) => line && !/^[║╔╚┌│├└─]/.test(line))
-    .slice(-8).join('; ');
+    .slice(-4).join('; ');
 }

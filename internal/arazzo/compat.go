@@ -46,8 +46,8 @@ type rewriting struct {
 
 // names knows what a document declares, as far as expressions can name it.
 type names interface {
-	// declares reports whether e names something declared. For names that the
-	// document leaves open it reports true.
+	// declares reports whether e names something declared, by its full name. For
+	// names that the document leaves open it reports true.
 	declares(e expr.Expression) bool
 	// knows is declares for the name of an expression, and false for open names.
 	knows(name string) bool

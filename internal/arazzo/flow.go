@@ -133,7 +133,7 @@ func outputNames(list []Output) map[string]bool {
 
 func (f *flow) declares(e expr.Expression) bool {
 	m, _ := f.lookup(e)
-	return m != absent
+	return m == exact
 }
 
 func (f *flow) knows(name string) bool {

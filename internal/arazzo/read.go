@@ -244,7 +244,7 @@ func (r *reader) list(n *yaml.Node, what string, limit int, item func(n *yaml.No
 // filled is list for lists that must not be empty.
 func (r *reader) filled(n *yaml.Node, what string, limit int, item func(n *yaml.Node)) []*yaml.Node {
 	items := r.list(n, what, limit, item)
-	if items != nil && len(items) == 0 || items == nil && deref(n).Kind == yaml.SequenceNode {
+	if len(items) == 0 && deref(n).Kind == yaml.SequenceNode {
 		r.bad(r.doc.At(n), "%s must not be empty", what)
 	}
 	return items

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // maxDiagnostics bounds the errors of a report, and apart from them the rest:
@@ -51,7 +52,7 @@ func (r *report) find(severity Severity, code string, at Pos) finding {
 
 // fix sets the remedy; an empty one is none.
 func (f finding) fix(format string, args ...any) finding {
-	f.d.Remedy = fmt.Sprintf(format, args...)
+	f.d.Remedy = clip(fmt.Sprintf(format, args...))
 	return f
 }
 
@@ -62,8 +63,17 @@ func (f finding) edit(edits ...Edit) finding {
 
 // say sets the message and files the diagnostic.
 func (f finding) say(format string, args ...any) {
-	f.d.Message = fmt.Sprintf(format, args...)
+	f.d.Message = clip(fmt.Sprintf(format, args...))
 	f.r.add(f.d)
+}
+
+// clip shortens what quotes a whole document.
+func clip(s string) string {
+	const most = 1000
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "") + "..."
 }
 
 // sorted returns the diagnostics by place, each once.

@@ -2,6 +2,7 @@ package arazzo
 
 import (
 	"errors"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -440,19 +441,32 @@ func (s *scan) expression(n *yaml.Node, e expr.Expression) {
 	if s.f == nil {
 		return // a component: its names belong to the workflow that refers to it
 	}
-	if embedded := expressionInPointer(e); embedded != "" {
-		s.c.out.find(Error, "bad-pointer", s.place(n)).fix("a JSON Pointer is fixed text; choose the member in a jsonpath selector, or in a criterion").
-			say("%s stands inside the JSON Pointer of %s and is not replaced", embedded, e.Raw)
+	if !s.pointer(n, e) {
 		return
 	}
 	s.f.expression(s, n, e)
 }
 
-func expressionInPointer(e expr.Expression) string {
+// pathInPointer finds what belongs to JSONPath in a token of a JSON Pointer.
+var pathInPointer = regexp.MustCompile(`\[(\?|[0-9]+\])`)
+
+// pointer looks for what a JSON Pointer cannot say, and its grammar takes for
+// the name of a member. It reports whether the expression can mean anything.
+func (s *scan) pointer(n *yaml.Node, e expr.Expression) bool {
 	for _, token := range e.Pointer {
 		if strings.Contains(token, "$inputs.") || strings.Contains(token, "$steps.") {
-			return token
+			s.c.out.find(Error, "bad-pointer", s.place(n)).fix("a JSON Pointer is fixed text; choose the member in a jsonpath selector, or in a criterion").
+				say("%s stands inside the JSON Pointer of %s and is not replaced", token, e.Raw)
+			return false
+		}
+		switch m := pathInPointer.FindStringSubmatch(token); {
+		case m == nil:
+		case m[1] == "?":
+			s.c.out.find(Error, "bad-pointer", s.place(n)).fix("a JSON Pointer has no filters").say("%q is taken for the name of a member", token)
+			return false
+		default:
+			s.c.out.find(Warning, "bad-pointer", s.place(n)).fix("write /0 for an item").say("%q is taken for the name of a member", token)
 		}
 	}
-	return ""
+	return true
 }

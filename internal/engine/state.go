@@ -108,7 +108,6 @@ type waiting struct {
 	Action  int              `json:"action,omitempty"`  // of a timer: the retry it delays
 	Inputs  map[string]any   `json:"inputs,omitempty"`  // of a timer: for the workflow that the retry names
 	After   time.Duration    `json:"after,omitempty"`
-	Doubt   bool             `json:"doubt,omitempty"`  // the step's call has been sent before without an answer
 	Settle  settleKind       `json:"settle,omitempty"` // of a look-up: what asked for it
 	Failed  *Failure         `json:"failed,omitempty"` // of a look-up: how the call in doubt broke
 	Reason  string           `json:"reason,omitempty"`

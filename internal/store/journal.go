@@ -51,13 +51,10 @@ func (j *Journal) Plan(ctx context.Context, digest string) ([]byte, error) {
 // Append implements worker.Store.
 func (j *Journal) Append(ctx context.Context, entries []worker.Entry) error {
 	return j.db.Update(ctx, func(tx *sql.Tx) error {
-		records, err := tx.PrepareContext(ctx, insertRecord)
-		if err != nil {
-			return err
-		}
-		defer func() { _ = records.Close() }() // the transaction is over either way
+		a := appending{tx: tx, prepared: map[string]*sql.Stmt{}}
+		defer a.close()
 		for i := range entries {
-			if err := appendEntry(ctx, tx, records, &entries[i]); err != nil {
+			if err := a.entry(ctx, &entries[i]); err != nil {
 				return err
 			}
 		}
@@ -65,14 +62,40 @@ func (j *Journal) Append(ctx context.Context, entries []worker.Entry) error {
 	})
 }
 
-func appendEntry(ctx context.Context, tx *sql.Tx, records *sql.Stmt, e *worker.Entry) error {
+// appending is one transaction of Append. It compiles each statement once for
+// all entries: that costs as much as running it.
+type appending struct {
+	tx       *sql.Tx
+	prepared map[string]*sql.Stmt
+}
+
+func (a *appending) close() {
+	for _, stmt := range a.prepared {
+		_ = stmt.Close() // the transaction's end closes them anyway
+	}
+}
+
+func (a *appending) exec(ctx context.Context, statement string, args ...any) error {
+	stmt, ok := a.prepared[statement]
+	if !ok {
+		var err error
+		if stmt, err = a.tx.PrepareContext(ctx, statement); err != nil {
+			return err
+		}
+		a.prepared[statement] = stmt
+	}
+	_, err := stmt.ExecContext(ctx, args...)
+	return err
+}
+
+func (a *appending) entry(ctx context.Context, e *worker.Entry) error {
 	if e.Create != nil {
-		if err := createRun(ctx, tx, e); err != nil {
+		if err := a.create(ctx, e); err != nil {
 			return err
 		}
 	} else if e.Update != nil {
 		u := e.Update
-		if _, err := tx.ExecContext(ctx, updateRun, u.ID, string(u.Status), u.Reason, Micros(u.Ended), text(u.Outputs)); err != nil {
+		if err := a.exec(ctx, updateRun, u.ID, string(u.Status), u.Reason, Micros(u.Ended), text(u.Outputs)); err != nil {
 			return err
 		}
 	}
@@ -81,19 +104,18 @@ func appendEntry(ctx context.Context, tx *sql.Tx, records *sql.Stmt, e *worker.E
 	if e.Wipe {
 		sealed = nil
 	}
-	if _, err := records.ExecContext(ctx, r.Run, r.Seq, Micros(r.At), string(r.Event), text(r.Trace), text(r.Intents), sealed); err != nil {
+	if err := a.exec(ctx, insertRecord, r.Run, r.Seq, Micros(r.At), string(r.Event), text(r.Trace), text(r.Intents), sealed); err != nil {
 		return err
 	}
 	if !e.Wipe {
 		return nil
 	}
-	_, err := tx.ExecContext(ctx, wipeRecords, r.Run)
-	return err
+	return a.exec(ctx, wipeRecords, r.Run)
 }
 
-// createRun inserts a run's summary, already brought up to date when its first
+// create inserts a run's summary, already brought up to date when its first
 // turn ended it.
-func createRun(ctx context.Context, tx *sql.Tx, e *worker.Entry) error {
+func (a *appending) create(ctx context.Context, e *worker.Entry) error {
 	r := e.Create
 	if e.Update != nil {
 		r = e.Update
@@ -102,8 +124,7 @@ func createRun(ctx context.Context, tx *sql.Tx, e *worker.Entry) error {
 	if err != nil {
 		return fault.Wrap(fault.Internal, err, "a run cannot be recorded")
 	}
-	_, err = tx.ExecContext(ctx, insertRun, r.ID, string(r.Status), r.Workflow, Micros(r.Created), Micros(r.Ended), string(spec), r.Title, r.Reason, text(r.Outputs))
-	return err
+	return a.exec(ctx, insertRun, r.ID, string(r.Status), r.Workflow, Micros(r.Created), Micros(r.Ended), string(spec), r.Title, r.Reason, text(r.Outputs))
 }
 
 // text stores JSON as text and nothing as NULL.

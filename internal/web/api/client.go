@@ -49,9 +49,14 @@ func (c *Client) call(ctx context.Context, method, path string, body, into any) 
 		return fault.Wrap(fault.Unavailable, err, "the lanyard serve that holds the data folder does not answer").Fix("stop it, or start it again")
 	}
 	defer res.Body.Close()
-	data, err := io.ReadAll(io.LimitReader(res.Body, maxBody))
-	if err != nil {
-		return fault.Wrap(fault.Unavailable, err, "the lanyard serve that holds the data folder broke off")
+	data, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return ctx.Err()
+	case err != nil:
+		return fault.Wrap(fault.Unavailable, err, "the lanyard serve that holds the data folder broke off").Fix("stop it, or start it again")
+	case len(data) > maxAnswer:
+		return fault.New(fault.TooLarge, "the answer of the serving process has more than %d bytes", maxAnswer)
 	}
 	if res.StatusCode/100 != 2 {
 		return remote(res.StatusCode, data)
@@ -71,14 +76,28 @@ func (c *Client) call(ctx context.Context, method, path string, body, into any) 
 func remote(status int, data []byte) error {
 	var body errorBody
 	if err := json.Unmarshal(data, &body); err != nil || body.Message == "" {
-		return fault.New(fault.Internal, "the serving process answered %d", status)
+		return fault.New(fault.Internal, "the serving process answered %d", status).Fix("use the same version of lanyard for both")
 	}
+	if len(body.Errors) == 0 {
+		return body.fault()
+	}
+	errs := make([]error, len(body.Errors))
+	for i, one := range body.Errors {
+		errs[i] = one.fault()
+	}
+	return fault.Join(errs...)
+}
+
+// fault is the failure that a body describes. A kind that this version does not
+// know is Internal.
+func (b errorBody) fault() error {
+	e := &fault.Error{Kind: fault.Internal, Place: b.Place, Msg: b.Message, Remedy: b.Remedy}
 	for kind := fault.Internal; kind <= fault.Held; kind++ {
-		if kind.String() == body.Kind {
-			return &fault.Error{Kind: kind, Place: body.Place, Msg: body.Message, Remedy: body.Remedy}
+		if kind.String() == b.Kind {
+			e.Kind = kind
 		}
 	}
-	return &fault.Error{Kind: fault.Internal, Place: body.Place, Msg: body.Message, Remedy: body.Remedy}
+	return e
 }
 
 // Start implements Service.
@@ -113,10 +132,19 @@ func (c *Client) Runs(ctx context.Context, f worker.Filter) ([]run.Run, error) {
 
 // Records implements Service.
 func (c *Client) Records(ctx context.Context, id string, after int, wait bool) ([]run.Record, error) {
-	q := url.Values{"after": {strconv.Itoa(after)}, "wait": {strconv.FormatBool(wait)}}
-	var records []run.Record
-	err := c.call(ctx, http.MethodGet, "/runs/"+url.PathEscape(id)+"/records?"+q.Encode(), nil, &records)
-	return records, err
+	var all []run.Record
+	for {
+		q := url.Values{"after": {strconv.Itoa(after)}, "wait": {strconv.FormatBool(wait)}}
+		var page []run.Record
+		if err := c.call(ctx, http.MethodGet, "/runs/"+url.PathEscape(id)+"/records?"+q.Encode(), nil, &page); err != nil {
+			return nil, err
+		}
+		all = append(all, page...)
+		if len(page) < recordsPage {
+			return all, nil
+		}
+		after, wait = page[len(page)-1].Seq, false
+	}
 }
 
 // Signal implements Service.

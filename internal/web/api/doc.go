@@ -6,7 +6,8 @@
 // only its owner can read it.
 //
 // What the calls mean is the Service's business. Bodies are JSON; an error is
-// {"kind","message","place","remedy"} with a fitting status.
+// {"kind","message","place","remedy"} with a fitting status, and "errors" beside
+// it has all of them when there are several.
 package api
 
 import (
@@ -50,16 +51,26 @@ type signalBody struct {
 	Inputs map[string]any `json:"inputs"`
 }
 
-// errorBody is what went wrong, as a stranger may read it.
+// errorBody is what went wrong, as a stranger may read it. Several things at
+// once are in Errors, and the first also stands outside.
 type errorBody struct {
-	Kind    string `json:"kind"`
-	Message string `json:"message"`
-	Place   string `json:"place,omitempty"`
-	Remedy  string `json:"remedy,omitempty"`
+	Kind    string      `json:"kind"`
+	Message string      `json:"message"`
+	Place   string      `json:"place,omitempty"`
+	Remedy  string      `json:"remedy,omitempty"`
+	Errors  []errorBody `json:"errors,omitempty"`
 }
 
 // prefix of every path.
 const prefix = "/api/v1"
 
-// maxBody bounds a request, in bytes; a bundle carries documents.
-const maxBody = 64 << 20
+// Bounds, in bytes. A bundle carries documents, a page of records the bodies of
+// answers.
+const (
+	maxBody   = 64 << 20
+	maxAnswer = 1 << 30
+)
+
+// recordsPage is how many records one answer holds at most. A client that gets
+// as many asks for those behind them.
+const recordsPage = 500

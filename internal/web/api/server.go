@@ -2,15 +2,19 @@ package api
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"crypto/subtle"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"strings"
 
+	"github.com/lanyard-id/lanyard/internal/directory"
+	"github.com/lanyard-id/lanyard/internal/engine"
 	"github.com/lanyard-id/lanyard/internal/fault"
 	"github.com/lanyard-id/lanyard/internal/plan"
 	"github.com/lanyard-id/lanyard/internal/run"
@@ -67,19 +71,44 @@ var statuses = map[fault.Kind]int{
 	fault.Conflict: http.StatusConflict, fault.Unauthorized: http.StatusUnauthorized, fault.Forbidden: http.StatusForbidden,
 	fault.RateLimited: http.StatusTooManyRequests, fault.Unavailable: http.StatusServiceUnavailable, fault.Timeout: http.StatusGatewayTimeout,
 	fault.TooLarge: http.StatusRequestEntityTooLarge, fault.Refused: http.StatusForbidden, fault.Unsupported: http.StatusNotImplemented,
+	fault.Stale: http.StatusPreconditionFailed, fault.Locked: http.StatusLocked, fault.Held: http.StatusConflict,
 }
 
-func fail(w http.ResponseWriter, _ *http.Request, err error) {
-	body := errorBody{Kind: fault.KindOf(err).String(), Message: fault.Public(err)}
-	var f *fault.Error
-	if errors.As(err, &f) {
-		body.Message, body.Place, body.Remedy = f.Msg, f.Place, f.Remedy
+// clientGone is the status in the log when nobody waits for the answer any more.
+const clientGone = 499
+
+func fail(w http.ResponseWriter, r *http.Request, err error) {
+	if r.Context().Err() != nil && errors.Is(err, context.Canceled) {
+		w.WriteHeader(clientGone)
+		return
+	}
+	bodies := describe(err)
+	body := bodies[0]
+	if len(bodies) > 1 {
+		body.Errors = bodies
 	}
 	status, ok := statuses[fault.KindOf(err)]
 	if !ok {
 		status = http.StatusInternalServerError
 	}
 	_ = web.WriteJSON(w, status, body) // its fields are strings: it can be written
+}
+
+// describe takes an error apart into what may be shown of each failure in it.
+func describe(err error) []errorBody {
+	var list *fault.List
+	if errors.As(err, &list) && len(list.Errors) > 0 {
+		var out []errorBody
+		for _, one := range list.Errors {
+			out = append(out, describe(one)...)
+		}
+		return out
+	}
+	var f *fault.Error
+	if errors.As(err, &f) {
+		return []errorBody{{Kind: f.Kind.String(), Message: f.Msg, Place: f.Place, Remedy: f.Remedy}}
+	}
+	return []errorBody{{Kind: fault.Internal.String(), Message: fault.Public(err)}}
 }
 
 // read decodes a request's body strictly and without losing digits.
@@ -93,6 +122,9 @@ func read(r *http.Request, into any) error {
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(into); err != nil {
 		return fault.Wrap(fault.Invalid, err, "the request body does not read: %v", err)
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return fault.New(fault.Invalid, "the request body goes on behind its JSON value")
 	}
 	return nil
 }
@@ -164,6 +196,7 @@ func (a *API) records(w http.ResponseWriter, r *http.Request) error {
 	if records == nil {
 		records = []run.Record{}
 	}
+	records = records[:min(len(records), recordsPage)]
 	return web.WriteJSON(w, http.StatusOK, records)
 }
 
@@ -171,6 +204,11 @@ func (a *API) signal(w http.ResponseWriter, r *http.Request) error {
 	var body signalBody
 	if err := read(r, &body); err != nil {
 		return err
+	}
+	switch body.Event.Kind {
+	case engine.Resumed, engine.Retried, engine.Skipped, engine.Cancelled:
+	default: // the others are the driver's to make
+		return fault.New(fault.Invalid, "%q is no decision about a run", body.Event.Kind)
 	}
 	if err := a.Service.Signal(r.Context(), r.PathValue("id"), body.Event, body.Inputs); err != nil {
 		return err
@@ -183,6 +221,9 @@ func (a *API) people(w http.ResponseWriter, r *http.Request) error {
 	people, err := a.Service.People(r.Context(), r.URL.Query().Get("email"))
 	if err != nil {
 		return err
+	}
+	if people == nil {
+		people = []directory.Person{}
 	}
 	return web.WriteJSON(w, http.StatusOK, people)
 }
