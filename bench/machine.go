@@ -45,10 +45,6 @@ func (o *options) measureMachine(ctx context.Context, out io.Writer) error {
 	return nil
 }
 
-const answerBody = `{"id":"00u1","status":"ACTIVE","created":"2026-01-01T00:00:00.000Z","lastLogin":null,` +
-	`"profile":{"email":"ada@example.com","login":"ada@example.com","firstName":"Ada","lastName":"Lovelace","mobilePhone":null},` +
-	`"credentials":{"provider":{"type":"OKTA","name":"OKTA"}},"_links":{"self":{"href":"https://directory.test/users/00u1"}}}`
-
 // measureLoop drives one run of an endless loop, answering each of its calls.
 func measureLoop(ctx context.Context, o *options) (any, error) {
 	p, err := newProduct("http://directory.test")
@@ -70,7 +66,7 @@ func measureLoop(ctx context.Context, o *options) (any, error) {
 	machine := engine.New(document)
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	answer := &engine.Answer{
-		Status: http.StatusOK, Header: map[string][]string{"Content-Type": {"application/json"}}, JSON: json.RawMessage(answerBody),
+		Status: http.StatusOK, Header: map[string][]string{"Content-Type": {"application/json"}}, JSON: json.RawMessage(userBody),
 	}
 	state, turn := machine.Start(map[string]any{"userId": "00u1"}, now)
 	f := machineFigures{Steps: o.steps}
@@ -117,7 +113,7 @@ func decodeTime() (float64, error) {
 	begin := time.Now()
 	for range times {
 		var v any
-		if err := json.Unmarshal([]byte(answerBody), &v); err != nil {
+		if err := json.Unmarshal([]byte(userBody), &v); err != nil {
 			return 0, err
 		}
 	}

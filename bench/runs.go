@@ -192,7 +192,7 @@ func measureJournal(ctx context.Context, o *options) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	f.Rate, f.CPU = f.Rate*float64(o.at), f.CPU/float64(o.at)
+	f.Runs, f.Rate, f.CPU = f.Runs*o.at, f.Rate*float64(o.at), f.CPU/float64(o.at)
 	size, err := diskUse(folder)
 	f.Disk = float64(size) / float64((alone.runs/10+o.rounds*alone.runs)*o.at)
 	return f, err

@@ -15,7 +15,7 @@
 // # Who owns what
 //
 // A Folder owns one data folder: lock, key, vault, database, directory, worker.
-// It is opened by the commands (session.go) and by lanyard serve (serve.go),
+// It is opened by the commands (product.go) and by lanyard serve (serve.go),
 // which adds listeners. The sandbox (sandbox.go) is the folder's directory
 // behind its façades; runs reach it inside the process, other programs over
 // the ports of serve.

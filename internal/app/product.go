@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -94,12 +95,18 @@ func readDocument(file string) ([]byte, error) {
 		return nil, fault.Wrap(fault.Usage, err, "the file cannot be read").At("%s", file)
 	case info.IsDir():
 		return nil, fault.New(fault.Usage, "this is a folder, not a document").At("%s", file)
-	case info.Size() > maxDocument:
-		return nil, fault.New(fault.TooLarge, "the file has %d bytes, a document may have %d", info.Size(), maxDocument).At("%s", file)
 	}
-	data, err := os.ReadFile(file)
+	f, err := os.Open(file)
 	if err != nil {
 		return nil, fault.Wrap(fault.Usage, err, "the file cannot be read").At("%s", file)
+	}
+	defer func() { _ = f.Close() }()
+	data, err := io.ReadAll(io.LimitReader(f, maxDocument+1)) // a device has no size
+	switch {
+	case err != nil:
+		return nil, fault.Wrap(fault.Usage, err, "the file cannot be read").At("%s", file)
+	case len(data) > maxDocument:
+		return nil, fault.New(fault.TooLarge, "the file has more than the %d bytes that a document may have", maxDocument).At("%s", file)
 	}
 	return data, nil
 }

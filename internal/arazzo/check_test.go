@@ -157,22 +157,3 @@ workflows:
 		t.Errorf("errors (-want +got):\n%s", diff)
 	}
 }
-
-func TestSuggestions(t *testing.T) {
-	for _, test := range []struct {
-		name       string
-		candidates []string
-		want       string
-	}{
-		{"emial", []string{"name", "email"}, "email"},
-		{"Email", []string{"emails", "email"}, "email"},
-		{"x", []string{"yz"}, ""},
-		{"completely", []string{"different"}, ""},
-		{"", []string{"a"}, ""},
-		{"same", []string{"same"}, ""},
-	} {
-		if got := nearest(test.name, test.candidates); got != test.want {
-			t.Errorf("nearest(%q, %q) = %q, want %q", test.name, test.candidates, got, test.want)
-		}
-	}
-}

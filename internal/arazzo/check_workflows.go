@@ -69,17 +69,16 @@ func (c *checker) workflowRecursion() {
 // avoids reports whether the workflow can come to its end without a step that
 // calls one of a group.
 func (f *flow) avoids(group map[int]bool) bool {
-	order, ok := f.order()
-	if !ok || len(order) == 0 {
-		return true
+	if len(f.order) == 0 {
+		return true // its steps are in no order, which is reported
 	}
-	g := f.graph(order)
+	g := f.graph()
 	for i, s := range f.w.Steps {
 		if target := f.c.flowOf(s.WorkflowID.Value); s.WorkflowID.Node != nil && target != nil && group[target.index] {
 			g.out[i] = nil
 		}
 	}
-	return g.reachable(order[0])[g.end]
+	return g.reachable(f.order[0])[g.end]
 }
 
 func (c *checker) trail(circle []int) string {

@@ -4,9 +4,12 @@
 //
 // # The passes
 //
-//	bytes --Parse--> Document            structure, versions      read.go, schema.go
-//	Document --Check--> []Diagnostic     meaning                  check.go, graph.go, uses.go
-//	Document --Fix--> bytes              loose forms made strict  compat.go, rewrite.go, fix.go
+//	bytes --Parse--> Document          structure, version       read.go, read_workflow.go, read_schema.go
+//	Document --Check--> []Diagnostic   meaning                  check.go and check_*.go, scan.go, flow.go, graph.go
+//	Document --Fix--> bytes            loose forms made strict  compat.go, comparison.go, fix.go
+//
+// text.go and edit.go find a scalar's bytes in the text and change them without
+// touching the rest. official.go runs the published JSON Schema on request.
 //
 // Parse is generous: it returns what it could read together with everything
 // that is wrong with the document's structure. Check assumes nothing about the

@@ -24,6 +24,7 @@ type flow struct {
 	onSuccess, onFailure [][]Action // effective, by step (A2)
 	broken               bool       // an action names a step that does not exist
 
+	order     []int // of the steps; set by analyse, nothing when they depend on each other
 	uses      []use
 	inputUsed map[string]bool // by this workflow, or by another through $workflows
 }

@@ -28,15 +28,12 @@ type edge struct {
 
 // analyse looks at the order of the steps.
 func (f *flow) analyse() {
-	if len(f.w.Steps) == 0 {
-		return
+	f.order = f.sort()
+	if len(f.order) == 0 {
+		return // no steps, or they depend on each other, which is reported
 	}
-	order, ok := f.order()
-	if !ok {
-		return // reported: the steps depend on each other
-	}
-	g := f.graph(order)
-	reached := g.reachable(order[0])
+	g := f.graph()
+	reached := g.reachable(g.order[0])
 	f.unreachable(g, reached)
 	trapped := f.endless(g, reached)
 	f.selfLoops(g, trapped)
@@ -56,8 +53,8 @@ func StepOrder(d *Document, w *Workflow) ([]*Step, bool) {
 		return w.Steps, true
 	}
 	f.scan()
-	order, ok := f.order()
-	if !ok {
+	order := f.sort()
+	if len(order) < len(w.Steps) {
 		return w.Steps, false
 	}
 	out := make([]*Step, len(order))
@@ -72,16 +69,16 @@ func (f *flow) ordered() bool {
 	return slices.ContainsFunc(f.w.Steps, func(s *Step) bool { return len(s.DependsOn) > 0 })
 }
 
-// order sorts the steps, stably, behind what they depend on. It checks the
-// names in dependsOn on the way.
-func (f *flow) order() ([]int, bool) {
+// sort orders the steps, stably, behind what they depend on; it returns nothing
+// when they depend on each other. It checks the names in dependsOn on the way.
+func (f *flow) sort() []int {
 	n := len(f.w.Steps)
 	order := make([]int, 0, n)
 	if !f.ordered() {
 		for i := range n {
 			order = append(order, i)
 		}
-		return order, true
+		return order
 	}
 	needs := make([][]int, n)
 	for i, s := range f.w.Steps {
@@ -103,12 +100,12 @@ func (f *flow) order() ([]int, bool) {
 		}
 		if next < 0 {
 			f.dependencyCircle(needs, placed)
-			return nil, false
+			return nil
 		}
 		placed[next] = true
 		order = append(order, next)
 	}
-	return order, true
+	return order
 }
 
 // dependencyCircle reports steps that wait for each other.
@@ -177,15 +174,15 @@ func (f *flow) foreignStep(dep Str) {
 	}
 }
 
-// graph draws the ways between the steps.
-func (f *flow) graph(order []int) *graph {
+// graph draws the ways between the steps, which are in order.
+func (f *flow) graph() *graph {
 	n := len(f.w.Steps)
-	g := &graph{order: order, out: make([][]edge, n+1), end: n}
+	g := &graph{order: f.order, out: make([][]edge, n+1), end: n}
 	next := make([]int, n)
-	for k, i := range order {
+	for k, i := range f.order {
 		next[i] = n
 		if k+1 < n {
-			next[i] = order[k+1]
+			next[i] = f.order[k+1]
 		}
 	}
 	for i, s := range f.w.Steps {

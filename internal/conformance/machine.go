@@ -28,6 +28,9 @@ type Runner interface {
 // virtual clock, in this process.
 type Machine struct {
 	Shared map[string]string // documents that every case may name
+
+	// Apply folds an event; nil: the machine's own. Tests put checks around it.
+	Apply func(m *engine.Machine, s engine.State, e engine.Event) (engine.State, engine.Turn, error)
 }
 
 // clockStart is when every case begins.
@@ -61,7 +64,10 @@ func (m *Machine) Run(ctx context.Context, c *Case) (Observed, error) {
 	if err != nil {
 		return refuse(got, err), nil
 	}
-	s := &script{replies: c.Replies, now: clockStart, got: got}
+	s := &script{replies: c.Replies, now: clockStart, got: got, apply: m.Apply}
+	if s.apply == nil {
+		s.apply = (*engine.Machine).Apply
+	}
 	return s.drive(engine.New(p), inputs)
 }
 
@@ -81,6 +87,7 @@ type script struct {
 	replies []Reply
 	now     time.Time
 	got     Observed
+	apply   func(m *engine.Machine, s engine.State, e engine.Event) (engine.State, engine.Turn, error)
 }
 
 func (s *script) drive(m *engine.Machine, inputs map[string]any) (Observed, error) {
@@ -109,7 +116,7 @@ func (s *script) drive(m *engine.Machine, inputs map[string]any) (Observed, erro
 			return s.got, fault.New(fault.Internal, "the machine asked for nothing")
 		}
 		var err error
-		if state, turn, err = m.Apply(state, event); err != nil {
+		if state, turn, err = s.apply(m, state, event); err != nil {
 			return s.got, err
 		}
 	}

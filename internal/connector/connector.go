@@ -17,7 +17,7 @@ const (
 
 // Options are what a Connector works with.
 type Options struct {
-	Config  *config.Config // connections; may be nil
+	Config *config.Config // connections; may be nil
 	// Secrets resolves credentials. Its Env is also asked for the variables
 	// that stand for a connection, such as OKTA_ORG_NAME.
 	Secrets *secret.Resolver

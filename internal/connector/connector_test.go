@@ -250,6 +250,7 @@ func TestEnvironment(t *testing.T) {
 		{"the file wins", map[string]config.Connection{"okta": {Server: "https://mine.okta.com", Auth: config.Auth{Type: "bearer", Token: "env:T"}}}, full, "oktaApi", "", want{"https://mine.okta.com", "lanyard.yaml", "bearer", ""}},
 		{"no token to another org", map[string]config.Connection{"okta": {Server: "https://mine.okta.com"}}, full, "oktaApi", "", want{"https://mine.okta.com", "lanyard.yaml", "none", ""}},
 		{"limits of the file", map[string]config.Connection{"okta": {Limits: config.Limits{Share: 50}}}, full, "oktaApi", "", want{"https://dev-1.oktapreview.com", "environment", "ssws", ""}},
+		{"braces", nil, map[string]string{"OKTA_ORG_NAME": "{OKTA_ORG_NAME}", "OKTA_API_TOKEN": "t"}, "oktaApi", "", want{err: "not a base URL"}},
 		{"a trick", nil, map[string]string{"OKTA_ORG_NAME": "x@evil.test/", "OKTA_API_TOKEN": "t"}, "oktaApi", "", want{err: "not a base URL"}},
 		{"not the provider's", nil, full, "slackApi", "", want{err: "source slackApi has no server"}},
 	}

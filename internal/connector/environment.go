@@ -53,25 +53,7 @@ func connections(c *config.Config, env func(string) (string, bool)) map[string]b
 // be missing: a flag can still give the server, and Bind says what is missing
 // when none does.
 func fromEnvironment(e *catalog.Entry, env func(string) (string, bool)) (server string, auth config.Auth) {
-	server = e.Environment.Server
-	for server != "" {
-		before, rest, ok := strings.Cut(server, "{")
-		name, after, closed := strings.Cut(rest, "}")
-		if !ok || !closed {
-			break
-		}
-		text, set := env(name)
-		if text = strings.TrimSpace(text); !set || text == "" {
-			text = e.Environment.Defaults[name]
-		}
-		if text == "" {
-			server = ""
-			break
-		}
-		// Some write a domain as the URL that they see in the browser.
-		text = strings.TrimSuffix(strings.TrimPrefix(text, "https://"), "/")
-		server = before + text + after
-	}
+	server = fill(e.Environment, env)
 	fields := maps.Clone(e.Environment.Credential)
 	for field, name := range fields {
 		if text, ok := env(name); !ok || text == "" {
@@ -85,5 +67,30 @@ func fromEnvironment(e *catalog.Entry, env func(string) (string, bool)) (server 
 	return server, config.Auth{
 		Type: e.Environment.Auth, Token: fields["token"], Username: fields["username"], Password: fields["password"],
 		ClientID: fields["clientId"], ClientSecret: fields["clientSecret"], PrivateKey: fields["privateKey"], KeyID: fields["keyId"],
+	}
+}
+
+// fill replaces the variables of the server's template. It returns "" when one
+// has no value.
+func fill(e catalog.Environment, env func(string) (string, bool)) string {
+	var b strings.Builder
+	rest := e.Server
+	for {
+		before, after, ok := strings.Cut(rest, "{")
+		b.WriteString(before)
+		if !ok {
+			return b.String()
+		}
+		name, behind, _ := strings.Cut(after, "}")
+		text, _ := env(name)
+		if text = strings.TrimSpace(text); text == "" {
+			text = e.Defaults[name]
+		}
+		if text == "" {
+			return ""
+		}
+		// Some write a domain as the URL that they see in the browser.
+		b.WriteString(strings.TrimSuffix(strings.TrimPrefix(text, "https://"), "/"))
+		rest = behind
 	}
 }

@@ -143,10 +143,11 @@ func (t *turn) answered(w waiting, a *Answer) {
 		t.broken(f, step, w, a.Failure)
 		return
 	}
-	if t.repeats(f, step, w, a) {
+	r := response(a)
+	if t.repeats(f, step, w, r) {
 		return
 	}
-	o := t.assess(f, step, w, a)
+	o := t.assess(f, step, w, a, r)
 	if !o.ok && t.alreadyDone(f, step, w, a, o.message) {
 		return
 	}
@@ -158,17 +159,20 @@ func (t *turn) answered(w waiting, a *Answer) {
 
 // repeats ends a run that asks the same over and over without a pause and
 // learns nothing new, and reports whether it did.
-func (t *turn) repeats(f *frame, step *plan.Step, w waiting, a *Answer) bool {
+func (t *turn) repeats(f *frame, step *plan.Step, w waiting, r *expr.Response) bool {
 	if f.Visit.Attempt > 1 {
 		return false // retries have a limit of their own
 	}
+	// The body's value is compared, not its bytes: a journal keeps it in another
+	// spelling, and folding must come to the same result.
+	body, err := value.Encode(r.Body)
+	if err != nil {
+		return false
+	}
 	sum := fnv.New64a()
-	for _, part := range [][]byte{[]byte(target(w.Request)), w.Request.Body, []byte(strconv.Itoa(a.Status)), a.JSON, a.Bytes} {
+	for _, part := range [][]byte{[]byte(target(w.Request)), w.Request.Body, []byte(strconv.Itoa(r.Status)), body} {
 		sum.Write(part)
 		sum.Write([]byte{0})
-	}
-	if a.Text != nil {
-		sum.Write([]byte(*a.Text))
 	}
 	last := f.Repeats[f.Step]
 	if last.Sum != sum.Sum64() {
@@ -186,8 +190,8 @@ func (t *turn) repeats(f *frame, step *plan.Step, w waiting, a *Answer) bool {
 }
 
 // assess holds a response against the step's criteria.
-func (t *turn) assess(f *frame, step *plan.Step, w waiting, a *Answer) (o outcome) {
-	data := t.scope(f, sent(step.Operation, w, a), response(a))
+func (t *turn) assess(f *frame, step *plan.Step, w waiting, a *Answer, r *expr.Response) (o outcome) {
+	data := t.scope(f, sent(step.Operation, w, a), r)
 	o = outcome{status: a.Status, data: data, header: a.Header}
 	defer func() {
 		if !o.ok {

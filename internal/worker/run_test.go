@@ -72,8 +72,8 @@ func TestGroupCommit(t *testing.T) {
 			w.rest(fmt.Sprint(i), run.Succeeded)
 		}
 		w.stop()
-		if m.groups[0] != 1 || m.groups[1] != runs-1 {
-			t.Errorf("the first commits had %d and %d entries, want 1 and %d", m.groups[0], m.groups[1], runs-1)
+		if m.groups[0]+m.groups[1] != runs {
+			t.Errorf("the first commits had %d and %d entries, want %d together", m.groups[0], m.groups[1], runs)
 		}
 	})
 }

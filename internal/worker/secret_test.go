@@ -217,6 +217,24 @@ func TestSecretsAreNotKept(t *testing.T) {
 	}
 }
 
+// A secret too short to be looked for inside longer texts is masked where it
+// stands alone.
+func TestShortSecret(t *testing.T) {
+	m := newMemory()
+	w := serve(t, m, callFunc(func(_ context.Context, c *engine.Call) *engine.Answer { return answer(201, `{"echo":"7q"}`) }), nil)
+	w.start("r", drivertest.Plan(t, `
+workflows:
+  - workflowId: main
+    inputs: {type: object, properties: {code: {type: string, format: password}}}
+    steps:
+      - stepId: make
+        operationId: createItem
+        requestBody: {payload: {name: $inputs.code}}
+`, plan.Profile{}), map[string]any{"code": code})
+	w.rest("r", run.Succeeded)
+	leaks(t, kept(t, m, "r"))
+}
+
 func TestSecretsInErrors(t *testing.T) {
 	m := newMemory()
 	w := serve(t, m, callFunc(func(context.Context, *engine.Call) *engine.Answer {

@@ -69,7 +69,7 @@ func bareAt(s string, at int, known func(string) bool) (Span, bool) {
 	}
 	// Candidates end where the name could: before a dot or dash, or at the end.
 	first := len(text) - len(e.Name)
-	for end := len(text); end > first; end = first + strings.LastIndexAny(text[first:end], ".-") {
+	for end := first + cutParts(e.Name); end > first; end = first + strings.LastIndexAny(text[first:end], ".-") {
 		if known != nil && known(text[:end]) {
 			return trimmedTo(text[:end], at)
 		}
@@ -85,4 +85,18 @@ func trimmed(text string, at int) (Span, bool) {
 func trimmedTo(text string, at int) (Span, bool) {
 	e, err := Parse(text)
 	return Span{at, at + len(text), e}, err == nil
+}
+
+// cutParts returns the length of name, or of as many parts of it as a declared
+// name is expected to have at most.
+func cutParts(name string) int {
+	parts := 0
+	for i := 0; i < len(name); i++ {
+		if name[i] == '.' || name[i] == '-' {
+			if parts++; parts > maxParts {
+				return i
+			}
+		}
+	}
+	return len(name)
 }

@@ -282,7 +282,8 @@ func (n object) static() bool {
 // above records that err happened in the member or item named token. The
 // pointer grows from the leaf upwards; Eval turns it around.
 func above(err error, token string) error {
-	if leaf, ok := err.(*LeafError); ok {
+	var leaf *LeafError
+	if errors.As(err, &leaf) {
 		leaf.Pointer = append(leaf.Pointer, token)
 		return leaf
 	}

@@ -377,6 +377,14 @@ func TestFindBare(t *testing.T) {
 			t.Errorf("FindBare(%q) (-want +got):\n%s", tt.text, diff)
 		}
 	}
+	// Names of very many parts must not cost the square of their length.
+	long := "x $inputs." + strings.Repeat("a.", 1_000_000) + "a"
+	if got := FindBare(long, func(name string) bool { return name == "$inputs.a.a" }); len(got) != 1 || got[0].Expr.Name != "a.a" {
+		t.Errorf("FindBare of a long name finds %d", len(got))
+	}
+	if v, err := Resolve(Expression{Root: RootInputs, Name: long}, Data{Inputs: map[string]any{"a": "b"}}); err == nil {
+		t.Errorf("a long name is %v", v)
+	}
 	if got := FindBare("a $inputs.b.c", nil); len(got) != 1 || got[0].Expr.Name != "b.c" {
 		t.Errorf("FindBare without known names: %v", got)
 	}

@@ -168,11 +168,18 @@ func header(h map[string][]string, name string) (any, bool) {
 	return strings.Join(values, ", "), true
 }
 
+// maxParts bounds the dots (and dashes) at which a name is tried to be cut:
+// each try costs the length of the name.
+const maxParts = 64
+
 // named returns m's value for a name, or for its longest part before a dot
 // from which the rest leads to a value (A8).
 func named(m map[string]any, name string) (any, bool) {
 	if v, ok := m[name]; ok {
 		return v, true
+	}
+	if strings.Count(name, ".") > maxParts {
+		return nil, false
 	}
 	for end := strings.LastIndexByte(name, '.'); end > 0; end = strings.LastIndexByte(name[:end], '.') {
 		v, ok := m[name[:end]]

@@ -1,6 +1,7 @@
 package expr
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -24,10 +25,9 @@ func FuzzParse(f *testing.F) {
 	scope := fuzzScope()
 	f.Fuzz(func(t *testing.T, s string) {
 		e, err := Parse(s)
-		LooksLikeExpression(s)
 		if err != nil {
 			var syntax *SyntaxError
-			if !asSyntax(err, &syntax) || syntax.Offset < 0 || syntax.Offset > len(s) {
+			if !errors.As(err, &syntax) || syntax.Offset < 0 || syntax.Offset > len(s) {
 				t.Fatalf("Parse(%q): %#v", s, err)
 			}
 			return
@@ -44,12 +44,6 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("ParseTemplate(<{%s}>) = %+v, %v", s, tmpl, err)
 		}
 	})
-}
-
-func asSyntax(err error, target **SyntaxError) bool {
-	s, ok := err.(*SyntaxError)
-	*target = s
-	return ok
 }
 
 func FuzzTemplate(f *testing.F) {
@@ -104,8 +98,8 @@ func FuzzCondition(f *testing.F) {
 		}
 		c, err := CompileCriterion("$response.body", s, Type{Name: types[int(kind)%len(types)]})
 		if err != nil {
-			ce, ok := err.(*ConditionError)
-			if !ok || ce.Msg == "" || ce.Offset < 0 || ce.Offset > len(s) || !strings.HasPrefix(s[ce.Offset:], ce.Text) {
+			var ce *ConditionError
+			if !errors.As(err, &ce) || ce.Msg == "" || ce.Offset < 0 || ce.Offset > len(s) || !strings.HasPrefix(s[ce.Offset:], ce.Text) {
 				t.Fatalf("%q: %#v", s, err)
 			}
 			return

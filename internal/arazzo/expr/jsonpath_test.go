@@ -184,6 +184,9 @@ func TestJSONPathOrderIsStable(t *testing.T) {
 }
 
 func TestJSONPathWorkIsBounded(t *testing.T) {
+	if testing.Short() {
+		t.Skip("works to the limit")
+	}
 	var doc any = "leaf"
 	for range 200 {
 		doc = []any{doc, doc} // shared, so it is small in memory and 2^200 to walk
@@ -192,29 +195,26 @@ func TestJSONPathWorkIsBounded(t *testing.T) {
 	for i := range wide {
 		wide[i] = map[string]any{"a": number(i)}
 	}
-	for path, doc := range map[string]any{
-		"$..*": doc, "$..*..*..*": doc, "$..[?@..*..x]": doc, "$[?!@..x]": doc, "$[?count(@..*) > 1]": doc,
-		"$[?$[?$[?@.a == 'x']]]": wide, "$[?!$[?!$[?@.a == 'x']]]": wide,
-	} {
+	scope := func(doc any) Data { return Data{Inputs: map[string]any{"doc": doc}} }
+	for path, doc := range map[string]any{"$[?!@..x]": doc, "$..[?@..*..x]": doc, "$[?!$[?!$[?@.a == 'x']]]": wide} {
 		start := time.Now()
 		c, err := CompileCriterion("$inputs.doc", path, Type{Name: "jsonpath"})
 		if err != nil {
 			t.Fatal(err)
 		}
-		// "$..*" finds its first node at once; as a selector it needs them all.
-		if r := c.Eval(Data{Inputs: map[string]any{"doc": doc}}); r.Pass && !strings.HasPrefix(path, "$..*") && !strings.HasPrefix(path, "$[?count") {
-			t.Errorf("%s: passed", path)
+		if r := c.Eval(scope(doc)); r.Pass || !strings.Contains(r.Reason, "visits too many values") {
+			t.Errorf("%s: %+v", path, r)
 		}
-		s, err := CompileSelector("$inputs.doc", path, Type{Name: "jsonpath"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := s.Eval(Data{Inputs: map[string]any{"doc": doc}}); err == nil || !strings.Contains(err.Error(), "visits too many values") {
-			t.Errorf("%s: error %v, want that it visits too many values", path, err)
-		}
-		if took := time.Since(start); took > 20*time.Second { // takes about a second
+		if took := time.Since(start); took > 30*time.Second { // takes half a second
 			t.Errorf("%s took %v", path, took)
 		}
+	}
+	s, err := CompileSelector("$inputs.doc", "$..*", Type{Name: "jsonpath"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Eval(scope(doc)); err == nil || !strings.Contains(err.Error(), "visits too many values") {
+		t.Errorf("$..*: error %v, want that it visits too many values", err)
 	}
 }
 

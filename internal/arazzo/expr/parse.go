@@ -432,7 +432,8 @@ func scanIndex(s string) (string, int, error) {
 	if len(s) < 3 {
 		return "", 0, errIndex
 	}
-	token, end := "", 1
+	var token string
+	end := 1
 	if s[1] == '\'' {
 		text, n := scanQuoted(s[1:])
 		if n == 0 {

@@ -1,6 +1,7 @@
 package expr
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -60,8 +61,9 @@ func compileQuery(text string, typ Type) (*query, error) {
 }
 
 func offsetOf(err error) int {
-	if s, ok := err.(*SyntaxError); ok {
-		return s.Offset
+	var syntax *SyntaxError
+	if errors.As(err, &syntax) {
+		return syntax.Offset
 	}
 	return 0
 }

@@ -37,7 +37,8 @@ func (p regexProgram) test(s subject) (bool, string, error) {
 	switch {
 	case err != nil:
 		// The library's message quotes the text, so it is not passed on.
-		return false, fmt.Sprintf("the regular expression took longer than %s; simplify nested repetitions", maxMatchTime), nil
+		return false, "", &ConditionError{Kind: ErrRegex,
+			Msg: fmt.Sprintf("the regular expression took longer than %s; simplify nested repetitions", maxMatchTime)}
 	case !found:
 		return false, "the text does not match", nil
 	}

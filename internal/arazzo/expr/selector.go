@@ -151,9 +151,6 @@ func CompileOutput(v any) (Output, error) {
 		Msg: fmt.Sprintf("an output is a runtime expression or a selector object, not %s", kindOf(v))}
 }
 
-// Template returns the text of an output that is no selector.
-func (o Output) Template() (Template, bool) { return o.text, o.selector == nil }
-
 // Expressions returns the expressions that Eval looks at.
 func (o Output) Expressions() []Expression {
 	if o.selector != nil {
