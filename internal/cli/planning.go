@@ -100,7 +100,7 @@ func (sh *shell) plan(ctx context.Context, req PlanRequest) (*plan.Result, error
 		return nil, err
 	}
 	for _, n := range result.Notices {
-		fmt.Fprintln(sh.Err, "note: "+n)
+		fmt.Fprintln(sh.Err, "note: "+printable(n))
 	}
 	if err := checkNames(result, req); err != nil {
 		return result, err
@@ -110,7 +110,7 @@ func (sh *shell) plan(ctx context.Context, req PlanRequest) (*plan.Result, error
 	}
 	for _, d := range result.Diagnostics {
 		if d.Severity == arazzo.Warning {
-			fmt.Fprintln(sh.Err, d.String())
+			fmt.Fprintln(sh.Err, printable(d.String()))
 		}
 	}
 	return result, knownSources(result.Plan, req)

@@ -1,12 +1,18 @@
 package cli
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
+	"net/http"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/lanyard-id/lanyard/internal/arazzo/expr"
 	"github.com/lanyard-id/lanyard/internal/directory"
@@ -29,13 +35,15 @@ type tracePrinter struct {
 	out   io.Writer
 	paint func(style, string) string
 	level detail
+	cut   bool // something was left out that -o json has
 }
 
 // printTrace prints a run: its steps, what became of it, its outputs.
 func printTrace(s IO, r *report.Report, level detail) {
 	p := &tracePrinter{out: s.Out, paint: painter(s.colour(s.OutTerminal)), level: level}
-	p.line(0, "%s  %s  %s", p.paint(bold, r.Workflow), r.Run, p.status(string(r.Status)))
+	p.line(0, "%s  %s  %s", p.paint(bold, printable(r.Workflow)), printable(r.Run), p.status(string(r.Status)))
 	if level == full {
+		p.began(r)
 		p.inputs(r)
 	}
 	width := 0
@@ -43,12 +51,25 @@ func printTrace(s IO, r *report.Report, level detail) {
 		width = max(width, len(step.StepID)+2*step.Depth)
 	}
 	for i, step := range r.Steps {
+		p.gap()
 		p.step(i+1, step, width)
 	}
+	p.gap()
 	for _, w := range r.Warnings {
-		p.line(0, "%s %s", p.paint(yellow, "warning:"), w)
+		p.line(0, "%s %s", p.paint(yellow, "warning:"), printable(w))
 	}
 	p.result(r)
+	if p.cut {
+		p.gap()
+		p.line(0, "%s", p.paint(dim, "headers for browsers and caches, and the rest of long values, are left out; -o json has them"))
+	}
+}
+
+// gap sets the parts of a full trace apart.
+func (p *tracePrinter) gap() {
+	if p.level == full {
+		fmt.Fprintln(p.out)
+	}
 }
 
 func (p *tracePrinter) line(indent int, format string, args ...any) {
@@ -65,11 +86,48 @@ func (p *tracePrinter) status(s string) string {
 	return p.paint(yellow, s)
 }
 
+// began says when the run was started and how long it took.
+func (p *tracePrinter) began(r *report.Report) {
+	if r.Created.IsZero() {
+		return
+	}
+	took := ""
+	if !r.Ended.IsZero() {
+		took = ", took " + duration(r.Ended.Sub(r.Created).Microseconds())
+	}
+	p.line(1, "started %s%s", r.Created.Local().Format(time.DateTime), took)
+}
+
 func (p *tracePrinter) inputs(r *report.Report) {
 	if len(r.Inputs) == 0 {
 		return
 	}
-	p.line(1, "inputs %s", printable(value.Text(map[string]any(r.Inputs))))
+	p.line(1, "inputs")
+	p.values(2, r.Inputs)
+}
+
+// values lists named values under each other.
+func (p *tracePrinter) values(indent int, values map[string]any) {
+	names := slices.Sorted(maps.Keys(values))
+	width := 0
+	for _, name := range names {
+		width = max(width, utf8.RuneCountInString(name))
+	}
+	for _, name := range names {
+		p.line(indent, "%-*s  %s", width, printable(name), printable(p.short(value.Text(values[name]))))
+	}
+}
+
+// maxShownValue bounds a value of a full trace, in bytes. A brief one shows
+// results, which are never cut.
+const maxShownValue = 500
+
+func (p *tracePrinter) short(text string) string {
+	if p.level == brief || len(text) <= maxShownValue {
+		return text
+	}
+	p.cut = true
+	return strings.ToValidUTF8(text[:maxShownValue], "") + "..."
 }
 
 func (p *tracePrinter) step(n int, s *report.Step, width int) {
@@ -88,11 +146,17 @@ func (p *tracePrinter) step(n int, s *report.Step, width int) {
 	if s.Message != "" && s.Status != engine.StepSucceeded {
 		p.line(2, "%s", printable(s.Message))
 	}
-	for _, d := range s.Doubts {
-		p.line(2, "%s", printable(d))
-	}
 	if p.level == full {
 		p.calls(s)
+		return
+	}
+	p.doubts(s)
+}
+
+// doubts says how answers that settle nothing by themselves were settled.
+func (p *tracePrinter) doubts(s *report.Step) {
+	for _, d := range s.Doubts {
+		p.line(2, "%s", printable(d))
 	}
 }
 
@@ -135,6 +199,7 @@ func (p *tracePrinter) calls(s *report.Step) {
 		}
 		p.call(c)
 	}
+	p.doubts(s)
 	for _, t := range tries {
 		p.try(t)
 	}
@@ -146,7 +211,7 @@ func (p *tracePrinter) call(c *report.Call) {
 		what = "look-up"
 	}
 	p.line(2, "%s %d: %s", what, c.Attempt, printable(c.Method+" "+where(c)))
-	p.headers(c.Header)
+	p.headers(c.Header, c.JSON != nil)
 	p.body(c.JSON, c.Text)
 	if c.Answer == nil {
 		p.line(2, "%s", p.paint(yellow, "no answer was recorded"))
@@ -162,7 +227,7 @@ func (p *tracePrinter) call(c *report.Call) {
 		again = fmt.Sprintf(", sent %d times at the provider's pace", a.Attempts)
 	}
 	p.line(2, "response: %d after %s%s", a.Status, duration(a.Micros), again)
-	p.headers(a.Header)
+	p.headers(a.Header, a.JSON != nil)
 	text := ""
 	if a.Text != nil {
 		text = *a.Text
@@ -170,31 +235,75 @@ func (p *tracePrinter) call(c *report.Call) {
 	p.body(a.JSON, text)
 }
 
-func (p *tracePrinter) headers(h map[string][]string) {
-	names := make([]string, 0, len(h))
-	for name := range h {
-		names = append(names, name)
+// headers shows those that say something about what happened.
+func (p *tracePrinter) headers(h map[string][]string, isJSON bool) {
+	budget := map[string]string{} // limit, remaining and reset, which belong together
+	for _, name := range slices.Sorted(maps.Keys(h)) {
+		text := strings.Join(h[name], ", ")
+		if m := rateLimit.FindStringSubmatch(name); m != nil {
+			budget[strings.ToLower(m[1])] = text
+			continue
+		}
+		if !told(http.CanonicalHeaderKey(name), isJSON) {
+			p.cut = true
+			continue
+		}
+		p.line(3, "%s: %s", p.paint(dim, printable(name)), printable(p.short(text)))
 	}
-	slices.Sort(names)
-	for _, name := range names {
-		p.line(3, "%s: %s", p.paint(dim, printable(name)), printable(strings.Join(h[name], ", ")))
+	if text := budgetText(budget); text != "" {
+		p.line(3, "%s", p.paint(dim, printable(text)))
 	}
 }
 
-// maxShownBody bounds how much of a body a trace prints; -o json has all of it.
+// rateLimit matches the headers by which Okta and Auth0 announce a limit.
+var rateLimit = regexp.MustCompile(`(?i)^x-rate-?limit-(limit|remaining|reset)$`)
+
+// budgetText words an announced limit: "rate limit: 599 of 600 left until 12:01:06Z".
+func budgetText(budget map[string]string) string {
+	limit, remaining, reset := budget["limit"], budget["remaining"], budget["reset"]
+	if limit == "" && remaining == "" && reset == "" {
+		return ""
+	}
+	text := "rate limit: " + cmp.Or(remaining, "?") + " of " + cmp.Or(limit, "?") + " left"
+	if reset == "" {
+		return text
+	}
+	if seconds, err := strconv.ParseInt(reset, 10, 64); err == nil {
+		reset = time.Unix(seconds, 0).UTC().Format("15:04:05Z")
+	}
+	return text + " until " + reset
+}
+
+// maxShownBody bounds how much of a body that is not JSON a trace prints.
 const maxShownBody = 2000
 
 func (p *tracePrinter) body(raw json.RawMessage, text string) {
 	if raw != nil {
+		if lines, ok := layoutJSON(raw); ok {
+			p.bodyLines(lines)
+			return
+		}
 		text = string(raw)
 	}
 	if text == "" {
 		return
 	}
 	if len(text) > maxShownBody {
-		text = strings.ToValidUTF8(text[:maxShownBody], "") + "... (-o json shows all)"
+		p.cut = true
+		text = strings.ToValidUTF8(text[:maxShownBody], "") + "..."
 	}
 	p.line(3, "%s", printable(text))
+}
+
+func (p *tracePrinter) bodyLines(lines []string) {
+	for i, line := range lines {
+		if i == maxLayoutLines {
+			p.cut = true
+			p.line(3, "... %d more lines", len(lines)-i)
+			return
+		}
+		p.line(3, "%s", printable(p.short(line)))
+	}
 }
 
 func (p *tracePrinter) try(t *report.Try) {
@@ -226,10 +335,11 @@ func (p *tracePrinter) try(t *report.Try) {
 		p.line(2, "%s", printable(text))
 	}
 	if len(t.Outputs) > 0 {
-		p.line(2, "outputs %s", printable(value.Text(t.Outputs)))
+		p.line(2, "outputs")
+		p.values(3, t.Outputs)
 	}
 	if len(t.Unset) > 0 {
-		p.line(2, "outputs without a value: %s", strings.Join(t.Unset, ", "))
+		p.line(2, "outputs without a value: %s", printable(strings.Join(t.Unset, ", ")))
 	}
 }
 
@@ -243,11 +353,11 @@ func (p *tracePrinter) criteria(indent int, results []expr.Result) {
 		for _, o := range r.Operands {
 			got := "has no value"
 			if !o.Missing {
-				got = "is " + value.Text(o.Value)
+				got = "is " + p.short(value.Text(o.Value))
 			}
 			operands = append(operands, o.Expression+" "+got)
 		}
-		text := "criterion " + r.Condition + " " + mark
+		text := "criterion " + printable(r.Condition) + " " + mark
 		if len(operands) > 0 {
 			text += ": " + printable(strings.Join(operands, ", "))
 		}
@@ -276,16 +386,8 @@ func (p *tracePrinter) result(r *report.Report) {
 		return
 	}
 	p.line(0, "%s", p.paint(bold, "outputs"))
-	names := make([]string, 0, len(outputs))
-	width := 0
-	for name := range outputs {
-		names = append(names, name)
-		width = max(width, len(name))
-	}
-	slices.Sort(names)
-	for _, name := range names {
-		p.line(1, "%-*s  %s", width, printable(name), printable(value.Text(outputs[name])))
-	}
+	p.level = brief // results are shown whole
+	p.values(1, outputs)
 }
 
 // allNull reports whether no output has a value.

@@ -119,7 +119,7 @@ func (o *validateOptions) print(found []arazzo.Diagnostic) error {
 		}{found})
 	}
 	for _, d := range found {
-		fmt.Fprintln(o.shell.Out, d.String())
+		fmt.Fprintln(o.shell.Out, printable(d.String()))
 	}
 	if len(found) == 0 {
 		fmt.Fprintln(o.shell.Out, "no findings")
@@ -177,7 +177,7 @@ func (o *fixOptions) run(ctx context.Context, settings Settings, file string) er
 		return err
 	}
 	for _, d := range applied {
-		fmt.Fprintln(o.shell.Err, d.String())
+		fmt.Fprintln(o.shell.Err, printable(d.String()))
 	}
 	if !o.write {
 		_, err = o.shell.Out.Write(fixed)

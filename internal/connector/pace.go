@@ -50,7 +50,7 @@ type bucket struct {
 	busy      int
 	closed    time.Time // no call leaves before
 	probing   bool      // one call at a time, until one succeeds
-	known     bool      // the fields below are of a window that still runs
+	known     bool      // the provider announced the fields below
 	limit     int
 	remaining int
 	reset     time.Time // by our clock
@@ -133,7 +133,13 @@ func (b *budget) try(key string) (wait time.Duration, changed <-chan struct{}) {
 		b.buckets[key] = k
 	}
 	if k.known && !now.Before(k.reset) {
-		k.known = false // the window is over; the next answer tells of the new one
+		// A new window, of which nothing is announced yet. All who waited are
+		// here, so it is taken to be as large as the last. Of a bucket that
+		// refills, one call is back for certain; its answer tells of more.
+		k.remaining = k.limit
+		if b.limits.RetryAfter {
+			k.remaining = b.reserve(k.limit) + 1
+		}
 	}
 	switch {
 	case b.slots > 0 && b.busy >= b.slots:

@@ -395,9 +395,6 @@ func (t *turn) abort(reason string) {
 func (t *turn) scope(f *frame, request *expr.Request, response *expr.Response) *expr.Data {
 	w := t.m.workflow(f)
 	d := &expr.Data{Self: w.Self, Inputs: f.Inputs, Steps: f.Outputs, Sources: w.Sources, Request: request, Response: response}
-	if len(f.Called)+len(t.s.Completed) == 0 {
-		return d
-	}
 	d.Workflows = map[string]expr.WorkflowData{w.ID: {Inputs: f.Inputs}}
 	for _, i := range w.DependsOn {
 		if c, ok := t.s.Completed[i]; ok {

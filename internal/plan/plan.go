@@ -118,9 +118,11 @@ func (o *Operation) Name() string {
 }
 
 // Repeatable reports whether sending the call twice has the effect of sending
-// it once: reads, PUT and DELETE (RFC 9110 9.2.2).
+// it once: reads and PUT (RFC 9110 9.2.2). DELETE is left out although the RFC
+// calls it idempotent, since providers do not keep to that: Okta's first DELETE
+// of a user deactivates, the second erases (okta.md 2.1).
 func (o *Operation) Repeatable() bool {
-	return o.Effect() != Writes || o.Method == "PUT"
+	return o.Effect() == Reads || o.Method == "PUT"
 }
 
 // Param is one parameter of an operation, an input of a sub-workflow (In is

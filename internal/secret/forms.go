@@ -44,7 +44,8 @@ func escapedForms(s string) []string {
 	if isPlain(s) {
 		return out
 	}
-	for _, form := range [...]string{jsonEscape(s), htmlSafeJSON(s), url.QueryEscape(s), url.PathEscape(s)} {
+	query := url.QueryEscape(s)
+	for _, form := range [...]string{jsonEscape(s), htmlSafeJSON(s), query, strings.ReplaceAll(query, "+", "%20"), url.PathEscape(s)} {
 		if form != s && form != out[len(out)-1] {
 			out = append(out, form)
 		}

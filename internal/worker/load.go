@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"maps"
+	"slices"
 
 	"github.com/lanyard-id/lanyard/internal/engine"
 	"github.com/lanyard-id/lanyard/internal/fault"
@@ -115,12 +116,31 @@ func (a *active) fold(r *run.Record, e engine.Event) error {
 		}
 		return fault.Wrap(fault.Internal, err, "the journal of run %s does not fold: record %d", a.id, r.Seq)
 	}
+	if a.wiped && !sameDecisions(r.Trace, turn.Notes) {
+		return lost(a.id)
+	}
 	a.state, a.turn, a.seq, a.intended = state, turn, r.Seq, len(r.Intents) > 0
 	if timer := turn.Command.Timer; timer != nil {
 		a.due = e.At.Add(timer.After)
 	}
 	a.mask.discover(e)
 	return nil
+}
+
+// sameDecisions reports whether the machine decided as it did when the record
+// was made. With a mask in place of a value it may not: then the state that
+// results is another run's.
+func sameDecisions(trace json.RawMessage, notes []engine.Note) bool {
+	var recorded []engine.Note
+	if len(trace) > 0 && json.Unmarshal(trace, &recorded) != nil {
+		return false
+	}
+	return slices.EqualFunc(recorded, notes, func(a, b engine.Note) bool {
+		if a.Kind != b.Kind || a.Step != b.Step || a.Status != b.Status || (a.Action == nil) != (b.Action == nil) {
+			return false
+		}
+		return a.Action == nil || a.Action.Type == b.Action.Type && a.Action.Target == b.Action.Target && a.Action.Name == b.Action.Name
+	})
 }
 
 // complete refuses to go on from a state that holds a mask where a value was

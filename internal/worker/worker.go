@@ -12,6 +12,7 @@ import (
 	"github.com/lanyard-id/lanyard/internal/plan"
 	"github.com/lanyard-id/lanyard/internal/run"
 	"github.com/lanyard-id/lanyard/internal/secret"
+	"github.com/lanyard-id/lanyard/internal/value"
 )
 
 // DefaultConcurrency is how many runs move at the same time.
@@ -92,9 +93,6 @@ func (w *Worker) Start(ctx context.Context, spec run.Spec, p *plan.Plan, inputs 
 		return false, err
 	}
 	defer release()
-	if w.moving(spec.ID) != nil {
-		return true, nil
-	}
 	known, err := w.keep(ctx, p)
 	if err != nil {
 		return false, err
@@ -109,15 +107,32 @@ func (w *Worker) Start(ctx context.Context, spec run.Spec, p *plan.Plan, inputs 
 	a.mask.learn(prepared)
 	a.mask.refresh(a.caller.Secrets())
 	spec.Inputs = a.mask.inputs(prepared)
+	if w.moving(spec.ID) != nil {
+		return true, w.sameRun(ctx, spec)
+	}
 	a.summary = run.Run{Spec: spec, Title: p.Title, Status: run.Running, Created: now}
 	event := engine.Event{Kind: engine.Started, At: now, Inputs: prepared}
 	if err := w.apply(ctx, a, event, &a.summary); err != nil {
 		if fault.Is(err, fault.Conflict) {
-			return true, nil
+			return true, w.sameRun(ctx, spec)
 		}
 		return false, err
 	}
 	return false, w.begin(a)
+}
+
+// sameRun refuses to take a run for another that was started under its id: the
+// caller would believe that its own was done.
+func (w *Worker) sameRun(ctx context.Context, spec run.Spec) error {
+	stored, err := w.Store.Run(ctx, spec.ID)
+	if err != nil {
+		return err
+	}
+	if stored.Plan != spec.Plan || !value.Equal(map[string]any(stored.Inputs), map[string]any(spec.Inputs)) {
+		return fault.New(fault.Conflict, "the run %s was started before, with another document or other inputs", spec.ID).
+			Fix("use an id of its own for every run")
+	}
+	return nil
 }
 
 // keep stores a plan once. Runs of equal plans share the first one.
