@@ -17,7 +17,7 @@ const (
 
 // layoutJSON lays a JSON text out for people: what fits on a line stays on one,
 // the rest is broken up by member. Names keep their order and numbers their
-// digits. It returns false for a text that is not JSON or too long to be read.
+// digits. What could be done next (_links) is folded. It returns false for a text that is not JSON or too long to be read.
 func layoutJSON(raw []byte) ([]string, bool) {
 	if len(raw) > maxLayoutBytes {
 		return nil, false
@@ -38,6 +38,10 @@ type node struct {
 	items   []*node
 	closing string // of a list or an object
 }
+
+// hypermedia is the member in which Okta lists what could be done next (HAL):
+// long, and not about what was done.
+const hypermedia = `"_links": `
 
 // readNode reads the next value.
 func readNode(dec *json.Decoder) (*node, error) {
@@ -62,6 +66,9 @@ func readNode(dec *json.Decoder) (*node, error) {
 		item, err := readNode(dec)
 		if err != nil {
 			return nil, err
+		}
+		if name == hypermedia && len(item.items) > 0 {
+			item = &node{line: "{...}"}
 		}
 		n.names, n.items = append(n.names, name), append(n.items, item)
 		parts = append(parts, name+item.line)

@@ -386,8 +386,9 @@ func (p *tracePrinter) result(r *report.Report) {
 		return
 	}
 	p.line(0, "%s", p.paint(bold, "outputs"))
-	p.level = brief // results are shown whole
-	p.values(1, outputs)
+	whole := *p
+	whole.level = brief // results are never cut
+	whole.values(1, outputs)
 }
 
 // allNull reports whether no output has a value.

@@ -210,6 +210,7 @@ func (b *budget) learn(k *bucket, header http.Header, now time.Time) {
 	remaining, err2 := strconv.Atoi(header.Get(b.limits.Remaining))
 	left, ok := b.untilReset(header, now)
 	if b.limits.Remaining == "" || err1 != nil || err2 != nil || !ok || limit <= 0 {
+		k.known = false
 		return
 	}
 	reset := now.Add(left)

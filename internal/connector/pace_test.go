@@ -62,11 +62,21 @@ func TestBucketThatRefills(t *testing.T) {
 	if wait, ok := take(); ok || wait < time.Second || wait > 4*time.Second {
 		t.Errorf("with nothing left wait = %v, %v, want what one call takes, about 2 s", wait, ok)
 	}
-	b.buckets["k"].busy++
-	b.busy++
+	b.buckets["k"].reset = time.Now() // that time is over
+	if _, ok := take(); !ok {
+		t.Error("no place, though one call is back")
+	}
+	if _, ok := take(); ok {
+		t.Error("a second place, though only one call is back for certain")
+	}
 	b.release("k", 200, announce(entry.RateLimit, 50, 5, 100*time.Second), 0)
 	if _, ok := take(); !ok {
 		t.Error("no place, though the bucket has refilled")
+	}
+	b.buckets["k"].remaining = 0
+	b.release("k", 200, http.Header{}, 0)
+	if _, ok := take(); !ok {
+		t.Error("no place, though nothing is announced any more")
 	}
 }
 

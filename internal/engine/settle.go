@@ -188,6 +188,9 @@ func (t *turn) lookedUp(f *frame, w waiting, a *Answer) {
 // found holds a look-up's response against the rule and returns what stands for
 // the step's response body.
 func (t *turn) found(look *plan.Lookup, data *expr.Data) (body any, ok bool) {
+	if look.Found != nil && !look.Found.Eval(data).Pass {
+		return nil, false
+	}
 	body = data.Response.Body
 	if look.Body != nil {
 		v, err := expr.Resolve(*look.Body, data)
@@ -196,11 +199,11 @@ func (t *turn) found(look *plan.Lookup, data *expr.Data) (body any, ok bool) {
 		}
 		body = v
 	}
+	if look.Found != nil {
+		return body, true // a rule may take 404 for a yes: what was to be deleted is gone
+	}
 	if data.Response.Status/100 != 2 {
 		return nil, false
-	}
-	if look.Found != nil {
-		return body, look.Found.Eval(data).Pass
 	}
 	switch b := body.(type) {
 	case nil:

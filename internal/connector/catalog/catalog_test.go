@@ -136,45 +136,6 @@ func TestAuthTypesAreThoseOfTheConfiguration(t *testing.T) {
 	}
 }
 
-// The variables of the profiles make the connections that package config makes
-// of the environment.
-func TestEnvironmentIsThatOfTheConfiguration(t *testing.T) {
-	for _, e := range all(t) {
-		t.Run(e.Name, func(t *testing.T) {
-			env := map[string]string{}
-			for _, m := range variable.FindAllStringSubmatch(e.Environment.Server, -1) {
-				if e.Environment.Defaults[m[1]] == "" {
-					env[m[1]] = strings.ToLower(strings.ReplaceAll(m[1], "_", "-")) + ".example"
-				}
-			}
-			server := variable.ReplaceAllStringFunc(e.Environment.Server, func(v string) string {
-				name := strings.Trim(v, "{}")
-				return env[name] + e.Environment.Defaults[name]
-			})
-			for _, name := range e.Environment.Credential {
-				env[name] = "given"
-			}
-			c := &config.Config{}
-			if err := c.AddEnvironment(func(name string) (string, bool) { v, ok := env[name]; return v, ok }); err != nil {
-				t.Fatal(err)
-			}
-			got := c.Connections[e.Name]
-			if got.Server != server || got.Auth.Type != e.Environment.Auth {
-				t.Errorf("the configuration makes %s with %s, the profile %s with %s", got.Server, got.Auth.Type, server, e.Environment.Auth)
-			}
-			var fields []string
-			for _, v := range []string{got.Auth.Token, got.Auth.ClientID, got.Auth.ClientSecret} {
-				if v != "" {
-					fields = append(fields, strings.TrimPrefix(v, "env:"))
-				}
-			}
-			if want := slices.Sorted(maps.Values(e.Environment.Credential)); !slices.Equal(fields, want) {
-				t.Errorf("the configuration reads %v, the profile says %v", fields, want)
-			}
-		})
-	}
-}
-
 func TestMatch(t *testing.T) {
 	const oktaTitle, auth0Title = "Okta API", "Auth0 Management API"
 	for _, tt := range []struct {
