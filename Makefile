@@ -57,8 +57,10 @@ fuzz: ## Run every fuzzer for FUZZTIME (10s) each
 	done
 
 .PHONY: bench
-bench: ## Run the benchmarks
-	$(GO) test -run '^$$' -bench . -benchmem ./...
+bench: build ## Measure Lanyard beside yardsticks (Redocly Respect needs npm), then single functions
+	@if [ ! -d $(CLIENTS)/node_modules ] && command -v npm >/dev/null; then npm ci --prefix $(CLIENTS) --no-audit --no-fund; fi
+	$(GO) run ./bench
+	$(GO) test -run '^$$' -bench . -benchmem $$(grep -rlE --include='*_test.go' '^func Benchmark' internal | xargs -n 1 dirname | sort -u | sed 's|^|./|')
 
 .PHONY: generate
 generate: ## Write the generated files anew

@@ -58,7 +58,7 @@ var floors = [][]string{
 	{"internal/cli"},
 	{"internal/app"},
 	// 10
-	{"cmd/lanyard"},
+	{"bench", "cmd/lanyard"},
 }
 
 const (

@@ -56,7 +56,7 @@ func measureLoop(ctx context.Context, o *options) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	// A run of this length is refused by the default budget, rightly.
+	// A loop of this length is refused by the default budgets, rightly.
 	bundle := *built.Bundle
 	bundle.Profile.MaxSteps, bundle.Profile.MaxRepeats = o.steps+1, o.steps+1
 	document, diagnostics := plan.Compile(&bundle)

@@ -373,7 +373,7 @@ func (r *crashRound) moment() moment {
 	if r.random.IntN(3) == 0 {
 		return moment{after: time.Duration(1 + r.random.Int64N(int64(150*time.Millisecond)))}
 	}
-	return moment{boundary: 1 + r.random.IntN(20)}
+	return moment{boundary: 1 + r.random.IntN(17)}
 }
 
 // run runs a command and kills it at the given moment, unless it ends before.

@@ -382,6 +382,30 @@ func TestPublishedFindOrEnd(t *testing.T) {
 	}
 }
 
+// The same on the sandbox: nobody is found, nothing is done; somebody is found,
+// and is suspended once.
+func TestPublishedFindOrEndSandbox(t *testing.T) {
+	for _, w := range publishedWorkflows(t) {
+		if w.name != "okta-find-user-and-suspend" {
+			continue
+		}
+		dir := t.TempDir()
+		run := func(query string) (result, runOutput) {
+			res := lanyard(t, dir, "run", w.file, "--dialect", "compat", "--sandbox", "-o", "json", "--input", "oktaApiToken="+oktaToken, "--input", "query="+query)
+			return res, readRun(t, res)
+		}
+		if res, out := run("nobody-of-that-name"); res.code != 0 || len(out.Steps) != 1 {
+			t.Errorf("nobody found: exit %d after %d steps\n%s", res.code, len(out.Steps), res.stderr)
+		}
+		if res, out := run("Amara"); res.code != 0 || len(out.Steps) != 2 || out.Steps[1].StatusCode != 200 {
+			t.Errorf("Amara found: exit %d after %d steps\n%s", res.code, len(out.Steps), res.stderr)
+		}
+		if res, out := run("Amara"); res.code != 3 || len(out.Steps) != 2 {
+			t.Errorf("Amara is suspended already: exit %d after %d steps\n%s", res.code, len(out.Steps), res.stderr)
+		}
+	}
+}
+
 // All 21 find what they need on the sandbox's own description, or are refused by
 // name: none may fail in the middle for want of an operation.
 func TestPublishedOktaSandboxPlans(t *testing.T) {

@@ -141,12 +141,16 @@ func (f *flow) operationID(s *Step) {
 	}
 }
 
-// unqualified reports an operationId that several sources might have. That is
-// against the text, but harmless when only one source has it; whoever reads the
-// sources finds out and refuses the others (A20).
+// unqualified reports an operationId that several sources might have. The text
+// demands a qualified one (N11). People leave it out, and in compat it runs when
+// only one source has it; whoever reads the sources finds out (A20).
 func (f *flow) unqualified(id Str, apis []string) {
 	c := f.c
-	d := c.out.find(Warning, "unqualified-operation", id.Pos).fix("write $sourceDescriptions.<name>.%s, where <name> is %s", id.Value, orList(apis))
+	severity := Error
+	if c.dialect == Compat {
+		severity = Warning
+	}
+	d := c.out.find(severity, "unqualified-operation", id.Pos).fix("write $sourceDescriptions.<name>.%s, where <name> is %s", id.Value, orList(apis))
 	if c.find != nil {
 		if sources := c.find(id.Value); len(sources) == 1 {
 			qualified := "$sourceDescriptions." + sources[0] + "." + id.Value

@@ -105,7 +105,7 @@ func (r *rewriting) simple() {
 			return
 		}
 		old := wrong.Text
-		text := ""
+		var text string
 		switch wrong.Kind {
 		case expr.ErrDoubleQuoted:
 			content, n := unquote(old)

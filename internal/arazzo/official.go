@@ -2,6 +2,7 @@ package arazzo
 
 import (
 	"embed"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -117,9 +118,8 @@ func (c *checker) official() {
 		c.out.find(Error, "schema", c.doc.Pos).say("the official schema cannot be used: %s", fault.Public(err))
 		return
 	}
-	err = schema.Validate(value.FromYAML(c.doc.Root))
-	invalid, ok := err.(*jsonschema.ValidationError)
-	if !ok {
+	var invalid *jsonschema.ValidationError
+	if err := schema.Validate(value.FromYAML(c.doc.Root)); !errors.As(err, &invalid) {
 		return
 	}
 	// What Parse found is found again here: its diagnostics are not at hand.

@@ -1,6 +1,8 @@
 package arazzo
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"regexp"
 	"slices"
@@ -34,7 +36,26 @@ const (
 // field nor the remedy. CheckOptions.Schema runs it in addition, and a test
 // holds the two against each other (schema_test.go).
 func Parse(file string, data []byte) (*Document, []Diagnostic) {
-	return parse(file, data, nil)
+	return parse(file, plainSlashes(data), nil)
+}
+
+// plainSlashes undoes the escape \/ of JSON, which YAML parsers do not know and
+// some generators write for every slash. Text that is not JSON stays as it is.
+func plainSlashes(data []byte) []byte {
+	if !bytes.Contains(data, []byte(`\/`)) || !json.Valid(data) {
+		return data
+	}
+	out := make([]byte, 0, len(data))
+	for i := 0; i < len(data); i++ {
+		if data[i] == '\\' {
+			i++ // valid JSON: something follows
+			if data[i] != '/' {
+				out = append(out, '\\')
+			}
+		}
+		out = append(out, data[i])
+	}
+	return out
 }
 
 // parse reads data, which moves lead back from to the file's own text.

@@ -53,7 +53,8 @@ func (s *scan) place(n *yaml.Node) Pos {
 	return s.c.doc.At(n)
 }
 
-// find is report.find for mistakes in the text itself.
+// syntax is report.find for mistakes in the text itself, which a quiet scan keeps to
+// itself.
 func (s *scan) syntax(severity Severity, code string, n *yaml.Node) finding {
 	if s.quiet {
 		return (&report{}).find(severity, code, Pos{})

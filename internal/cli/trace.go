@@ -193,7 +193,7 @@ func duration(us int64) string {
 func (p *tracePrinter) calls(s *report.Step) {
 	tries := s.Tries
 	for _, c := range s.Calls {
-		for len(tries) > 0 && tries[0].At.Before(c.Sent) {
+		for len(tries) > 0 && tries[0].Attempt < c.Attempt {
 			p.try(tries[0])
 			tries = tries[1:]
 		}
@@ -361,7 +361,8 @@ func (p *tracePrinter) criteria(indent int, results []expr.Result) {
 		if len(operands) > 0 {
 			text += ": " + printable(strings.Join(operands, ", "))
 		}
-		if r.Reason != "" {
+		// What a simple condition failed on is in its operands already.
+		if r.Reason != "" && !strings.HasPrefix(r.Reason, r.Condition+" is false") {
 			text += " (" + printable(r.Reason) + ")"
 		}
 		p.line(indent, "%s", text)

@@ -1,10 +1,12 @@
 package report
 
 import (
+	"cmp"
 	"encoding/xml"
 	"fmt"
 
 	"github.com/lanyard-id/lanyard/internal/engine"
+	"github.com/lanyard-id/lanyard/internal/plan"
 	"github.com/lanyard-id/lanyard/internal/run"
 )
 
@@ -42,12 +44,12 @@ func (r *Report) JUnit() ([]byte, error) {
 		suite.Time = seconds(0)
 	}
 	for _, s := range r.Steps {
-		c := junitCase{Name: s.StepID, Class: r.Workflow, Time: seconds(s.Micros)}
+		c := junitCase{Name: s.StepID, Class: cmp.Or(s.Workflow, r.Workflow), Time: seconds(s.Micros)}
 		switch {
 		case s.Status == engine.StepSkipped:
 			c.Skipped = &junitMessage{s.Message}
 			suite.Skipped++
-		case s.Status != engine.StepSucceeded && !(s.Status == engine.StepFailed && r.Status == run.Succeeded):
+		case s.Status != engine.StepSucceeded && !r.handled(s):
 			c.Failure = &junitMessage{s.Message}
 			if s.Message == "" {
 				c.Failure.Message = s.Status
@@ -66,6 +68,14 @@ func (r *Report) JUnit() ([]byte, error) {
 		return nil, err
 	}
 	return append([]byte(xml.Header), append(out, '\n')...), nil
+}
+
+// handled reports whether a visit failed and the run went on from there.
+func (r *Report) handled(s *Step) bool {
+	if s.Status != engine.StepFailed {
+		return false
+	}
+	return r.Status == run.Succeeded || s.Action != nil && s.Action.Type == string(plan.Goto)
 }
 
 // seconds writes a duration; a clock that was set back gives none.

@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"encoding/json"
+	"strings"
 	"time"
 
 	"github.com/lanyard-id/lanyard/internal/engine"
@@ -142,6 +143,10 @@ func (w *Worker) drive(ctx context.Context, a *active) {
 	}
 }
 
+// now is the time of an event, as a journal can keep it: without the monotonic
+// reading, which would make limits come out differently when they are folded.
+func (w *Worker) now() time.Time { return w.Now().Round(0).UTC() }
+
 // acquire takes a place among the runs that move. It reports false when the
 // worker stops first, or the run is cancelled.
 func (w *Worker) acquire(ctx context.Context, a *active) bool {
@@ -228,7 +233,13 @@ func (w *Worker) call(ctx context.Context, a *active, call *engine.Call) *engine
 // answered is the event of an answer. What fails because the worker stops has
 // not failed: it was interrupted, and nothing is in doubt if it had not left.
 func (w *Worker) answered(ctx context.Context, call *engine.Call, answer *engine.Answer) *engine.Event {
-	e := &engine.Event{At: w.Now(), ID: call.ID}
+	// What is judged now must be what a later fold reads.
+	for _, values := range answer.Header {
+		for i, v := range values {
+			values[i] = strings.ToValidUTF8(v, "\uFFFD")
+		}
+	}
+	e := &engine.Event{At: w.now(), ID: call.ID}
 	switch {
 	case answer.Failure == nil || ctx.Err() == nil:
 		e.Kind, e.Answer = engine.Answered, answer
@@ -251,7 +262,7 @@ func (w *Worker) wait(ctx context.Context, a *active, timer *engine.Timer) *engi
 			if !w.acquire(ctx, a) {
 				return nil
 			}
-			return &engine.Event{Kind: engine.Fired, At: w.Now(), ID: timer.ID}
+			return &engine.Event{Kind: engine.Fired, At: w.now(), ID: timer.ID}
 		case <-ctx.Done():
 			return nil
 		case s := <-a.signals:

@@ -20,7 +20,7 @@ func (w *Worker) resume(ctx context.Context, a *active) error {
 		return err
 	}
 	if call := a.turn.Command.Call; call != nil {
-		e := engine.Event{Kind: engine.Interrupted, At: w.Now(), ID: call.ID, Unsent: !a.intended}
+		e := engine.Event{Kind: engine.Interrupted, At: w.now(), ID: call.ID, Unsent: !a.intended}
 		if a.intended {
 			e.Reason = "the process stopped before the answer was recorded"
 		}

@@ -101,7 +101,7 @@ func (w *Worker) Start(ctx context.Context, spec run.Spec, p *plan.Plan, inputs 
 	if err != nil {
 		return false, err
 	}
-	now := w.Now()
+	now := w.now()
 	spec.Plan, spec.Workflow = p.Digest, workflow.ID
 	a := w.activate(spec, known, caller)
 	a.mask.learn(prepared)
@@ -241,7 +241,7 @@ func (w *Worker) moving(id string) *active {
 // is not moving is loaded first. inputs give a run that has ended its secret
 // inputs back, which were wiped then.
 func (w *Worker) Signal(ctx context.Context, id string, e engine.Event, inputs map[string]any) error {
-	e.At = w.Now()
+	e.At = w.now()
 	if len(inputs) > 0 {
 		e.Inputs = inputs
 	}

@@ -1,0 +1,314 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/lanyard-id/lanyard/internal/directory"
+	"github.com/lanyard-id/lanyard/internal/engine"
+	"github.com/lanyard-id/lanyard/internal/fault"
+	"github.com/lanyard-id/lanyard/internal/openapi"
+	"github.com/lanyard-id/lanyard/internal/plan"
+	"github.com/lanyard-id/lanyard/internal/run"
+	"github.com/lanyard-id/lanyard/internal/sources"
+	"github.com/lanyard-id/lanyard/internal/worker"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+func TestMain(m *testing.M) {
+	time.Local = time.UTC // traces show local times
+	os.Exit(m.Run())
+}
+
+// golden compares a text with a file in testdata/golden.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	file := filepath.Join("testdata", "golden", name+".txt")
+	if *update {
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatalf("%v; go test -update writes it", err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s (-want +got), go test -update accepts it:\n%s", file, diff)
+	}
+}
+
+// journal is a recorded run: testdata/journal holds the summary and, line by
+// line, the records of runs that were really made.
+type journal struct {
+	summary run.Run
+	records []run.Record
+}
+
+func readJournal(t testing.TB, name string) journal {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("testdata", "journal", name+".ndjson"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var j journal
+	dec := json.NewDecoder(bytes.NewReader(text))
+	dec.UseNumber()
+	if err := dec.Decode(&j.summary); err != nil {
+		t.Fatal(err)
+	}
+	for dec.More() {
+		var r run.Record
+		if err := dec.Decode(&r); err != nil {
+			t.Fatal(err)
+		}
+		j.records = append(j.records, r)
+	}
+	return j
+}
+
+// fakeSession plays recorded journals: whatever is started, or resumed, goes as
+// the journal of its id says.
+type fakeSession struct {
+	t        testing.TB
+	journals map[string]journal
+	people   []directory.Person
+
+	// What fails, by the name of the method.
+	fails map[string]error
+
+	// What was asked.
+	started []string
+	spec    run.Spec // of the last start
+	signals []string
+	events  []engine.Event
+	inputs  map[string]any // of the last signal
+	closed  int
+}
+
+// play makes a session in which the run id is the journal of that name.
+func play(t testing.TB, runs ...string) *fakeSession {
+	s := &fakeSession{t: t, journals: map[string]journal{}, fails: map[string]error{}}
+	for _, name := range runs {
+		id, name, ok := strings.Cut(name, "=")
+		if !ok {
+			name = id
+		}
+		j := readJournal(t, name)
+		j.summary.ID = id
+		s.journals[id] = j
+	}
+	return s
+}
+
+func (s *fakeSession) find(id string) (journal, error) {
+	j, ok := s.journals[id]
+	if !ok {
+		return j, fault.New(fault.NotFound, "there is no run %s", id)
+	}
+	return j, nil
+}
+
+func (s *fakeSession) Start(_ context.Context, id string, p *plan.Plan, inputs map[string]any, b run.Bindings) error {
+	if err := s.fails["Start"]; err != nil {
+		return err
+	}
+	s.started = append(s.started, id)
+	s.spec = run.Spec{ID: id, Workflow: p.Workflows[p.Main].ID, Inputs: inputs, Bindings: b}
+	return nil
+}
+
+func (s *fakeSession) Run(ctx context.Context, id string) (run.Run, error) {
+	if err := s.fails["Run"]; err != nil {
+		return run.Run{}, err
+	}
+	if ctx.Err() != nil {
+		return run.Run{}, ctx.Err()
+	}
+	j, err := s.find(id)
+	return j.summary, err
+}
+
+func (s *fakeSession) Runs(_ context.Context, f worker.Filter) ([]run.Run, error) {
+	if err := s.fails["Runs"]; err != nil {
+		return nil, err
+	}
+	var out []run.Run
+	for _, id := range []string{"succeeded", "settled", "failed", "held", "run_1", "run_2"} {
+		j, ok := s.journals[id]
+		if ok && (len(f.Statuses) == 0 || f.Statuses[0] == j.summary.Status) {
+			out = append(out, j.summary)
+		}
+	}
+	return out, nil
+}
+
+// Records gives out the journal in two parts, as a run that moves would.
+func (s *fakeSession) Records(ctx context.Context, id string, after int, wait bool) ([]run.Record, error) {
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	j, err := s.find(id)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.fails["Records"]; err != nil && after > 0 {
+		return nil, err
+	}
+	var out []run.Record
+	for _, r := range j.records {
+		if r.Seq > after && !(wait && after == 0 && r.Seq > 2) {
+			out = append(out, r)
+		}
+	}
+	return out, nil
+}
+
+func (s *fakeSession) Signal(_ context.Context, id string, e engine.Event, inputs map[string]any) error {
+	if err := s.fails["Signal "+id]; err != nil {
+		return err
+	}
+	s.signals, s.events, s.inputs = append(s.signals, fmt.Sprint(e.Kind, " ", id)), append(s.events, e), inputs
+	return nil
+}
+
+func (s *fakeSession) People(_ context.Context, email string) ([]directory.Person, error) {
+	var out []directory.Person
+	for _, p := range s.people {
+		if strings.EqualFold(p.Email, email) {
+			out = append(out, p)
+		}
+	}
+	return out, s.fails["People"]
+}
+
+func (s *fakeSession) Close() error {
+	s.closed++
+	return s.fails["Close"]
+}
+
+// Documents for the fake Product.
+const (
+	peopleAPI = `
+openapi: 3.0.3
+info: {title: People, version: "1"}
+servers: [{url: https://people.example.com}]
+paths:
+  /users:
+    get: {operationId: listUsers, responses: {"200": {description: ok}}}
+    post:
+      operationId: createUser
+      security: [{token: [users.manage]}]
+      requestBody: {content: {application/json: {schema: {type: object}}}}
+      responses: {"201": {description: made}}
+  /users/{id}:
+    delete:
+      operationId: deleteUser
+      parameters: [{name: id, in: path, required: true, schema: {type: string}}]
+      responses: {"204": {description: gone}}
+components: {securitySchemes: {token: {type: http, scheme: bearer}}}
+`
+	peopleFlow = `
+arazzo: 1.0.1
+info: {title: Make a person, version: "1"}
+sourceDescriptions: [{name: people, url: people.yaml, type: openapi}]
+workflows:
+  - workflowId: make
+    inputs:
+      type: object
+      required: [login]
+      properties: {login: {type: string}, count: {type: integer}, password: {type: string, format: password}}
+    steps:
+      - stepId: look
+        operationId: listUsers
+        successCriteria: [{condition: $statusCode == 200}]
+      - stepId: create
+        description: Make the account.
+        operationId: createUser
+        requestBody: {payload: {login: $inputs.login}}
+        successCriteria: [{condition: $statusCode == 201}]
+        outputs: {id: $response.body#/id}
+      - stepId: clean
+        workflowId: remove
+        parameters: [{name: id, value: $steps.create.outputs.id}]
+    outputs: {id: $steps.create.outputs.id}
+  - workflowId: remove
+    inputs: {type: object, properties: {id: {type: string}}}
+    steps:
+      - stepId: delete
+        operationId: deleteUser
+        parameters: [{name: id, in: path, value: $inputs.id}]
+        successCriteria: [{condition: $statusCode == 204}]
+`
+)
+
+// oneSource loads every source from one text.
+type oneSource string
+
+func (s oneSource) Load(_ context.Context, ref sources.Ref) (*sources.Source, error) {
+	index, err := openapi.Parse([]byte(s), ref.URL)
+	if err != nil {
+		return nil, err
+	}
+	return &sources.Source{Name: ref.Name, Location: ref.URL, Digest: "sha256:x", Index: index, Notice: "the source " + ref.Name + " is a test's"}, nil
+}
+
+// fakeProduct plans for real and runs on the session.
+type fakeProduct struct {
+	Product
+	session  *fakeSession
+	requests []PlanRequest // of Plan
+	settings []Settings    // of Open
+	access   []Access
+}
+
+func newProduct(s *fakeSession) *fakeProduct {
+	p := &fakeProduct{session: s}
+	p.Plan = func(ctx context.Context, req PlanRequest) (*plan.Result, error) {
+		p.requests = append(p.requests, req)
+		text := peopleFlow
+		if data, err := os.ReadFile(req.File); err == nil {
+			text = string(data)
+		}
+		return plan.Build(ctx, oneSource(peopleAPI), plan.Request{File: req.File, Data: []byte(text), Dialect: req.Dialect, Workflow: req.Workflow})
+	}
+	p.Bind = func(context.Context, PlanRequest) (func(*plan.Operation) Binding, error) {
+		return func(op *plan.Operation) Binding {
+			if op.ID == "deleteUser" {
+				return Binding{Credential: "none", Problem: "source people has no server; bind one"}
+			}
+			return Binding{Server: "https://people.example/", Connection: "people", Credential: "bearer", Scopes: []string{"users.manage"}}
+		}, nil
+	}
+	p.Open = func(_ context.Context, settings Settings, access Access) (Session, error) {
+		p.settings, p.access = append(p.settings, settings), append(p.access, access)
+		return s, nil
+	}
+	return p
+}
+
+// transcript runs a command line and writes down all that can be seen of it.
+func transcript(ctx context.Context, s *testIO, product Product, args ...string) string {
+	code := Main(ctx, s.IO, product, args)
+	var b strings.Builder
+	fmt.Fprintf(&b, "$ lanyard %s\n%s", strings.Join(args, " "), s.out)
+	if s.err.Len() > 0 {
+		fmt.Fprintf(&b, "-- stderr --\n%s", s.err)
+	}
+	fmt.Fprintf(&b, "-- exit %d --\n", code)
+	return b.String()
+}
