@@ -14,7 +14,7 @@ import (
 // What commands print, as people and programs see it.
 func TestGolden(t *testing.T) {
 	ada := directory.Person{Email: "ada.lovelace@example.com", Accounts: []directory.PersonAccount{
-		{Account: &directory.Account{ID: "auth0|6b02"}, Kind: "auth0"},
+		{Account: &directory.Account{ID: "auth0|6b02", Status: "ACTIVE"}, Kind: "auth0"},
 		{
 			Account: &directory.Account{ID: "00u1", Status: "PROVISIONED"}, Kind: "okta",
 			Groups: []*directory.Group{{Profile: map[string]any{"name": "Engineering"}}, {Profile: map[string]any{"name": "Every\x1bone"}}},

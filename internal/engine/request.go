@@ -136,7 +136,6 @@ func (t *turn) content(f *frame, body *plan.Body, data *expr.Data) (*openapi.Con
 		}
 		content.JSONText = false
 	}
-	content.Value = value.Clone(content.Value) // replacing changes it in place, and it may belong to the state
 	for i := range body.Replacements {
 		r := &body.Replacements[i]
 		v, drop, err := r.Value.Eval(data, t.absent(f))

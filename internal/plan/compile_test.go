@@ -307,19 +307,38 @@ func TestCompileRefuses(t *testing.T) {
 	}
 }
 
+// An operation that two sources have, in a document that was stored before it
+// was checked for that.
+func TestCompileRefusesAmbiguousOperation(t *testing.T) {
+	const text = `arazzo: 1.0.1
+info: {title: t, version: "1"}
+sourceDescriptions: [{name: api, url: api.yaml, type: openapi}, {name: other, url: other.yaml, type: openapi}]
+workflows:
+  - workflowId: main
+    steps:
+      - {stepId: a, operationId: $sourceDescriptions.api.findUsers}
+      - {stepId: b, operationId: $sourceDescriptions.other.findUsers}
+`
+	bundle := *mustBuild(t, text).Bundle
+	bundle.Documents[0].Text = edit(t, bundle.Documents[0].Text, "$sourceDescriptions.api.findUsers", "findUsers")
+	if _, diags := plan.Compile(&bundle); !contains(codes(diags, true), "ambiguous-operation") {
+		t.Errorf("Compile found %v, want ambiguous-operation", diags)
+	}
+}
+
 // What only the sources can tell is refused when a plan is built.
 func TestBuildRefuses(t *testing.T) {
 	tests := []struct{ name, old, new, want string }{
 		{"source that cannot be read", "url: api.yaml", "url: none.yaml", "source-unreadable"},
 		{"operation that is in no source", "api.createUser", "api.nothing", "unknown-operation"},
-		{"operation that is in two sources", "$sourceDescriptions.api.findUsers\n        parameters: [{name: q, in: query, value: \"", "findUsers\n        parameters: [{name: q, in: query, value: \"", "ambiguous-operation"},
+		{"operation that is in two sources", "$sourceDescriptions.api.findUsers\n        parameters: [{name: q, in: query, value: \"", "findUsers\n        parameters: [{name: q, in: query, value: \"", "unqualified-operation"},
 		{"required parameter", "parameters: [{reference: $components.parameters.id}]", "description: x", "required-parameter"},
 		{"required parameter that a credential may supply", "parameters: [{name: X-Key, in: header, value: k}]", "description: x", "required-parameter"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			text := edit(t, base, test.old, test.new)
-			if test.want == "ambiguous-operation" {
+			if test.want == "unqualified-operation" {
 				text = edit(t, text, "  - {name: flows,", "  - {name: other, url: other.yaml, type: openapi}\n  - {name: flows,")
 			}
 			built := build(t, text, nil)

@@ -7,7 +7,8 @@
 // after the record with its intent is on disk, and the next turn is taken only
 // after the record with its answer is. After a crash a run is its records,
 // folded again; the call that was under way is handed to the machine as
-// interrupted.
+// interrupted. When the worker is stopped in good order, the intent of a call
+// that has not left is not written, so that it is not in doubt afterwards.
 //
 // Secrets never enter a record. What masking changes is kept sealed beside it
 // while the run may go on, and wiped when it ends (seal.go).

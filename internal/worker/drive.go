@@ -106,7 +106,8 @@ func (a *active) masked(v any) (json.RawMessage, error) {
 	if string(raw) == "null" {
 		return nil, nil
 	}
-	return a.mask.bytes(raw)
+	shown, _, err := a.mask.bytes(raw)
+	return shown, err
 }
 
 // summarise brings the summary up to a new status.

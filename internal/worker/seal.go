@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 
 	"github.com/lanyard-id/lanyard/internal/engine"
 	"github.com/lanyard-id/lanyard/internal/fault"
@@ -102,10 +101,11 @@ func (m *mask) event(e engine.Event, aad []byte) (masked json.RawMessage, sealed
 		e.Answer = &answer
 		shown, err = json.Marshal(e)
 	}
-	if err == nil {
-		masked, err = m.bytes(shown)
+	if err != nil {
+		return nil, nil, fault.Wrap(fault.Internal, err, "an event cannot be recorded")
 	}
-	if err != nil || bytes.Equal(masked, raw) {
+	masked, changed, err := m.bytes(shown)
+	if err != nil || !changed && bytes.Equal(shown, raw) {
 		return masked, nil, err
 	}
 	sealed, err = m.key.Seal(raw, aad)
@@ -204,7 +204,7 @@ func (m *mask) gather(v any, shortest int) {
 }
 
 func (m *mask) found(name, text string, shortest int) {
-	if len(text) >= shortest && m.names.secret(name) && !slices.Contains(m.known, text) {
+	if len(text) >= shortest && m.names.secret([]byte(name)) && !slices.Contains(m.known, text) {
 		m.known = append(m.known, text)
 	}
 }
@@ -214,16 +214,20 @@ func (m *mask) found(name, text string, shortest int) {
 const minDiscovered = 8
 
 // bytes masks a JSON text: known secrets anywhere, and whatever stands under a
-// name that speaks of a secret. Most records hold neither, and are not decoded.
-func (m *mask) bytes(raw []byte) (json.RawMessage, error) {
+// name that speaks of a secret. It reports whether that changed a value; a text
+// that only looked as if it held a secret is spelled anew and says the same.
+// Most records do not even look so, and are not decoded.
+func (m *mask) bytes(raw []byte) (masked json.RawMessage, changed bool, err error) {
 	if len(raw) == 0 || !m.short && !m.redactor.Has(string(raw)) && !m.names.any(raw) {
-		return raw, nil
+		return raw, false, nil
 	}
 	v, err := value.Decode(raw)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	return value.Encode(m.redactor.Display(v))
+	shown := m.redactor.Display(v)
+	masked, err = value.Encode(shown)
+	return masked, !value.Equal(shown, v), err
 }
 
 // texts returns the strings and numbers in a value.
@@ -252,20 +256,29 @@ func texts(v any) []string {
 // names remembers which property names speak of secrets. The names in APIs'
 // answers repeat, so each is judged once.
 type names struct {
-	judged sync.Map
-	count  atomic.Int64
+	mu     sync.RWMutex
+	judged map[string]bool
 }
 
 // maxNames bounds the memory that hostile answers with endless names can take.
 const maxNames = 10_000
 
-func (n *names) secret(name string) bool {
-	if known, ok := n.judged.Load(name); ok {
-		return known.(bool)
+// secret takes the name as bytes, so that looking it up costs no copy.
+func (n *names) secret(name []byte) bool {
+	n.mu.RLock()
+	is, known := n.judged[string(name)]
+	n.mu.RUnlock()
+	if known {
+		return is
 	}
-	is := secret.SecretName(name)
-	if n.count.Add(1) < maxNames {
-		n.judged.Store(name, is)
+	is = secret.SecretName(string(name))
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.judged == nil {
+		n.judged = map[string]bool{}
+	}
+	if len(n.judged) < maxNames {
+		n.judged[string(name)] = is
 	}
 	return is
 }
@@ -284,7 +297,7 @@ func (n *names) any(raw []byte) bool {
 		if ok {
 			name = name[max(0, len(name)-maxName):]
 			name = name[bytes.LastIndexByte(name, '"')+1:]
-			if bytes.IndexByte(name, '\\') >= 0 || n.secret(string(name)) {
+			if bytes.IndexByte(name, '\\') >= 0 || n.secret(name) {
 				return true
 			}
 		}
