@@ -74,22 +74,9 @@ func (o *options) measure(ctx context.Context, out io.Writer) error {
 	if o.part != "" {
 		return o.child(ctx, out)
 	}
-	sections := []struct {
-		name string
-		run  func(context.Context, io.Writer) error
-	}{
-		{"runs", o.compareRuns},
-		{"machine", o.measureMachine},
-		{"process", o.compareProcesses},
-	}
 	wanted := strings.FieldsFunc(o.only, func(r rune) bool { return r == ',' })
 	for _, name := range wanted {
-		if !slices.ContainsFunc(sections, func(s struct {
-			name string
-			run  func(context.Context, io.Writer) error
-		}) bool {
-			return s.name == name
-		}) {
+		if !slices.ContainsFunc(sections, func(s section) bool { return s.name == name }) {
 			return fmt.Errorf("there is nothing called %q to measure", name)
 		}
 	}
@@ -97,9 +84,21 @@ func (o *options) measure(ctx context.Context, out io.Writer) error {
 		if len(wanted) > 0 && !slices.Contains(wanted, s.name) {
 			continue
 		}
-		if err := s.run(ctx, out); err != nil {
+		if err := s.run(o, ctx, out); err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
 	}
 	return nil
+}
+
+// section is one comparison that is printed.
+type section struct {
+	name string
+	run  func(*options, context.Context, io.Writer) error
+}
+
+var sections = []section{
+	{"runs", (*options).compareRuns},
+	{"machine", (*options).measureMachine},
+	{"process", (*options).compareProcesses},
 }

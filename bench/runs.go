@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"embed"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -118,38 +119,50 @@ func inputs(i int) map[string]any {
 
 func runID(i int) string { return fmt.Sprintf("run_bench%09d", i) }
 
-// measureJournalled measures whole runs: from their start until they have
-// succeeded and all of it is on disk.
-func measureJournalled(ctx context.Context, o *options) (any, error) {
-	p, err := newProduct(o.target)
+// withSession opens a new data folder for runs against a server, with the plan
+// of the workload.
+func withSession(ctx context.Context, server string, use func(s cli.Session, document *plan.Plan, data string) error) error {
+	p, err := newProduct(server)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer p.remove()
 	document, err := p.plan(ctx, "join.arazzo.yaml")
 	if err != nil {
-		return nil, err
+		return err
 	}
 	session, err := p.parts.Open(ctx, p.settings, cli.ReadWrite)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	defer session.Close()
-	f, err := load(ctx, o, func(ctx context.Context, i int) error {
-		if err := session.Start(ctx, runID(i), document, inputs(i), run.Bindings{}); err != nil {
+	return errors.Join(use(session, document, p.settings.Data), session.Close())
+}
+
+// runOnce makes run number i and waits until it has ended and all of it is on disk.
+func runOnce(ctx context.Context, s cli.Session, document *plan.Plan, i int) error {
+	if err := s.Start(ctx, runID(i), document, inputs(i), run.Bindings{}); err != nil {
+		return err
+	}
+	_, err := s.Records(ctx, runID(i), math.MaxInt32, true) // there is no such record: it waits for the end
+	return err
+}
+
+// measureJournalled measures whole runs.
+func measureJournalled(ctx context.Context, o *options) (any, error) {
+	var f figures
+	err := withSession(ctx, o.target, func(s cli.Session, document *plan.Plan, data string) error {
+		var err error
+		if f, err = load(ctx, o, func(ctx context.Context, i int) error { return runOnce(ctx, s, document, i) }); err != nil {
 			return err
 		}
-		_, err := session.Records(ctx, runID(i), math.MaxInt32, true) // there is none: waits for the end
+		unfinished := worker.Filter{Statuses: []run.Status{run.Running, run.Held, run.Failed}, Limit: 1}
+		if list, err := s.Runs(ctx, unfinished); err != nil || len(list) > 0 {
+			return fmt.Errorf("not all runs succeeded: %v %w", list, err)
+		}
+		size, err := diskUse(data)
+		f.Disk = float64(size) / float64(o.runs/10+o.rounds*o.runs)
 		return err
 	})
-	if err != nil {
-		return nil, err
-	}
-	if failed, err := session.Runs(ctx, worker.Filter{Statuses: []run.Status{run.Running, run.Held, run.Failed}, Limit: 1}); err != nil || len(failed) > 0 {
-		return nil, fmt.Errorf("not all runs succeeded: %v %w", failed, err)
-	}
-	size, err := diskUse(p.settings.Data)
-	f.Disk = float64(size) / float64(o.runs/10+o.rounds*o.runs)
 	return f, err
 }
 
@@ -169,7 +182,7 @@ func diskUse(folder string) (int64, error) {
 
 // measureJournal appends the records of a real run again and again, under other
 // ids, without engine and calls.
-func measureJournal(ctx context.Context, o *options) (any, error) {
+func measureJournal(ctx context.Context, o *options) (f any, err error) {
 	model, err := recorded(ctx, o)
 	if err != nil {
 		return nil, err
@@ -183,18 +196,24 @@ func measureJournal(ctx context.Context, o *options) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer db.Close()
-	alone := *o // one group of runs at a time, each as large as told
-	alone.at, alone.runs = 1, o.runs/o.at
-	f, err := load(ctx, &alone, func(ctx context.Context, group int) error {
-		return appendGroup(ctx, db.Journal(), model, group*o.at, o.at)
+	defer func() { err = errors.Join(err, db.Close()) }()
+	return appendRuns(ctx, o, db.Journal(), model, folder)
+}
+
+// appendRuns measures one group of runs after the other, each as large as the
+// number of runs that move at a time.
+func appendRuns(ctx context.Context, o *options, journal *store.Journal, model *recording, folder string) (figures, error) {
+	groups := *o
+	groups.at, groups.runs = 1, o.runs/o.at
+	f, err := load(ctx, &groups, func(ctx context.Context, group int) error {
+		return appendGroup(ctx, journal, model, group*o.at, o.at)
 	})
 	if err != nil {
-		return nil, err
+		return f, err
 	}
 	f.Runs, f.Rate, f.CPU = f.Runs*o.at, f.Rate*float64(o.at), f.CPU/float64(o.at)
 	size, err := diskUse(folder)
-	f.Disk = float64(size) / float64((alone.runs/10+o.rounds*alone.runs)*o.at)
+	f.Disk = float64(size) / float64((groups.runs/10+o.rounds*groups.runs)*o.at)
 	return f, err
 }
 
@@ -206,31 +225,18 @@ type recording struct {
 
 // recorded makes one run and reads its journal.
 func recorded(ctx context.Context, o *options) (*recording, error) {
-	p, err := newProduct(o.target)
-	if err != nil {
-		return nil, err
-	}
-	defer p.remove()
-	document, err := p.plan(ctx, "join.arazzo.yaml")
-	if err != nil {
-		return nil, err
-	}
-	session, err := p.parts.Open(ctx, p.settings, cli.ReadWrite)
-	if err != nil {
-		return nil, err
-	}
-	defer session.Close()
-	if err := session.Start(ctx, runID(0), document, inputs(0), run.Bindings{}); err != nil {
-		return nil, err
-	}
-	if _, err := session.Records(ctx, runID(0), math.MaxInt32, true); err != nil {
-		return nil, err
-	}
 	var r recording
-	if r.run, err = session.Run(ctx, runID(0)); err != nil {
-		return nil, err
-	}
-	r.records, err = session.Records(ctx, runID(0), 0, false)
+	err := withSession(ctx, o.target, func(s cli.Session, document *plan.Plan, _ string) error {
+		if err := runOnce(ctx, s, document, 0); err != nil {
+			return err
+		}
+		var err error
+		if r.run, err = s.Run(ctx, runID(0)); err != nil {
+			return err
+		}
+		r.records, err = s.Records(ctx, runID(0), 0, false)
+		return err
+	})
 	return &r, err
 }
 

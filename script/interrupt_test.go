@@ -4,6 +4,7 @@ package script_test
 
 import (
 	"bytes"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -59,4 +60,38 @@ func TestInterrupt(t *testing.T) {
 	if len(arrived) != 0 {
 		t.Error("the call was sent again")
 	}
+}
+
+// A folder that a run holds is held, even when a server that was killed has left
+// its address there: whoever listens there now is not called.
+func TestStaleServer(t *testing.T) {
+	dir := t.TempDir()
+	writeText(t, filepath.Join(dir, "people.yaml"), crashDescription)
+	writeText(t, filepath.Join(dir, "flow.yaml"), strings.Replace(crashDocument, "STEPS",
+		strings.ReplaceAll(strings.ReplaceAll(crashSteps, "RULE", ""), "NAME", "a")+strings.ReplaceAll(strings.ReplaceAll(crashSteps, "RULE", ""), "NAME", "b"), 1))
+	arrived := make(chan struct{}, 1)
+	provider := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body) // only then is it seen that the client goes
+		arrived <- struct{}{}
+		<-r.Context().Done()
+	}))
+	defer provider.Close()
+	stranger := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		t.Errorf("a stranger was asked for %s with the credential %q", r.URL, r.Header.Get("Authorization"))
+	}))
+	defer stranger.Close()
+
+	cmd := exec.CommandContext(t.Context(), "lanyard", "run", "flow.yaml", "--server", "people="+provider.URL, "--allow-private", "--input", "login=ada")
+	cmd.Dir = dir
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	<-arrived
+	writeText(t, filepath.Join(dir, ".lanyard", "serve.json"), `{"pid":1,"url":"`+stranger.URL+`","token":"secret"}`)
+	res := lanyard(t, dir, "runs", "resume")
+	if res.code != 1 || !strings.Contains(res.stderr, "held by process") || !strings.Contains(res.stderr, "(lanyard run)") {
+		t.Errorf("exit %d: %s%s", res.code, res.stdout, res.stderr)
+	}
+	_ = cmd.Process.Kill()
+	_ = cmd.Wait() // killed
 }

@@ -6,17 +6,27 @@
 //   lanyard conformance -o json --runner "node conformance/runners/respect.mjs" > theirs.json
 //   node conformance/runners/table.mjs ours.json theirs.json
 //
-// Further files are parts of the other runner's result, judged with --only.
+// Further files are parts of the other runner's result, judged with --only, or
+// results under other settings: a case that passes in any of them has passed.
 // Cases that are about Lanyard alone are left out of the other runner's column.
 import { readFileSync } from 'node:fs';
 
 const [oursFile, ...theirFiles] = process.argv.slice(2);
 const cases = new URL('../cases/', import.meta.url);
 const ours = read(oursFile);
-const theirs = theirFiles.flatMap(read);
+const theirs = best(theirFiles.flatMap(read));
 
 function read(file) {
   return JSON.parse(readFileSync(file, 'utf8')).cases;
+}
+
+// best keeps one judgement of each case.
+function best(list) {
+  const found = new Map();
+  for (const c of list) {
+    if (!found.get(c.id)?.passed) found.set(c.id, c);
+  }
+  return [...found.values()];
 }
 
 // own says why a case is about Lanyard alone; undefined when it is for everyone.

@@ -82,8 +82,12 @@ func (x *executor) close() { x.client.Close() }
 func (x *executor) Bind(ctx context.Context, p *plan.Plan, b run.Bindings) (worker.Caller, error) {
 	c := &caller{connector: x.connector, connections: map[sourceKey]*connector.Connection{}}
 	var errs []error
+	secretSteps := stepsWithSecrets(p)
 	for key, src := range planSources(p) {
 		conn, err := x.connector.Bind(src, b)
+		if err == nil {
+			err = withholdSecrets(conn, secretSteps[key])
+		}
 		if err == nil {
 			err = x.connector.Open(ctx, conn)
 		}
@@ -123,6 +127,38 @@ func planSources(p *plan.Plan) map[sourceKey]connector.Source {
 	return out
 }
 
+// stepsWithSecrets names, for each source, a step that sends it a secret input.
+func stepsWithSecrets(p *plan.Plan) map[sourceKey]string {
+	out, secrets := map[sourceKey]string{}, p.InputSecrets()
+	note := func(op *plan.Operation, w *plan.Workflow, s *plan.Step) {
+		if _, ok := out[keyOf(op)]; !ok {
+			out[keyOf(op)] = "step " + s.ID + " of workflow " + w.ID
+		}
+	}
+	for _, w := range p.Workflows {
+		for _, s := range w.Steps {
+			if s.Operation != nil && secrets.Receives(w, s) {
+				note(s.Operation, w, s)
+			}
+			if secrets.LookupReceives(w, s) {
+				note(s.Idempotency.Lookup.Operation, w, s)
+			}
+		}
+	}
+	return out
+}
+
+// withholdSecrets refuses to send secret inputs to a server that nobody but the
+// source's description names: a description from the web must not decide where
+// a password goes. step is one that would, empty when none does.
+func withholdSecrets(conn *connector.Connection, step string) error {
+	if step == "" || conn.BoundBy != connector.ByDescription {
+		return nil
+	}
+	return fault.New(fault.Refused, "%s sends a secret input to %s, and only the description of source %s names that server", step, conn.Server, conn.Source).
+		Fix("bind the server: --server %s=URL, or connections.%s.server in lanyard.yaml", conn.Source, conn.Source)
+}
+
 // caller makes the calls of one run.
 type caller struct {
 	connector   *connector.Connector
@@ -133,7 +169,7 @@ type caller struct {
 func (c *caller) Call(ctx context.Context, call *engine.Call) *engine.Answer {
 	conn := c.connections[keyOf(call.Operation)]
 	x := c.connector.Do(ctx, conn, connector.Call{
-		Operation: call.Operation.Operation, Request: call.Request, Timeout: call.Timeout, SelfPaced: call.SelfPaced,
+		Operation: call.Operation.Operation, Request: call.Request, Timeout: call.Timeout, Within: call.Within, SelfPaced: call.SelfPaced,
 	})
 	a := &engine.Answer{URL: x.Request.URL, Attempts: len(x.Attempts)}
 	for _, attempt := range x.Attempts {

@@ -350,3 +350,77 @@ func TestConnections(t *testing.T) {
 }
 
 var _ worker.Caller = (*caller)(nil)
+
+// A secret input goes only to a server that the operator bound, whatever the
+// name is under which the workflow sends it.
+func TestSecretInputsNeedABoundServer(t *testing.T) {
+	b := newBench(t)
+	b.write("people.yaml", strings.Replace(people, "/users: {get: {operationId: listUsers,",
+		`/users: {get: {operationId: listUsers, parameters: [{name: q, in: query, schema: {type: string}}],`, 1))
+	withSecret := strings.Replace(flow, "    steps:\n", "    inputs: {type: object, properties: {word: {type: string, format: password}, who: {type: string}}}\n    steps:\n", 1)
+	sends := func(value string) string {
+		return strings.Replace(withSecret, "operationId: listUsers\n", "operationId: listUsers\n        parameters: [{name: q, in: query, value: "+value+"}]\n", 1)
+	}
+	b.write("secret.yaml", sends(`"x{$inputs.word}"`))
+	b.write("plain.yaml", sends("$inputs.who"))
+	f := b.folder()
+	bound := run.Bindings{Servers: map[string]string{"people": "https://mine.example"}}
+	for _, tt := range []struct {
+		file    string
+		bind    run.Bindings
+		refused bool
+	}{{"secret.yaml", run.Bindings{}, true}, {"secret.yaml", bound, false}, {"plain.yaml", run.Bindings{}, false}} {
+		_, err := f.executor.Bind(t.Context(), b.planOf(b.request(tt.file, tt.bind)), tt.bind)
+		if fault.Is(err, fault.Refused) != tt.refused || !tt.refused && err != nil {
+			t.Errorf("%s bound to %v: %v, want a refusal: %v", tt.file, tt.bind.Servers, err, tt.refused)
+		}
+		if text := fault.Public(err); tt.refused && (!strings.Contains(text, "step get of workflow list") || !strings.Contains(text, "--server people=URL")) {
+			t.Errorf("the refusal is %q", text)
+		}
+	}
+}
+
+// A token in a source's URL is neither in what is stored of a plan nor in what
+// is shown of it.
+func TestPlanKeepsNoTokenOfASourceURL(t *testing.T) {
+	const marker = "SRCSECRET99"
+	asked := ""
+	base := provider(t, func(w http.ResponseWriter, r *http.Request) {
+		asked = r.URL.RawQuery
+		_, _ = w.Write([]byte(people))
+	})
+	for name, document := range map[string]string{
+		"single": strings.Replace(flow, "url: people.yaml", "url: '"+base+"/people.yaml?access_token="+marker+"'", 1),
+		"quoted": strings.Replace(flow, "url: people.yaml", `url: "`+base+"/people.yaml?a=1&access_token="+marker+`"`, 1),
+		"slashes": `{"arazzo":"1.0.1","info":{"title":"List","version":"1"},"sourceDescriptions":[{"name":"people","type":"openapi","url":"` +
+			strings.ReplaceAll(base, "/", `\/`) + `\/people.yaml?access_token=` + marker + `"}],"workflows":[{"workflowId":"list","steps":[{"stepId":"get","operationId":"listUsers","successCriteria":[{"condition":"$statusCode == 200"}]}]}]}`,
+	} {
+		b := newBench(t)
+		b.write("flow.yaml", document)
+		result, err := b.plan(t.Context(), b.request("flow.yaml", run.Bindings{AllowPrivate: true}))
+		if err == nil {
+			err = result.Err()
+		}
+		if err != nil {
+			t.Fatalf("%s: %s", name, fault.Public(err))
+		}
+		if !strings.Contains(asked, marker) {
+			t.Errorf("%s: asked for %q", name, asked)
+		}
+		data, digest, err := result.Plan.Bundle.Encode()
+		if err != nil || digest != result.Plan.Digest {
+			t.Errorf("%s: digest %s, %v", name, digest, err)
+		}
+		shown, err := json.Marshal([]any{result.Notices, result.Sources, string(data)})
+		if err != nil || strings.Contains(string(shown), marker) {
+			t.Errorf("%s: the token is kept (%v): %s", name, err, shown)
+		}
+		again, err := plan.DecodeBundle(data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p, _ := plan.Compile(again); p == nil || p.Digest != digest {
+			t.Errorf("%s: the stored plan is another", name)
+		}
+	}
+}

@@ -64,12 +64,16 @@ func locked(data string) error {
 }
 
 func describeHolder(data string) string {
-	var h holder
-	text, err := os.ReadFile(filepath.Join(data, holderFile))
-	if err != nil || json.Unmarshal(text, &h) != nil || h.PID == 0 {
+	h, ok := readHolder(data)
+	if !ok {
 		return "another process"
 	}
 	return fmt.Sprintf("process %d (lanyard %s)", h.PID, h.Command)
+}
+
+func readHolder(data string) (h holder, ok bool) {
+	text, err := os.ReadFile(filepath.Join(data, holderFile))
+	return h, err == nil && json.Unmarshal(text, &h) == nil && h.PID != 0
 }
 
 // LockHolder says which process owns a data folder, "" when none does. It never
@@ -89,14 +93,17 @@ func LockHolder(_ context.Context, data string) (string, error) {
 	return describeHolder(data), nil
 }
 
-// readEndpoint returns how to reach the process that serves a data folder.
+// readEndpoint returns how to reach the process that serves a data folder. What
+// a serving process left behind that was killed does not count: by now its port
+// may be somebody else's, who must not be told the token.
 func readEndpoint(data string) (endpoint, bool) {
 	var e endpoint
 	text, err := os.ReadFile(filepath.Join(data, serveFile))
 	if err != nil || json.Unmarshal(text, &e) != nil || e.URL == "" {
 		return e, false
 	}
-	return e, true
+	h, ok := readHolder(data)
+	return e, ok && h.PID == e.PID
 }
 
 // writeEndpoint lets other commands on the data folder find this process.

@@ -280,4 +280,3 @@ func TestDoctorFollowsTheConfiguration(t *testing.T) {
 		t.Errorf("looked at %s, want %s, which the environment names", looked, dir)
 	}
 }
-

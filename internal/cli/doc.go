@@ -11,11 +11,14 @@
 //	output.go    -o: text for people, JSON for programs
 //	table.go     tables and colour for people
 //	progress.go  a line on stderr for long work
+//	planning.go  which document is meant and how it is bound; its plan
+//	session.go   the open data folder that runs are started and looked at in
+//	trace.go     a run, step by step, for people; layout.go lays out its bodies
 //	fault.go     how an error is printed
 //	exit.go      the exit codes, in one table
 //
-// Every other file is one noun of the tree: version.go, completion.go, init.go,
-// doctor.go, docs.go. A command is three things: an options struct that flags
+// Every other file is one noun of the tree: run.go, runs.go, plan.go, serve.go,
+// doctor.go and so on. A command is three things: an options struct that flags
 // and arguments only fill, a function newX that declares it, and a method run
 // that does it (docs/checklists/new-command.md).
 //

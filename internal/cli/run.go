@@ -211,23 +211,25 @@ func (w *watcher) follow(ctx context.Context, id string) ([]run.Record, error) {
 	var all []run.Record
 	progress := newProgress(w.shell.IO)
 	defer progress.done()
-	after := 0
+	after, wait := 0, w.after == 0
 	for {
-		fresh, err := w.session.Records(ctx, id, after, after >= w.after)
+		fresh, err := w.session.Records(ctx, id, after, wait)
 		if err != nil {
 			return all, err
 		}
 		all = append(all, fresh...)
 		if len(fresh) > 0 {
 			after = fresh[len(fresh)-1].Seq
+			wait = after >= w.after
 			if err := w.stream(fresh, progress); err != nil {
 				return all, err
 			}
 			continue
 		}
-		if after >= w.after {
+		if wait { // and nothing came: it rests
 			return all, ctx.Err()
 		}
+		wait = true
 	}
 }
 

@@ -32,13 +32,13 @@ settled by its step's rule, or the run is held until you skip, retry or cancel.`
 			long: `Send the step that a held or failed run stands at again. For a held run this
 means that you have found out that the call took no effect. A run that has ended
 needs its secret inputs again: they were wiped.`,
-			example: `  lanyard runs retry run_01jd3m2k7h4x9v --input password="$PASSWORD"`, takesInputs: true,
+			example: `  lanyard runs retry run_01jd3m2k7h4x9v --step create --input password="$PASSWORD"`, takesInputs: true, takesStep: true,
 		}),
 		newDecision(sh, decision{
 			name: "skip", kind: engine.Skipped, short: "Go on behind the step that holds or failed",
 			long: `Go on behind the step that a held or failed run stands at, giving its outputs.
 For a held run this means that you have found out that the call took effect.`,
-			example: `  lanyard runs skip run_01jd3m2k7h4x9v --output-value userId=00u1a2b3c4`, takesOutputs: true, takesInputs: true,
+			example: `  lanyard runs skip run_01jd3m2k7h4x9v --step create --output-value userId=00u1a2b3c4`, takesOutputs: true, takesInputs: true, takesStep: true,
 		}),
 		newDecision(sh, decision{
 			name: "cancel", kind: engine.Cancelled, short: "End a run",
@@ -192,6 +192,7 @@ func (o *runsShowOptions) run(cmd *cobra.Command, id string) error {
 type runsResumeOptions struct {
 	shell   *shell
 	output  output
+	step    string
 	all     bool
 	several bool // not one run that was named: -o json prints {"runs": [...]}
 }
@@ -208,12 +209,16 @@ one RUN -o json prints the run, otherwise {"runs": [...]}.`,
 		RunE:    func(cmd *cobra.Command, args []string) error { return opts.run(cmd, args) },
 	}
 	opts.output.bind(cmd, formatText, formatJSON, formatNDJSON)
+	bindStep(cmd, &opts.step)
 	cmd.Flags().BoolVar(&opts.all, "all", false, "resume every interrupted run; the same as naming none")
 	return cmd
 }
 
 func (o *runsResumeOptions) run(cmd *cobra.Command, ids []string) error {
 	ctx := cmd.Context()
+	if o.step != "" && (o.all || len(ids) != 1) {
+		return fault.New(fault.Usage, "a step can be named for one run only").At("--step").Fix("name the run, and no other")
+	}
 	session, err := o.shell.open(ctx, o.shell.settings(cmd), ReadWrite)
 	if err != nil {
 		return err
@@ -252,7 +257,7 @@ func (o *runsResumeOptions) resume(ctx context.Context, session Session, ids []s
 		seen[id] = last
 	}
 	for _, id := range ids {
-		err := session.Signal(ctx, id, engine.Event{Kind: engine.Resumed, By: "the command line"}, nil)
+		err := session.Signal(ctx, id, engine.Event{Kind: engine.Resumed, By: "the command line", Step: o.step}, nil)
 		if err != nil && !(fault.Is(err, fault.Conflict) && len(ids) > 1) { // one of many may have ended, or move already
 			return err
 		}
@@ -321,6 +326,7 @@ type decision struct {
 	takesInputs                bool
 	takesOutputs               bool
 	takesReason                bool
+	takesStep                  bool
 }
 
 type decisionOptions struct {
@@ -330,6 +336,7 @@ type decisionOptions struct {
 	inputs  inputFlags
 	outputs inputFlags
 	reason  string
+	step    string
 }
 
 func newDecision(sh *shell, d decision) *cobra.Command {
@@ -346,10 +353,18 @@ func newDecision(sh *shell, d decision) *cobra.Command {
 		cmd.Flags().StringArrayVar(&opts.outputs.pairs, "output-value", nil, "an output of the skipped step as `NAME=TEXT` or NAME:=JSON; may be repeated")
 		cmd.Flags().StringVar(&opts.outputs.file, "outputs", "", "read the outputs of the skipped step from a JSON `FILE`, or from stdin with -")
 	}
+	if d.takesStep {
+		bindStep(cmd, &opts.step)
+	}
 	if d.takesReason {
 		cmd.Flags().StringVar(&opts.reason, "reason", "cancelled by a person", "why, for the record")
 	}
 	return cmd
+}
+
+// bindStep gives cmd the flag that says which step a decision is about.
+func bindStep(cmd *cobra.Command, step *string) {
+	cmd.Flags().StringVar(step, "step", "", "only if the run stands at the step with this `ID`, and has not moved on since you looked")
 }
 
 func (o *decisionOptions) run(cmd *cobra.Command, id string) error {
@@ -371,7 +386,7 @@ func (o *decisionOptions) run(cmd *cobra.Command, id string) error {
 	if err != nil {
 		return err
 	}
-	e := engine.Event{Kind: o.kind, By: "the command line", Reason: o.reason, Outputs: outputs}
+	e := engine.Event{Kind: o.kind, By: "the command line", Reason: o.reason, Outputs: outputs, Step: o.step}
 	if err := session.Signal(ctx, id, e, inputs); err != nil {
 		return err
 	}

@@ -379,7 +379,11 @@ func (p *tracePrinter) result(r *report.Report) {
 			"runs skip", "lanyard runs skip "+r.Run, "runs retry", "lanyard runs retry "+r.Run, "runs cancel", "lanyard runs cancel "+r.Run,
 		).Replace(r.Remedy))
 	} else if r.Status == run.Failed && len(r.Steps) > 0 {
-		p.line(1, "to go on from the failed step once the cause is gone: lanyard runs retry %s", r.Run)
+		at := ""
+		if step := r.FailedStep(); step != "" {
+			at = " --step " + printable(step)
+		}
+		p.line(1, "to go on from the failed step once the cause is gone: lanyard runs retry %s%s", r.Run, at)
 	}
 	v, err := value.Decode(r.Outputs)
 	outputs, ok := v.(map[string]any)
@@ -408,18 +412,26 @@ func (p *tracePrinter) done(r *report.Report) {
 	changed := false
 	for _, s := range r.Steps {
 		c := lastCall(s)
-		if s.Status != engine.StepSucceeded || c == nil || !c.Writes {
+		if c == nil || !c.Writes {
 			continue
 		}
-		made := ""
-		if len(s.Outputs) > 0 {
-			made = " " + printable(value.Text(s.Outputs))
+		where := fmt.Sprintf("%s (%s %s)", s.StepID, c.Method, printable(c.Target))
+		switch {
+		case s.Status == engine.StepSucceeded && len(s.Outputs) > 0:
+			p.line(1, "done before: %s %s", where, printable(value.Text(s.Outputs)))
+		case s.Status == engine.StepSucceeded:
+			p.line(1, "done before: %s", where)
+		case c.InDoubt:
+			p.line(1, "may have taken effect: %s", where)
+		case c.Answer != nil && c.Answer.Status/100 == 2:
+			p.line(1, "answered %d, so it may have taken effect although the step failed: %s", c.Answer.Status, where)
+		default:
+			continue
 		}
 		changed = true
-		p.line(1, "done before: %s (%s %s)%s", s.StepID, c.Method, printable(c.Target), made)
 	}
 	if !changed {
-		p.line(1, "no step before it changed anything")
+		p.line(1, "no step changed anything")
 	}
 }
 

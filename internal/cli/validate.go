@@ -33,7 +33,7 @@ func newValidate(sh *shell) *cobra.Command {
 before a run, all findings at once with their places. Sources are read too, so
 that an operation which is gone is found, unless --offline.`,
 		Example: `  lanyard validate flow.yaml --dialect compat -o sarif`,
-		Args:    cobra.MinimumNArgs(1),
+		Args:    takes("FILE..."),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return opts.run(cmd.Context(), opts.shell.settings(cmd), args)
 		},

@@ -6,11 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -20,8 +21,8 @@ import (
 )
 
 // Command judges another runner: a command that follows the contract in
-// conformance/README.md. The case's documents are in its working folder, the
-// servers they name are a scripted one on loopback.
+// conformance/README.md. The case's documents are in its working folder; the
+// servers that they name are scripted ones on loopback.
 type Command struct {
 	Line   string            // the command and its arguments, separated by blanks
 	Shared map[string]string // documents that every case may name
@@ -64,54 +65,60 @@ func (r *Command) Run(ctx context.Context, c *Case) (Observed, error) {
 		return Observed{}, fault.Wrap(fault.Internal, err, "no folder for the case")
 	}
 	defer os.RemoveAll(dir)
+	files := r.files(c)
 	s := &scripted{replies: c.Replies}
-	server := httptest.NewServer(s)
-	defer server.Close()
-	if err := r.write(dir, c, server.URL); err != nil {
+	h := newHosts(s, slices.Collect(maps.Values(files)))
+	defer h.close()
+	if err := write(dir, files, h); err != nil {
 		return Observed{}, err
 	}
-	out, err := r.execute(ctx, dir, c, server.URL)
+	out, err := r.execute(ctx, dir, c, h)
 	if err != nil {
 		return Observed{}, err
 	}
 	got := s.observed()
-	err = out.fill(&got)
+	err = out.fill(&got, h)
 	return got, err
 }
 
-// write puts the documents into the command's folder, with the scripted server
-// in place of the suite's.
-func (r *Command) write(dir string, c *Case, server string) error {
-	files := map[string]string{}
-	for name, text := range r.Shared {
-		files[name] = text
+// files are the documents that a case's command finds, by name.
+func (r *Command) files(c *Case) map[string]string {
+	files := maps.Clone(r.Shared)
+	if files == nil {
+		files = map[string]string{}
 	}
 	for _, d := range c.Documents {
 		files[d.Name] = d.Text
 	}
+	return files
+}
+
+// write puts the documents into the command's folder, with the scripted servers
+// in place of those that they name.
+func write(dir string, files map[string]string, h *hosts) error {
 	for name, text := range files {
 		path := filepath.Join(dir, filepath.FromSlash(name))
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 			return fault.Wrap(fault.Internal, err, "the case's documents cannot be written")
 		}
-		if err := os.WriteFile(path, []byte(strings.ReplaceAll(text, origin, server)), 0o600); err != nil {
+		if err := os.WriteFile(path, []byte(h.out.Replace(text)), 0o600); err != nil {
 			return fault.Wrap(fault.Internal, err, "the case's documents cannot be written")
 		}
 	}
 	return nil
 }
 
-func (r *Command) execute(ctx context.Context, dir string, c *Case, server string) (*commandResult, error) {
+func (r *Command) execute(ctx context.Context, dir string, c *Case, h *hosts) (*commandResult, error) {
 	words := strings.Fields(r.Line)
 	if len(words) == 0 {
 		return nil, fault.New(fault.Usage, "the runner's command is empty")
 	}
-	in, err := json.Marshal(commandInput{ID: c.ID, Document: c.Documents[0].Name, Workflow: c.Workflow, Dialect: c.Dialect, Inputs: c.Inputs, Server: server})
+	in, err := json.Marshal(commandInput{ID: c.ID, Document: c.Documents[0].Name, Workflow: c.Workflow, Dialect: c.Dialect, Inputs: c.Inputs, Server: h.api})
 	if err != nil {
 		return nil, fault.Wrap(fault.Internal, err, "the case cannot be handed over")
 	}
 	cmd := exec.CommandContext(ctx, words[0], words[1:]...)
-	cmd.Dir, cmd.Stdin = dir, bytes.NewReader(in)
+	cmd.Dir, cmd.Stdin = dir, strings.NewReader(h.out.Replace(string(in)))
 	var out, problems bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &problems
 	cmd.WaitDelay = time.Second
@@ -142,7 +149,7 @@ func tail(s string) string {
 }
 
 // fill adds what the command reported to what the server saw.
-func (r *commandResult) fill(got *Observed) error {
+func (r *commandResult) fill(got *Observed, h *hosts) error {
 	got.Status, got.Error = r.Status, r.Error
 	if r.Steps != nil {
 		got.Steps, got.HasSteps = *r.Steps, true
@@ -153,7 +160,7 @@ func (r *commandResult) fill(got *Observed) error {
 	if len(r.Outputs) == 0 {
 		return nil
 	}
-	v, err := value.Decode(r.Outputs)
+	v, err := value.Decode([]byte(h.back.Replace(string(r.Outputs))))
 	if err != nil {
 		return err
 	}
@@ -161,21 +168,30 @@ func (r *commandResult) fill(got *Observed) error {
 	return nil
 }
 
-// scripted is the server that plays a case's replies.
+// scripted plays a case's replies, in order, on whatever host they are asked for.
 type scripted struct {
+	hosts *hosts
+
 	mu       sync.Mutex
 	replies  []Reply
 	requests []Request
 }
 
-// ServeHTTP records a request and plays the next reply.
-func (s *scripted) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+// play records a request to a server and plays the next reply.
+func (s *scripted) play(server string, w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxResult))
 	if err != nil {
 		return // the runner broke off
 	}
+	back := s.hosts.back.Replace
+	header := http.Header{}
+	for name, values := range r.Header {
+		for _, v := range values {
+			header.Add(name, back(v))
+		}
+	}
 	s.mu.Lock()
-	s.requests = append(s.requests, Request{Method: r.Method, URL: r.URL.RequestURI(), observedHeader: r.Header.Clone(), observedBody: body})
+	s.requests = append(s.requests, Request{Method: r.Method, URL: server + back(r.URL.RequestURI()), observedHeader: header, observedBody: []byte(back(string(body)))})
 	reply := Reply{Status: http.StatusTeapot} // a request that the case does not expect
 	if len(s.replies) > 0 {
 		reply, s.replies = s.replies[0], s.replies[1:]
@@ -185,16 +201,19 @@ func (s *scripted) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		drop(w)
 		return
 	}
+	out := s.hosts.out.Replace
 	a := reply.answer("")
 	for name, values := range a.Header {
-		w.Header()[http.CanonicalHeaderKey(name)] = values
+		for _, v := range values {
+			w.Header().Add(name, out(v))
+		}
 	}
 	w.WriteHeader(a.Status)
 	switch {
 	case a.JSON != nil:
-		_, _ = w.Write(a.JSON) // the runner may have gone
+		_, _ = io.WriteString(w, out(string(a.JSON))) // the runner may have gone
 	case a.Text != nil:
-		_, _ = io.WriteString(w, *a.Text)
+		_, _ = io.WriteString(w, out(*a.Text))
 	}
 }
 
@@ -207,14 +226,9 @@ func drop(w http.ResponseWriter) {
 	}
 }
 
-// observed returns the requests as if they had gone to the suite's server.
+// observed returns the requests, as if they had gone to the servers of the case.
 func (s *scripted) observed() Observed {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var got Observed
-	for _, r := range s.requests {
-		r.URL = origin + r.URL
-		got.Requests = append(got.Requests, r)
-	}
-	return got
+	return Observed{Requests: s.requests}
 }

@@ -320,14 +320,11 @@ func given(p place, header http.Header, query string) bool {
 	return header.Get(p.name) != ""
 }
 
-// put writes a credential, or its mask, into the request.
+// put writes a credential into the request, or its mask into headers.
 func put(p place, value string, header http.Header, query string) string {
 	switch p.in {
 	case inQuery:
 		pair := url.QueryEscape(p.name) + "=" + url.QueryEscape(p.prefix+value)
-		if value == secret.Mask {
-			pair = url.QueryEscape(p.name) + "=" + value
-		}
 		if query != "" {
 			return query + "&" + pair
 		}

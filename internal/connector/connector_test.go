@@ -355,6 +355,9 @@ func TestCredentialPlaces(t *testing.T) {
 			if shown := fmt.Sprintf("%+v", x.Request); r.Has(shown) {
 				t.Errorf("the record shows the credential: %s", shown)
 			}
+			if want, ok := strings.CutSuffix(tt.want, "&api+key=tok-0123456789|||"); ok && x.Request.URL != otherURL+want {
+				t.Errorf("the URL is %s, want it without the key's parameter", x.Request.URL)
+			}
 			_, name, ok := conn.Injects(&tt.op)
 			if sends := strings.Contains(got, "0123456789") || strings.Contains(got, "YW5u"); sends && (!ok || name == "") {
 				t.Errorf("Injects = %q, %v, though a credential was put", name, ok)
@@ -941,6 +944,31 @@ func TestRefusals(t *testing.T) {
 					if last := i == len(x.Attempts)-1; last != (a.Reason == "") {
 						t.Errorf("attempt %d has the reason %q", i+1, a.Reason)
 					}
+				}
+			})
+		})
+	}
+}
+
+// TestWithin checks that the bound of a call holds for its waits: the answer
+// that asked for too long a wait stands, and waits that fit are kept to.
+func TestWithin(t *testing.T) {
+	for _, tt := range []struct {
+		within   time.Duration
+		sendings int
+		status   int
+		took     time.Duration
+	}{{0, 3, 201, 10 * time.Second}, {20 * time.Second, 3, 201, 10 * time.Second}, {8 * time.Second, 2, 429, 5 * time.Second}, {time.Second, 1, 429, 0}} {
+		t.Run(tt.within.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				server := &steps{answers: []func(http.ResponseWriter){status(429, "Retry-After", "5"), status(429, "Retry-After", "5"), status(201)}}
+				b := newBench(t, map[string]config.Connection{"auth0": {Server: auth0URL, Auth: config.Auth{Type: "bearer", Token: "env:TOKEN"}}}, map[string]http.Handler{auth0URL: server})
+				c := call("POST", "/x")
+				c.Within = tt.within
+				begin := time.Now()
+				x := b.Do(t.Context(), b.bind("auth0"), c)
+				if x.Err != nil || x.Response.Status != tt.status || len(server.at) != tt.sendings || time.Since(begin) != tt.took {
+					t.Errorf("Do = %d, %v, %d sendings in %v; want %d, %d in %v", x.Response.Status, x.Err, len(server.at), time.Since(begin), tt.status, tt.sendings, tt.took)
 				}
 			})
 		})

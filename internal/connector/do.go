@@ -20,6 +20,7 @@ type Call struct {
 	Operation *openapi.Operation
 	Request   *openapi.Request
 	Timeout   time.Duration // of one sending; 0: the connection's, else the client's
+	Within    time.Duration // of the whole call, waits included; 0: only ctx bounds it
 	// SelfPaced: the caller has its own plan for a 429 or 503 and wants it back.
 	SelfPaced bool
 }
@@ -42,7 +43,7 @@ type Exchange struct {
 }
 
 // Request is the request as it was sent, with the connection's credential
-// masked. A credential that the document supplied is as it gave it.
+// masked, or left out of the URL: workflows may use that as a value. A credential that the document supplied is as it gave it.
 type Request struct {
 	Method string
 	URL    string
@@ -69,6 +70,11 @@ type Attempt struct {
 // Do makes a call on a connection. It sends it again only when an answer proves
 // that nothing was done; see the package comment.
 func (c *Connector) Do(ctx context.Context, conn *Connection, call Call) Exchange {
+	if call.Within > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, call.Within)
+		defer cancel()
+	}
 	s := sending{connector: c, conn: conn, call: call, budget: conn.shared.budget}
 	s.key = s.budget.key(call.Operation)
 	if err := s.prepare(ctx); err != nil {
@@ -179,12 +185,12 @@ func checkPath(template, path string) error {
 
 // shown is the request for the record, the connection's credential masked.
 func (s *sending) shown() Request {
-	header, query := s.header, s.query
-	if s.inject {
+	header := s.header
+	if s.inject && s.place.in != inQuery {
 		header = header.Clone()
-		query = put(s.place, secret.Mask, header, query)
+		put(s.place, secret.Mask, header, "")
 	}
-	return Request{Method: s.call.Request.Method, URL: withQuery(s.url, query), Header: header, Body: s.call.Request.Body}
+	return Request{Method: s.call.Request.Method, URL: withQuery(s.url, s.query), Header: header, Body: s.call.Request.Body}
 }
 
 func withQuery(u, query string) string {

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"strings"
 	"time"
@@ -38,6 +39,7 @@ type Event struct {
 	Outputs map[string]any `json:"outputs,omitempty"` // Skipped
 	Reason  string         `json:"reason,omitempty"`  // Interrupted, Cancelled
 	By      string         `json:"by,omitempty"`      // who asked
+	Step    string         `json:"step,omitempty"`    // Resumed, Retried, Skipped: the step that it is meant for; empty: wherever the run stands
 }
 
 // Answer is the outcome of one call.
@@ -46,12 +48,29 @@ type Answer struct {
 	Header   map[string][]string `json:"header,omitempty"`
 	JSON     json.RawMessage     `json:"json,omitempty"`  // the body, when it is JSON
 	Text     *string             `json:"text,omitempty"`  // the body, when it is other text
-	Bytes    []byte              `json:"bytes,omitempty"` // the body otherwise
+	Bytes    Binary              `json:"bytes,omitempty"` // the body otherwise
 	URL      string              `json:"url,omitempty"`   // as sent
 	Failure  *Failure            `json:"failure,omitempty"`
 	Denied   string              `json:"denied,omitempty"`   // with status 401: whose credential was refused, and what to do
 	Attempts int                 `json:"attempts,omitempty"` // exchanges made by the connector for pacing, when more than one
 	Micros   int64               `json:"us,omitempty"`       // duration in microseconds
+}
+
+// Binary is bytes, base64 in JSON. A text that is no base64 reads as none: a
+// record in which it was masked must stay readable.
+type Binary []byte
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (b *Binary) UnmarshalJSON(data []byte) error {
+	var text string
+	if err := json.Unmarshal(data, &text); err != nil {
+		return err
+	}
+	*b = nil
+	if plain, err := base64.StdEncoding.DecodeString(text); err == nil {
+		*b = plain
+	}
+	return nil
 }
 
 // SetBody keeps a response's body in the form that fits its media type, so that
@@ -118,7 +137,11 @@ type Call struct {
 	Purpose   Purpose
 	Operation *plan.Operation
 	Request   *openapi.Request
-	Timeout   time.Duration
+	Timeout   time.Duration // of one exchange
+	// Within bounds the call as a whole, the connector's waits and sendings
+	// again included; zero: nothing does. When it is over, the last answer
+	// stands.
+	Within time.Duration
 	// SelfPaced is set when the document itself retries this step: the
 	// connector must hand back a 429 or 503 instead of sending again.
 	SelfPaced bool

@@ -442,6 +442,9 @@ func (t *turn) fired(w waiting) {
 		return
 	}
 	f := t.s.top()
+	for i := range t.s.Frames { // top made them ours
+		t.s.Frames[i].Repeats = nil // there was a pause
+	}
 	var err error
 	if w.Reason != "" {
 		err = fault.New(fault.Invalid, "%s", w.Reason)

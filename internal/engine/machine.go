@@ -238,8 +238,9 @@ func (t *turn) send(f *frame, w waiting) {
 	w.ID = t.s.NextID
 	call := &Call{
 		ID: w.ID, Workflow: t.m.workflow(f).ID, Step: step.ID, Visit: f.Visit.Number, Attempt: f.Visit.Attempt,
-		Purpose: ForStep, Operation: step.Operation, Request: w.Request, Timeout: t.timeout(step),
+		Purpose: ForStep, Operation: step.Operation, Request: w.Request,
 	}
+	call.Timeout, call.Within = t.timeout(step)
 	if w.Kind == waitLookup {
 		call.Purpose, call.Operation = ForLookup, step.Idempotency.Lookup.Operation
 	}
@@ -253,15 +254,20 @@ func (t *turn) send(f *frame, w waiting) {
 // timeout is the time left for one exchange: the step's own limit (N66), bounded by
 // those of the sub-workflows around it and of the run. A call that is made when
 // those are over settles a doubt and has its own limit alone: cut short, it
-// would only leave another doubt.
-func (t *turn) timeout(step *plan.Step) time.Duration {
-	limit := t.m.plan.Profile.CallLimit()
+// would only leave another doubt. within is the same for the call as a whole,
+// zero when nothing but the limit of one exchange applies.
+func (t *turn) timeout(step *plan.Step) (limit, within time.Duration) {
+	limit = t.m.plan.Profile.CallLimit()
 	if step.Timeout > 0 {
-		limit = step.Timeout
+		limit, within = step.Timeout, step.Timeout
 	}
 	bound := func(left time.Duration) {
-		if left > 0 {
-			limit = min(limit, left)
+		if left <= 0 {
+			return
+		}
+		limit = min(limit, left)
+		if within == 0 || left < within {
+			within = left
 		}
 	}
 	for _, f := range t.s.Frames {
@@ -272,7 +278,7 @@ func (t *turn) timeout(step *plan.Step) time.Duration {
 	if whole := t.m.plan.Profile.RunLimit(); whole > 0 {
 		bound(whole - t.now.Sub(t.s.Started))
 	}
-	return limit
+	return limit, within
 }
 
 // end ends the innermost workflow and hands its result to whoever waits for it.

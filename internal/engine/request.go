@@ -117,8 +117,15 @@ func (t *turn) arguments(f *frame, from []plan.Param, data *expr.Data) (map[stri
 	return out, nil
 }
 
-// content evaluates a request body and applies its replacements in order (N22, N23).
+// content evaluates a request body (N22).
 func (t *turn) content(f *frame, body *plan.Body, data *expr.Data) (*openapi.Content, error) {
+	if body.JSONText != nil {
+		text, err := body.JSONText.EvalJSON(data)
+		if err != nil {
+			return nil, at("the request body", err)
+		}
+		return t.replaced(f, body, data, &openapi.Content{Type: body.Type, Value: text, JSONText: true})
+	}
 	v, drop, err := body.Value.Eval(data, t.absent(f))
 	if err != nil {
 		return nil, at("the request body", err)
@@ -126,11 +133,16 @@ func (t *turn) content(f *frame, body *plan.Body, data *expr.Data) (*openapi.Con
 	if drop {
 		return nil, nil
 	}
-	content := &openapi.Content{Type: body.Type, Value: v, JSONText: body.JSONText}
+	return t.replaced(f, body, data, &openapi.Content{Type: body.Type, Value: v})
+}
+
+// replaced applies a body's replacements in order (N23).
+func (t *turn) replaced(f *frame, body *plan.Body, data *expr.Data, content *openapi.Content) (*openapi.Content, error) {
 	if len(body.Replacements) == 0 {
 		return content, nil
 	}
-	if text, ok := v.(string); ok && content.JSONText {
+	var err error
+	if text, ok := content.Value.(string); ok && content.JSONText {
 		if content.Value, err = value.Decode([]byte(text)); err != nil {
 			return nil, at("the request body", err)
 		}

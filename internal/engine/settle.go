@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/lanyard-id/lanyard/internal/arazzo/expr"
@@ -111,8 +112,29 @@ func (t *turn) broken(f *frame, step *plan.Step, w waiting, failure *Failure) {
 		return
 	}
 	byRule := rule != nil && (rule.Key != nil || len(rule.Done) > 0)
-	o.doubt = !byRule && !step.Operation.Repeatable() && t.m.plan.Profile.OnDoubt != "fail"
+	if byRule && !f.Visit.Again {
+		f.Visit.Again = true
+		t.doubtNote(f, failure.Message+"; by the step's idempotency rule it is sent again")
+		t.send(f, waiting{Kind: waitCall, Request: w.Request, Body: w.Body})
+		return
+	}
+	o.doubt = !step.Operation.Repeatable() && t.m.plan.Profile.OnDoubt != "fail"
 	t.judge(o)
+}
+
+// gatewayLost looks up what became of a call that a gateway answered for the
+// server: 502 and 504 say that the server's own answer was lost (RFC 9110
+// 15.6.3, 15.6.5). It reports whether there is a rule to do so.
+func (t *turn) gatewayLost(f *frame, step *plan.Step, w waiting, a *Answer, refusal string) bool {
+	rule := step.Idempotency
+	lost := a.Status == http.StatusBadGateway || a.Status == http.StatusGatewayTimeout
+	if !lost || rule == nil || rule.Lookup == nil || step.Operation.Effect() == plan.Reads {
+		return false
+	}
+	f.Visit.Doubt = true
+	t.doubtNote(f, fmt.Sprintf("a gateway answered %d in place of the server; whether it took effect is looked up", a.Status))
+	t.lookUp(f, w, settleLive, &Failure{Message: refusal})
+	return true
 }
 
 // alreadyDone reports whether a refusal means that the effect is there, from an
@@ -162,7 +184,12 @@ func (t *turn) lookedUp(f *frame, w waiting, a *Answer) {
 		return
 	}
 	data := t.scope(f, sent(look.Operation, w, a), response(a))
-	if body, found := t.found(look, data); found {
+	body, found, clear := t.found(look, data)
+	if !clear {
+		t.hold(f, "the look-up was answered with an object that may be an empty list; give the rule a found condition")
+		return
+	}
+	if found {
 		t.doubtNote(f, "the look-up found it: it is done")
 		data.Response = &expr.Response{Status: t.presumed(step), Header: a.Header, Body: body, HasBody: true}
 		t.judge(outcome{ok: true, status: data.Response.Status, data: data})
@@ -186,34 +213,38 @@ func (t *turn) lookedUp(f *frame, w waiting, a *Answer) {
 }
 
 // found holds a look-up's response against the rule and returns what stands for
-// the step's response body.
-func (t *turn) found(look *plan.Lookup, data *expr.Data) (body any, ok bool) {
+// the step's response body. It is not clear what an object without a found
+// condition means.
+func (t *turn) found(look *plan.Lookup, data *expr.Data) (body any, ok, clear bool) {
 	if look.Found != nil && !look.Found.Eval(data).Pass {
-		return nil, false
+		return nil, false, true
 	}
 	body = data.Response.Body
 	if look.Body != nil {
 		v, err := expr.Resolve(*look.Body, data)
 		if err != nil {
-			return nil, false
+			return nil, false, true
 		}
 		body = v
 	}
 	if look.Found != nil {
-		return body, true // a rule may take 404 for a yes: what was to be deleted is gone
+		return body, true, true // a rule may take 404 for a yes: what was to be deleted is gone
 	}
 	if data.Response.Status/100 != 2 {
-		return nil, false
+		return nil, false, true
 	}
 	switch b := body.(type) {
 	case nil:
-		return nil, false
+		return nil, false, true
 	case []any:
-		return body, len(b) > 0
+		return body, len(b) > 0, true
 	case map[string]any:
-		return body, len(b) > 0
+		// What an id in the path names is the thing itself; what a search
+		// answers may be an envelope around nothing.
+		byID := look.Body != nil || strings.HasSuffix(look.Operation.Path, "}")
+		return body, len(b) > 0, byID || len(b) == 0
 	}
-	return body, true
+	return body, true, true
 }
 
 // presumed is the status that a call which took effect is taken to have had:
@@ -233,6 +264,9 @@ func (t *turn) decided(e Event) error {
 	}
 	t.s.Status, t.s.Reason, t.s.Outputs, t.s.Waiting = run.Running, "", nil, nil
 	f := t.s.top()
+	if err := t.meant(f, e.Step); err != nil {
+		return err
+	}
 	t.rested(held)
 	if f.Visit.Number == 0 { // it ran out of time or steps before this one: there is nothing to skip
 		if e.Kind == Skipped {
@@ -263,6 +297,22 @@ func (t *turn) decided(e Event) error {
 		n := Note{Kind: NoteStep, Workflow: t.m.workflow(f).ID, Step: step.ID, Visit: f.Visit.Number, Attempt: f.Visit.Attempt,
 			Depth: len(t.s.Frames) - 1, Status: StepSkipped, Outputs: outputs, Message: by(e, "skipped it and gave its outputs")}
 		t.follow(f, step.OnSuccess, outcome{ok: true, data: t.scope(f, nil, nil)}, n)
+	}
+	return nil
+}
+
+// meant refuses a decision about another step than the one that the run stands
+// at: whoever made it has looked at the run before it moved on.
+func (t *turn) meant(f *frame, step string) error {
+	if step == "" {
+		return nil
+	}
+	at := "its end"
+	if steps := t.m.workflow(f).Steps; f.Step < len(steps) {
+		at = "step " + steps[f.Step].ID
+	}
+	if at != "step "+step {
+		return conflict("the run waits at %s, not at %s", at, step)
 	}
 	return nil
 }

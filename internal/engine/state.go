@@ -86,6 +86,7 @@ type visit struct {
 	Number  int         `json:"number"`
 	Attempt int         `json:"attempt"`           // exchanges of this visit
 	Retries map[int]int `json:"retries,omitempty"` // used, by index of the failure action (A13)
+	Again   bool        `json:"again,omitempty"`   // a lost answer was followed by another sending, by the step's rule
 	Doubt   bool        `json:"doubt,omitempty"`   // an attempt may have taken effect without our knowing
 }
 

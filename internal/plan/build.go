@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/lanyard-id/lanyard/internal/arazzo"
 	"github.com/lanyard-id/lanyard/internal/fault"
 	"github.com/lanyard-id/lanyard/internal/openapi"
+	"github.com/lanyard-id/lanyard/internal/secret"
 	"github.com/lanyard-id/lanyard/internal/sources"
 )
 
@@ -115,12 +117,13 @@ type builder struct {
 	byURI   map[string]int
 	loaded  map[string]*sources.Source // by document and source name
 	sources []*sources.Source
+	urls    map[string]string // in full, where they may not be stored; by document and source name
 	diags   []arazzo.Diagnostic
 	notices []string
 }
 
 func newBuilder(ctx context.Context, loader Loader) *builder {
-	return &builder{ctx: ctx, loader: loader, byURI: map[string]int{}, loaded: map[string]*sources.Source{}}
+	return &builder{ctx: ctx, loader: loader, byURI: map[string]int{}, loaded: map[string]*sources.Source{}, urls: map[string]string{}}
 }
 
 // Finder returns a function that names the sources of a document which have an
@@ -159,6 +162,7 @@ func (b *builder) document(uri string, data []byte) (int, bool) {
 	if !ok {
 		return 0, false
 	}
+	doc = b.withhold(doc)
 	index := len(b.docs)
 	b.byURI[uri] = index
 	b.docs = append(b.docs, doc)
@@ -196,6 +200,47 @@ func (b *builder) parse(uri string, data []byte) (*arazzo.Document, bool) {
 	b.diags = append(b.diags, arazzo.Check(doc, arazzo.CheckOptions{Dialect: b.dialect})...)
 	return doc, true
 }
+
+// withhold returns a document whose source URLs may be stored: a plan is kept
+// with its runs, and a token in a URL must not be. The full URLs stay with the
+// builder, for reading.
+func (b *builder) withhold(doc *arazzo.Document) *arazzo.Document {
+	text := string(doc.Text)
+	var changed bool
+	for _, src := range doc.Sources {
+		full := src.URL.Value
+		masked := storable(full)
+		if masked == full {
+			continue
+		}
+		changed = true
+		b.urls[doc.File+"\x00"+src.Name.Value] = full
+		for _, spelled := range []string{full, strings.ReplaceAll(full, "/", `\/`)} { // JSON may escape slashes
+			text = strings.ReplaceAll(text, spelled, masked)
+		}
+	}
+	if !changed {
+		return doc
+	}
+	shown, diags := arazzo.Parse(doc.File, []byte(text))
+	if shown == nil || failed(diags) || slices.ContainsFunc(shown.Sources, func(s arazzo.Source) bool { return storable(s.URL.Value) != s.URL.Value }) {
+		for _, src := range doc.Sources {
+			if storable(src.URL.Value) != src.URL.Value {
+				b.report(src.URL.Pos, "source-unreadable", "the URL of the source %s has a query that must not be stored, and it is written with escapes; give it with --source instead", src.Name.Value)
+			}
+		}
+		return doc
+	}
+	return shown
+}
+
+// storable is sources.Shown with a mask that needs no quotes in YAML.
+func storable(url string) string {
+	return strings.ReplaceAll(sources.Shown(url), secret.Mask, withheld)
+}
+
+// withheld stands in a stored URL for what may not be stored.
+const withheld = "masked"
 
 // finder answers which sources have an operation, loading them when first asked.
 func (b *builder) finder(doc *arazzo.Document) func(string) []string {
@@ -261,7 +306,11 @@ func (b *builder) load(doc *arazzo.Document, src arazzo.Source, refs []opRef) (*
 }
 
 func (b *builder) ref(doc *arazzo.Document, src arazzo.Source, refs []opRef) sources.Ref {
-	ref := sources.Ref{Name: src.Name.Value, URL: src.URL.Value, Type: src.Type.Value, BaseFile: baseOf(doc), Pos: src.URL.Pos}
+	url := src.URL.Value
+	if full, ok := b.urls[doc.File+"\x00"+src.Name.Value]; ok {
+		url = full
+	}
+	ref := sources.Ref{Name: src.Name.Value, URL: url, Type: src.Type.Value, BaseFile: baseOf(doc), Pos: src.URL.Pos}
 	for _, r := range refs {
 		ref.Needs = append(ref.Needs, r.key())
 	}

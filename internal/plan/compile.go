@@ -430,7 +430,9 @@ func (s *scope) body(from *arazzo.Step, step *Step) *Body {
 	if text, ok := payload.(string); ok && openapi.IsJSON(media) {
 		t, err := expr.ParseTemplate(text)
 		_, whole := t.Whole()
-		body.JSONText = err == nil && !whole
+		if err == nil && !whole {
+			body.JSONText = &t
+		}
 	}
 	for _, r := range from.Body.Replacements {
 		if rep, ok := s.replacement(r, media); ok {
@@ -583,7 +585,7 @@ func decimalSeconds(n json.Number) time.Duration {
 }
 
 // refuseRecursion reports workflows that call themselves, directly or not, as
-// steps or dependencies (N73). Transfers by goto are bounded at run time (A26).
+// steps, dependencies or what a retry runs first (N73). Transfers by goto are bounded at run time (A26).
 func (c *compiler) refuseRecursion() {
 	const (
 		unseen = iota
@@ -609,6 +611,11 @@ func (c *compiler) refuseRecursion() {
 		}
 		for _, s := range w.Steps {
 			follow(s.Workflow, s.Pos)
+			for _, a := range s.OnFailure {
+				if a.Kind == Retry { // it comes back, unlike a goto
+					follow(a.Workflow, a.Pos)
+				}
+			}
 		}
 		state[i] = done
 	}

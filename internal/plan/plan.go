@@ -143,7 +143,7 @@ type Body struct {
 	Pos          arazzo.Pos
 	Type         string // media type
 	Value        expr.Value
-	JSONText     bool // the payload was written as text for a JSON media type (A18)
+	JSONText     *expr.Template // the payload, when it was written as text for a JSON media type (A18)
 	Replacements []Replacement
 }
 

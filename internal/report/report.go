@@ -10,6 +10,7 @@ package report
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"time"
 
 	"github.com/lanyard-id/lanyard/internal/engine"
@@ -93,6 +94,7 @@ type builder struct {
 	calls  map[int]*Call
 	open   map[int]*Step // visits that have not ended, by their number: a called workflow may have steps of the same name
 	order  []int         // of open
+	doubt  string        // the step of the last call in doubt
 }
 
 func (b *builder) record(r *run.Record) error {
@@ -147,6 +149,7 @@ func (b *builder) note(n engine.Note, at time.Time) {
 	case engine.NoteDoubt:
 		s := b.visit(n.Visit, n.Workflow, n.Step, at)
 		s.Doubts = append(s.Doubts, n.Message)
+		b.doubt = n.Step
 	case engine.NoteWarning:
 		b.report.Warnings = append(b.report.Warnings, warning(n))
 	case engine.NoteStep:
@@ -200,7 +203,11 @@ func (b *builder) close() {
 		b.report.Steps = append(b.report.Steps, s)
 	}
 	if b.report.Status == run.Held {
-		b.report.Remedy = "find out whether the call took effect, then: runs skip (it did), runs retry (it did not), runs cancel"
+		at := ""
+		if b.doubt != "" {
+			at = " --step " + b.doubt // a run that has moved on meanwhile must not take the answer for another step's
+		}
+		b.report.Remedy = fmt.Sprintf("find out whether the call took effect, then: runs skip%s (it did), runs retry%s (it did not), runs cancel", at, at)
 	}
 }
 
@@ -218,6 +225,24 @@ func Notes(r run.Record) ([]engine.Note, error) {
 	var notes []engine.Note
 	err := decode(r.Trace, &notes)
 	return notes, err
+}
+
+// FailedStep is the step that a failed run stands at, empty when it failed
+// between two steps. A step inside a workflow that other steps call is followed
+// in the report by those that failed with it.
+func (r *Report) FailedStep() string {
+	if r.Status != run.Failed {
+		return ""
+	}
+	at := ""
+	for i, depth := len(r.Steps)-1, -1; i >= 0; i-- {
+		s := r.Steps[i]
+		if s.Status != engine.StepFailed || depth >= 0 && s.Depth != depth+1 {
+			break
+		}
+		at, depth = s.StepID, s.Depth
+	}
+	return at
 }
 
 // AuthFailed reports whether the run failed because a credential was refused or

@@ -55,7 +55,7 @@ type Record struct {
 	Event   json.RawMessage `json:"event"`             // engine.Event, secrets masked
 	Trace   json.RawMessage `json:"trace,omitempty"`   // []engine.Note: for people
 	Intents json.RawMessage `json:"intents,omitempty"` // []engine.Intent: calls about to leave
-	Sealed  []byte          `json:"-"`                 // the unmasked event, encrypted, when masking changed it; wiped when the run ends
+	Sealed  []byte          `json:"-"`                 // the unmasked event, encrypted, when masking changed it; empty and not nil when it was wiped, as the run ended
 }
 
 // Run is the summary of a run, for lists.

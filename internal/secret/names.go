@@ -8,7 +8,11 @@ var secretNames = map[string]bool{
 	"authorization": true, "proxyauthorization": true, "cookie": true, "setcookie": true,
 	"password": true, "passwd": true, "pwd": true, "pin": true, "otp": true, "totp": true,
 	"credential": true, "bearer": true, "jwt": true, "dpop": true, "recoveryquestion": true,
-	"activationurl": true, "activationlink": true,
+	"activationurl": true, "activationlink": true, "resetpasswordurl": true, "resetpasswordlink": true,
+	"passwordreseturl": true, "passwordresetlink": true, "passwordchangeurl": true,
+	"ticket": true, "ticketurl": true, "ticketlink": true, // Auth0: a one-time login or change
+	"barcodeuri": true, "otpauthurl": true, "otpauthuri": true, "qrcodeuri": true,
+	"recoverycode": true, "recoverycodes": true, "backupcode": true, "backupcodes": true, "userverificationcode": true,
 }
 
 // secretEndings end the compact names of secrets: oktaApiToken, client_secret,

@@ -259,7 +259,7 @@ func (r *Redactor) walkObject(v map[string]any, byName bool) (any, bool) {
 		var masked any
 		var changed bool
 		if byName && SecretName(name) {
-			masked, changed = maskAll(item), true
+			masked, changed = MaskAll(item), true
 		} else {
 			// Okta's _links name operations (resetPassword), not secrets.
 			masked, changed = r.walk(item, byName && name != "_links")
@@ -282,9 +282,9 @@ func (r *Redactor) walkObject(v map[string]any, byName bool) (any, bool) {
 	return out, true
 }
 
-// maskAll masks every text and number of v. Booleans and null stay: they say
+// MaskAll returns v, a JSON value, with every text and number in it masked. Booleans and null stay: they say
 // whether there is a secret, not which.
-func maskAll(v any) any {
+func MaskAll(v any) any {
 	switch v := v.(type) {
 	case string:
 		if v == "" {
@@ -296,13 +296,13 @@ func maskAll(v any) any {
 	case []any:
 		out := make([]any, len(v))
 		for i, item := range v {
-			out[i] = maskAll(item)
+			out[i] = MaskAll(item)
 		}
 		return out
 	case map[string]any:
 		out := make(map[string]any, len(v))
 		for k, item := range v {
-			out[k] = maskAll(item)
+			out[k] = MaskAll(item)
 		}
 		return out
 	}

@@ -290,7 +290,8 @@ func TestSecretName(t *testing.T) {
 		Proxy-Authorization set-cookie Set-Cookie cookie passCode tempPassword activationToken private_key privateKey
 		privateKeyPem X-Api-Key apiKey api_key oktaApiToken auth0Token new_password password2 passwordHash tokens
 		secretBase64 X-Amz-Security-Token client_assertion newPassword passwords otp pin secret sharedSecret code_verifier
-		recovery_question credential token activationUrl password_confirmation`
+		recovery_question credential token activationUrl password_confirmation
+		resetPasswordUrl ticket ticket_url barcode_uri recovery_code recoveryCodes`
 	for name := range strings.FieldsSeq(secretNames) {
 		if !secret.SecretName(name) {
 			t.Errorf("SecretName(%q) = false, want true", name)

@@ -78,7 +78,7 @@ func (l *Loader) obtain(ctx context.Context, ref Ref) (*content, error) {
 	if !pinned {
 		return l.fromDocument(ctx, ref, location)
 	}
-	if pin.URL != ref.URL {
+	if !pin.names(ref) {
 		c, err := l.fromDocument(ctx, ref, location)
 		if err == nil {
 			c.notice = "the source " + ref.Name + " is not pinned: the lock file has another URL for it"
@@ -95,13 +95,14 @@ func (l *Loader) fromOverride(ctx context.Context, ref Ref, override string) (*c
 	}
 	data, at, err := l.read(ctx, location)
 	if err != nil {
-		return nil, unreadable(ref, location, err)
+		return nil, unreadable(ref, Shown(location), err)
 	}
+	at = Shown(at)
 	c := &content{data: data, digest: openapi.Digest(data), location: at, url: at}
 	c.notice = "the source " + ref.Name + " is read from " + at + ", not from its URL"
 	// The copy speaks for the original, so its relative servers are the original's.
 	if original, bad := locate(ref.BaseFile, l.Folder, ref.URL); bad == nil && isWeb(original) {
-		c.url = original
+		c.url = Shown(original)
 	}
 	return c, nil
 }
@@ -109,28 +110,29 @@ func (l *Loader) fromOverride(ctx context.Context, ref Ref, override string) (*c
 func (l *Loader) fromDocument(ctx context.Context, ref Ref, location string) (*content, error) {
 	data, at, err := l.read(ctx, location)
 	if err != nil {
-		return nil, unreadable(ref, location, err)
+		return nil, unreadable(ref, Shown(location), err)
 	}
-	return &content{data: data, digest: openapi.Digest(data), location: at, url: at}, nil
+	return &content{data: data, digest: openapi.Digest(data), location: Shown(at), url: Shown(at)}, nil
 }
 
 // fromPin returns the content that the lock file pins. A file is read where it
 // is, because reading it shows at once that it changed; of a URL the kept copy
 // is taken, and the network only without one.
 func (l *Loader) fromPin(ctx context.Context, ref Ref, location string, pin Pin) (*content, error) {
-	c := &content{digest: pin.Digest, location: location, url: location}
+	c := &content{digest: pin.Digest, location: Shown(location), url: Shown(location)}
 	if pin.From != "" {
-		c.location = l.Lock.place(pin.From)
+		location = l.Lock.place(pin.From)
+		c.location = Shown(location)
 	}
 	if pin.Retrieved != "" {
-		c.url = pin.Retrieved
+		c.url = Shown(pin.Retrieved)
 	}
 	kept, ok := l.cache().copy(pin.Digest)
 	if ok && isWeb(c.location) {
 		c.data, c.notice = kept, "the source "+ref.Name+" is the copy pinned on "+pin.day()+" of "+c.location
 		return c, nil
 	}
-	data, _, err := l.read(ctx, c.location)
+	data, _, err := l.read(ctx, location)
 	switch {
 	case err == nil && openapi.Digest(data) == pin.Digest:
 		c.data = data
@@ -186,9 +188,9 @@ func (l *Loader) builtin(ctx context.Context, ref Ref, cause error) *Source {
 	if !ok {
 		return nil
 	}
-	c := &content{data: data, digest: openapi.Digest(data), location: "built-in:" + label, url: ref.URL}
+	c := &content{data: data, digest: openapi.Digest(data), location: "built-in:" + label, url: ref.shownURL()}
 	if original, bad := locate(ref.BaseFile, l.Folder, ref.URL); bad == nil {
-		c.url = original
+		c.url = Shown(original)
 	}
 	s, err := l.open(ref, c)
 	if err != nil || len(missing(s.Index, ref.Needs)) > 0 {

@@ -86,6 +86,9 @@ func (l *Loader) movedOnWeb(ctx context.Context, location string) []string {
 		dir, file := path.Split(u.Path)
 		next := *u
 		next.Path, next.RawPath = dir+folder+"/"+file, ""
+		if withheld(location) {
+			next.RawQuery = ""
+		}
 		if _, _, err := l.read(ctx, next.String()); err == nil {
 			return []string{next.String()}
 		}

@@ -109,7 +109,7 @@ func (l *Loader) each(ctx context.Context, refs []Ref, act func(*comparison) err
 	for _, p := range l.Lock.Pins() {
 		if names, ok := named[p.Document]; ok && !slices.Contains(names, p.Name) {
 			out = append(out, State{
-				Document: p.Document, Name: p.Name, Status: Unused, Location: p.URL, Digest: p.Digest, Pinned: p.Digest,
+				Document: p.Document, Name: p.Name, Status: Unused, Location: Shown(p.URL), Digest: p.Digest, Pinned: p.Digest,
 				Message: "the document has no such source any more",
 			})
 		}
@@ -131,7 +131,7 @@ func (l *Loader) compare(ctx context.Context, ref Ref) *comparison {
 	pin, pinned := l.Lock.Find(ref.BaseFile, ref.Name)
 	c := &comparison{ref: ref}
 	c.State = State{Document: l.Lock.relative(ref.BaseFile), Name: ref.Name, Status: New, Digest: pin.Digest, Pinned: pin.Digest}
-	if pinned && pin.URL != ref.URL {
+	if pinned && !pin.names(ref) {
 		c.Message, pinned = "the document names another URL than the one that is pinned", false
 	}
 	now, index, err := l.current(ctx, c, pin, pinned)
@@ -157,25 +157,25 @@ func (l *Loader) current(ctx context.Context, c *comparison, pin Pin, pinned boo
 		if location, bad = locate("", l.Folder, override); bad == nil {
 			c.from = l.Lock.relative(location)
 		}
-	} else if pinned && pin.From != "" {
+	} else if pinned && pin.From != "" && !withheld(pin.From) {
 		c.from = pin.From
 		location, bad = l.Lock.place(pin.From), nil
 	}
 	if bad != nil {
 		return nil, nil, unreadable(c.ref, "", bad)
 	}
-	c.Location = location
+	c.Location = Shown(location)
 	data, at, err := l.read(ctx, location)
 	if err != nil {
-		return nil, nil, l.withNear(ctx, c.ref, unreadable(c.ref, location, err))
+		return nil, nil, l.withNear(ctx, c.ref, unreadable(c.ref, c.Location, err))
 	}
-	now := &content{data: data, digest: openapi.Digest(data), location: location, url: at}
+	now := &content{data: data, digest: openapi.Digest(data), location: c.Location, url: Shown(at)}
 	if c.ref.Type == "arazzo" {
 		return now, nil, nil
 	}
-	index, err := l.cache().index(data, now.digest, location)
+	index, err := l.cache().index(data, now.digest, now.location)
 	if err != nil {
-		return nil, nil, unreadable(c.ref, location, err)
+		return nil, nil, unreadable(c.ref, now.location, err)
 	}
 	return now, index, nil
 }
@@ -216,7 +216,7 @@ func (l *Loader) take(c *comparison) error {
 		return err
 	}
 	p := Pin{
-		Document: c.Document, Name: c.Name, URL: c.ref.URL, From: c.from,
+		Document: c.Document, Name: c.Name, URL: c.ref.shownURL(), From: Shown(c.from),
 		Digest: c.now.digest, Size: int64(len(c.now.data)), Fetched: l.now().UTC().Truncate(time.Second),
 	}
 	if c.from == "" && c.now.url != c.now.location { // redirected

@@ -30,6 +30,10 @@ func (l *Loader) read(ctx context.Context, location string) (data []byte, at str
 		data, err = readFile(location)
 		return data, location, err
 	}
+	if withheld(location) {
+		return nil, location, fault.New(fault.Unavailable, "its address is not known in full, since such addresses are not kept").
+			Fix("name it again with --source NAME=URL")
+	}
 	if l.Fetch == nil {
 		return nil, location, fault.New(fault.Unavailable, "there is no network here")
 	}

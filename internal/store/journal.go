@@ -26,7 +26,7 @@ const (
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`
 	updateRun    = `UPDATE journal_runs SET status = $2, reason = $3, ended = $4, outputs = $5 WHERE id = $1`
 	insertRecord = `INSERT INTO journal_records (run, seq, at, event, trace, intents, sealed) VALUES ($1, $2, $3, $4, $5, $6, $7)`
-	wipeRecords  = `UPDATE journal_records SET sealed = NULL WHERE run = $1 AND sealed IS NOT NULL`
+	wipeRecords  = `UPDATE journal_records SET sealed = $2 WHERE run = $1 AND sealed IS NOT NULL`
 	runColumns   = `SELECT id, status, created, ended, spec, title, reason, outputs FROM journal_runs`
 )
 
@@ -102,7 +102,7 @@ func (a *appending) entry(ctx context.Context, e *worker.Entry) error {
 	r := &e.Record
 	sealed := r.Sealed
 	if e.Wipe {
-		sealed = nil
+		sealed = wiped // also where nothing was sealed: it shows that this end left such marks
 	}
 	if err := a.exec(ctx, insertRecord, r.Run, r.Seq, Micros(r.At), string(r.Event), text(r.Trace), text(r.Intents), sealed); err != nil {
 		return err
@@ -110,8 +110,11 @@ func (a *appending) entry(ctx context.Context, e *worker.Entry) error {
 	if !e.Wipe {
 		return nil
 	}
-	return a.exec(ctx, wipeRecords, r.Run)
+	return a.exec(ctx, wipeRecords, r.Run, wiped)
 }
+
+// wiped is what stays where something sealed was dropped, see worker.Entry.
+var wiped = []byte{}
 
 // create inserts a run's summary, already brought up to date when its first
 // turn ended it.
@@ -209,7 +212,7 @@ func scanRun(row scanner) (run.Run, error) {
 // Records implements worker.Store.
 func (j *Journal) Records(ctx context.Context, id string, after int) ([]run.Record, error) {
 	rows, err := j.db.sql.QueryContext(ctx,
-		`SELECT seq, at, event, trace, intents, sealed FROM journal_records WHERE run = $1 AND seq > $2 ORDER BY seq`, id, after)
+		`SELECT seq, at, event, trace, intents, sealed, sealed IS NOT NULL FROM journal_records WHERE run = $1 AND seq > $2 ORDER BY seq`, id, after)
 	if err != nil {
 		return nil, j.db.Translate(err)
 	}
@@ -219,9 +222,13 @@ func (j *Journal) Records(ctx context.Context, id string, after int) ([]run.Reco
 		r := run.Record{Run: id}
 		var at int64
 		var event string
+		var has bool
 		var trace, intents sql.NullString
-		if err := rows.Scan(&r.Seq, &at, &event, &trace, &intents, &r.Sealed); err != nil {
+		if err := rows.Scan(&r.Seq, &at, &event, &trace, &intents, &r.Sealed, &has); err != nil {
 			return nil, j.db.Translate(err)
+		}
+		if has && r.Sealed == nil {
+			r.Sealed = wiped // the driver reads an empty value as none
 		}
 		r.At, r.Event = Time(at), json.RawMessage(event)
 		if trace.Valid {

@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"strings"
 	"time"
 
@@ -15,7 +16,8 @@ import (
 // active is a run that is in memory. One goroutine at a time works on it.
 type active struct {
 	id       string
-	caller   Caller
+	caller   Caller // nil while a loaded run is not bound
+	plan     *plan.Plan
 	workflow *plan.Workflow
 	machine  *engine.Machine
 	state    engine.State
@@ -24,9 +26,10 @@ type active struct {
 	intended bool      // the outstanding call is on disk and may leave
 	due      time.Time // of the outstanding timer
 	mask     *mask
-	wiped    bool // a secret of its journal is gone
+	blank    string // stands in its state where a secret is gone; empty when none is
 	summary  run.Run
-	slot     bool // it has a place among the runs that move
+	slot     bool  // it has a place among the runs that move
+	err      error // why it stopped moving before it could rest; set before ended is closed
 	signals  chan signal
 	ended    chan struct{} // closed when the goroutine has left
 	changed  chan struct{} // closed and replaced after every record
@@ -39,9 +42,11 @@ type signal struct {
 
 func (w *Worker) activate(spec run.Spec, c *compiled, caller Caller) *active {
 	workflow := c.plan.Workflows[c.plan.Main]
+	m := newMask(w.Key, &w.names, workflow)
+	m.plan, m.secrets = c.plan, c.secrets
 	return &active{
-		id: spec.ID, caller: caller, workflow: workflow, machine: c.machine,
-		mask: newMask(w.Key, &w.names, workflow), signals: make(chan signal),
+		id: spec.ID, caller: caller, plan: c.plan, workflow: workflow, machine: c.machine,
+		mask: m, signals: make(chan signal),
 		ended: make(chan struct{}), changed: make(chan struct{}),
 	}
 }
@@ -65,7 +70,7 @@ func (w *Worker) apply(ctx context.Context, a *active, e engine.Event, create *r
 		}
 		entry.Update, entry.Wipe = &summary, state.Status.Final()
 	}
-	if err := w.writer.append(ctx, entry); err != nil {
+	if err := w.commit(ctx, entry, e.Kind == engine.Answered); err != nil {
 		return err
 	}
 	a.state, a.turn, a.summary, a.intended = state, turn, summary, intended
@@ -80,19 +85,49 @@ func (w *Worker) apply(ctx context.Context, a *active, e engine.Event, create *r
 	return nil
 }
 
+// How often, and at first after how long, an answer that could not be written is
+// written again: half a minute in all.
+const (
+	commitRetries = 7
+	commitPause   = 250 * time.Millisecond
+)
+
+// commit writes an entry. An answer exists nowhere else: when it cannot be
+// written, it is tried again for a while, so that its call is not in doubt as
+// soon as a disk is full for a moment.
+func (w *Worker) commit(ctx context.Context, entry Entry, answer bool) error {
+	err := w.writer.append(ctx, entry)
+	pause := commitPause
+	for n := 0; n < commitRetries && answer && err != nil && !fault.Is(err, fault.Conflict); n++ {
+		w.Log.Warn("an answer could not be recorded and is written again", "run", entry.Record.Run, "error", err)
+		select {
+		case <-time.After(pause):
+		case <-w.base.Done():
+			return err
+		}
+		err = w.writer.append(ctx, entry)
+		pause *= 2
+	}
+	return err
+}
+
 // record fills in what one turn leaves in the journal, masked, and reports
 // whether that includes the intent of a call.
 func (w *Worker) record(a *active, r *run.Record, e engine.Event, turn engine.Turn) (intended bool, err error) {
-	a.mask.refresh(a.caller.Secrets())
+	if a.caller != nil {
+		a.mask.refresh(a.caller.Secrets())
+	}
 	if r.Event, r.Sealed, err = a.mask.event(e, sealAAD(r.Run, r.Seq)); err != nil {
 		return false, err
 	}
-	if r.Trace, err = a.masked(turn.Notes); err != nil {
+	if r.Trace, err = a.masked(a.mask.notes(turn.Notes)); err != nil {
 		return false, err
 	}
 	call := turn.Command.Call
-	if call == nil || w.base.Err() != nil {
-		return false, nil // a call that will not leave any more has no intent: it is not in doubt after the stop
+	if call == nil || !a.slot || w.base.Err() != nil {
+		// A call that waits for a place, or will not leave any more, has no
+		// intent: it is not in doubt after a stop.
+		return false, nil
 	}
 	r.Intents, err = a.masked([]Intent{intent(call, a.mask.redactor)})
 	return true, err
@@ -120,7 +155,7 @@ func (a *active) summarise(s engine.State, at time.Time) (run.Run, error) {
 	if s.Outputs == nil {
 		return out, nil
 	}
-	outputs, err := a.masked(s.Outputs)
+	outputs, err := a.masked(a.mask.outputs(a.workflow, "", s.Outputs))
 	out.Outputs = outputs
 	return out, err
 }
@@ -128,7 +163,11 @@ func (a *active) summarise(s engine.State, at time.Time) (run.Run, error) {
 // drive moves a run until it ends, waits for a person, or the worker stops.
 func (w *Worker) drive(ctx context.Context, a *active) {
 	defer w.leave(a)
-	if !w.acquire(ctx, a) {
+	if !a.slot && !w.acquire(ctx, a) {
+		return
+	}
+	if err := w.unsent(a, "the call waited for a place", false); err != nil {
+		w.stuck(a, err)
 		return
 	}
 	for {
@@ -138,15 +177,49 @@ func (w *Worker) drive(ctx context.Context, a *active) {
 		}
 		// What has happened is recorded even when the worker stops.
 		if err := w.apply(context.WithoutCancel(ctx), a, *event, nil); err != nil {
-			w.Log.Error("a run stopped moving", "run", a.id, "error", err)
+			w.stuck(a, err)
 			return
 		}
 	}
 }
 
+// unsent tells the machine that the outstanding call has not left, if there is
+// one and its intent is as given: it is issued anew, with its intent when it may
+// leave now and without when the worker stops.
+func (w *Worker) unsent(a *active, reason string, intended bool) error {
+	call := a.turn.Command.Call
+	if call == nil || a.intended != intended {
+		return nil
+	}
+	e := engine.Event{Kind: engine.Interrupted, At: w.now(), ID: call.ID, Unsent: true, Reason: reason}
+	return w.apply(context.WithoutCancel(w.base), a, e, nil)
+}
+
+// stuck keeps why a run stopped moving, for those who wait for it.
+func (w *Worker) stuck(a *active, err error) {
+	w.Log.Error("a run stopped moving", "run", a.id, "error", err)
+	why := "an internal error"
+	var f *fault.Error
+	if errors.As(err, &f) {
+		why = f.Msg
+	}
+	a.err = fault.Wrap(fault.KindOf(err), err, "run %s stopped moving, what happened could not be recorded: %s", a.id, why).
+		Fix("remove the cause, then: lanyard runs resume %s", a.id)
+}
+
 // now is the time of an event, as a journal can keep it: without the monotonic
 // reading, which would make limits come out differently when they are folded.
 func (w *Worker) now() time.Time { return w.Now().Round(0).UTC() }
+
+// admit takes a place among the runs that move if one is free, so that the
+// first call's intent can be written with the run's next record.
+func (w *Worker) admit(a *active) {
+	select {
+	case w.slots <- struct{}{}:
+		a.slot = true
+	default:
+	}
+}
 
 // acquire takes a place among the runs that move. It reports false when the
 // worker stops first, or the run is cancelled.
@@ -175,7 +248,7 @@ func (w *Worker) cancel(ctx context.Context, a *active, s signal) bool {
 	}
 	err := w.apply(context.WithoutCancel(ctx), a, s.event, nil)
 	if err != nil {
-		w.Log.Error("a run stopped moving", "run", a.id, "error", err)
+		w.stuck(a, err)
 	}
 	s.done <- err
 	return true
@@ -192,6 +265,9 @@ func (w *Worker) leave(a *active) {
 	w.release(a)
 	w.mu.Lock()
 	delete(w.active, a.id)
+	if a.err != nil {
+		w.broken[a.id] = a.err
+	}
 	w.mu.Unlock()
 	close(a.ended)
 }

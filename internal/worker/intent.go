@@ -56,10 +56,13 @@ func body(i *Intent, req *openapi.Request, r *secret.Redactor) {
 		return
 	}
 	// Masked before it is cut: half a secret would not be recognised.
-	if isForm(req.ContentType) {
-		i.Text = r.Query(string(req.Body))
-	} else {
-		i.Text = r.Text(string(req.Body))
+	switch text := string(req.Body); {
+	case isForm(req.ContentType):
+		i.Text = r.Query(text)
+	case isXML(text):
+		i.Text = r.XML(text)
+	default:
+		i.Text = r.Text(text)
 	}
 	if len(i.Text) > maxIntentText {
 		i.Text = strings.ToValidUTF8(i.Text[:maxIntentText], "") + "..."

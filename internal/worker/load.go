@@ -3,6 +3,7 @@ package worker
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"maps"
 	"slices"
@@ -14,24 +15,38 @@ import (
 )
 
 // resume goes on with a loaded run that was moving. A call whose intent is in
-// the journal may have left; one without has not.
+// the journal may have left; one without has not, and is issued anew when the
+// run has a place.
 func (w *Worker) resume(ctx context.Context, a *active) error {
 	if err := a.complete(a.state); err != nil {
 		return err
 	}
-	if call := a.turn.Command.Call; call != nil {
-		e := engine.Event{Kind: engine.Interrupted, At: w.now(), ID: call.ID, Unsent: !a.intended}
-		if a.intended {
-			e.Reason = "the process stopped before the answer was recorded"
-		}
+	if err := w.bind(ctx, a); err != nil {
+		return err
+	}
+	w.admit(a)
+	if call := a.turn.Command.Call; call != nil && a.intended {
+		e := engine.Event{Kind: engine.Interrupted, At: w.now(), ID: call.ID, Reason: "the process stopped before the answer was recorded"}
 		if err := w.apply(ctx, a, e, nil); err != nil {
+			w.release(a)
 			return err
 		}
 	}
 	return w.begin(a)
 }
 
-// load folds a run's records. again are secret inputs that a person gives once
+// bind gives a loaded run the connections that its calls need. Cancelling a run
+// does without.
+func (w *Worker) bind(ctx context.Context, a *active) error {
+	caller, err := w.Executor.Bind(ctx, a.plan, a.summary.Bindings)
+	if err != nil {
+		return err
+	}
+	a.caller = caller
+	return nil
+}
+
+// load folds a run's records; bind makes it ready to move. again are secret inputs that a person gives once
 // more, because they were wiped when the run ended.
 func (w *Worker) load(ctx context.Context, id string, again map[string]any) (*active, error) {
 	summary, err := w.Store.Run(ctx, id)
@@ -46,11 +61,7 @@ func (w *Worker) load(ctx context.Context, id string, again map[string]any) (*ac
 	if err != nil {
 		return nil, err
 	}
-	caller, err := w.Executor.Bind(ctx, c.plan, summary.Bindings)
-	if err != nil {
-		return nil, err
-	}
-	a := w.activate(summary.Spec, c, caller)
+	a := w.activate(summary.Spec, c, nil)
 	a.summary = summary
 	events, err := w.events(a, records, again)
 	if err != nil {
@@ -68,14 +79,20 @@ func (w *Worker) load(ctx context.Context, id string, again map[string]any) (*ac
 // inputs that were given again, now or at an earlier decision, into the first.
 func (w *Worker) events(a *active, records []run.Record, again map[string]any) ([]engine.Event, error) {
 	events := make([]engine.Event, len(records))
+	gone := gone(records)
 	given := map[string]any{}
 	for i, r := range records {
+		if gone[i] {
+			if a.blank == "" {
+				a.blank = newBlank()
+			}
+			r.Event = bytes.ReplaceAll(r.Event, []byte(secret.Mask), []byte(a.blank))
+		}
 		e, err := open(w.Key, r)
 		if err != nil {
 			return nil, err
 		}
 		events[i] = e
-		a.wiped = a.wiped || len(r.Sealed) == 0 && masked(r.Event)
 		if e.Kind != engine.Started {
 			maps.Copy(given, e.Inputs)
 		}
@@ -95,7 +112,7 @@ func (a *active) restore(inputs, given map[string]any) (map[string]any, error) {
 	out := maps.Clone(inputs)
 	for name, v := range given {
 		old, ok := inputs[name]
-		if raw, err := json.Marshal(old); !ok || err != nil || !masked(raw) {
+		if raw, err := json.Marshal(old); !ok || err != nil || !a.blanked(raw) {
 			return nil, fault.New(fault.Conflict, "the input %s of run %s cannot be changed", name, a.id).
 				Fix("give only its secret inputs again, which were wiped when it ended, or start a new run")
 		}
@@ -111,12 +128,12 @@ func (a *active) fold(r *run.Record, e engine.Event) error {
 	}
 	state, turn, err := a.machine.Apply(a.state, e)
 	if err != nil {
-		if a.wiped { // a mask decides otherwise than the value did
+		if a.blank != "" { // a mask decides otherwise than the value did
 			return lost(a.id)
 		}
 		return fault.Wrap(fault.Internal, err, "the journal of run %s does not fold: record %d", a.id, r.Seq)
 	}
-	if a.wiped && !sameDecisions(r.Trace, turn.Notes) {
+	if a.blank != "" && !sameDecisions(r.Trace, turn.Notes) {
 		return lost(a.id)
 	}
 	a.state, a.turn, a.seq, a.intended = state, turn, r.Seq, len(r.Intents) > 0
@@ -146,20 +163,64 @@ func sameDecisions(trace json.RawMessage, notes []engine.Note) bool {
 // complete refuses to go on from a state that holds a mask where a value was
 // wiped: it would be sent in place of the value.
 func (a *active) complete(s engine.State) error {
-	if !a.wiped {
+	if a.blank == "" {
 		return nil
 	}
 	raw, err := json.Marshal(s)
 	if err != nil {
 		return fault.Wrap(fault.Internal, err, "the state of run %s cannot be checked", a.id)
 	}
-	if masked(raw) {
+	if a.blanked(raw) {
 		return lost(a.id)
 	}
 	return nil
 }
 
-func masked(raw []byte) bool { return bytes.Contains(raw, []byte(secret.Mask)) }
+// blanked reports whether a JSON text holds a blank of the run.
+func (a *active) blanked(raw []byte) bool {
+	return a.blank != "" && bytes.Contains(raw, []byte(a.blank))
+}
+
+// newBlank makes a text that stands for wiped secrets while a run is in memory.
+// Unlike the mask, no data can contain it. It is as long as the mask.
+func newBlank() string {
+	const first, count = 0xE000, 0x1900 // Unicode's private use area
+	random := make([]byte, 2*len(secret.Mask))
+	rand.Read(random) // never fails (Go 1.24)
+	blank := make([]rune, len(secret.Mask))
+	for i := range blank {
+		blank[i] = first + (rune(random[2*i])<<8|rune(random[2*i+1]))%count
+	}
+	return string(blank)
+}
+
+// gone reports for each record whether masks in it stand where something was
+// wiped: the store leaves an empty seal there. Stores of earlier versions left
+// nothing, not even in the record with which a run ended; there every mask up to
+// that record counts.
+func gone(records []run.Record) []bool {
+	unmarked := -1
+	for i, r := range records {
+		if r.Sealed == nil && ends(r) {
+			unmarked = i
+		}
+	}
+	out := make([]bool, len(records))
+	for i, r := range records {
+		wiped := r.Sealed != nil && len(r.Sealed) == 0 || r.Sealed == nil && i <= unmarked
+		out[i] = wiped && bytes.Contains(r.Event, []byte(secret.Mask))
+	}
+	return out
+}
+
+// ends reports whether a record ended its run.
+func ends(r run.Record) bool {
+	var notes []engine.Note
+	if !bytes.Contains(r.Trace, []byte(`"end"`)) || json.Unmarshal(r.Trace, &notes) != nil {
+		return false
+	}
+	return slices.ContainsFunc(notes, func(n engine.Note) bool { return n.Kind == engine.NoteEnd })
+}
 
 func lost(id string) error {
 	return fault.New(fault.Conflict, "the secrets of run %s were wiped when it ended", id).

@@ -432,32 +432,66 @@ func TestAwait(t *testing.T) {
 	w.rest("r", run.Succeeded)
 }
 
-// A journal that cannot be written stops the run before its call leaves.
+// A journal that cannot be written stops the run before its next call leaves. The
+// answer that it has is written again for a while; those who wait learn why it
+// does not move.
 func TestNoRecordNoCall(t *testing.T) {
-	m := newMemory()
-	var calls atomic.Int32
-	m.before = func(entries []worker.Entry) error {
-		if entries[0].Record.Seq == 2 {
-			return fault.New(fault.TooLarge, "the disk is full")
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory()
+		var calls, writes atomic.Int32
+		var room atomic.Bool
+		m.before = func(entries []worker.Entry) error {
+			if entries[0].Record.Seq == 2 && !room.Load() {
+				writes.Add(1)
+				return fault.New(fault.TooLarge, "the disk is full")
+			}
+			return nil
 		}
-		return nil
-	}
-	w := serve(t, m, callFunc(func(ctx context.Context, c *engine.Call) *engine.Answer {
-		calls.Add(1)
-		return ok(ctx, c)
-	}), nil)
-	w.start("r", drivertest.Plan(t, two, plan.Profile{}), nil)
-	w.rest("r", run.Running)
-	if calls.Load() != 1 {
-		t.Errorf("%d calls were made, want only the first", calls.Load())
-	}
-	m.mu.Lock()
-	m.before = nil
-	m.mu.Unlock()
-	if err := w.Signal(context.Background(), "r", engine.Event{Kind: engine.Resumed}); err != nil {
-		t.Fatalf("Signal(resumed) to a run that stopped moving: %v", err)
-	}
-	w.rest("r", run.Succeeded)
+		w := serve(t, m, callFunc(func(ctx context.Context, c *engine.Call) *engine.Answer {
+			calls.Add(1)
+			return ok(ctx, c)
+		}), nil)
+		w.start("r", drivertest.Plan(t, two, plan.Profile{}), nil)
+		for range 2 { // one who has waited, and one who comes later
+			_, err := w.Rest(context.Background(), "r")
+			if text := fault.Public(err); !fault.Is(err, fault.TooLarge) || !strings.Contains(text, "the disk is full") || !strings.Contains(text, "lanyard runs resume r") {
+				t.Errorf("waiting for the run = %s, want that the disk is full and what to do", text)
+			}
+		}
+		if calls.Load() != 1 || writes.Load() < 3 {
+			t.Errorf("%d calls were made and the answer was written %d times, want one call and several tries", calls.Load(), writes.Load())
+		}
+		room.Store(true)
+		if err := w.Signal(context.Background(), "r", engine.Event{Kind: engine.Resumed}); err != nil {
+			t.Fatalf("Signal(resumed) to a run that stopped moving: %v", err)
+		}
+		w.rest("r", run.Succeeded)
+		w.stop()
+	})
+}
+
+// An answer is kept in mind while the disk is full for a moment.
+func TestAnswerWrittenAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory()
+		var failed, calls atomic.Int32
+		m.before = func(entries []worker.Entry) error {
+			if entries[0].Record.Seq == 2 && failed.Add(1) < 4 {
+				return fault.New(fault.TooLarge, "the disk is full")
+			}
+			return nil
+		}
+		w := serve(t, m, callFunc(func(ctx context.Context, c *engine.Call) *engine.Answer {
+			calls.Add(1)
+			return ok(ctx, c)
+		}), nil)
+		w.start("r", drivertest.Plan(t, one, plan.Profile{}), nil)
+		w.rest("r", run.Succeeded)
+		if calls.Load() != 1 {
+			t.Errorf("%d calls were made, want 1", calls.Load())
+		}
+		w.stop()
+	})
 }
 
 // A process that has stopped says so instead of waiting for ever.

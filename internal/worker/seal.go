@@ -21,6 +21,8 @@ import (
 type mask struct {
 	key      secret.Key
 	names    *names
+	plan     *plan.Plan      // nil: nothing is known of its expressions
+	secrets  *plan.Secrets   // of plan
 	pointers []value.Pointer // of secret inputs
 	known    []string        // secrets found in inputs and answers
 	fetched  []string        // those of the connections, as far as known
@@ -97,7 +99,7 @@ func (m *mask) event(e engine.Event, aad []byte) (masked json.RawMessage, sealed
 		shown, err = json.Marshal(e)
 	} else if text := m.text(e.Answer); text != nil {
 		answer := *e.Answer
-		answer.Text = text
+		answer.Text, answer.Bytes = text, nil
 		e.Answer = &answer
 		shown, err = json.Marshal(e)
 	}
@@ -112,15 +114,25 @@ func (m *mask) event(e engine.Event, aad []byte) (masked json.RawMessage, sealed
 	return masked, sealed, err
 }
 
-// text masks a body that came as text but turns out to be a form or JSON. It
-// returns nil for others.
+// text returns a body that came as text, but turns out to be a form, JSON or
+// XML, masked by its structure. Bytes that hold a secret become a mask as a
+// whole: masked in part, base64 could not be decoded. It returns nil when the
+// body needs neither.
 func (m *mask) text(a *engine.Answer) *string {
-	if a == nil || a.Text == nil {
+	switch {
+	case a == nil:
 		return nil
-	}
-	if isForm(http.Header(a.Header).Get("Content-Type")) {
+	case len(a.Bytes) > 0 && m.redactor.Has(string(a.Bytes)):
+		text := secret.Mask
+		return &text
+	case a.Text == nil:
+		return nil
+	case isForm(http.Header(a.Header).Get("Content-Type")):
 		form := m.redactor.Query(*a.Text)
 		return &form
+	case isXML(*a.Text):
+		text := m.redactor.XML(*a.Text)
+		return &text
 	}
 	v, ok := structured(*a.Text)
 	if !ok {
@@ -134,6 +146,9 @@ func (m *mask) text(a *engine.Answer) *string {
 	text := string(data)
 	return &text
 }
+
+// isXML reports whether a text may be XML or HTML, whatever its media type says.
+func isXML(text string) bool { return strings.HasPrefix(strings.TrimLeft(text, "\ufeff \t\r\n"), "<") }
 
 // structured reads a text that is a JSON object or array.
 func structured(s string) (any, bool) {
@@ -165,6 +180,8 @@ func (m *mask) discover(e engine.Event) {
 		if a.Text != nil {
 			if v, ok := structured(*a.Text); ok {
 				m.gather(v, minDiscovered)
+			} else if isXML(*a.Text) {
+				m.add(secret.XMLValues(*a.Text))
 			}
 		}
 	}
@@ -206,6 +223,15 @@ func (m *mask) gather(v any, shortest int) {
 func (m *mask) found(name, text string, shortest int) {
 	if len(text) >= shortest && m.names.secret([]byte(name)) && !slices.Contains(m.known, text) {
 		m.known = append(m.known, text)
+	}
+}
+
+// add remembers texts that stand under a name that speaks.
+func (m *mask) add(texts []string) {
+	for _, text := range texts {
+		if len(text) >= minDiscovered && !slices.Contains(m.known, text) {
+			m.known = append(m.known, text)
+		}
 	}
 }
 

@@ -358,3 +358,88 @@ func TestWrongKey(t *testing.T) {
 		t.Error("Recover with another key succeeded")
 	}
 }
+
+// A secret that is too short to be looked for is masked where an expression
+// takes it from a place that says what it is.
+func TestShortSecretsOfAnswersAreNotKept(t *testing.T) {
+	s := newMemory()
+	p := drivertest.Plan(t, `
+workflows:
+  - workflowId: main
+    steps:
+      - stepId: enrol
+        operationId: createItem
+        requestBody: {payload: {name: ada}}
+        successCriteria: [{condition: $response.body#/otp == '424242'}, {condition: $response.body.codes.otp == '434343'}]
+        outputs: {code: $response.body#/otp, id: $response.body#/id}
+      - stepId: ask
+        operationId: createItem
+        requestBody: {payload: {name: ada}}
+        successCriteria: [{condition: $steps.enrol.outputs.code != null}]
+    outputs: {code: $steps.enrol.outputs.code, id: $steps.enrol.outputs.id}
+`, plan.Profile{})
+	w := serve(t, s, callFunc(func(context.Context, *engine.Call) *engine.Answer {
+		return answer(201, `{"otp":"424242","codes":{"otp":"434343"},"id":"i1"}`)
+	}), nil)
+	w.start("r", p, nil)
+	w.rest("r", run.Succeeded)
+	text := kept(t, s, "r")
+	// The conditions are the document's and say what they say.
+	text = strings.NewReplacer("== '424242'", "", "== '434343'", "").Replace(text)
+	for _, code := range []string{"424242", "434343"} {
+		if at := strings.Index(text, code); at >= 0 {
+			t.Errorf("%s is kept: ...%s...", code, text[max(0, at-80):at+20])
+		}
+	}
+	if !strings.Contains(text, `"id":"i1"`) {
+		t.Errorf("what is no secret is masked: %s", text)
+	}
+}
+
+// A binary answer and one of XML keep no secret, and the record can be read.
+func TestSecretsInOtherBodiesAreNotKept(t *testing.T) {
+	s := newMemory()
+	p := drivertest.Plan(t, `
+workflows:
+  - workflowId: main
+    inputs: {type: object, properties: {phrase: {type: string, format: password}}}
+    steps:
+      - {stepId: binary, operationId: createItem, requestBody: {payload: {name: $inputs.phrase}}}
+      - {stepId: xml, operationId: createItem, requestBody: {payload: {name: ada}}}
+`, plan.Profile{})
+	w := serve(t, s, callFunc(func(_ context.Context, c *engine.Call) *engine.Answer {
+		a := &engine.Answer{Status: 201, Header: map[string][]string{"Content-Type": {"application/octet-stream"}}}
+		if c.Step == "xml" {
+			a.SetBody([]byte("<a><access_token>xml-token-123456</access_token><b>kept</b></a>"))
+		} else {
+			a.SetBody([]byte("\xff\xfe junk " + inner + " end"))
+		}
+		return a
+	}), nil)
+	w.start("r", p, map[string]any{"phrase": inner})
+	w.rest("r", run.Succeeded)
+	records, err := s.Records(t.Context(), "r", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var texts []string
+	for _, r := range records {
+		var e engine.Event
+		if err := json.Unmarshal(r.Event, &e); err != nil {
+			t.Fatalf("record %d cannot be read: %v", r.Seq, err)
+		}
+		if e.Answer != nil && e.Answer.Text != nil {
+			texts = append(texts, *e.Answer.Text)
+		}
+	}
+	want := []string{"[masked]", "<a><access_token>[masked]</access_token><b>kept</b></a>"}
+	if strings.Join(texts, "\n") != strings.Join(want, "\n") {
+		t.Errorf("answers are kept as %q, want %q", texts, want)
+	}
+	text := kept(t, s, "r")
+	for _, gone := range []string{inner, base64.StdEncoding.EncodeToString([]byte("\xff\xfe junk " + inner + " end")), "xml-token-123456"} {
+		if strings.Contains(text, gone) {
+			t.Errorf("%q is kept", gone)
+		}
+	}
+}

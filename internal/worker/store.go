@@ -31,7 +31,10 @@ type Entry struct {
 	Create *run.Run   // the run begins with this record
 	Record run.Record // always
 	Update *run.Run   // the run's new summary: Status, Reason, Ended and Outputs are kept
-	Wipe   bool       // the run has ended: drop what is sealed in all its records
+	// Wipe is set when the run has ended: what is sealed in its records is
+	// dropped. An empty Sealed that is not nil stays there, and in this record
+	// whether it had one or not.
+	Wipe bool
 }
 
 // Filter selects runs. Zero fields select all.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"reflect"
 	"sync"
 	"time"
 
@@ -37,6 +38,7 @@ type Worker struct {
 	plans    map[string]*compiled
 	active   map[string]*active
 	claims   map[string]chan struct{} // runs about to be started, loaded or resumed; closed when that is over
+	broken   map[string]error         // why runs stopped moving, until they move again
 	served   bool
 	stopping bool
 }
@@ -44,6 +46,7 @@ type Worker struct {
 type compiled struct {
 	plan    *plan.Plan
 	machine *engine.Machine
+	secrets *plan.Secrets
 }
 
 // Serve runs the writer and owns every goroutine of the worker until ctx ends.
@@ -62,6 +65,7 @@ func (w *Worker) Serve(ctx context.Context, ready func()) error {
 	w.writer = newWriter(w.Store)
 	w.slots = make(chan struct{}, w.Concurrency)
 	w.plans, w.active, w.claims, w.base = map[string]*compiled{}, map[string]*active{}, map[string]chan struct{}{}, ctx
+	w.broken = map[string]error{}
 	w.mu.Unlock()
 
 	stop, cancel := context.WithCancel(context.Background())
@@ -112,7 +116,9 @@ func (w *Worker) Start(ctx context.Context, spec run.Spec, p *plan.Plan, inputs 
 	}
 	a.summary = run.Run{Spec: spec, Title: p.Title, Status: run.Running, Created: now}
 	event := engine.Event{Kind: engine.Started, At: now, Inputs: prepared}
+	w.admit(a)
 	if err := w.apply(ctx, a, event, &a.summary); err != nil {
+		w.release(a)
 		if fault.Is(err, fault.Conflict) {
 			return true, w.sameRun(ctx, spec)
 		}
@@ -128,8 +134,9 @@ func (w *Worker) sameRun(ctx context.Context, spec run.Spec) error {
 	if err != nil {
 		return err
 	}
-	if stored.Plan != spec.Plan || !value.Equal(map[string]any(stored.Inputs), map[string]any(spec.Inputs)) {
-		return fault.New(fault.Conflict, "the run %s was started before, with another document or other inputs", spec.ID).
+	if stored.Plan != spec.Plan || !reflect.DeepEqual(stored.Bindings, spec.Bindings) ||
+		!value.Equal(map[string]any(stored.Inputs), map[string]any(spec.Inputs)) {
+		return fault.New(fault.Conflict, "the run %s was started before, with another document, other servers or other inputs", spec.ID).
 			Fix("use an id of its own for every run")
 	}
 	return nil
@@ -150,7 +157,7 @@ func (w *Worker) keep(ctx context.Context, p *plan.Plan) (*compiled, error) {
 	if err := w.Store.SavePlan(ctx, p.Digest, data); err != nil {
 		return nil, err
 	}
-	c := &compiled{plan: p, machine: engine.New(p)}
+	c := &compiled{plan: p, machine: engine.New(p), secrets: p.AllSecrets()}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.plans[p.Digest] = c
@@ -178,15 +185,28 @@ func (w *Worker) compiledPlan(ctx context.Context, digest string) (*compiled, er
 		return nil, fault.Wrap(fault.Internal, &plan.RefusedError{Diagnostics: diags}, "the stored plan of the run does not compile any more").
 			Fix("use the version of lanyard that started the run")
 	}
-	c := &compiled{plan: p, machine: engine.New(p)}
+	c := &compiled{plan: p, machine: engine.New(p), secrets: p.AllSecrets()}
 	w.mu.Lock()
 	w.plans[digest] = c
 	w.mu.Unlock()
 	return c, nil
 }
 
-// begin gives a run its goroutine.
+// begin gives a run its goroutine. When the worker stops instead, the run keeps
+// no intent of a call that will not leave.
 func (w *Worker) begin(a *active) error {
+	err := w.enlist(a)
+	if err == nil {
+		return nil
+	}
+	w.release(a)
+	if lost := w.unsent(a, "the process stopped before the call left", true); lost != nil {
+		w.Log.Error("a call that has not left is in doubt", "run", a.id, "error", lost)
+	}
+	return err
+}
+
+func (w *Worker) enlist(a *active) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.stopping || w.base.Err() != nil {
@@ -196,12 +216,14 @@ func (w *Worker) begin(a *active) error {
 		return fault.New(fault.Conflict, "run %s is under way already", a.id)
 	}
 	w.active[a.id] = a
+	delete(w.broken, a.id)
 	w.tasks.Go(func() { w.drive(w.base, a) })
 	return nil
 }
 
 // claim makes whoever wants to start, load or resume a run wait for whoever does
-// so already: a call must not be taken for interrupted while it is made.
+// so already: a call must not be taken for interrupted while it is made. Serve
+// does not end while there is a claim, so that its last record can be written.
 func (w *Worker) claim(ctx context.Context, id string) (release func(), err error) {
 	for {
 		w.mu.Lock()
@@ -209,12 +231,18 @@ func (w *Worker) claim(ctx context.Context, id string) (release func(), err erro
 			w.mu.Unlock()
 			return nil, fault.New(fault.Unavailable, "the worker does not serve yet")
 		}
+		if w.stopping {
+			w.mu.Unlock()
+			return nil, fault.New(fault.Unavailable, "the worker is stopping").Fix("try again when it serves again")
+		}
 		busy, ok := w.claims[id]
 		if !ok {
 			over := make(chan struct{})
 			w.claims[id] = over
+			w.tasks.Add(1)
 			w.mu.Unlock()
 			return func() {
+				defer w.tasks.Done()
 				w.mu.Lock()
 				delete(w.claims, id)
 				w.mu.Unlock()
@@ -279,6 +307,9 @@ func (w *Worker) decide(ctx context.Context, id string, e engine.Event) error {
 	if e.Kind == engine.Resumed && a.state.Status == run.Running {
 		return w.resume(ctx, a)
 	}
+	if e.Kind == engine.Resumed && a.state.Status == run.Failed {
+		return fault.New(fault.Conflict, "the run has ended: it failed").Fix("lanyard runs retry %s", id)
+	}
 	next, _, err := a.machine.Apply(a.state, e)
 	if err != nil {
 		return err
@@ -287,11 +318,17 @@ func (w *Worker) decide(ctx context.Context, id string, e engine.Event) error {
 		if err := a.complete(next); err != nil {
 			return err
 		}
+		if err := w.bind(ctx, a); err != nil {
+			return err
+		}
+		w.admit(a)
 	}
 	if err := w.apply(ctx, a, e, nil); err != nil {
+		w.release(a)
 		return err
 	}
 	if a.state.Status.Final() {
+		w.release(a)
 		return nil
 	}
 	return w.begin(a)
@@ -351,21 +388,26 @@ func (w *Worker) recover(ctx context.Context, id string) (resumed bool, err erro
 }
 
 // Await waits until a run has a record behind the given number, or does not
-// move: it has ended, waits for a person, or is not under way here.
+// move: it has ended, waits for a person, or is not under way here. The error of
+// a run that stopped because it could not be recorded is returned.
 func (w *Worker) Await(ctx context.Context, id string, after int) error {
 	for {
 		w.mu.Lock()
 		a := w.active[id]
 		if a == nil || a.seq > after {
+			var err error
+			if a == nil {
+				err = w.broken[id]
+			}
 			w.mu.Unlock()
-			return nil
+			return err
 		}
 		changed := a.changed
 		w.mu.Unlock()
 		select {
 		case <-changed:
 		case <-a.ended:
-			return nil
+			return a.err
 		case <-ctx.Done():
 			return ctx.Err()
 		}

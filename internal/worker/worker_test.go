@@ -81,7 +81,9 @@ func (m *memory) Append(_ context.Context, entries []worker.Entry) error {
 		m.records[id] = append(m.records[id], e.Record)
 		if e.Wipe {
 			for i := range m.records[id] {
-				m.records[id][i].Sealed = nil
+				if m.records[id][i].Sealed != nil || m.records[id][i].Seq == e.Record.Seq {
+					m.records[id][i].Sealed = []byte{}
+				}
 			}
 		}
 	}

@@ -138,6 +138,23 @@ func (t Template) Eval(s Scope) (any, error) {
 	return t.fill(s, nil)
 }
 
+// EvalJSON is Eval for a template that is JSON text (A18): a value that stands
+// inside a JSON string is escaped, so that it stays inside and cannot add
+// members to what is around it. Elsewhere values are written as they are (A19).
+func (t Template) EvalJSON(s Scope) (string, error) {
+	quotes := literalQuotes(t, true)
+	return t.fill(s, func(i int, text string) (string, error) {
+		if quotes[i] != '"' {
+			return text, nil
+		}
+		escaped, err := value.Encode(text)
+		if err != nil {
+			return "", err
+		}
+		return string(escaped[1 : len(escaped)-1]), nil
+	})
+}
+
 // fill writes the template with its expressions replaced. escape, when given,
 // says how part i's text is written.
 func (t Template) fill(s Scope, escape func(i int, text string) (string, error)) (string, error) {
