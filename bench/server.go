@@ -13,22 +13,13 @@ import (
 	"time"
 )
 
-// serve answers like the directory of workload/directory.yaml, and like the
-// three operations of the seed workflow, until its standard input is closed. It
-// does as little as it can: it is not what is measured.
+// serve runs the server that measurements call, until its standard input is closed.
 func serve(ctx context.Context, out io.Writer) error {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
-	mux := http.NewServeMux()
-	mux.HandleFunc("POST /users", answer(http.StatusCreated, userBody))
-	mux.HandleFunc("GET /users/{userId}", answer(http.StatusOK, userBody))
-	mux.HandleFunc("PUT /groups/{groupId}/users/{userId}", answer(http.StatusNoContent, ""))
-	mux.HandleFunc("POST /api/v2/users", answer(http.StatusCreated, `{"user_id":"auth0|1"}`))
-	mux.HandleFunc("POST /api/v1/users", answer(http.StatusOK, `{"id":"00u1","status":"PROVISIONED"}`))
-	mux.HandleFunc("PUT /api/v1/groups/{groupId}/users/{userId}", answer(http.StatusNoContent, ""))
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	server := &http.Server{Handler: services(), ReadHeaderTimeout: 10 * time.Second}
 	go func() {
 		_, _ = io.Copy(io.Discard, os.Stdin) // until the parent closes it or is gone
 		_ = server.Close()
@@ -40,6 +31,20 @@ func serve(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	return nil
+}
+
+// services answers like the directory of workload/directory.yaml, and like the
+// three operations of the seed workflow. It does as little as it can: it is not
+// what is measured.
+func services() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /users", answer(http.StatusCreated, userBody))
+	mux.HandleFunc("GET /users/{userId}", answer(http.StatusOK, userBody))
+	mux.HandleFunc("PUT /groups/{groupId}/users/{userId}", answer(http.StatusNoContent, ""))
+	mux.HandleFunc("POST /api/v2/users", answer(http.StatusCreated, `{"user_id":"auth0|1"}`))
+	mux.HandleFunc("POST /api/v1/users", answer(http.StatusOK, `{"id":"00u1","status":"PROVISIONED"}`))
+	mux.HandleFunc("PUT /api/v1/groups/{groupId}/users/{userId}", answer(http.StatusNoContent, ""))
+	return mux
 }
 
 // userBody is a user as a directory of the usual kind describes one.

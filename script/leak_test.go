@@ -503,7 +503,7 @@ func (l *leakTest) checkSealed(id string, want bool) {
 	}
 	defer db.Close()
 	var records, sealed int
-	err = db.QueryRowContext(l.t.Context(), "SELECT count(*), count(sealed) FROM journal_records WHERE run = ?", id).Scan(&records, &sealed)
+	err = db.QueryRowContext(l.t.Context(), "SELECT count(*), count(CASE WHEN length(sealed) > 0 THEN 1 END) FROM journal_records WHERE run = ?", id).Scan(&records, &sealed)
 	if err != nil {
 		l.t.Fatal(err)
 	}

@@ -3,7 +3,7 @@
 // contract in ../README.md.
 //
 //   make test-clients    # installs the pinned @redocly/cli
-//   lanyard conformance --runner "node conformance/runners/respect.mjs"
+//   lanyard conformance --runner "node $PWD/conformance/runners/respect.mjs"
 //
 // Respect also holds answers against the API description. Its checks of media
 // type and schema are off: they fail steps that Arazzo calls a success. Its check

@@ -3,7 +3,7 @@
 // runner pass.
 //
 //   lanyard conformance -o json > ours.json
-//   lanyard conformance -o json --runner "node conformance/runners/respect.mjs" > theirs.json
+//   lanyard conformance -o json --runner "node $PWD/conformance/runners/respect.mjs" > theirs.json
 //   node conformance/runners/table.mjs ours.json theirs.json
 //
 // Further files are parts of the other runner's result, judged with --only, or

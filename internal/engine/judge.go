@@ -97,7 +97,8 @@ func failedCriteria(results []expr.Result) string {
 			continue
 		}
 		why := operands(r.Operands)
-		if why == "" {
+		// The reason of a comparison only repeats it; any other says what went wrong.
+		if why == "" || r.Reason != "" && !strings.Contains(r.Reason, " is false") {
 			why = r.Reason
 		}
 		msg := "the criterion " + r.Condition + " was not met"

@@ -13,6 +13,10 @@
 // Secrets never enter a record. What masking changes is kept sealed beside it
 // while the run may go on, and wiped when it ends (seal.go).
 //
+// A run takes its place among the concurrent ones before the intent of its first
+// call is written. One that has to wait for a place has no intent meanwhile, so
+// that its call is not in doubt after a crash.
+//
 // A goroutine drives each run that is moving; one that waits for a timer keeps
 // its goroutine but no place among the concurrent ones; one that waits for a
 // person has none. Serve owns them all.

@@ -12,6 +12,7 @@ import (
 	"github.com/lanyard-id/lanyard/internal/fault"
 	"github.com/lanyard-id/lanyard/internal/run"
 	"github.com/lanyard-id/lanyard/internal/secret"
+	"github.com/lanyard-id/lanyard/internal/value"
 )
 
 // resume goes on with a loaded run that was moving. A call whose intent is in
@@ -112,6 +113,9 @@ func (a *active) restore(inputs, given map[string]any) (map[string]any, error) {
 	out := maps.Clone(inputs)
 	for name, v := range given {
 		old, ok := inputs[name]
+		if ok && value.Equal(old, v) {
+			continue // a file with all the inputs may be given as it was
+		}
 		if raw, err := json.Marshal(old); !ok || err != nil || !a.blanked(raw) {
 			return nil, fault.New(fault.Conflict, "the input %s of run %s cannot be changed", name, a.id).
 				Fix("give only its secret inputs again, which were wiped when it ended, or start a new run")

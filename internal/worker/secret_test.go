@@ -313,7 +313,7 @@ func TestRetryNeedsSecretsAgain(t *testing.T) {
 	}
 
 	fails, hangs = false, true
-	if err := w.Worker.Signal(ctx, "r", retried, map[string]any{"password": password}); err != nil {
+	if err := w.Worker.Signal(ctx, "r", retried, map[string]any{"password": password, "user": "ada"}); err != nil {
 		t.Fatalf("Signal(retried) with the secret: %s", fault.Public(err))
 	}
 	<-hang
