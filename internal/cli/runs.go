@@ -3,6 +3,7 @@ package cli
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -296,7 +297,7 @@ func (o *runsResumeOptions) printAll(reports []*report.Report) error {
 func worse(a, b error) error {
 	for _, code := range []outcome{exitInterrupted, exitError, exitAuth, exitFailed, exitHeld} {
 		for _, err := range []error{a, b} {
-			if err == code {
+			if errors.Is(err, code) {
 				return err
 			}
 		}

@@ -149,7 +149,7 @@ func (t *turn) answered(w waiting, a *Answer) {
 		return
 	}
 	o := t.assess(f, step, w, a, r)
-	if !o.ok && t.alreadyDone(f, step, w, a, o.message) {
+	if !o.ok && (t.alreadyDone(f, step, w, a, o.message) || t.gatewayLost(f, step, w, a, o.message)) {
 		return
 	}
 	if a.Status >= http.StatusInternalServerError {

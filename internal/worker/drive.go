@@ -123,14 +123,24 @@ func (w *Worker) record(a *active, r *run.Record, e engine.Event, turn engine.Tu
 	if r.Trace, err = a.masked(a.mask.notes(turn.Notes)); err != nil {
 		return false, err
 	}
+	// A call that waits for a place, or will not leave any more, has no intent: it
+	// is not in doubt after a stop.
 	call := turn.Command.Call
-	if call == nil || !a.slot || w.base.Err() != nil {
-		// A call that waits for a place, or will not leave any more, has no
-		// intent: it is not in doubt after a stop.
-		return false, nil
+	if call != nil && a.slot && !w.stopped() {
+		r.Intents, err = a.masked([]Intent{intent(call, a.mask.redactor)})
+		return true, err
 	}
-	r.Intents, err = a.masked([]Intent{intent(call, a.mask.redactor)})
-	return true, err
+	return false, nil
+}
+
+// stopped reports whether the worker has been told to stop.
+func (w *Worker) stopped() bool {
+	select {
+	case <-w.base.Done():
+		return true
+	default:
+		return false
+	}
 }
 
 func (a *active) masked(v any) (json.RawMessage, error) {

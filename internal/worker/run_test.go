@@ -228,7 +228,7 @@ func TestCancel(t *testing.T) {
 		}, false},
 		{"while held", one, func(context.Context, *engine.Call) *engine.Answer {
 			hang <- struct{}{}
-			return unanswered(nil, nil)
+			return unanswered(context.Background(), nil)
 		}, true},
 	}
 	for _, test := range tests {

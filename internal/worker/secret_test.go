@@ -80,7 +80,7 @@ func echoing(_ context.Context, c *engine.Call) *engine.Answer {
 		"json": fmt.Sprintf(`{"a":%q}`, phrase), "inner": inner, "token": "another-token-of-the-answer",
 	})
 	if err != nil {
-		return unanswered(nil, nil)
+		return unanswered(context.Background(), nil)
 	}
 	a := answer(201, string(body))
 	a.Header["X-Auth-Token"] = []string{session}

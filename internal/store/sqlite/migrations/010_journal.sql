@@ -28,7 +28,7 @@ CREATE TABLE journal_records (
     event   TEXT NOT NULL, -- masked
     trace   TEXT,
     intents TEXT,
-    sealed  BLOB,          -- the event as it was, encrypted; NULL once the run has ended
+    sealed  BLOB,          -- the event as it was, encrypted; empty once the run has ended, NULL when nothing was masked
     PRIMARY KEY (run, seq)
 );
 
