@@ -164,6 +164,9 @@ func (t *turn) repeats(f *frame, step *plan.Step, w waiting, r *expr.Response) b
 	if f.Visit.Attempt > 1 {
 		return false // retries have a limit of their own
 	}
+	if !t.m.loops[f.Workflow] {
+		return false
+	}
 	// The body's value is compared, not its bytes: a journal keeps it in another
 	// spelling, and folding must come to the same result.
 	body, err := value.Encode(r.Body)

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/lanyard-id/lanyard/internal/arazzo/expr"
@@ -11,10 +12,23 @@ import (
 )
 
 // Machine runs one plan. It holds nothing that changes and may be shared.
-type Machine struct{ plan *plan.Plan }
+type Machine struct {
+	plan  *plan.Plan
+	loops []bool // by workflow: it has an action that goes to a step
+}
 
 // New returns the machine of a plan.
-func New(p *plan.Plan) *Machine { return &Machine{plan: p} }
+func New(p *plan.Plan) *Machine {
+	m := &Machine{plan: p, loops: make([]bool, len(p.Workflows))}
+	for i, w := range p.Workflows {
+		for _, s := range w.Steps {
+			for _, a := range slices.Concat(s.OnSuccess, s.OnFailure) {
+				m.loops[i] = m.loops[i] || a.Kind == plan.Goto && a.Step != plan.None
+			}
+		}
+	}
+	return m
+}
 
 // Start begins a run with prepared inputs (plan.Workflow.Prepare).
 func (m *Machine) Start(inputs map[string]any, at time.Time) (State, Turn) {
