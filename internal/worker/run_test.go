@@ -72,8 +72,8 @@ func TestGroupCommit(t *testing.T) {
 			w.rest(fmt.Sprint(i), run.Succeeded)
 		}
 		w.stop()
-		if m.groups[0]+m.groups[1] != runs {
-			t.Errorf("the first commits had %d and %d entries, want %d together", m.groups[0], m.groups[1], runs)
+		if first := m.groups[0] + m.groups[1]; first < runs {
+			t.Errorf("the first commits had %d and %d entries, want at least %d together", m.groups[0], m.groups[1], runs)
 		}
 	})
 }
