@@ -7,7 +7,7 @@ import (
 
 // CreateGroup adds an OKTA_GROUP. Violations as for accounts; a name that is
 // taken is a fault.Conflict.
-func (d *Directory) CreateGroup(ctx context.Context, actor, realm string, profile map[string]any) (*Group, error) {
+func (d *Directory) CreateGroup(ctx context.Context, actor Actor, realm string, profile map[string]any) (*Group, error) {
 	if err := checkProfile(oktaGroupProfile, profile, false).err(); err != nil {
 		return nil, err
 	}
@@ -29,11 +29,11 @@ func (d *Directory) CreateGroup(ctx context.Context, actor, realm string, profil
 	return g, nil
 }
 
-func (d *Directory) insertGroup(tx Tx, actor string, g *Group) error {
+func (d *Directory) insertGroup(tx Tx, actor Actor, g *Group) error {
 	if err := tx.InsertGroup(g); err != nil {
 		return err
 	}
-	return d.log(tx, g.Created, change{actor: actor, kind: "group.lifecycle.create", realm: g.Realm, target: g.ID, after: g})
+	return d.log(tx, change{at: g.Created, actor: actor, kind: "group.lifecycle.create", realm: g.Realm, target: g.ID, after: g})
 }
 
 // Group returns a group by its id.
@@ -66,7 +66,7 @@ func (d *Directory) Groups(ctx context.Context, q GroupQuery, limit int, match f
 }
 
 // ReplaceGroup replaces the profile of an OKTA_GROUP.
-func (d *Directory) ReplaceGroup(ctx context.Context, actor, realm, id string, profile map[string]any) (*Group, error) {
+func (d *Directory) ReplaceGroup(ctx context.Context, actor Actor, realm, id string, profile map[string]any) (*Group, error) {
 	if err := checkProfile(oktaGroupProfile, profile, false).err(); err != nil {
 		return nil, err
 	}
@@ -84,7 +84,7 @@ func (d *Directory) ReplaceGroup(ctx context.Context, actor, realm, id string, p
 		if err := tx.UpdateGroup(after); err != nil {
 			return err
 		}
-		return d.log(tx, after.Updated, change{actor: actor, kind: "group.profile.update", realm: realm, target: id, before: before, after: after})
+		return d.log(tx, change{at: after.Updated, actor: actor, kind: "group.profile.update", realm: realm, target: id, before: before, after: after})
 	})
 	if err != nil {
 		return nil, err
@@ -93,7 +93,7 @@ func (d *Directory) ReplaceGroup(ctx context.Context, actor, realm, id string, p
 }
 
 // DeleteGroup removes a group and its memberships. Built-in groups stay.
-func (d *Directory) DeleteGroup(ctx context.Context, actor, realm, id string) error {
+func (d *Directory) DeleteGroup(ctx context.Context, actor Actor, realm, id string) error {
 	return d.Store.Update(ctx, func(tx Tx) error {
 		g, err := tx.Group(realm, id)
 		if err != nil {
@@ -105,13 +105,13 @@ func (d *Directory) DeleteGroup(ctx context.Context, actor, realm, id string) er
 		if err := tx.DeleteGroup(realm, id); err != nil {
 			return err
 		}
-		return d.log(tx, d.now(), change{actor: actor, kind: "group.lifecycle.delete", realm: realm, target: id, before: g})
+		return d.log(tx, change{at: d.now(), actor: actor, kind: "group.lifecycle.delete", realm: realm, target: id, before: g})
 	})
 }
 
 // AddMember puts an account into an OKTA_GROUP; one that is in it already
 // stays, and nothing is logged.
-func (d *Directory) AddMember(ctx context.Context, actor, realm, group, ref string) error {
+func (d *Directory) AddMember(ctx context.Context, actor Actor, realm, group, ref string) error {
 	return d.Store.Update(ctx, func(tx Tx) error {
 		g, a, err := membership(tx, realm, group, ref)
 		if err != nil {
@@ -123,7 +123,7 @@ func (d *Directory) AddMember(ctx context.Context, actor, realm, group, ref stri
 
 // RemoveMember takes an account out of an OKTA_GROUP; one that is not in it is
 // no error, and nothing is logged.
-func (d *Directory) RemoveMember(ctx context.Context, actor, realm, group, ref string) error {
+func (d *Directory) RemoveMember(ctx context.Context, actor Actor, realm, group, ref string) error {
 	return d.Store.Update(ctx, func(tx Tx) error {
 		g, a, err := membership(tx, realm, group, ref)
 		if err != nil {
@@ -134,8 +134,8 @@ func (d *Directory) RemoveMember(ctx context.Context, actor, realm, group, ref s
 		if err != nil || !removed {
 			return err
 		}
-		return d.log(tx, now, change{
-			actor: actor, kind: "group.user_membership.remove", realm: realm, target: a.ID,
+		return d.log(tx, change{
+			at: now, actor: actor, kind: "group.user_membership.remove", realm: realm, target: a.ID,
 			before: Membership{Group: g.ID, Account: a.ID},
 		})
 	})
@@ -157,7 +157,7 @@ func membership(tx Tx, realm, group, ref string) (*Group, *Account, error) {
 	return g, a, nil
 }
 
-func (d *Directory) addMember(tx Tx, actor string, g *Group, a *Account, now time.Time) error {
+func (d *Directory) addMember(tx Tx, actor Actor, g *Group, a *Account, now time.Time) error {
 	if g.Type != OktaGroup {
 		return readOnly(g)
 	}
@@ -165,8 +165,8 @@ func (d *Directory) addMember(tx Tx, actor string, g *Group, a *Account, now tim
 	if err != nil || !added {
 		return err
 	}
-	return d.log(tx, now, change{
-		actor: actor, kind: "group.user_membership.add", realm: g.Realm, target: a.ID,
+	return d.log(tx, change{
+		at: now, actor: actor, kind: "group.user_membership.add", realm: g.Realm, target: a.ID,
 		after: Membership{Group: g.ID, Account: a.ID},
 	})
 }
