@@ -1,5 +1,7 @@
 package directory
 
+import "strings"
+
 // Actor is who makes a change, and from where. The change log keeps it.
 type Actor struct {
 	ID    string    `json:"id"`             // of an account or application; a name for parts of the product
@@ -37,4 +39,13 @@ type Target struct {
 type Outcome struct {
 	Result string `json:"result,omitempty"` // "FAILURE", "DENY" ...; empty: SUCCESS
 	Reason string `json:"reason,omitempty"`
+}
+
+func (a *Account) target() Target {
+	name := strings.TrimSpace(a.Text("firstName") + " " + a.Text("lastName"))
+	return Target{Type: "User", ID: a.ID, AlternateID: a.Login(), DisplayName: name}
+}
+
+func (g *Group) target() Target {
+	return Target{Type: "UserGroup", ID: g.ID, DisplayName: g.Name()}
 }

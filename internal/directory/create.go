@@ -65,7 +65,7 @@ func (d *Directory) CreateAccount(ctx context.Context, actor Actor, realm string
 				return err
 			}
 		}
-		return nil
+		return d.profileChanged(tx, actor, nil, a, now)
 	})
 	if err != nil {
 		return nil, err
@@ -212,7 +212,7 @@ func (d *Directory) insert(tx Tx, actor Actor, r *Realm, a *Account, s Secret) e
 	if err := joinEveryone(tx, r, a); err != nil {
 		return err
 	}
-	return d.log(tx, change{at: a.Created, actor: actor, kind: "user.lifecycle.create", realm: a.Realm, target: a.ID, after: a})
+	return d.log(tx, change{at: a.Created, actor: actor, kind: "user.lifecycle.create", realm: a.Realm, target: a.ID, after: a, targets: []Target{a.target()}})
 }
 
 // joinEveryone puts an account into its realm's built-in group. The group's

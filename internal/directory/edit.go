@@ -59,7 +59,13 @@ func (d *Directory) EditAccount(ctx context.Context, actor Actor, realm, ref str
 			return err
 		}
 		edited = after
-		return d.save(tx, actor, e.kind(), r, before, after, secret)
+		if err := d.save(tx, actor, e.kind(), r, before, after, secret); err != nil {
+			return err
+		}
+		if e.Profile == nil {
+			return nil
+		}
+		return d.profileChanged(tx, actor, before, after, after.Updated)
 	})
 	if err != nil {
 		return nil, err
@@ -187,7 +193,7 @@ func (d *Directory) save(tx Tx, actor Actor, kind string, r *Realm, before, afte
 			return err
 		}
 	}
-	return d.log(tx, change{at: after.Updated, actor: actor, kind: kind, realm: after.Realm, target: after.ID, before: before, after: after})
+	return d.log(tx, change{at: after.Updated, actor: actor, kind: kind, realm: after.Realm, target: after.ID, before: before, after: after, targets: []Target{after.target()}})
 }
 
 // merged returns base with the first level of change laid over it; a null

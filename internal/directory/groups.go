@@ -33,7 +33,7 @@ func (d *Directory) insertGroup(tx Tx, actor Actor, g *Group) error {
 	if err := tx.InsertGroup(g); err != nil {
 		return err
 	}
-	return d.log(tx, change{at: g.Created, actor: actor, kind: "group.lifecycle.create", realm: g.Realm, target: g.ID, after: g})
+	return d.log(tx, change{at: g.Created, actor: actor, kind: "group.lifecycle.create", realm: g.Realm, target: g.ID, after: g, targets: []Target{g.target()}})
 }
 
 // Group returns a group by its id.
@@ -84,7 +84,7 @@ func (d *Directory) ReplaceGroup(ctx context.Context, actor Actor, realm, id str
 		if err := tx.UpdateGroup(after); err != nil {
 			return err
 		}
-		return d.log(tx, change{at: after.Updated, actor: actor, kind: "group.profile.update", realm: realm, target: id, before: before, after: after})
+		return d.log(tx, change{at: after.Updated, actor: actor, kind: "group.profile.update", realm: realm, target: id, before: before, after: after, targets: []Target{after.target()}})
 	})
 	if err != nil {
 		return nil, err
@@ -102,10 +102,17 @@ func (d *Directory) DeleteGroup(ctx context.Context, actor Actor, realm, id stri
 		if g.Type == BuiltIn {
 			return readOnly(g)
 		}
+		now := d.now()
+		if err := d.groupEnding(tx, actor, g, now); err != nil {
+			return err
+		}
+		if err := endRecords(tx, realm, id, aboutGroups); err != nil {
+			return err
+		}
 		if err := tx.DeleteGroup(realm, id); err != nil {
 			return err
 		}
-		return d.log(tx, change{at: d.now(), actor: actor, kind: "group.lifecycle.delete", realm: realm, target: id, before: g})
+		return d.log(tx, change{at: now, actor: actor, kind: "group.lifecycle.delete", realm: realm, target: id, before: g, targets: []Target{g.target()}})
 	})
 }
 
@@ -129,16 +136,23 @@ func (d *Directory) RemoveMember(ctx context.Context, actor Actor, realm, group,
 		if err != nil {
 			return err
 		}
-		now := d.now()
-		removed, err := tx.RemoveMember(realm, g.ID, a.ID, now)
-		if err != nil || !removed {
-			return err
-		}
-		return d.log(tx, change{
-			at: now, actor: actor, kind: "group.user_membership.remove", realm: realm, target: a.ID,
-			before: Membership{Group: g.ID, Account: a.ID},
-		})
+		return d.removeMember(tx, actor, g, a, d.now())
 	})
+}
+
+func (d *Directory) removeMember(tx Tx, actor Actor, g *Group, a *Account, now time.Time) error {
+	removed, err := tx.RemoveMember(g.Realm, g.ID, a.ID, now)
+	if err != nil || !removed {
+		return err
+	}
+	err = d.log(tx, change{
+		at: now, actor: actor, kind: "group.user_membership.remove", realm: g.Realm, target: a.ID,
+		before: Membership{Group: g.ID, Account: a.ID}, targets: []Target{a.target(), g.target()},
+	})
+	if err != nil {
+		return err
+	}
+	return d.left(tx, actor, g, a, now)
 }
 
 // membership finds both ends and makes sure that the group takes members by hand.
@@ -165,8 +179,12 @@ func (d *Directory) addMember(tx Tx, actor Actor, g *Group, a *Account, now time
 	if err != nil || !added {
 		return err
 	}
-	return d.log(tx, change{
+	err = d.log(tx, change{
 		at: now, actor: actor, kind: "group.user_membership.add", realm: g.Realm, target: a.ID,
-		after: Membership{Group: g.ID, Account: a.ID},
+		after: Membership{Group: g.ID, Account: a.ID}, targets: []Target{a.target(), g.target()},
 	})
+	if err != nil {
+		return err
+	}
+	return d.joined(tx, actor, g, a, now)
 }

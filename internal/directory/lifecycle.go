@@ -155,6 +155,11 @@ func (d *Directory) transition(tx Tx, actor Actor, before *Account, op Operation
 	if err := d.save(tx, actor, lifecycle[op].log, r, before, after, secret); err != nil {
 		return nil, err
 	}
+	if op == Deactivate {
+		if err := d.deactivated(tx, actor, after, now); err != nil {
+			return nil, err
+		}
+	}
 	return after, nil
 }
 
@@ -188,10 +193,13 @@ func (d *Directory) Remove(ctx context.Context, actor Actor, realm, id string) e
 }
 
 func (d *Directory) remove(tx Tx, actor Actor, a *Account) error {
+	if err := endRecords(tx, a.Realm, a.ID, aboutAccounts); err != nil {
+		return err
+	}
 	if err := tx.DeleteAccount(a.Realm, a.ID); err != nil {
 		return err
 	}
-	return d.log(tx, change{at: d.now(), actor: actor, kind: "user.lifecycle.delete.completed", realm: a.Realm, target: a.ID, before: a})
+	return d.log(tx, change{at: d.now(), actor: actor, kind: "user.lifecycle.delete.completed", realm: a.Realm, target: a.ID, before: a, targets: []Target{a.target()}})
 }
 
 // Note logs something that happened to an account without changing it, such
@@ -202,6 +210,6 @@ func (d *Directory) Note(ctx context.Context, actor Actor, realm, ref, kind stri
 		if err != nil {
 			return err
 		}
-		return d.log(tx, change{at: d.now(), actor: actor, kind: kind, realm: realm, target: a.ID})
+		return d.log(tx, change{at: d.now(), actor: actor, kind: kind, realm: realm, target: a.ID, targets: []Target{a.target()}})
 	})
 }
