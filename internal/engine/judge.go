@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -41,7 +42,7 @@ func (t *turn) judge(o outcome) {
 	if !o.ok {
 		n.Status = StepFailed
 	}
-	if o.ok || o.data.Response != nil {
+	if o.ok || o.data.Response != nil || step.ForEach != nil && o.data.Outputs != nil {
 		n.Outputs, n.Unset = t.outputs(f, step, o.data)
 	}
 	o.data.Steps = f.Outputs
@@ -144,7 +145,13 @@ func (t *turn) answered(w waiting, a *Answer) {
 		t.broken(f, step, w, a.Failure)
 		return
 	}
+	if step.Pages && t.nextPage(f, w, a) {
+		return
+	}
 	r := response(a)
+	if page, ok := r.Body.([]any); ok && len(f.Visit.Pages) > 0 {
+		r.Body = slices.Concat(f.Visit.Pages, page)
+	}
 	if t.repeats(f, step, w, r) {
 		return
 	}

@@ -283,8 +283,7 @@ func (t *turn) decided(e Event) error {
 		}
 		t.settle(f, w, settlePerson, "a person asked to settle it")
 	case Retried:
-		doubt := f.Visit.Doubt
-		f.Visit = visit{Number: f.Visit.Number, Attempt: f.Visit.Attempt, Doubt: doubt}
+		f.Visit = visit{Number: f.Visit.Number, Attempt: f.Visit.Attempt, Doubt: f.Visit.Doubt, Each: f.Visit.Each}
 		t.note(Note{Kind: NoteWarning, Workflow: t.m.workflow(f).ID, Step: step.ID, Visit: f.Visit.Number, Message: by(e, "let it be sent again")})
 		t.attempt(f)
 	case Skipped:
