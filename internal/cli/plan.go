@@ -142,7 +142,7 @@ func settledBy(s *plan.Step) string {
 		return "sending it again with its idempotency key"
 	case rule != nil && len(rule.Done) > 0:
 		return "sending it again and accepting an answer that it was done"
-	case s.Operation.Repeatable():
+	case s.Operation.Repeatable() || rule != nil && rule.Repeat:
 		return "sending it again"
 	}
 	return "asking a person"

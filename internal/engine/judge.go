@@ -228,12 +228,22 @@ func (t *turn) assess(f *frame, step *plan.Step, w waiting, a *Answer, r *expr.R
 func explanation(a *Answer, body any) string {
 	var text string
 	if words := spoken(body); words != "" && a.Status/100 != 2 {
-		text = fmt.Sprintf("; the answer says %q", shorten(words))
+		text = fmt.Sprintf("; the answer says %s%q", errorCode(body), shorten(words))
 	}
 	if a.Denied != "" {
 		text += "; " + a.Denied
 	}
 	return text
+}
+
+// errorCode is the code that an error has at Okta and Auth0, with a blank
+// behind it: people look errors up by it.
+func errorCode(body any) string {
+	object, _ := body.(map[string]any)
+	if code, ok := object["errorCode"].(string); ok && len(code) < 64 {
+		return code + " "
+	}
+	return ""
 }
 
 // spokenFields are where providers put the words of an error: Okta, Auth0, OAuth

@@ -195,6 +195,7 @@ type Idempotency struct {
 	Key    *expr.Value // the value sent in Header
 	Header string
 	Done   []int // statuses that mean the effect is there already
+	Repeat bool  // sending it twice has the effect of sending it once
 	Lookup *Lookup
 }
 

@@ -10,7 +10,7 @@ import (
 	"github.com/lanyard-id/lanyard/internal/value"
 )
 
-//go:embed */profile.yaml */openapi.yaml
+//go:embed */profile.yaml */openapi.yaml */actions/*.arazzo.yaml
 var files embed.FS
 
 // entries reads the embedded files once: they cannot change while we run.
@@ -63,7 +63,15 @@ type Entry struct {
 	// "auth0". It is empty when none does.
 	Sandbox string `yaml:"sandbox"`
 
+	// ErrorCode is a JSON Pointer into the body of a refusal to the code that
+	// tells what went wrong, NotFound the code that says that there is nothing of
+	// that name. Remedies say what to do about errors of any operation, by code.
+	ErrorCode string            `yaml:"errorCode"`
+	NotFound  string            `yaml:"notFound"`
+	Remedies  map[string]string `yaml:"remedies"`
+
 	description []byte
+	actions     map[string][]byte // files of the folder actions, by their name without its end
 }
 
 // Patterns say by what a source is recognised. In a pattern, * stands for any
