@@ -89,6 +89,7 @@ Exit codes:
 		newFix(sh),
 		newSources(sh),
 		newRuns(sh),
+		newActions(sh),
 		newServe(sh),
 		newConnections(sh),
 		newConformance(sh),
