@@ -130,8 +130,11 @@ func group(ctx context.Context, client *okta.APIClient, name, person string) err
 		return fmt.Errorf("add to the group: %w", err)
 	}
 	members, _, err := client.GroupAPI.ListGroupUsers(ctx, made.GetId()).Execute()
-	if err != nil || len(members) != 1 || members[0].GetId() != person {
-		return fmt.Errorf("%d members, want 1: %w", len(members), err)
+	if err != nil {
+		return fmt.Errorf("list the group's members: %w", err)
+	}
+	if len(members) != 1 || members[0].GetId() != person {
+		return fmt.Errorf("the group has %d members, not the one that was added", len(members))
 	}
 	if _, err := client.GroupAPI.UnassignUserFromGroup(ctx, made.GetId(), person).Execute(); err != nil {
 		return fmt.Errorf("remove from the group: %w", err)
