@@ -50,7 +50,8 @@ func (s *server) start() error {
 	}
 	line, err := bufio.NewReader(stdout).ReadBytes('\n')
 	if err != nil {
-		return errors.Join(fmt.Errorf("lanyard serve ended before it was ready: %s", s.stderr), s.cmd.Wait())
+		ended := s.cmd.Wait() // afterwards all that it said is there
+		return fmt.Errorf("lanyard serve ended before it was ready: %w\n%s", errors.Join(err, ended), indent(s.stderr.String()))
 	}
 	if err := s.read(line); err != nil {
 		return errors.Join(err, s.cmd.Process.Kill(), s.cmd.Wait())
