@@ -77,7 +77,7 @@ verify: ## Check modules and generated files against what they come from
 	$(GO) run ./cmd/lanyard docs | diff -u docs/reference/cli.md - || { echo 'docs/reference/cli.md is old: make generate'; exit 1; }
 
 .PHONY: test-clients
-test-clients: build ## Test against other people's clients (needs npm); CLIENT=NAME: one of Okta's
+test-clients: build ## Test against other people's clients (needs npm); CLIENT=NAME for one of script/clients
 	npm ci --prefix $(CLIENTS) --no-audit --no-fund
 	$(REDOCLY) lint examples/*.arazzo.yaml examples/openapi/*.yaml
 	$(GO) run ./script/clients $(CLIENT)
