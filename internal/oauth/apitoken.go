@@ -56,7 +56,7 @@ func (s *Server) CreateAPIToken(ctx context.Context, actor directory.Actor, n Ne
 	if ref == "" {
 		ref = directory.Administrator
 	}
-	account, err := s.Directory.Account(ctx, s.realm(), ref)
+	account, err := s.Directory.FindAccount(ctx, s.realm(), ref)
 	if err != nil {
 		return "", APIToken{}, err
 	}

@@ -73,7 +73,10 @@ func (s *Server) CheckAuthorize(ctx context.Context, r AuthorizeRequest, started
 		return nil, Refuse("illegal_redirect_uri")
 	}
 	a := &Authorization{AuthorizeRequest: r, Client: client, Scopes: splitScopes(r.Scope), Started: started}
-	return a, a.check()
+	if err := a.check(); err != nil {
+		return a, err
+	}
+	return a, s.checkUserScopes(ctx, client, a.Scopes)
 }
 
 // check finds what the client did wrong.
@@ -95,10 +98,7 @@ func (a *Authorization) check() error {
 			return Refuse("invalid_max_age")
 		}
 	}
-	if err := a.checkChallenge(); err != nil {
-		return err
-	}
-	return checkUserScopes(a.Client, a.Scopes)
+	return a.checkChallenge()
 }
 
 // checkChallenge checks the challenge of PKCE. Clients without a secret need one.
@@ -141,7 +141,7 @@ func (s *Server) Next(ctx context.Context, a *Authorization, session *Session) (
 		}
 		return StepSignIn, nil
 	}
-	assigned, err := s.Clients.Assigned(ctx, a.Client.ID, session.Account.ID)
+	assigned, err := s.Clients.Assigned(ctx, a.Client, session.Account.ID)
 	switch {
 	case err != nil:
 		return "", err

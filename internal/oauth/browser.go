@@ -20,6 +20,7 @@ type Session struct {
 // browserRecord is a session, by the digest of its cookie.
 type browserRecord struct {
 	AuthTime time.Time `json:"authTime"`
+	Begun    time.Time `json:"begun"` // AuthTime exactly
 	Expires  time.Time `json:"expires"`
 }
 
@@ -44,7 +45,7 @@ func (s *Server) SignInBrowser(ctx context.Context, from directory.Actor, login,
 	}
 	cookie, now := random(), s.now()
 	err = s.Directory.Store.Update(ctx, func(tx directory.Tx) error {
-		body := browserRecord{AuthTime: now, Expires: now.Add(browserLife)}
+		body := browserRecord{AuthTime: now, Begun: s.Directory.Clock().UTC(), Expires: now.Add(browserLife)}
 		if err := s.insert(tx, browserNoun, digest(cookie), "", a.ID, "", body); err != nil {
 			return err
 		}
@@ -71,7 +72,7 @@ func (s *Server) Browser(ctx context.Context, cookie string) (*Session, error) {
 		if err != nil || !usable(a) {
 			return err
 		}
-		over, err := s.happened(r, a.ID, one.T.AuthTime, endsSessions)
+		over, err := s.happened(r, a.ID, one.T.Begun, endsSessions)
 		if err == nil && !over {
 			session = &Session{Account: a, AuthTime: one.T.AuthTime}
 		}

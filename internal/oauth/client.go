@@ -75,9 +75,14 @@ func (s *Server) bySecret(ctx context.Context, id, secret string) (*proven, erro
 		return &proven{Client: client, how: byNobody}, nil
 	case secret == "":
 		return nil, Refuse("missing_client_credentials")
-	case !strings.HasPrefix(client.AuthMethod, bySecret) || client.HasSecret == nil:
+	case !strings.HasPrefix(client.AuthMethod, bySecret):
 		return nil, Refuse("invalid_token_endpoint_auth_method")
-	case !client.HasSecret(secret):
+	}
+	good, err := s.Clients.CheckSecret(ctx, client, secret)
+	if err != nil {
+		return nil, err
+	}
+	if !good {
 		return nil, Refuse("invalid_client_secret")
 	}
 	return &proven{Client: client, how: bySecret}, nil

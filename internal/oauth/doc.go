@@ -19,6 +19,8 @@
 //	refresh.go    grants that can be refreshed, and the end of their family
 //	jwt.go        access and ID tokens as they are written and read
 //	access.go     who makes a call of the API
+//	introspect.go what is said of a token; revocation; user info
+//	directory.go  applications of the directory as clients
 //	key.go        the keys that sign, sealed in the store
 //
 // # What is kept

@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"context"
 	"slices"
 	"strings"
 )
@@ -20,9 +21,13 @@ func splitScopes(text string) []string {
 }
 
 // checkServiceScopes checks what a client asks for that acts for itself.
-func checkServiceScopes(client *Client, scopes []string) error {
+func (s *Server) checkServiceScopes(ctx context.Context, client *Client, scopes []string) error {
 	if len(scopes) == 0 {
 		return Refuse("missing_scopes")
+	}
+	granted, err := s.Clients.Scopes(ctx, client)
+	if err != nil {
+		return err
 	}
 	for _, scope := range scopes {
 		switch {
@@ -30,7 +35,7 @@ func checkServiceScopes(client *Client, scopes []string) error {
 			return Refuse("openid_not_allowed_client_creds")
 		case strings.HasSuffix(scope, ".self"):
 			return Refuse("client_credentials_self_scope_requested")
-		case !granted(client, scope):
+		case !Includes(granted, scope):
 			return Refuse("no_matching_scope")
 		}
 	}
@@ -38,9 +43,13 @@ func checkServiceScopes(client *Client, scopes []string) error {
 }
 
 // checkUserScopes checks what a client asks for that acts for a user.
-func checkUserScopes(client *Client, scopes []string) error {
+func (s *Server) checkUserScopes(ctx context.Context, client *Client, scopes []string) error {
 	if len(scopes) == 0 {
 		return Refuse("missing_scopes")
+	}
+	granted, err := s.Clients.Scopes(ctx, client)
+	if err != nil {
+		return err
 	}
 	for _, scope := range scopes {
 		switch {
@@ -48,7 +57,7 @@ func checkUserScopes(client *Client, scopes []string) error {
 			if scope != "openid" && scope != "offline_access" && !slices.Contains(scopes, "openid") {
 				return Refuse("openid_scope_required")
 			}
-		case !granted(client, scope):
+		case !Includes(granted, scope):
 			return Refuse("no_matching_scope")
 		}
 	}
@@ -57,10 +66,6 @@ func checkUserScopes(client *Client, scopes []string) error {
 	}
 	return nil
 }
-
-// granted reports whether an administrator granted a client a scope, itself or
-// within a greater one.
-func granted(client *Client, scope string) bool { return Includes(client.Scopes, scope) }
 
 // Includes reports whether scopes allow what one scope does: it is among them,
 // or it reads what another of them manages.

@@ -72,21 +72,25 @@ type Server struct {
 type Clients interface {
 	// Client returns a client by its id; fault.NotFound when there is none.
 	Client(ctx context.Context, id string) (*Client, error)
+	// CheckSecret reports whether a text is the client's secret.
+	CheckSecret(ctx context.Context, c *Client, secret string) (bool, error)
+	// Scopes returns the okta.* scopes that an administrator granted a client.
+	Scopes(ctx context.Context, c *Client) ([]string, error)
 	// Assigned reports whether an account may sign in to a client.
-	Assigned(ctx context.Context, client, account string) (bool, error)
+	Assigned(ctx context.Context, c *Client, account string) (bool, error)
 }
 
 // Client is an application as the authorization server sees it.
 type Client struct {
-	ID, Name   string
+	ID         string // client_id
+	App        string // id of the application
+	Name       string
 	Active     bool
-	Type       string                   // application_type: web, native, browser, service
-	AuthMethod string                   // token_endpoint_auth_method: private_key_jwt, client_secret_basic, client_secret_post, none
-	HasSecret  func(secret string) bool // nil: it has none
-	JWKS       []byte                   // a JSON Web Key Set; empty: none
-	JWKSURI    string                   // where its keys are; they are not fetched
+	Type       string // application_type: web, native, browser, service
+	AuthMethod string // token_endpoint_auth_method: private_key_jwt, client_secret_basic, client_secret_post, none
+	JWKS       []byte // a JSON Web Key Set; empty: none
+	JWKSURI    string // where its keys are; they are not fetched
 	GrantTypes []string
-	Scopes     []string // the okta.* scopes that an administrator granted it
 
 	RedirectURIs   []string
 	LogoutURIs     []string
@@ -106,7 +110,7 @@ func (c *Client) actor(by directory.Actor) directory.Actor {
 }
 
 func (c *Client) target() directory.Target {
-	return directory.Target{Type: "AppInstance", ID: c.ID, DisplayName: c.Name}
+	return directory.Target{Type: "AppInstance", ID: c.App, DisplayName: c.Name}
 }
 
 func accountTarget(a *directory.Account) directory.Target {

@@ -104,7 +104,7 @@ func (s *Server) bind(ctx context.Context, client *Client, r TokenRequest) (*pro
 // forClient gives a service app a token for itself.
 func (s *Server) forClient(ctx context.Context, client *proven, bound *proof, r TokenRequest) (Token, error) {
 	scopes := splitScopes(r.Scope)
-	if err := checkServiceScopes(client.Client, scopes); err != nil {
+	if err := s.checkServiceScopes(ctx, client.Client, scopes); err != nil {
 		return Token{}, err
 	}
 	claims := s.newClaims(client.Client, scopes, bound, r.Issuer)
