@@ -22,6 +22,8 @@ var (
 	userWriteBucket = bucket{"/api/v1/users/{id}", 600}
 	groupsBucket    = bucket{"/api/v1/groups", 500}
 	groupBucket     = bucket{"/api/v1/groups/{id}", 1000}
+	appsBucket      = bucket{"/api/v1/apps", 100}
+	appBucket       = bucket{"/api/v1/apps/{id}", 500}
 	otherBucket     = bucket{"/api/v1", 1200}
 )
 
@@ -43,6 +45,10 @@ func bucketOf(method, path string) bucket {
 		return groupBucket
 	case parts[0] == "groups":
 		return groupsBucket
+	case parts[0] == "apps" && len(parts) == 2:
+		return appBucket
+	case parts[0] == "apps":
+		return appsBucket
 	}
 	return otherBucket
 }
