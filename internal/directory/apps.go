@@ -170,6 +170,11 @@ func (d *Directory) CreateApp(ctx context.Context, actor Actor, realm string, dr
 				return err
 			}
 		}
+		if app.Client != nil {
+			if err := freeClientID(tx, realm, app.Client.ID); err != nil {
+				return err
+			}
+		}
 		c := change{at: d.now(), actor: actor, kind: "application.lifecycle.create", targets: []Target{app.target()}}
 		if err := d.insertObject(tx, app, c); err != nil {
 			return err

@@ -24,6 +24,7 @@ func (a *API) appGroupRoutes() {
 		method{"PUT", manageApps, a.assignGroup},
 		method{"PATCH", manageApps, a.patchAppGroup},
 		method{"DELETE", manageApps, a.unassignGroup})
+	a.route(basePath+"/groups/{id}/apps", method{"GET", readGroups, a.listGroupApps})
 }
 
 // listAppGroups is GET /apps/{id}/groups, by priority.

@@ -23,6 +23,7 @@ func (a *API) appUserRoutes() {
 		method{"POST", manageApps, a.updateAppUser},
 		method{"PUT", manageApps, a.updateAppUser}, // as older clients send it
 		method{"DELETE", manageApps, a.unassignUser})
+	a.route(basePath+"/users/{id}/appLinks", method{"GET", readUsers, a.dashboard})
 }
 
 // listAppUsers is GET /apps/{id}/users.
