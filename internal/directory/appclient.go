@@ -129,6 +129,17 @@ func clientApp(r Reader, realm, clientID string) (*App, error) {
 	return getByKey[App](r, realm, clientID)
 }
 
+// freeClientID refuses an id that another client has.
+func freeClientID(r Reader, realm, id string) error {
+	switch _, err := clientApp(r, realm, id); {
+	case err == nil:
+		return Duplicate("client_id")
+	case !fault.Is(err, fault.NotFound):
+		return err
+	}
+	return nil
+}
+
 // A client secret is kept as its digest, in a record of its own that the
 // change log never sees. One that is made here has 380 random bits and one
 // that is chosen has at least 14 characters, as Okta demands, so the digest

@@ -116,12 +116,11 @@ type AppRefusal string
 
 // The reasons.
 const (
-	AppStillActive    AppRefusal = "active"     // only an inactive application can be deleted
-	AlreadyAssigned   AppRefusal = "assigned"   // the user has the application already
-	InactiveUser      AppRefusal = "inactive"   // deactivated users get no applications
-	SchemeCredentials AppRefusal = "scheme"     // the application's scheme leaves no room for them
-	MasteredElsewhere AppRefusal = "mastered"   // the application is the source of its users' profiles
-	NoConsentForAuto  AppRefusal = "no consent" // Office 365 sets up WS-Federation only with consent
+	AppStillActive    AppRefusal = "active"   // only an inactive application can be deleted
+	AlreadyAssigned   AppRefusal = "assigned" // the user has the application already
+	InactiveUser      AppRefusal = "inactive" // deactivated users get no applications
+	SchemeCredentials AppRefusal = "scheme"   // the application's scheme leaves no room for them
+	MasteredElsewhere AppRefusal = "mastered" // the application is the source of its users' profiles
 )
 
 func (e AppRefusal) Error() string { return "refused: " + string(e) }
@@ -168,6 +167,11 @@ func (d *Directory) CreateApp(ctx context.Context, actor Actor, realm string, dr
 		}
 		if app.Name == "" {
 			if app.Name, err = ownKind(tx, app); err != nil {
+				return err
+			}
+		}
+		if app.Client != nil {
+			if err := freeClientID(tx, realm, app.Client.ID); err != nil {
 				return err
 			}
 		}

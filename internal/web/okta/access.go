@@ -161,7 +161,6 @@ func judge(who Caller, o operation, r *http.Request) verdict {
 const (
 	usersPath  = basePath + "/users"
 	groupsPath = basePath + "/groups"
-	appsPath   = basePath + "/apps"
 )
 
 // permits reports whether a role may call an operation.

@@ -118,16 +118,8 @@ func (a *API) tokenObject(r *http.Request, t oauth.APIToken) web.Object {
 		{Key: "created", Value: date(t.Created)},
 		{Key: "lastUpdated", Value: date(updated)},
 		{Key: "_links", Value: web.Object{
-			{Key: "self", Value: hinted(a.base(r)+tokensPath+"/"+t.ID, "GET", "DELETE")},
-			{Key: "user", Value: hinted(a.base(r)+usersPath+"/"+t.Account, "GET")},
+			hintedLink("self", a.base(r)+tokensPath+"/"+t.ID, "GET", "DELETE"),
+			hintedLink("user", a.base(r)+usersPath+"/"+t.Account, "GET"),
 		}},
-	}
-}
-
-// hinted is a link that says which methods it allows.
-func hinted(href string, allow ...string) web.Object {
-	return web.Object{
-		{Key: "href", Value: href},
-		{Key: "hints", Value: web.Object{{Key: "allow", Value: allow}}},
 	}
 }
