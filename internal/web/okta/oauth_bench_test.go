@@ -15,12 +15,15 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+	"go.yaml.in/yaml/v3"
 
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/fault"
@@ -394,3 +397,41 @@ func (a answer) refusedWith(t *testing.T, name, refusal string, args ...any) {
 
 // refusalRow is a refusal as Okta words it.
 func refusalRow(name string, args ...any) *oauth.Error { return oauth.Refuse(name, args...) }
+
+// scopesOfOkta returns the scopes of every operation of Okta's description, by
+// method and path without the names of its parameters.
+func scopesOfOkta(t *testing.T) map[string][]string {
+	t.Helper()
+	out := map[string][]string{}
+	for _, file := range []string{"openapi-management-2026.06.3.yaml", "openapi-oauth-2026.06.3.yaml"} {
+		text, err := os.ReadFile(filepath.Join(shared(t), file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var doc struct {
+			Paths map[string]map[string]yaml.Node
+		}
+		if err := yaml.Unmarshal(text, &doc); err != nil {
+			t.Fatal(err)
+		}
+		for path, methods := range doc.Paths {
+			for method, node := range methods {
+				if node.Kind != yaml.MappingNode {
+					continue
+				}
+				var operation struct {
+					Security []map[string][]string
+				}
+				if err := node.Decode(&operation); err != nil {
+					continue // what all methods of the path share
+				}
+				var scopes []string
+				for _, way := range operation.Security {
+					scopes = append(scopes, way["oauth2"]...)
+				}
+				out[strings.ToUpper(method)+" "+placeholder.ReplaceAllString(path, "{}")] = scopes
+			}
+		}
+	}
+	return out
+}
