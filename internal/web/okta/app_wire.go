@@ -32,7 +32,7 @@ func (a *API) application(base string, app *directory.App, secret string) web.Ob
 		{Key: "created", Value: date(app.Created)},
 		{Key: "accessibility", Value: filled(accessibility, doc["accessibility"])},
 		{Key: "visibility", Value: filled(appVisibility(app), doc["visibility"])},
-		{Key: "features", Value: orDefault(doc["features"], []any{})},
+		{Key: "features", Value: valueOr(doc["features"], []any{})},
 		{Key: "signOnMode", Value: app.SignOnMode},
 		{Key: "credentials", Value: a.appCredentials(app, secret)},
 	}
@@ -79,8 +79,8 @@ func filled(template web.Object, sent any) web.Object {
 	return out
 }
 
-// orDefault returns v, or other when v is nil.
-func orDefault(v, other any) any {
+// valueOr returns v, or other when v is nil.
+func valueOr(v, other any) any {
 	if v != nil {
 		return v
 	}
