@@ -330,10 +330,13 @@ var defaultPolicies = []Policy{
 	{Type: "PROFILE_ENROLLMENT", Name: "Default Policy", Description: "Default profile enrollment policy"},
 }
 
+// DefaultPolicy is the id of the policy of a type that every org has.
+func DefaultPolicy(typ string) string { return fixedID("00p", typ) }
+
 // addDefaultPolicies gives a new org its policies, each with a rule for everybody.
 func addDefaultPolicies(tx Tx, realm string, at time.Time) error {
 	for _, p := range defaultPolicies {
-		p.Realm, p.ID = realm, fixedID("00p", p.Type)
+		p.Realm, p.ID = realm, DefaultPolicy(p.Type)
 		p.Status, p.System, p.Priority, p.Rest = On, true, 1, map[string]any{}
 		if err := putObject(tx, &p, at); err != nil {
 			return err

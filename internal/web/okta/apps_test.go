@@ -258,6 +258,7 @@ func TestAppErrors(t *testing.T) {
 		{"priority out of range", "PUT", wiki + "/groups/" + directory.EngineeringGroup, `{"priority":101}`, 400, "E0000001", "Api validation failed: priority", []string{"priority: The field has an invalid value"}},
 		{"grant to no client", "POST", wiki + "/grants", `{"issuer":"` + org + `","scopeId":"okta.users.read"}`, 404, "E0000007", "Not found: Resource not found: okta.users.read (OAuth2Scope)", nil},
 		{"grant of a foreign issuer", "POST", wiki + "/grants", `{"issuer":"https://else.example.com","scopeId":"okta.users.read"}`, 400, "E0000001", "Api validation failed: issuer", []string{"issuer: The field has an invalid value"}},
+		{"unknown policy", "PUT", wiki + "/policies/rstX", "", 404, "E0000007", "Not found: Resource not found: rstX (Policy)", nil},
 		{"unknown grant", "GET", wiki + "/grants/oagX", "", 404, "E0000007", "Not found: Resource not found: oagX (OAuth2Scope)", nil},
 		{"unknown key", "GET", wiki + "/credentials/keys/x", "", 404, "E0000007", "Not found: Resource not found: x (Key)", nil},
 		{"key for one year", "POST", wiki + "/credentials/keys/generate?validityYears=1", "", 400, "E0000001", "Api validation failed: validityYears", []string{"validityYears: The field has an invalid value"}},
@@ -726,9 +727,10 @@ func TestAppParts(t *testing.T) {
 	}
 	b.ok(204, "DELETE", path+"/tokens", "")
 
-	b.ok(204, "PUT", path+"/policies/rstABC", "")
+	policy := b.ok(200, "POST", "/api/v1/policies", `{"type":"ACCESS_POLICY","name":"Mine"}`).object(t)["id"].(string)
+	b.ok(204, "PUT", path+"/policies/"+policy, "")
 	links := b.ok(200, "GET", path, "").object(t)["_links"].(map[string]any)
-	if got := links["accessPolicy"].(map[string]any)["href"]; got != org+"/api/v1/policies/rstABC" {
+	if got := links["accessPolicy"].(map[string]any)["href"]; got != org+"/api/v1/policies/"+policy {
 		t.Errorf("accessPolicy = %v", got)
 	}
 
