@@ -26,7 +26,7 @@ const (
 		`"settings":{"app":{"buttonField":"b","passwordField":"p","url":"https://example.com/login.html","usernameField":"u"},"notes":{"admin":null,"enduser":null}}}`
 	webApp = `{"name":"oidc_client","label":"Portal","signOnMode":"OPENID_CONNECT","credentials":{"oauthClient":{"autoKeyRotation":true,"pkce_required":false,"token_endpoint_auth_method":"client_secret_basic"}},` +
 		`"settings":{"oauthClient":{"application_type":"web","redirect_uris":["http://d.com/"],"response_types":["code"],"grant_types":["authorization_code"]}}}`
-	serviceApp = `{"name":"oidc_client","label":"Robot","signOnMode":"OPENID_CONNECT","credentials":{"oauthClient":{"token_endpoint_auth_method":"private_key_jwt"}},` +
+	robotApp = `{"name":"oidc_client","label":"Robot","signOnMode":"OPENID_CONNECT","credentials":{"oauthClient":{"token_endpoint_auth_method":"private_key_jwt"}},` +
 		`"settings":{"oauthClient":{"application_type":"service","grant_types":["client_credentials"],"response_types":["token"],"dpop_bound_access_tokens":true,` +
 		`"jwks":{"keys":[{"kty":"RSA","kid":"one","e":"AQAB","n":"xyz","d":"private"}]}}}}`
 	samlApp = `{"label":"Sample Okta Org2Org App","name":"okta_org2org","settings":{"app":{"acsUrl":"https://example.okta.com/sso","baseUrl":"https://example.okta.com"}}}`
@@ -230,7 +230,7 @@ func TestAppErrors(t *testing.T) {
 		{"unknown sign-on mode", "POST", apps, `{"name":"x","label":"X","signOnMode":"PIGEON"}`, 400, "E0000001", "Api validation failed: signOnMode", []string{"signOnMode: The field has an invalid value"}},
 		{"client without a label", "POST", apps, strings.Replace(webApp, `"label":"Portal",`, "", 1), 400, "E0000001", "Api validation failed: label", []string{"label: The field cannot be left blank"}},
 		{"client without a way back", "POST", apps, strings.Replace(webApp, `["http://d.com/"]`, `[]`, 1), 400, "E0000001", "Api validation failed: redirect_uris", []string{"redirect_uris: The field cannot be left blank"}},
-		{"service without keys", "POST", apps, strings.Replace(serviceApp, `"jwks"`, `"other"`, 1), 400, "E0000001", "Api validation failed: jwks", []string{"jwks: The field cannot be left blank"}},
+		{"service without keys", "POST", apps, strings.Replace(robotApp, `"jwks"`, `"other"`, 1), 400, "E0000001", "Api validation failed: jwks", []string{"jwks: The field cannot be left blank"}},
 		{"short client secret", "POST", apps, strings.Replace(webApp, `"autoKeyRotation":true`, `"client_secret":"short"`, 1), 400, "E0000001", "Api validation failed: client_secret",
 			[]string{"client_secret: The field is too short, minimum length is 14"}},
 		{"office 365 without consent", "POST", apps, `{"name":"office365","label":"O","signOnMode":"SAML_1_1","settings":{"app":{"requireAdminConsent":false,"wsFedConfigureType":"AUTO"}}}`,
@@ -411,7 +411,7 @@ func TestAppClients(t *testing.T) {
 	wantProblem(t, b.call("POST", apps, strings.Replace(webApp, `"autoKeyRotation":true`, `"client_id":"myclient"`, 1)), 400, "E0000001",
 		"Api validation failed: client_id", "client_id: An object with this field already exists in the current organization")
 
-	robot := b.ok(200, "POST", apps, serviceApp).object(t)
+	robot := b.ok(200, "POST", apps, robotApp).object(t)
 	if oauth(robot)["client_secret"] != nil {
 		t.Error("a client with a key has a secret")
 	}
@@ -451,7 +451,7 @@ func TestAppClients(t *testing.T) {
 func TestGrants(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	robot := b.app(serviceApp)
+	robot := b.app(robotApp)
 	path := apps + "/" + robot + "/grants"
 	body := `{"issuer":"` + org + `","scopeId":"okta.users.read"}`
 	g := b.ok(201, "POST", path, body)
