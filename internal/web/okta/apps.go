@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"regexp"
+	"slices"
 
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/filter"
@@ -155,6 +156,7 @@ func (a *API) listApps(w http.ResponseWriter, r *http.Request) error {
 	if err := p.cursor("0oa", "E0000029"); err != nil {
 		return err
 	}
+	slices.Reverse(p.keep) // recorded: q before filter, unlike in other lists
 	query, match, err := a.appSelection(r)
 	if err != nil {
 		return err

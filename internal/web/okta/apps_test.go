@@ -334,6 +334,7 @@ func TestListApps(t *testing.T) {
 		{"?limit=2&after=" + form, []string{portal}, nil},
 		{"?filter=status+eq+%22ACTIVE%22", []string{wiki, portal}, []string{`<` + org + apps + `?limit=20&filter=status+eq+%22ACTIVE%22>; rel="self"`}},
 		{"?filter=status+eq+%22INACTIVE%22", []string{form}, nil},
+		{"?filter=status+eq+%22ACTIVE%22&q=wi", []string{wiki}, []string{`<` + org + apps + `?limit=20&q=wi&filter=status+eq+%22ACTIVE%22>; rel="self"`}},
 		{"?filter=name+eq+%22oidc_client%22", []string{portal}, nil},
 		{"?filter=label+eq+%22Wiki%22", []string{wiki}, nil},
 		{"?filter=user.id+eq+%22" + ann + "%22", []string{wiki}, nil},
@@ -422,7 +423,7 @@ func TestAppClients(t *testing.T) {
 	want := &directory.Client{
 		ID: robot["id"].(string), AuthMethod: "private_key_jwt", AutoKeyRotation: true, ApplicationType: "service",
 		GrantTypes: []string{"client_credentials"}, ResponseTypes: []string{"token"}, RedirectURIs: []string{}, DPoPBound: true,
-		JWKS: []any{map[string]any{"kty": "RSA", "kid": "one", "e": "AQAB", "n": "xyz"}}, // without the private member
+		JWKS: []any{map[string]any{"kty": "RSA", "kid": "one", "e": "AQAB", "n": "xyz", "use": "sig"}}, // without the private member
 	}
 	if diff := cmp.Diff(want, app.Client); diff != "" {
 		t.Errorf("client: - want + got\n%s", diff)
