@@ -2,10 +2,9 @@ package directory
 
 import (
 	"context"
-	"crypto/sha256"
 	"crypto/subtle"
-	"encoding/base64"
 	"slices"
+	"time"
 	"unicode/utf8"
 
 	"github.com/lanyard-id/lanyard/internal/fault"
@@ -150,53 +149,42 @@ func freeClientID(r Reader, realm, id string) error {
 const madeSecret = 64
 
 type appSecret struct {
-	Digest string `json:"digest"` // base64 of SHA-256
+	Meta          // the id is that of the application
+	Digest string `json:"digest"`
 }
 
-func secretDigest(secret string) string {
-	sum := sha256.Sum256([]byte(secret))
-	return base64.RawStdEncoding.EncodeToString(sum[:])
-}
+func (s *appSecret) place() place { return place{noun: AppSecretNoun, parent: s.ID} }
 
 // settleSecret stores the secret of a new or edited application: the chosen
 // one, or a made one when it needs a secret and has none. It returns what is
 // new, or "".
-func (d *Directory) settleSecret(tx Tx, app *App, chosen string) (string, error) {
-	old, err := tx.Record(app.Realm, AppSecretNoun, app.ID)
+func (d *Directory) settleSecret(tx Tx, app *App, chosen string, now time.Time) (string, error) {
+	_, err := tx.Record(app.Realm, AppSecretNoun, app.ID)
 	if err != nil && !fault.Is(err, fault.NotFound) {
 		return "", err
 	}
-	needed := app.Client != nil && app.Client.HasSecret()
-	switch {
-	case !needed && old == nil:
+	has, needs := err == nil, app.Client != nil && app.Client.HasSecret()
+	if has == needs && chosen == "" || !has && !needs {
 		return "", nil
-	case !needed:
-		return "", tx.DeleteRecord(app.Realm, AppSecretNoun, app.ID)
-	case old != nil && chosen == "":
+	}
+	if has {
+		if err := tx.DeleteRecord(app.Realm, AppSecretNoun, app.ID); err != nil {
+			return "", err
+		}
+	}
+	if !needs {
 		return "", nil
 	}
 	secret := or(chosen, d.IDs.Token(madeSecret))
-	record, err := NewRecord(app.Realm, AppSecretNoun, app.ID, appSecret{secretDigest(secret)})
-	if err != nil {
-		return "", err
-	}
-	record.Parent = app.ID
-	if old == nil {
-		return secret, tx.InsertRecord(record)
-	}
-	record.Version = old.Version + 1
-	return secret, tx.UpdateRecord(record)
+	return secret, putObject(tx, &appSecret{Meta: Meta{ID: app.ID, Realm: app.Realm}, Digest: Digest(secret)}, now)
 }
 
 // CheckClientSecret reports whether text is the secret of an application's client.
 func (d *Directory) CheckClientSecret(ctx context.Context, app *App, text string) (bool, error) {
-	var kept appSecret
-	err := d.Store.View(ctx, func(r Reader) error {
-		record, err := r.Record(app.Realm, AppSecretNoun, app.ID)
-		if err != nil {
-			return err
-		}
-		return record.Decode(&kept)
+	var kept *appSecret
+	err := d.Store.View(ctx, func(r Reader) (err error) {
+		kept, err = get[appSecret](r, app.Realm, app.ID)
+		return err
 	})
 	if fault.Is(err, fault.NotFound) {
 		return false, nil
@@ -204,5 +192,5 @@ func (d *Directory) CheckClientSecret(ctx context.Context, app *App, text string
 	if err != nil {
 		return false, err
 	}
-	return subtle.ConstantTimeCompare([]byte(kept.Digest), []byte(secretDigest(text))) == 1, nil
+	return subtle.ConstantTimeCompare([]byte(kept.Digest), []byte(Digest(text))) == 1, nil
 }

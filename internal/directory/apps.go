@@ -17,7 +17,7 @@ type App struct {
 	Meta
 	Name       string     `json:"name"` // of its kind: "bookmark", "oidc_client", "okta_org2org"
 	Label      string     `json:"label"`
-	Status     AppStatus  `json:"status"`
+	Status     State      `json:"status"`
 	SignOnMode SignOnMode `json:"signOnMode"`
 
 	Client       *Client       `json:"client,omitempty"` // of OPENID_CONNECT
@@ -49,15 +49,6 @@ func (a *App) target() Target {
 	}
 	return Target{Type: "AppInstance", ID: a.ID, AlternateID: a.Label, DisplayName: name}
 }
-
-// AppStatus says whether an application can be used.
-type AppStatus string
-
-// The statuses of applications.
-const (
-	AppActive   AppStatus = "ACTIVE"
-	AppInactive AppStatus = "INACTIVE"
-)
 
 // SignOnMode is the way people get into an application.
 type SignOnMode string
@@ -144,10 +135,10 @@ type AppDraft struct {
 func (d *Directory) CreateApp(ctx context.Context, actor Actor, realm string, draft AppDraft) (*App, string, error) {
 	app := &App{
 		Meta: Meta{ID: d.IDs.Okta("0oa"), Realm: realm}, Name: draft.Name, Label: draft.Label,
-		Status: AppInactive, SignOnMode: draft.SignOnMode, Client: draft.Client, Document: draft.Document,
+		Status: Off, SignOnMode: draft.SignOnMode, Client: draft.Client, Document: draft.Document,
 	}
 	if draft.Activate {
-		app.Status = AppActive
+		app.Status = On
 	}
 	app.complete()
 	if err := app.check(draft.ClientSecret).err(); err != nil {
@@ -179,7 +170,7 @@ func (d *Directory) CreateApp(ctx context.Context, actor Actor, realm string, dr
 		if err := d.insertObject(tx, app, c); err != nil {
 			return err
 		}
-		secret, err = d.settleSecret(tx, app, draft.ClientSecret)
+		secret, err = d.settleSecret(tx, app, draft.ClientSecret, c.at)
 		return err
 	})
 	if err != nil {
@@ -364,7 +355,7 @@ func (d *Directory) EditApp(ctx context.Context, actor Actor, realm, id string, 
 		if err := d.updateObject(tx, before, after, c); err != nil {
 			return err
 		}
-		secret, err = d.settleSecret(tx, after, e.ClientSecret)
+		secret, err = d.settleSecret(tx, after, e.ClientSecret, c.at)
 		return err
 	})
 	if err != nil {
@@ -375,9 +366,9 @@ func (d *Directory) EditApp(ctx context.Context, actor Actor, realm, id string, 
 
 // SetAppStatus activates or deactivates an application; one that is so already
 // stays, and nothing is logged.
-func (d *Directory) SetAppStatus(ctx context.Context, actor Actor, realm, id string, status AppStatus) error {
+func (d *Directory) SetAppStatus(ctx context.Context, actor Actor, realm, id string, status State) error {
 	kind := "application.lifecycle.activate"
-	if status == AppInactive {
+	if status == Off {
 		kind = "application.lifecycle.deactivate"
 	}
 	return d.Store.Update(ctx, func(tx Tx) error {
@@ -402,7 +393,7 @@ func (d *Directory) DeleteApp(ctx context.Context, actor Actor, realm, id string
 		if err != nil {
 			return err
 		}
-		if app.Status == AppActive {
+		if app.Status == On {
 			return AppStillActive.fault("application %q is active and cannot be deleted", app.Label)
 		}
 		for _, noun := range ofApp {

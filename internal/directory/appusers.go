@@ -374,7 +374,7 @@ func (d *Directory) AppLinks(ctx context.Context, a *Account) (out []AppLink, er
 			if err != nil {
 				return err
 			}
-			if app.Status == AppActive {
+			if app.Status == On {
 				out = append(out, AppLink{app, u})
 			}
 		}

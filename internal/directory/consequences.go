@@ -27,12 +27,20 @@ func (d *Directory) profileChanged(tx Tx, actor Actor, before, after *Account, a
 
 // deactivated follows when an account became DEPROVISIONED.
 func (d *Directory) deactivated(tx Tx, actor Actor, a *Account, at time.Time) error {
-	return d.dropApps(tx, actor, a, at)
+	if err := d.dropApps(tx, actor, a, at); err != nil {
+		return err
+	}
+	return endRecords(tx, a.Realm, a.ID, []Noun{SessionNoun, sessionTokenNoun})
 }
 
 // activated follows when an account was activated, for the first time or again.
 func (d *Directory) activated(tx Tx, actor Actor, a *Account, at time.Time) error {
 	return d.appsOfGroups(tx, actor, a, at)
+}
+
+// ending comes before an account is deleted.
+func (d *Directory) ending(tx Tx, actor Actor, a *Account, at time.Time) error {
+	return endFactors(tx, a)
 }
 
 // groupEnding comes before a group is deleted, while its members are still in it.
@@ -43,7 +51,7 @@ func (d *Directory) groupEnding(tx Tx, actor Actor, g *Group, at time.Time) erro
 // aboutAccounts are the sorts of records that end with the account that they
 // are about, aboutGroups those that end with the group.
 var (
-	aboutAccounts = []Noun{AppUserNoun}
+	aboutAccounts = []Noun{AppUserNoun, SessionNoun, sessionTokenNoun}
 	aboutGroups   = []Noun{}
 )
 

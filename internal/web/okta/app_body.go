@@ -224,6 +224,9 @@ func (f *bodyFields) keys() []any {
 		}
 		key = maps.Clone(key)
 		maps.DeleteFunc(key, func(name string, _ any) bool { return slices.Contains(privateKeyMembers, name) })
+		if key["use"] == nil {
+			key["use"] = "sig" // what a key is for that does not say so
+		}
 		out = append(out, key)
 	}
 	return out

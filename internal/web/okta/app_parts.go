@@ -145,7 +145,7 @@ func (a *API) getIDToken(w http.ResponseWriter, r *http.Request) error {
 	if app.Client == nil {
 		return missing(app.ID, "AppInstance")
 	}
-	return web.WriteJSON(w, http.StatusOK, idTokenSettings(a.base(r), app.Client.ID, orDefault(app.Client.Settings[issuerModeKey], "ORG_URL")))
+	return web.WriteJSON(w, http.StatusOK, idTokenSettings(a.base(r), app.Client.ID, valueOr(app.Client.Settings[issuerModeKey], "ORG_URL")))
 }
 
 // setIDToken is POST of the same path; it answers the mode alone (recorded).

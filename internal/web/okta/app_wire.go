@@ -10,13 +10,6 @@ import (
 	"github.com/lanyard-id/lanyard/internal/web"
 )
 
-// The ids of what an application's links lead to.
-const (
-	ornOrg            = "00o0organization01d7"
-	defaultAccess     = "rst0accesspolicy01d7"
-	profileEnrollment = "rst0profileenrol01d7"
-)
-
 // application is the wire form of an application, in the recorded order of
 // keys. What was not set is there with its default. secret is the client
 // secret where it is shown: in the answer that it is new in.
@@ -24,7 +17,7 @@ func (a *API) application(base string, app *directory.App, secret string) web.Ob
 	doc := object(app.Document)
 	o := web.Object{
 		{Key: "id", Value: app.ID},
-		{Key: "orn", Value: "orn:okta:idp:" + ornOrg + ":apps:" + app.Name + ":" + app.ID},
+		{Key: "orn", Value: "orn:okta:idp:" + orgID(a.Realm) + ":apps:" + app.Name + ":" + app.ID},
 		{Key: "name", Value: app.Name},
 		{Key: "label", Value: app.Label},
 		{Key: "status", Value: app.Status},
@@ -32,7 +25,7 @@ func (a *API) application(base string, app *directory.App, secret string) web.Ob
 		{Key: "created", Value: date(app.Created)},
 		{Key: "accessibility", Value: filled(accessibility, doc["accessibility"])},
 		{Key: "visibility", Value: filled(appVisibility(app), doc["visibility"])},
-		{Key: "features", Value: orDefault(doc["features"], []any{})},
+		{Key: "features", Value: valueOr(doc["features"], []any{})},
 		{Key: "signOnMode", Value: app.SignOnMode},
 		{Key: "credentials", Value: a.appCredentials(app, secret)},
 	}
@@ -79,8 +72,8 @@ func filled(template web.Object, sent any) web.Object {
 	return out
 }
 
-// orDefault returns v, or other when v is nil.
-func orDefault(v, other any) any {
+// valueOr returns v, or other when v is nil.
+func valueOr(v, other any) any {
 	if v != nil {
 		return v
 	}
@@ -246,9 +239,9 @@ func (a *API) appLinks(base string, app *directory.App) web.Object {
 	}
 	o = append(o, hintedLink("uploadLogo", self+"/logo", "POST"), web.Field{Key: "appLinks", Value: startLinks(base, app)})
 	if a.Engine == "oie" {
-		o = append(o, link("profileEnrollment", base+basePath+"/policies/"+profileEnrollment, ""), hintedLink("policies", self+"/policies", "PUT"))
+		o = append(o, link("profileEnrollment", base+basePath+"/policies/"+directory.DefaultPolicy("PROFILE_ENROLLMENT"), ""), hintedLink("policies", self+"/policies", "PUT"))
 	}
-	if app.Status == directory.AppInactive {
+	if app.Status == directory.Off {
 		o = append(o, link("activate", self+"/lifecycle/activate", ""))
 	}
 	o = append(o, link("groups", self+"/groups", ""), web.Field{Key: "logo", Value: []web.Object{{
@@ -262,12 +255,12 @@ func (a *API) appLinks(base string, app *directory.App) web.Object {
 	if a.Engine == "oie" {
 		policy := app.AccessPolicy
 		if policy == "" {
-			policy = defaultAccess
+			policy = directory.DefaultPolicy("ACCESS_POLICY")
 		}
 		o = append(o, link("accessPolicy", base+basePath+"/policies/"+policy, ""))
 	}
 	o = append(o, link("users", self+"/users", ""))
-	if app.Status == directory.AppActive {
+	if app.Status == directory.On {
 		o = append(o, link("deactivate", self+"/lifecycle/deactivate", ""))
 	}
 	return o

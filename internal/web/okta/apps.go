@@ -4,7 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"regexp"
-	"strings"
+	"slices"
 
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/filter"
@@ -36,8 +36,8 @@ func (a *API) appRoutes() {
 		method{"GET", readApps, a.getApp},
 		method{"PUT", manageApps, a.replaceApp},
 		method{"DELETE", manageApps, a.deleteApp})
-	a.route(appsPath+"/{id}/lifecycle/activate", method{"POST", manageApps, a.appStatus(directory.AppActive)})
-	a.route(appsPath+"/{id}/lifecycle/deactivate", method{"POST", manageApps, a.appStatus(directory.AppInactive)})
+	a.route(appsPath+"/{id}/lifecycle/activate", method{"POST", manageApps, a.appStatus(directory.On)})
+	a.route(appsPath+"/{id}/lifecycle/deactivate", method{"POST", manageApps, a.appStatus(directory.Off)})
 	a.route(appsPath+"/{id}/policies/{policy}", method{"PUT", manageApps, a.setAppPolicy})
 	a.appUserRoutes()
 	a.appGroupRoutes()
@@ -156,6 +156,7 @@ func (a *API) listApps(w http.ResponseWriter, r *http.Request) error {
 	if err := p.cursor("0oa", "E0000029"); err != nil {
 		return err
 	}
+	slices.Reverse(p.keep) // recorded: q before filter, unlike in other lists
 	query, match, err := a.appSelection(r)
 	if err != nil {
 		return err
@@ -273,7 +274,7 @@ func (a *API) deleteApp(w http.ResponseWriter, r *http.Request) error {
 	return noContent(w)
 }
 
-func (a *API) appStatus(status directory.AppStatus) web.Handler {
+func (a *API) appStatus(status directory.State) web.Handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		if err := a.Directory.SetAppStatus(r.Context(), actor(r), a.Realm, r.PathValue("id"), status); err != nil {
 			return err
@@ -285,12 +286,12 @@ func (a *API) appStatus(status directory.AppStatus) web.Handler {
 // setAppPolicy is PUT /apps/{id}/policies/{policyId}: the access policy that
 // the application's link names from then on.
 func (a *API) setAppPolicy(w http.ResponseWriter, r *http.Request) error {
-	policy := r.PathValue("policy")
-	if !strings.HasPrefix(policy, "rst") && !strings.HasPrefix(policy, "00p") {
-		return missing(policy, "Policy")
+	policy, err := a.Directory.Policy(r.Context(), a.Realm, r.PathValue("policy"))
+	if err != nil {
+		return err
 	}
 	edit := directory.AppEdit{Kind: "application.policy.sign_on.update", Change: func(app *directory.App) error {
-		app.AccessPolicy = policy
+		app.AccessPolicy = policy.ID
 		return nil
 	}}
 	if _, _, err := a.Directory.EditApp(r.Context(), actor(r), a.Realm, r.PathValue("id"), edit); err != nil {

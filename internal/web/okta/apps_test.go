@@ -26,7 +26,7 @@ const (
 		`"settings":{"app":{"buttonField":"b","passwordField":"p","url":"https://example.com/login.html","usernameField":"u"},"notes":{"admin":null,"enduser":null}}}`
 	webApp = `{"name":"oidc_client","label":"Portal","signOnMode":"OPENID_CONNECT","credentials":{"oauthClient":{"autoKeyRotation":true,"pkce_required":false,"token_endpoint_auth_method":"client_secret_basic"}},` +
 		`"settings":{"oauthClient":{"application_type":"web","redirect_uris":["http://d.com/"],"response_types":["code"],"grant_types":["authorization_code"]}}}`
-	serviceApp = `{"name":"oidc_client","label":"Robot","signOnMode":"OPENID_CONNECT","credentials":{"oauthClient":{"token_endpoint_auth_method":"private_key_jwt"}},` +
+	robotApp = `{"name":"oidc_client","label":"Robot","signOnMode":"OPENID_CONNECT","credentials":{"oauthClient":{"token_endpoint_auth_method":"private_key_jwt"}},` +
 		`"settings":{"oauthClient":{"application_type":"service","grant_types":["client_credentials"],"response_types":["token"],"dpop_bound_access_tokens":true,` +
 		`"jwks":{"keys":[{"kty":"RSA","kid":"one","e":"AQAB","n":"xyz","d":"private"}]}}}}`
 	samlApp = `{"label":"Sample Okta Org2Org App","name":"okta_org2org","settings":{"app":{"acsUrl":"https://example.okta.com/sso","baseUrl":"https://example.okta.com"}}}`
@@ -230,7 +230,7 @@ func TestAppErrors(t *testing.T) {
 		{"unknown sign-on mode", "POST", apps, `{"name":"x","label":"X","signOnMode":"PIGEON"}`, 400, "E0000001", "Api validation failed: signOnMode", []string{"signOnMode: The field has an invalid value"}},
 		{"client without a label", "POST", apps, strings.Replace(webApp, `"label":"Portal",`, "", 1), 400, "E0000001", "Api validation failed: label", []string{"label: The field cannot be left blank"}},
 		{"client without a way back", "POST", apps, strings.Replace(webApp, `["http://d.com/"]`, `[]`, 1), 400, "E0000001", "Api validation failed: redirect_uris", []string{"redirect_uris: The field cannot be left blank"}},
-		{"service without keys", "POST", apps, strings.Replace(serviceApp, `"jwks"`, `"other"`, 1), 400, "E0000001", "Api validation failed: jwks", []string{"jwks: The field cannot be left blank"}},
+		{"service without keys", "POST", apps, strings.Replace(robotApp, `"jwks"`, `"other"`, 1), 400, "E0000001", "Api validation failed: jwks", []string{"jwks: The field cannot be left blank"}},
 		{"short client secret", "POST", apps, strings.Replace(webApp, `"autoKeyRotation":true`, `"client_secret":"short"`, 1), 400, "E0000001", "Api validation failed: client_secret",
 			[]string{"client_secret: The field is too short, minimum length is 14"}},
 		{"office 365 without consent", "POST", apps, `{"name":"office365","label":"O","signOnMode":"SAML_1_1","settings":{"app":{"requireAdminConsent":false,"wsFedConfigureType":"AUTO"}}}`,
@@ -258,6 +258,7 @@ func TestAppErrors(t *testing.T) {
 		{"priority out of range", "PUT", wiki + "/groups/" + directory.EngineeringGroup, `{"priority":101}`, 400, "E0000001", "Api validation failed: priority", []string{"priority: The field has an invalid value"}},
 		{"grant to no client", "POST", wiki + "/grants", `{"issuer":"` + org + `","scopeId":"okta.users.read"}`, 404, "E0000007", "Not found: Resource not found: okta.users.read (OAuth2Scope)", nil},
 		{"grant of a foreign issuer", "POST", wiki + "/grants", `{"issuer":"https://else.example.com","scopeId":"okta.users.read"}`, 400, "E0000001", "Api validation failed: issuer", []string{"issuer: The field has an invalid value"}},
+		{"unknown policy", "PUT", wiki + "/policies/rstX", "", 404, "E0000007", "Not found: Resource not found: rstX (Policy)", nil},
 		{"unknown grant", "GET", wiki + "/grants/oagX", "", 404, "E0000007", "Not found: Resource not found: oagX (OAuth2Scope)", nil},
 		{"unknown key", "GET", wiki + "/credentials/keys/x", "", 404, "E0000007", "Not found: Resource not found: x (Key)", nil},
 		{"key for one year", "POST", wiki + "/credentials/keys/generate?validityYears=1", "", 400, "E0000001", "Api validation failed: validityYears", []string{"validityYears: The field has an invalid value"}},
@@ -333,6 +334,7 @@ func TestListApps(t *testing.T) {
 		{"?limit=2&after=" + form, []string{portal}, nil},
 		{"?filter=status+eq+%22ACTIVE%22", []string{wiki, portal}, []string{`<` + org + apps + `?limit=20&filter=status+eq+%22ACTIVE%22>; rel="self"`}},
 		{"?filter=status+eq+%22INACTIVE%22", []string{form}, nil},
+		{"?filter=status+eq+%22ACTIVE%22&q=wi", []string{wiki}, []string{`<` + org + apps + `?limit=20&q=wi&filter=status+eq+%22ACTIVE%22>; rel="self"`}},
 		{"?filter=name+eq+%22oidc_client%22", []string{portal}, nil},
 		{"?filter=label+eq+%22Wiki%22", []string{wiki}, nil},
 		{"?filter=user.id+eq+%22" + ann + "%22", []string{wiki}, nil},
@@ -410,7 +412,7 @@ func TestAppClients(t *testing.T) {
 	wantProblem(t, b.call("POST", apps, strings.Replace(webApp, `"autoKeyRotation":true`, `"client_id":"myclient"`, 1)), 400, "E0000001",
 		"Api validation failed: client_id", "client_id: An object with this field already exists in the current organization")
 
-	robot := b.ok(200, "POST", apps, serviceApp).object(t)
+	robot := b.ok(200, "POST", apps, robotApp).object(t)
 	if oauth(robot)["client_secret"] != nil {
 		t.Error("a client with a key has a secret")
 	}
@@ -421,7 +423,7 @@ func TestAppClients(t *testing.T) {
 	want := &directory.Client{
 		ID: robot["id"].(string), AuthMethod: "private_key_jwt", AutoKeyRotation: true, ApplicationType: "service",
 		GrantTypes: []string{"client_credentials"}, ResponseTypes: []string{"token"}, RedirectURIs: []string{}, DPoPBound: true,
-		JWKS: []any{map[string]any{"kty": "RSA", "kid": "one", "e": "AQAB", "n": "xyz"}}, // without the private member
+		JWKS: []any{map[string]any{"kty": "RSA", "kid": "one", "e": "AQAB", "n": "xyz", "use": "sig"}}, // without the private member
 	}
 	if diff := cmp.Diff(want, app.Client); diff != "" {
 		t.Errorf("client: - want + got\n%s", diff)
@@ -450,7 +452,7 @@ func TestAppClients(t *testing.T) {
 func TestGrants(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	robot := b.app(serviceApp)
+	robot := b.app(robotApp)
 	path := apps + "/" + robot + "/grants"
 	body := `{"issuer":"` + org + `","scopeId":"okta.users.read"}`
 	g := b.ok(201, "POST", path, body)
@@ -726,9 +728,10 @@ func TestAppParts(t *testing.T) {
 	}
 	b.ok(204, "DELETE", path+"/tokens", "")
 
-	b.ok(204, "PUT", path+"/policies/rstABC", "")
+	policy := b.ok(200, "POST", "/api/v1/policies", `{"type":"ACCESS_POLICY","name":"Mine"}`).object(t)["id"].(string)
+	b.ok(204, "PUT", path+"/policies/"+policy, "")
 	links := b.ok(200, "GET", path, "").object(t)["_links"].(map[string]any)
-	if got := links["accessPolicy"].(map[string]any)["href"]; got != org+"/api/v1/policies/rstABC" {
+	if got := links["accessPolicy"].(map[string]any)["href"]; got != org+"/api/v1/policies/"+policy {
 		t.Errorf("accessPolicy = %v", got)
 	}
 

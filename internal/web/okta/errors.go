@@ -18,6 +18,7 @@ var catalogue = map[string]struct {
 }{
 	"E0000001": {http.StatusBadRequest, "Api validation failed: %s"},
 	"E0000003": {http.StatusBadRequest, "The request body was not well-formed."},
+	"E0000004": {http.StatusUnauthorized, "Authentication failed"},
 	"E0000006": {http.StatusForbidden, "You do not have permission to perform the requested action"},
 	"E0000007": {http.StatusNotFound, "Not found: Resource not found: %s"},
 	"E0000008": {http.StatusNotFound, "The requested path was not found"},
@@ -38,6 +39,7 @@ var catalogue = map[string]struct {
 	"E0000060": {http.StatusNotImplemented, "Unsupported operation."},
 	"E0000112": {http.StatusConflict, "Cannot update this user because they are still being activated. Please try again in a few minutes."},
 	"E0000062": {http.StatusConflict, "The specified user is already assigned to the application."},
+	"E0000068": {http.StatusForbidden, "Invalid Passcode/Answer"},
 	"E0000076": {http.StatusMethodNotAllowed, "Cannot modify the app user because it is mastered by an external app."},
 	"E0000117": {http.StatusForbidden, "Cannot assign apps or update app profiles for an inactive user."},
 	"E0000124": {http.StatusBadRequest, "Could not create user. To create a user and expire their password immediately, a password must be specified"},
@@ -155,6 +157,8 @@ func translate(err error) *apiError {
 	var group *directory.ReadOnlyGroup
 	var app directory.AppRefusal
 	var violations directory.Violations
+	var system *directory.SystemObject
+	var code directory.WrongPassCode
 	switch {
 	case errors.As(err, &api):
 		return api
@@ -168,6 +172,10 @@ func translate(err error) *apiError {
 		return problem(appRefusals[app].code, appRefusals[app].causes...).because(err)
 	case errors.As(err, &violations):
 		return validation(violations).because(err)
+	case errors.As(err, &system):
+		return problem("E0000006").because(err)
+	case errors.As(err, &code):
+		return problem("E0000068", "Your passcode doesn't match our records. Please try again.").because(err)
 	}
 	switch fault.KindOf(err) {
 	case fault.Invalid, fault.TooLarge:
