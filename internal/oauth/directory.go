@@ -24,7 +24,7 @@ func (a Applications) Client(ctx context.Context, id string) (*Client, error) {
 	}
 	o := app.Client
 	c := &Client{
-		ID: o.ID, App: app.ID, Name: app.Label, Active: app.Status == directory.AppActive,
+		ID: o.ID, App: app.ID, Name: app.Label, Active: app.Status == directory.On,
 		Type: o.ApplicationType, AuthMethod: o.AuthMethod, JWKSURI: o.JWKSURI, GrantTypes: o.GrantTypes,
 		RedirectURIs: o.RedirectURIs, LogoutURIs: o.PostLogoutRedirectURIs,
 		RequirePKCE: o.PKCE, RequireDPoP: o.DPoPBound, RequireConsent: o.Settings["consent_method"] == "REQUIRED",
