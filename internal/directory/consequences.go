@@ -27,6 +27,11 @@ func (d *Directory) deactivated(tx Tx, actor Actor, a *Account, at time.Time) er
 	return nil
 }
 
+// sessionsEnding follows when an operation ends the sessions of an account.
+func (d *Directory) sessionsEnding(tx Tx, actor Actor, a *Account, at time.Time) error {
+	return endRecords(tx, a.Realm, a.ID, []Noun{SessionNoun})
+}
+
 // groupEnding comes before a group is deleted, while its members are still in it.
 func (d *Directory) groupEnding(tx Tx, actor Actor, g *Group, at time.Time) error {
 	return nil
@@ -35,7 +40,7 @@ func (d *Directory) groupEnding(tx Tx, actor Actor, g *Group, at time.Time) erro
 // aboutAccounts are the sorts of records that end with the account that they
 // are about, aboutGroups those that end with the group.
 var (
-	aboutAccounts = []Noun{}
+	aboutAccounts = []Noun{oneTimeNoun}
 	aboutGroups   = []Noun{}
 )
 

@@ -72,14 +72,17 @@ type Rule string
 
 // The rules.
 const (
-	Blank        Rule = "blank"    // required and absent or empty
-	Pattern      Rule = "pattern"  // not an e-mail address
-	TooShort     Rule = "short"    //
-	TooLong      Rule = "long"     //
-	WrongType    Rule = "type"     //
-	Undefined    Rule = "unknown"  // no such attribute
-	Taken        Rule = "taken"    // another object has it
-	Weak         Rule = "weak"     // password policy
+	Blank        Rule = "blank"   // required and absent or empty
+	Pattern      Rule = "pattern" // not an e-mail address, or not what the schema's pattern says
+	TooShort     Rule = "short"   //
+	TooLong      Rule = "long"    //
+	WrongType    Rule = "type"    //
+	Undefined    Rule = "unknown" // no such attribute
+	Taken        Rule = "taken"   // another object has it
+	Weak         Rule = "weak"    // password policy
+	NotAllowed   Rule = "value"   // not one of the values that the attribute may have
+	ReadOnly     Rule = "readonly"
+	Immutable    Rule = "immutable"
 	TooMany      Rule = "many"     // more than Limit entries
 	NeedPassword Rule = "password" // expiring a password that is not there
 	NeedActivate Rule = "activate" // expiring the password of a user that is not activated
@@ -89,7 +92,8 @@ const (
 type Violation struct {
 	Field string // attribute, or "password", "groupIds" ...
 	Rule  Rule
-	Limit int // for TooShort, TooLong and TooMany
+	Limit int  // for TooShort, TooLong and TooMany
+	Noun  Noun // of the object; empty: an account
 }
 
 // Violations are all things wrong at once. They are the cause of a
@@ -114,7 +118,7 @@ func (v Violation) words() string {
 	case Blank:
 		return "is required"
 	case Pattern:
-		return "is not an e-mail address"
+		return "does not have the form it must have"
 	case TooShort:
 		return fmt.Sprintf("is shorter than %d characters", v.Limit)
 	case TooLong:
@@ -127,6 +131,10 @@ func (v Violation) words() string {
 		return "is taken by another object"
 	case Weak:
 		return "does not meet the password policy"
+	case ReadOnly, Immutable:
+		return "may not be changed"
+	case NotAllowed:
+		return "has a value that is not allowed"
 	case TooMany:
 		return fmt.Sprintf("has more than %d entries", v.Limit)
 	case NeedPassword:

@@ -68,6 +68,14 @@ type Options struct {
 	// defaults.
 	Engine string
 
+	// WithoutBlocks is for an org that cannot list what blocks a user, which
+	// answers 401 E0000015 then, as all recorded ones do.
+	WithoutBlocks bool
+
+	// IndexDelay is how long lists and searches of users lag behind changes; 0, the
+	// default, is not at all. Okta's index is said to need less than a second.
+	IndexDelay time.Duration
+
 	// DeleteStatus is the status of a successful DELETE of a user: 204 as
 	// recorded (the default), or 202 as the OpenAPI edition of 2024 said.
 	DeleteStatus int
