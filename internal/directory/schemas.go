@@ -194,11 +194,6 @@ func schemaOf(r *Record) (*Schema, error) {
 	return read[Schema](r)
 }
 
-// shapeOf returns the schema of an account's user type.
-func (d *Directory) shapeOf(r Reader, a *Account) (*Shape, error) {
-	return d.shape(r, a.Realm, SchemaOf(a.UserType()))
-}
-
 // Schema returns a schema by its id; "default" is that of the default user type.
 func (d *Directory) Schema(ctx context.Context, realm, id string) (s *Shape, err error) {
 	if id == "default" {

@@ -35,8 +35,8 @@ var unreplayed = map[string]string{
 }
 
 // foreign are requests that show people who were made outside the recording:
-// lists of everybody, and one of them by id.
-var foreign = regexp.MustCompile(`^/api/v1/users(\?(limit=\d+|filter=status[^&]*|limit=1&search=profile\.lastName.*)|/00uvo7s8abwP37lV81d7.*)?$`)
+// lists of everybody, and two of them by id.
+var foreign = regexp.MustCompile(`^/api/v1/users(\?(limit=\d+|filter=status[^&]*|limit=1&search=profile\.lastName.*)|/(00uvo7s8abwP37lV81d7|00uvowubswldNSv9v1d7).*)?$`)
 
 // readAttributes are the custom attributes that the org of one recording had
 // from the start.
