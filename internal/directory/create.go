@@ -282,7 +282,12 @@ func (d *Directory) insert(tx Tx, actor Actor, r *Realm, a *Account, p prepared)
 	if err := joinEveryone(tx, r, a); err != nil {
 		return err
 	}
-	return d.log(tx, change{at: a.Created, actor: actor, kind: "user.lifecycle.create", realm: a.Realm, target: a.ID, after: a, targets: []Target{a.target()}})
+	c := change{at: a.Created, actor: actor, kind: "user.lifecycle.create", realm: a.Realm, target: a.ID, after: a, targets: []Target{a.target()}}
+	if err := d.log(tx, c); err != nil || r.Kind != Okta || a.Activated.IsZero() {
+		return err
+	}
+	c.kind, c.after = lifecycle[Activate].log, nil // Okta's log has both events
+	return d.log(tx, c)
 }
 
 // joinEveryone puts an account into its realm's built-in group. The group's

@@ -2,8 +2,6 @@ package directory
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"slices"
 	"time"
 
@@ -43,25 +41,14 @@ type oneTime struct {
 
 func (t *oneTime) place() place { return place{noun: oneTimeNoun, subject: t.Account} }
 
-func tokenDigest(token string) string {
-	sum := sha256.Sum256([]byte(token))
-	return hex.EncodeToString(sum[:])
-}
-
 // issueToken makes a token; the ones that the account had end.
 func (d *Directory) issueToken(tx Tx, a *Account, p Purpose) (string, error) {
 	if err := endTokens(tx, a); err != nil {
 		return "", err
 	}
 	token, now := d.IDs.Token(tokenLength), d.now()
-	record, err := recordOf(&oneTime{
-		Meta:    Meta{ID: tokenDigest(token), Realm: a.Realm, Created: now, Updated: now, Version: 1},
-		Account: a.ID, Purpose: p, Expires: now.Add(tokenLives),
-	})
-	if err != nil {
-		return "", err
-	}
-	return token, tx.InsertRecord(record)
+	t := &oneTime{Meta: Meta{ID: Digest(token), Realm: a.Realm}, Account: a.ID, Purpose: p, Expires: now.Add(tokenLives)}
+	return token, putObject(tx, t, now)
 }
 
 func endTokens(tx Tx, a *Account) error { return endRecords(tx, a.Realm, a.ID, []Noun{oneTimeNoun}) }
@@ -73,7 +60,7 @@ func badToken() error { return fault.New(fault.Unauthorized, "the token is inval
 // what the token was made for. A token that cannot be used is fault.Unauthorized.
 func (d *Directory) TokenAccount(ctx context.Context, realm, token string) (a *Account, p Purpose, err error) {
 	err = d.Store.View(ctx, func(r Reader) error {
-		t, err := get[oneTime](r, realm, tokenDigest(token))
+		t, err := get[oneTime](r, realm, Digest(token))
 		if fault.Is(err, fault.NotFound) || err == nil && !d.now().Before(t.Expires) {
 			return badToken()
 		}
@@ -106,7 +93,7 @@ func (d *Directory) Redeem(ctx context.Context, realm, token, password string) (
 		}
 		return nil
 	}
-	return d.setPassword(ctx, newPassword{actor: self, account: a, text: password, may: may, token: tokenDigest(token)})
+	return d.setPassword(ctx, newPassword{actor: self, account: a, text: password, may: may, token: Digest(token)})
 }
 
 // WrongCredential says that an old password or a recovery answer, given to

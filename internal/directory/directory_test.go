@@ -553,6 +553,7 @@ func TestChangeLog(t *testing.T) {
 	}
 	want := []row{
 		{"user.lifecycle.create", a.ID, "", "ACTIVE"},
+		{"user.lifecycle.activate", a.ID, "", ""},
 		{"group.lifecycle.create", g.ID, "", "G"},
 		{"group.user_membership.add", a.ID, "", g.ID},
 		{"user.account.update_profile", a.ID, "ACTIVE", "ACTIVE Boss"},

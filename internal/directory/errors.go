@@ -67,25 +67,31 @@ func readOnly(g *Group) error {
 	return fault.Wrap(fault.Unsupported, &ReadOnlyGroup{g.Type}, "group %q is a %s group and cannot be changed by hand", g.Name(), g.Type)
 }
 
+// SystemObject says that an object came with the org and cannot be taken away.
+// It is the cause of a fault.Refused.
+type SystemObject struct{ Noun Noun }
+
+func (e *SystemObject) Error() string { return "system " + string(e.Noun) }
+
 // Rule is what a value breaks.
 type Rule string
 
 // The rules.
 const (
-	Blank        Rule = "blank"   // required and absent or empty
-	Pattern      Rule = "pattern" // not an e-mail address, or not what the schema's pattern says
-	TooShort     Rule = "short"   //
-	TooLong      Rule = "long"    //
-	WrongType    Rule = "type"    //
-	Undefined    Rule = "unknown" // no such attribute
-	Taken        Rule = "taken"   // another object has it
-	Weak         Rule = "weak"    // password policy
-	NotAllowed   Rule = "value"   // not one of the values that the attribute may have
-	ReadOnly     Rule = "readonly"
-	Immutable    Rule = "immutable"
-	TooMany      Rule = "many"     // more than Limit entries
-	NeedPassword Rule = "password" // expiring a password that is not there
-	NeedActivate Rule = "activate" // expiring the password of a user that is not activated
+	Blank        Rule = "blank"     // required and absent or empty
+	Pattern      Rule = "pattern"   // not an e-mail address, or not what the schema's pattern says
+	TooShort     Rule = "short"     //
+	TooLong      Rule = "long"      //
+	WrongType    Rule = "type"      //
+	WrongValue   Rule = "value"     // not one of those that are allowed
+	ReadOnly     Rule = "readonly"  //
+	Immutable    Rule = "immutable" //
+	Undefined    Rule = "unknown"   // no such attribute
+	Taken        Rule = "taken"     // another object has it
+	Weak         Rule = "weak"      // password policy
+	TooMany      Rule = "many"      // more than Limit entries
+	NeedPassword Rule = "password"  // expiring a password that is not there
+	NeedActivate Rule = "activate"  // expiring the password of a user that is not activated
 )
 
 // Violation is one thing wrong with what was asked for.
@@ -125,6 +131,8 @@ func (v Violation) words() string {
 		return fmt.Sprintf("is longer than %d characters", v.Limit)
 	case WrongType:
 		return "has the wrong type"
+	case WrongValue:
+		return "is not one of the values that are allowed"
 	case Undefined:
 		return "is not an attribute of the profile"
 	case Taken:
@@ -133,8 +141,6 @@ func (v Violation) words() string {
 		return "does not meet the password policy"
 	case ReadOnly, Immutable:
 		return "may not be changed"
-	case NotAllowed:
-		return "has a value that is not allowed"
 	case TooMany:
 		return fmt.Sprintf("has more than %d entries", v.Limit)
 	case NeedPassword:

@@ -65,7 +65,7 @@ func checkImport(p *Password) Violations {
 	if p == nil || p.Import == "" {
 		return nil
 	}
-	wrong := func(field string) Violations { return Violations{{Field: field, Rule: NotAllowed}} }
+	wrong := func(field string) Violations { return Violations{{Field: field, Rule: WrongValue}} }
 	h, err := readForeignHash(p.Import)
 	if err != nil {
 		return wrong("hash")

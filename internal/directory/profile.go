@@ -177,7 +177,7 @@ func (a *Attribute) checkText(text string) Violations {
 	case a.pattern != nil && !a.pattern.MatchString(text), a.email() && !LooksLikeEmail(text):
 		return Violations{{Field: a.Name, Rule: Pattern}}
 	case !allowed(a.Enum, text):
-		return Violations{{Field: a.Name, Rule: NotAllowed}}
+		return Violations{{Field: a.Name, Rule: WrongValue}}
 	}
 	return nil
 }
@@ -192,7 +192,7 @@ func (a *Attribute) checkNumber(n json.Number) Violations {
 	low := a.Minimum != "" && value.CompareNumbers(n, a.Minimum) < 0
 	high := a.Maximum != "" && value.CompareNumbers(n, a.Maximum) > 0
 	if low || high || !allowed(a.Enum, n) {
-		return Violations{{Field: a.Name, Rule: NotAllowed}}
+		return Violations{{Field: a.Name, Rule: WrongValue}}
 	}
 	return nil
 }
@@ -206,7 +206,7 @@ func (a *Attribute) checkItems(list []any) Violations {
 			return Violations{{Field: a.Name, Rule: WrongType}}
 		}
 		if !allowed(a.Items.Enum, v) {
-			return Violations{{Field: a.Name, Rule: NotAllowed}}
+			return Violations{{Field: a.Name, Rule: WrongValue}}
 		}
 	}
 	return nil

@@ -322,7 +322,7 @@ func (a *Attribute) define(base []Attribute) Violations {
 	types := []AttributeType{TextType, BoolType, NumberType, IntegerType, ArrayType}
 	switch {
 	case !attributeName.MatchString(a.Name):
-		return wrong(NotAllowed)
+		return wrong(WrongValue)
 	case slices.ContainsFunc(base, func(b Attribute) bool { return b.Name == a.Name }):
 		return wrong(Taken)
 	case a.Title == "":
@@ -334,19 +334,19 @@ func (a *Attribute) define(base []Attribute) Violations {
 	case a.Items != nil && !slices.Contains([]AttributeType{TextType, NumberType, IntegerType}, a.Items.Type):
 		return wrong(WrongType)
 	case a.Unique && (a.Type == ArrayType || a.Type == BoolType):
-		return wrong(NotAllowed)
+		return wrong(WrongValue)
 	case a.Min < 0, a.Max < 0, a.Max > 0 && a.Min > a.Max, !validBounds(a.Minimum, a.Maximum):
-		return wrong(NotAllowed)
+		return wrong(WrongValue)
 	case !slices.Contains([]string{"READ_WRITE", "READ_ONLY", "WRITE_ONLY", "IMMUTABLE"}, a.Mutability):
-		return wrong(NotAllowed)
+		return wrong(WrongValue)
 	case !slices.Contains([]string{"NONE", "SELF"}, a.Scope):
-		return wrong(NotAllowed)
+		return wrong(WrongValue)
 	}
 	if _, err := wholePattern(a.Pattern); err != nil {
-		return wrong(NotAllowed)
+		return wrong(WrongValue)
 	}
 	if !validEnum(a.Type, a.Enum, a.OneOf) || a.Items != nil && !validEnum(a.Items.Type, a.Items.Enum, a.Items.OneOf) {
-		return wrong(NotAllowed)
+		return wrong(WrongValue)
 	}
 	if a.Default != nil {
 		plain := *a
@@ -384,11 +384,11 @@ func (c BaseChange) check(name string) Violations {
 	}
 	mayBeOptional := name == "firstName" || name == "lastName"
 	if c.Required != nil && *c.Required != OktaProfile[known].Required && !mayBeOptional {
-		return Violations{{Field: name, Rule: NotAllowed}}
+		return Violations{{Field: name, Rule: WrongValue}}
 	}
 	if c.Pattern != nil {
 		if _, err := wholePattern(*c.Pattern); err != nil || name != "login" {
-			return Violations{{Field: name, Rule: NotAllowed}}
+			return Violations{{Field: name, Rule: WrongValue}}
 		}
 	}
 	return nil

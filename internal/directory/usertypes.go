@@ -136,7 +136,7 @@ func (t *UserType) check() error {
 	case t.Name == "":
 		v = append(v, Violation{Field: "name", Rule: Blank})
 	case !typeName.MatchString(t.Name):
-		v = append(v, Violation{Field: "name", Rule: NotAllowed})
+		v = append(v, Violation{Field: "name", Rule: WrongValue})
 	}
 	if t.DisplayName == "" {
 		v = append(v, Violation{Field: "displayName", Rule: Blank})
@@ -157,7 +157,7 @@ func (d *Directory) EditUserType(ctx context.Context, actor Actor, realm, id str
 		}
 		edited := *before
 		if e.Name != nil && *e.Name != before.Name {
-			return Violations{{Field: "name", Rule: NotAllowed}}.err()
+			return Violations{{Field: "name", Rule: WrongValue}}.err()
 		}
 		if e.DisplayName != nil {
 			edited.DisplayName = *e.DisplayName

@@ -1,9 +1,11 @@
 package okta
 
 import (
+	"encoding/json"
 	"maps"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/lanyard-id/lanyard/internal/directory"
@@ -281,6 +283,19 @@ func (o object) text(name string) (string, error) {
 		return v, nil
 	}
 	return "", problem("E0000003")
+}
+
+// integer returns a member that is a whole number: 0 when it is absent or null.
+func (o object) integer(name string) (int, error) {
+	switch v := o[name].(type) {
+	case nil:
+		return 0, nil
+	case json.Number:
+		if n, err := strconv.Atoi(v.String()); err == nil {
+			return n, nil
+		}
+	}
+	return 0, problem("E0000003")
 }
 
 // draft reads the body of POST /users.
