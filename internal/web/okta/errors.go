@@ -25,6 +25,8 @@ var catalogue = map[string]struct {
 	"E0000009": {http.StatusInternalServerError, "Internal Server Error"},
 	"E0000010": {http.StatusServiceUnavailable, "Service is in read only mode"},
 	"E0000011": {http.StatusUnauthorized, "Invalid token provided"},
+	"E0000014": {http.StatusForbidden, "Update of credentials failed"},
+	"E0000015": {http.StatusUnauthorized, "You do not have permission to access the feature you are requesting"},
 	"E0000016": {http.StatusForbidden, "Activation failed because the user is already active"},
 	"E0000021": {http.StatusBadRequest, "Bad request.  Accept and/or Content-Type headers likely do not match supported values."},
 	"E0000022": {http.StatusMethodNotAllowed, "The endpoint does not support the provided HTTP method"},
@@ -32,6 +34,9 @@ var catalogue = map[string]struct {
 	"E0000031": {http.StatusBadRequest, "Invalid search criteria."},
 	"E0000032": {http.StatusForbidden, "Unlock is not allowed for this user."},
 	"E0000033": {http.StatusBadRequest, "Bad request. Can't specify a search query and filter in the same request."},
+	"E0000034": {http.StatusForbidden, "Forgot password not allowed on specified user."},
+	"E0000035": {http.StatusForbidden, "Change password not allowed on specified user."},
+	"E0000036": {http.StatusForbidden, "Change recovery question not allowed on specified user."},
 	"E0000038": {http.StatusForbidden, "This operation is not allowed in the user's current status."},
 	"E0000041": {http.StatusBadRequest, "Credentials should not be set on this resource based on the scheme."},
 	"E0000047": {http.StatusTooManyRequests, "API call exceeded rate limit due to too many requests."},
@@ -42,8 +47,12 @@ var catalogue = map[string]struct {
 	"E0000068": {http.StatusForbidden, "Invalid Passcode/Answer"},
 	"E0000076": {http.StatusMethodNotAllowed, "Cannot modify the app user because it is mastered by an external app."},
 	"E0000117": {http.StatusForbidden, "Cannot assign apps or update app profiles for an inactive user."},
+	"E0000077": {http.StatusForbidden, "Cannot modify the %s attribute because it is read-only."},
+	"E0000078": {http.StatusForbidden, "Cannot modify the %s attribute because it is immutable."},
+	"E0000087": {http.StatusForbidden, "The recovery question answer did not match our records."},
 	"E0000124": {http.StatusBadRequest, "Could not create user. To create a user and expire their password immediately, a password must be specified"},
 	"E0000125": {http.StatusBadRequest, `Could not create user. To create a user and expire their password immediately, "activate" must be true`},
+	"E0000142": {http.StatusForbidden, "This User Type cannot be deleted."},
 	"E0000231": {http.StatusPreconditionFailed, "ETag value doesn't match."},
 	"E0000239": {http.StatusLocked, "Policy priorities are being reconciled. Please try again later."},
 	"E0000242": {http.StatusBadRequest, "ETag syntax is invalid."},
@@ -157,6 +166,8 @@ func translate(err error) *apiError {
 	var group *directory.ReadOnlyGroup
 	var app directory.AppRefusal
 	var violations directory.Violations
+	var wrong *directory.WrongCredential
+	var inUse *directory.TypeInUse
 	var system *directory.SystemObject
 	var code directory.WrongPassCode
 	switch {
@@ -166,6 +177,10 @@ func translate(err error) *apiError {
 		return missing(lost.Ref, typeNames[lost.Noun]).because(err)
 	case errors.As(err, &state):
 		return refusal(state.Operation).because(err)
+	case errors.As(err, &wrong):
+		return wrongCredential(wrong).because(err)
+	case errors.As(err, &inUse):
+		return problem("E0000142").because(err)
 	case errors.As(err, &group):
 		return problem("E0000060").because(err)
 	case errors.As(err, &app):
@@ -225,6 +240,10 @@ var refusals = map[directory.Operation]apiError{
 	directory.Unlock:         {code: "E0000032", causes: []string{"The user is not locked out."}},
 	directory.ResetPassword:  {code: "E0000038"},
 	directory.ExpirePassword: {code: "E0000038"},
+
+	directory.ChangePassword:         {code: "E0000035"},
+	directory.ForgotPassword:         {code: "E0000034"},
+	directory.ChangeRecoveryQuestion: {code: "E0000036"},
 }
 
 // appRefusals says how Okta words that an application refuses. The cause of
@@ -245,6 +264,15 @@ func refusal(op directory.Operation) *apiError {
 	return &e
 }
 
+// wrongCredential words a wrong old password or recovery answer. The cause is
+// what administrators report; no recording shows it.
+func wrongCredential(w *directory.WrongCredential) *apiError {
+	if w.Answer {
+		return problem("E0000087")
+	}
+	return problem("E0000014", "Old Password is not correct")
+}
+
 const taken = "An object with this field already exists in the current organization"
 
 // passwordPolicy is Okta's sentence for its default policy.
@@ -260,6 +288,10 @@ func validation(v directory.Violations) *apiError {
 			return problem("E0000124")
 		case directory.NeedActivate:
 			return problem("E0000125")
+		case directory.ReadOnly:
+			return &apiError{code: "E0000077", object: one.Field}
+		case directory.Immutable:
+			return &apiError{code: "E0000078", object: one.Field}
 		}
 		object, cause := wording(one)
 		if e.object == "" {
@@ -273,7 +305,11 @@ func validation(v directory.Violations) *apiError {
 func wording(v directory.Violation) (object, cause string) {
 	switch v.Rule {
 	case directory.Undefined:
-		return "newUser", "Property name '" + v.Field + "' is not defined in profile"
+		object = "newUser"
+		if v.Noun == directory.GroupNoun {
+			object = "newGroup"
+		}
+		return object, "Property name '" + v.Field + "' is not defined in profile"
 	case directory.Weak:
 		return "password", v.Field + ": " + passwordPolicy
 	}

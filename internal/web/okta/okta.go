@@ -70,6 +70,14 @@ type Options struct {
 	// defaults.
 	Engine string
 
+	// WithoutBlocks is for an org that cannot list what blocks a user, which
+	// answers 401 E0000015 then, as all recorded ones do.
+	WithoutBlocks bool
+
+	// IndexDelay is how long lists and searches of users lag behind changes; 0, the
+	// default, is not at all. Okta's index is said to need less than a second.
+	IndexDelay time.Duration
+
 	// TokenNouns are the records that hold what applications may do in a user's
 	// name: clearing a user's sessions with oauthTokens removes them.
 	TokenNouns []directory.Noun
