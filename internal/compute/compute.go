@@ -91,8 +91,8 @@ func (e *Expression) Variables() []Ref { return e.variables }
 func (e *Expression) Calls() []Ref { return e.calls }
 
 // Eval computes the expression. Errors are fault.Invalid, or fault.TooLarge
-// when a bound is exceeded, and name the place; errors of the Env are passed on, those that are
-// fault.Invalid with the place of the call.
+// when a bound is exceeded, and name the place. Errors of the Env are passed on,
+// those that are fault.Invalid with the place of the call.
 func (e *Expression) Eval(env Env) (any, error) {
 	m := &machine{env: env, text: e.text, left: maxCost}
 	return m.eval(e.root)

@@ -357,3 +357,9 @@ func (i *invocation) toInt() (any, error) {
 	r, _ := rational(n)
 	return rounded(r), nil
 }
+
+// IsFunction reports whether a function is one of the language.
+func IsFunction(name string) bool {
+	_, ok := functions[name]
+	return ok
+}

@@ -8,18 +8,27 @@ import "time"
 
 // joined follows when an account came into a group.
 func (d *Directory) joined(tx Tx, actor Actor, g *Group, a *Account, at time.Time) error {
-	return nil
+	return d.applyRules(tx, actor, a, at)
 }
 
 // left follows when an account went out of a group.
 func (d *Directory) left(tx Tx, actor Actor, g *Group, a *Account, at time.Time) error {
-	return nil
+	if err := d.exclude(tx, actor, g, a, at); err != nil {
+		return err
+	}
+	return d.applyRules(tx, actor, a, at)
 }
 
 // profileChanged follows when an account is new or its profile has changed.
 // before is nil for a new one.
 func (d *Directory) profileChanged(tx Tx, actor Actor, before, after *Account, at time.Time) error {
-	return nil
+	return d.applyRules(tx, actor, after, at)
+}
+
+// activated follows when an account became what can sign in, from STAGED or
+// DEPROVISIONED.
+func (d *Directory) activated(tx Tx, actor Actor, a *Account, at time.Time) error {
+	return d.applyRules(tx, actor, a, at)
 }
 
 // deactivated follows when an account became DEPROVISIONED.
@@ -29,14 +38,21 @@ func (d *Directory) deactivated(tx Tx, actor Actor, a *Account, at time.Time) er
 
 // groupEnding comes before a group is deleted, while its members are still in it.
 func (d *Directory) groupEnding(tx Tx, actor Actor, g *Group, at time.Time) error {
-	return nil
+	if err := d.invalidateRules(tx, actor, g, at); err != nil {
+		return err
+	}
+	if err := d.dropRoleTarget(tx, actor, g, at); err != nil {
+		return err
+	}
+	_, err := tx.DeleteRecords(RecordQuery{Realm: g.Realm, Noun: OwnerNoun, Parent: g.ID})
+	return err
 }
 
 // aboutAccounts are the sorts of records that end with the account that they
 // are about, aboutGroups those that end with the group.
 var (
-	aboutAccounts = []Noun{}
-	aboutGroups   = []Noun{}
+	aboutAccounts = []Noun{ruleClaimNoun, RoleNoun, OwnerNoun}
+	aboutGroups   = []Noun{RoleNoun, OwnerNoun}
 )
 
 // endRecords removes the records about an object that is gone.

@@ -71,6 +71,7 @@ func (d *Directory) ReplaceGroup(ctx context.Context, actor Actor, realm, id str
 		return nil, err
 	}
 	var after *Group
+	affects := false // the rules
 	err := d.Store.Update(ctx, func(tx Tx) error {
 		before, err := tx.Group(realm, id)
 		if err != nil {
@@ -84,8 +85,16 @@ func (d *Directory) ReplaceGroup(ctx context.Context, actor Actor, realm, id str
 		if err := tx.UpdateGroup(after); err != nil {
 			return err
 		}
+		if before.Name() != after.Name() {
+			if affects, err = d.startSweepFor(tx, after); err != nil {
+				return err
+			}
+		}
 		return d.log(tx, change{at: after.Updated, actor: actor, kind: "group.profile.update", realm: realm, target: id, before: before, after: after, targets: []Target{after.target()}})
 	})
+	if err == nil && affects {
+		err = d.sweep(ctx, realm)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -94,7 +103,8 @@ func (d *Directory) ReplaceGroup(ctx context.Context, actor Actor, realm, id str
 
 // DeleteGroup removes a group and its memberships. Built-in groups stay.
 func (d *Directory) DeleteGroup(ctx context.Context, actor Actor, realm, id string) error {
-	return d.Store.Update(ctx, func(tx Tx) error {
+	affects := false // the rules
+	err := d.Store.Update(ctx, func(tx Tx) error {
 		g, err := tx.Group(realm, id)
 		if err != nil {
 			return err
@@ -112,8 +122,15 @@ func (d *Directory) DeleteGroup(ctx context.Context, actor Actor, realm, id stri
 		if err := tx.DeleteGroup(realm, id); err != nil {
 			return err
 		}
+		if affects, err = d.startSweepFor(tx, g); err != nil {
+			return err
+		}
 		return d.log(tx, change{at: now, actor: actor, kind: "group.lifecycle.delete", realm: realm, target: id, before: g, targets: []Target{g.target()}})
 	})
+	if err != nil || !affects {
+		return err
+	}
+	return d.sweep(ctx, realm)
 }
 
 // AddMember puts an account into an OKTA_GROUP; one that is in it already

@@ -155,6 +155,11 @@ func (d *Directory) transition(tx Tx, actor Actor, before *Account, op Operation
 	if err := d.save(tx, actor, lifecycle[op].log, r, before, after, secret); err != nil {
 		return nil, err
 	}
+	if op == Activate {
+		if err := d.activated(tx, actor, after, now); err != nil {
+			return nil, err
+		}
+	}
 	if op == Deactivate {
 		if err := d.deactivated(tx, actor, after, now); err != nil {
 			return nil, err
