@@ -510,3 +510,60 @@ func (d *Directory) Administrators(ctx context.Context, realm, after string, lim
 	}
 	return ids, err
 }
+
+// RoleGroups returns the groups that a role is limited to, in the order of their
+// ids (recorded).
+func (d *Directory) RoleGroups(ctx context.Context, realm string, who Assignee, id string) (groups []*Group, err error) {
+	err = d.Store.View(ctx, func(r Reader) error {
+		role, _, err := findRole(r, realm, who, id)
+		if err != nil {
+			return err
+		}
+		for _, id := range role.Groups {
+			g, err := r.Group(realm, id)
+			if err != nil {
+				return err // cannot be missing: dropRoleTarget
+			}
+			groups = append(groups, g)
+		}
+		return nil
+	})
+	return groups, err
+}
+
+// RoleApp is an application that a role is limited to. Label and Status are of
+// instances only.
+type RoleApp struct {
+	AppTarget
+	Label, Status string
+}
+
+// RoleApps returns the applications that a role is limited to, the newest first
+// (recorded). Instances that are gone are left out.
+func (d *Directory) RoleApps(ctx context.Context, realm string, who Assignee, id string) (apps []RoleApp, err error) {
+	err = d.Store.View(ctx, func(r Reader) error {
+		role, _, err := findRole(r, realm, who, id)
+		if err != nil {
+			return err
+		}
+		for _, target := range role.Apps {
+			app := RoleApp{AppTarget: target}
+			if target.ID != "" {
+				record, err := r.Record(realm, AppNoun, target.ID)
+				if fault.Is(err, fault.NotFound) {
+					continue
+				}
+				if err != nil {
+					return err
+				}
+				if err := record.Decode(&app); err != nil {
+					return err
+				}
+				app.AppTarget = target
+			}
+			apps = append(apps, app)
+		}
+		return nil
+	})
+	return apps, err
+}

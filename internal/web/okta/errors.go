@@ -32,8 +32,14 @@ var catalogue = map[string]struct {
 	"E0000038": {http.StatusForbidden, "This operation is not allowed in the user's current status."},
 	"E0000047": {http.StatusTooManyRequests, "API call exceeded rate limit due to too many requests."},
 	"E0000060": {http.StatusNotImplemented, "Unsupported operation."},
+	"E0000090": {http.StatusConflict, "The role specified is already assigned to the user."},
+	"E0000091": {http.StatusBadRequest, "The provided role type was not the same as required role type."},
 	"E0000124": {http.StatusBadRequest, "Could not create user. To create a user and expire their password immediately, a password must be specified"},
 	"E0000125": {http.StatusBadRequest, `Could not create user. To create a user and expire their password immediately, "activate" must be true`},
+	"E0000192": {http.StatusBadRequest, "Roles cannot be granted to groups with group membership rules. %s"},
+	"E0000193": {http.StatusBadRequest, "Roles can only be granted to groups with 5000 or less users. %s"},
+	"E0000194": {http.StatusBadRequest, "Roles can only be granted to Okta groups, AD groups and LDAP groups. %s"},
+	"E0000211": {http.StatusBadRequest, "Roles cannot be granted to built-in groups: %s"},
 	"E0000231": {http.StatusPreconditionFailed, "ETag value doesn't match."},
 	"E0000242": {http.StatusBadRequest, "ETag syntax is invalid."},
 }
@@ -112,6 +118,9 @@ func translate(err error) *apiError {
 	var lost *directory.Missing
 	var state *directory.StateError
 	var group *directory.ReadOnlyGroup
+	var rule *directory.RuleError
+	var role *directory.RoleError
+	var owner *directory.OwnerError
 	var violations directory.Violations
 	switch {
 	case errors.As(err, &api):
@@ -122,6 +131,12 @@ func translate(err error) *apiError {
 		return refusal(state.Operation).because(err)
 	case errors.As(err, &group):
 		return problem("E0000060").because(err)
+	case errors.As(err, &rule):
+		return ruleRefusal(rule).because(err)
+	case errors.As(err, &role):
+		return roleRefusal(role).because(err)
+	case errors.As(err, &owner):
+		return invalid("owner", "Provided owner is already assigned to this group").because(err)
 	case errors.As(err, &violations):
 		return validation(violations).because(err)
 	}
@@ -147,6 +162,9 @@ var typeNames = map[directory.Noun]string{
 	directory.SchemaNoun:        "Schema",
 	directory.RuleNoun:          "PolicyRule", // recorded for group rules
 	directory.RoleNoun:          "RoleAssignment",
+	directory.CustomRoleNoun:    "CustomRole",
+	directory.ResourceSetNoun:   "IAMPolicy",
+	directory.OwnerNoun:         "LinkedObject", // recorded
 	directory.AppNoun:           "AppInstance",
 	directory.AppUserNoun:       "AppUser",
 	directory.AppGroupNoun:      "AppGroup",

@@ -205,7 +205,7 @@ func (o object) draft() (directory.Draft, error) {
 	if err := o.checkType(); err != nil {
 		return d, err
 	}
-	if d.Groups, err = o.groupIDs(); err != nil {
+	if d.Groups, err = o.texts("groupIds"); err != nil {
 		return d, err
 	}
 	c, err := o.credentials()
@@ -258,11 +258,12 @@ func (o object) checkType() error {
 	return nil
 }
 
-func (o object) groupIDs() ([]string, error) {
-	if o["groupIds"] == nil {
+// texts returns a member that is a list of strings: nil when it is absent or null.
+func (o object) texts(name string) ([]string, error) {
+	if o[name] == nil {
 		return nil, nil
 	}
-	list, ok := o["groupIds"].([]any)
+	list, ok := o[name].([]any)
 	if !ok {
 		return nil, problem("E0000003")
 	}
