@@ -33,7 +33,12 @@ func (d *Directory) activated(tx Tx, actor Actor, a *Account, at time.Time) erro
 
 // deactivated follows when an account became DEPROVISIONED.
 func (d *Directory) deactivated(tx Tx, actor Actor, a *Account, at time.Time) error {
-	return nil
+	return endRecords(tx, a.Realm, a.ID, []Noun{SessionNoun, sessionTokenNoun})
+}
+
+// ending comes before an account is deleted.
+func (d *Directory) ending(tx Tx, actor Actor, a *Account, at time.Time) error {
+	return endFactors(tx, a)
 }
 
 // groupEnding comes before a group is deleted, while its members are still in it.
@@ -51,7 +56,7 @@ func (d *Directory) groupEnding(tx Tx, actor Actor, g *Group, at time.Time) erro
 // aboutAccounts are the sorts of records that end with the account that they
 // are about, aboutGroups those that end with the group.
 var (
-	aboutAccounts = []Noun{ruleClaimNoun, RoleNoun, OwnerNoun}
+	aboutAccounts = []Noun{SessionNoun, sessionTokenNoun, ruleClaimNoun, RoleNoun, OwnerNoun}
 	aboutGroups   = []Noun{RoleNoun, OwnerNoun}
 )
 

@@ -17,6 +17,7 @@ var catalogue = map[string]struct {
 }{
 	"E0000001": {http.StatusBadRequest, "Api validation failed: %s"},
 	"E0000003": {http.StatusBadRequest, "The request body was not well-formed."},
+	"E0000004": {http.StatusUnauthorized, "Authentication failed"},
 	"E0000006": {http.StatusForbidden, "You do not have permission to perform the requested action"},
 	"E0000007": {http.StatusNotFound, "Not found: Resource not found: %s"},
 	"E0000008": {http.StatusNotFound, "The requested path was not found"},
@@ -32,6 +33,7 @@ var catalogue = map[string]struct {
 	"E0000038": {http.StatusForbidden, "This operation is not allowed in the user's current status."},
 	"E0000047": {http.StatusTooManyRequests, "API call exceeded rate limit due to too many requests."},
 	"E0000060": {http.StatusNotImplemented, "Unsupported operation."},
+	"E0000068": {http.StatusForbidden, "Invalid Passcode/Answer"},
 	"E0000090": {http.StatusConflict, "The role specified is already assigned to the user."},
 	"E0000091": {http.StatusBadRequest, "The provided role type was not the same as required role type."},
 	"E0000124": {http.StatusBadRequest, "Could not create user. To create a user and expire their password immediately, a password must be specified"},
@@ -122,6 +124,8 @@ func translate(err error) *apiError {
 	var role *directory.RoleError
 	var owner *directory.OwnerError
 	var violations directory.Violations
+	var system *directory.SystemObject
+	var code directory.WrongPassCode
 	switch {
 	case errors.As(err, &api):
 		return api
@@ -139,6 +143,10 @@ func translate(err error) *apiError {
 		return invalid("owner", "Provided owner is already assigned to this group").because(err)
 	case errors.As(err, &violations):
 		return validation(violations).because(err)
+	case errors.As(err, &system):
+		return problem("E0000006").because(err)
+	case errors.As(err, &code):
+		return problem("E0000068", "Your passcode doesn't match our records. Please try again.").because(err)
 	}
 	switch fault.KindOf(err) {
 	case fault.Invalid, fault.TooLarge:
