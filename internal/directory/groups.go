@@ -205,3 +205,43 @@ func (d *Directory) addMember(tx Tx, actor Actor, g *Group, a *Account, now time
 	}
 	return d.joined(tx, actor, g, a, now)
 }
+
+// GroupStats are figures about a group.
+type GroupStats struct {
+	Users    int  // members
+	Apps     int  // applications that it is assigned to
+	HasRoles bool // admin roles of its own
+}
+
+// GroupStats returns the figures of groups of a realm, in their order.
+func (d *Directory) GroupStats(ctx context.Context, realm string, groups []*Group) (out []GroupStats, err error) {
+	err = d.Store.View(ctx, func(r Reader) error {
+		for _, g := range groups {
+			s, err := statsOf(r, realm, g.ID)
+			if err != nil {
+				return err
+			}
+			out = append(out, s)
+		}
+		return nil
+	})
+	return out, err
+}
+
+func statsOf(r Reader, realm, group string) (s GroupStats, err error) {
+	for _, err := range r.Accounts(AccountQuery{Realm: realm, Group: group}) {
+		if err != nil {
+			return s, err
+		}
+		s.Users++
+	}
+	for _, err := range r.Records(RecordQuery{Realm: realm, Noun: AppGroupNoun, Subject: group}) {
+		if err != nil {
+			return s, err
+		}
+		s.Apps++
+	}
+	roles, err := rolesAssigned(r, realm, group)
+	s.HasRoles = len(roles) > 0
+	return s, err
+}

@@ -11,9 +11,6 @@ import (
 // Page sizes below /iam (Okta OpenAPI; that of roles is inferred).
 const assigneesPage = 100
 
-// orgOfNames is the org in Okta resource names.
-const orgOfNames = "00o0sandbox00000001d7"
-
 func (a *API) iamRoutes() {
 	a.route(basePath+"/iam/assignees/users", method{"GET", readRoles, a.listAssignees})
 	a.route(basePath+"/iam/roles",
@@ -45,7 +42,7 @@ func (a *API) listAssignees(w http.ResponseWriter, r *http.Request) error {
 		self := a.base(r) + "/api/v1/users/" + id
 		list[i] = web.Object{
 			{Key: "id", Value: id},
-			{Key: "orn", Value: "orn:okta:directory:" + orgOfNames + ":users:" + id},
+			{Key: "orn", Value: "orn:okta:directory:" + orgID(a.Realm) + ":users:" + id},
 			{Key: "_links", Value: web.Object{link("self", self, ""), link("roles", self+"/roles", "")}},
 		}
 	}

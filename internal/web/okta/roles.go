@@ -113,8 +113,12 @@ func (a *API) listRoleGroups(w http.ResponseWriter, r *http.Request, who directo
 	if err != nil {
 		return err
 	}
+	out, err := a.wireGroups(r, groups)
+	if err != nil {
+		return err
+	}
 	a.linkTargets(w, r)
-	return web.WriteJSON(w, http.StatusOK, a.wireGroups(r, groups))
+	return web.WriteJSON(w, http.StatusOK, out)
 }
 
 // linkTargets adds the one link that lists of targets have. Recorded: whatever
