@@ -391,6 +391,10 @@ func (d *Directory) endRule(ctx context.Context, actor Actor, realm, id string) 
 	for gone := false; !gone; {
 		err := d.Store.Update(ctx, func(tx Tx) error {
 			rule, err := get[GroupRule](tx, realm, id)
+			if fault.Is(err, fault.NotFound) {
+				gone = true // somebody else has finished it
+				return nil
+			}
 			if err != nil {
 				return err
 			}
@@ -412,9 +416,6 @@ func (d *Directory) endRule(ctx context.Context, actor Actor, realm, id string) 
 			}
 			return nil
 		})
-		if fault.Is(err, fault.NotFound) {
-			return nil // somebody else has finished it
-		}
 		if err != nil {
 			return err
 		}

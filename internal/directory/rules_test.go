@@ -199,6 +199,8 @@ func TestDeleteRule(t *testing.T) {
 		b.rule("R", `user.title == "Engineer"`, one)
 		b.retitle(p, "Clerk")
 		b.wantMembers(one, want...)
+		b.do(b.RemoveMember(t.Context(), me, org, two, p))
+		b.wantMembers(two)
 	}
 }
 
