@@ -29,7 +29,7 @@ func TestRefusalsAreOktas(t *testing.T) {
 	}
 	var table struct {
 		Errors []struct {
-			StatusCode                                    int
+			StatusCode                                     int
 			InternalErrorCode, ErrorCode, ErrorDescription string
 		}
 	}

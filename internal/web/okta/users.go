@@ -311,7 +311,7 @@ func (o object) draft() (directory.Draft, error) {
 	if _, err := o.text("realmId"); err != nil { // there is one realm only, whatever its id
 		return d, err
 	}
-	if d.Groups, err = o.groupIDs(); err != nil {
+	if d.Groups, err = o.texts("groupIds"); err != nil {
 		return d, err
 	}
 	c, err := o.credentials()
@@ -360,11 +360,12 @@ func (o object) typeID() (string, error) {
 	return t.text("id")
 }
 
-func (o object) groupIDs() ([]string, error) {
-	if o["groupIds"] == nil {
+// texts returns a member that is a list of strings: nil when it is absent or null.
+func (o object) texts(name string) ([]string, error) {
+	if o[name] == nil {
 		return nil, nil
 	}
-	list, ok := o["groupIds"].([]any)
+	list, ok := o[name].([]any)
 	if !ok {
 		return nil, problem("E0000003")
 	}
