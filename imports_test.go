@@ -38,7 +38,7 @@ var floors = [][]string{
 	// 1
 	{"internal/arazzo", "internal/config", "internal/connector/catalog", "internal/directory", "internal/egress", "internal/web"},
 	// 2
-	{"internal/sources"},
+	{"internal/oauth", "internal/sources"},
 	// 3
 	{"internal/plan"},
 	// 4

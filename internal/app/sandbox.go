@@ -38,6 +38,9 @@ func openSandbox(ctx context.Context, db *store.DB, served bool, log *slog.Logge
 	if err := directory.Seed(ctx, d); err != nil {
 		return nil, err
 	}
+	if err := d.ResumeRules(ctx, directory.OktaRealm); err != nil {
+		return nil, err
+	}
 	return &sandbox{directory: d, handlers: inProcess(d, log)}, nil
 }
 

@@ -70,6 +70,8 @@ func (t *directoryTx) InsertRealm(r *directory.Realm) error {
 // from directory.Account so that each may change.
 type accountBody struct {
 	Connection       string             `json:"connection,omitempty"`
+	Type             string             `json:"type,omitempty"`
+	FailedSignIns    int                `json:"failedSignIns,omitempty"`
 	Status           directory.Status   `json:"status"`
 	Profile          map[string]any     `json:"profile"`
 	Provider         directory.Provider `json:"provider"`
@@ -88,7 +90,7 @@ type accountBody struct {
 
 func encodeAccount(a *directory.Account) (string, error) {
 	return encodeBody(accountBody{
-		Connection: a.Connection, Status: a.Status, Profile: a.Profile, Provider: a.Provider,
+		Connection: a.Connection, Type: a.Type, FailedSignIns: a.FailedSignIns, Status: a.Status, Profile: a.Profile, Provider: a.Provider,
 		HasPassword: a.HasPassword, RecoveryQuestion: a.RecoveryQuestion, EmailVerified: a.EmailVerified,
 		UserMetadata: a.UserMetadata, AppMetadata: a.AppMetadata,
 		Created: Micros(a.Created), Activated: Micros(a.Activated), StatusChanged: Micros(a.StatusChanged),
@@ -103,7 +105,7 @@ func decodeAccount(realm, id string, version int64, text string) (*directory.Acc
 	}
 	return &directory.Account{
 		ID: id, Realm: realm, Version: version,
-		Connection: b.Connection, Status: b.Status, Profile: b.Profile, Provider: b.Provider,
+		Connection: b.Connection, Type: b.Type, FailedSignIns: b.FailedSignIns, Status: b.Status, Profile: b.Profile, Provider: b.Provider,
 		HasPassword: b.HasPassword, RecoveryQuestion: b.RecoveryQuestion, EmailVerified: b.EmailVerified,
 		UserMetadata: b.UserMetadata, AppMetadata: b.AppMetadata,
 		Created: Time(b.Created), Activated: Time(b.Activated), StatusChanged: Time(b.StatusChanged),

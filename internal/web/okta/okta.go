@@ -23,17 +23,18 @@ import (
 	"time"
 
 	"github.com/lanyard-id/lanyard/internal/directory"
-	"github.com/lanyard-id/lanyard/internal/fault"
+	"github.com/lanyard-id/lanyard/internal/oauth"
 	"github.com/lanyard-id/lanyard/internal/web"
 )
 
 // Call is what an Authorizer has to judge: the credential of a request and
 // where it was sent. Scheme and Token are empty when there is none.
 type Call struct {
-	Scheme, Token string // of the Authorization header
-	Proof         string // of the DPoP header
+	Scheme, Token string   // of the Authorization header
+	Proofs        []string // the DPoP headers
 	Method        string
 	URL           string // as the client addressed it, without query
+	Issuer        string // the org's address, which tokens must be meant for
 }
 
 // Caller is who makes a call, and what it may do.
@@ -52,21 +53,30 @@ type Authorizer func(ctx context.Context, c Call) (Caller, error)
 type Options struct {
 	Directory  *directory.Directory
 	Authorizer Authorizer
-	Realm      string       // of the directory; default directory.OktaRealm
-	Log        *slog.Logger // default: no log
+	OAuth      *oauth.Server // the org's authorization server; nil: there is none
+	Realm      string        // of the directory; default directory.OktaRealm
+	Log        *slog.Logger  // default: no log
 
 	// BaseURL is the org's address in links, such as https://example.okta.com;
 	// default: the address the client used.
 	BaseURL string
 
-	// EnforceLimits answers 429 when a rate limit is used up. Otherwise limits
-	// are counted and shown, and the count stops at one call left.
-	EnforceLimits bool
+	// Limits says which rate limits hold. It is asked with every call, so that
+	// they can change; default: those of a workforce org, not enforced.
+	Limits func() LimitPolicy
 
 	// Engine is the generation of the org: "oie" (Identity Engine, the default) or
 	// "classic". They differ in activation links, in some links of users, and in
 	// defaults.
 	Engine string
+
+	// WithoutBlocks is for an org that cannot list what blocks a user, which
+	// answers 401 E0000015 then, as all recorded ones do.
+	WithoutBlocks bool
+
+	// IndexDelay is how long lists and searches of users lag behind changes; 0, the
+	// default, is not at all. Okta's index is said to need less than a second.
+	IndexDelay time.Duration
 
 	// TokenNouns are the records that hold what applications may do in a user's
 	// name: clearing a user's sessions with oauthTokens removes them.
@@ -84,6 +94,9 @@ type API struct {
 	mux    *http.ServeMux
 	rules  *http.ServeMux // the paths below rulesPath
 	limits *limits
+	server web.Front // of the endpoints of the authorization server
+	pages  web.Front // of its pages
+	table  []Route
 }
 
 // New returns the API.
@@ -97,8 +110,13 @@ func New(o Options) *API {
 	if o.DeleteStatus == 0 {
 		o.DeleteStatus = http.StatusNoContent
 	}
-	a := &API{Options: o, mux: http.NewServeMux(), rules: http.NewServeMux(), limits: newLimits(o.Directory.Clock, o.EnforceLimits)}
+	if o.Limits == nil {
+		o.Limits = func() LimitPolicy { return LimitPolicy{} }
+	}
+	a := &API{Options: o, mux: http.NewServeMux(), rules: http.NewServeMux(), limits: newLimits(o.Directory.Clock, o.Limits)}
 	a.front = web.Front{Log: o.Log, NewID: a.requestID, Open: a.open, Fail: a.fail}
+	a.server = web.Front{Log: o.Log, NewID: a.requestID, Open: a.open, Fail: a.failOAuth}
+	a.pages = web.Front{Log: o.Log, NewID: a.requestID, Open: a.open, Fail: a.failPage}
 	a.routes()
 	return a
 }
@@ -145,6 +163,9 @@ func (a *API) routes() {
 	a.authenticatorRoutes()
 	a.logRoutes()
 	a.orgRoutes()
+	a.tokenRoutes()
+	a.oauthRoutes()
+	a.clientRoutes()
 	a.route("/")
 }
 
@@ -160,32 +181,52 @@ func (a *API) muxOf(path string) *http.ServeMux {
 	return a.mux
 }
 
+// Route is one operation that the API has.
+type Route struct {
+	Method, Pattern string
+	Scope           string // that a token needs; empty: none
+}
+
+// Routes returns the operations of the management API.
+func (a *API) Routes() []Route { return slices.Clone(a.table) }
+
 // route registers a path. A method that it does not have is E0000022; no
 // methods at all make it the path of everything unknown, E0000008.
 func (a *API) route(pattern string, methods ...method) {
+	for _, m := range methods {
+		a.table = append(a.table, Route{m.name, pattern, m.scope})
+	}
 	handler := a.front.Handle(func(w http.ResponseWriter, r *http.Request) error {
 		name := r.Method
 		if name == http.MethodHead {
 			name = http.MethodGet
 		}
 		i := slices.IndexFunc(methods, func(m method) bool { return m.name == name })
-		if !a.limits.take(w.Header(), bucketOf(name, r.URL.Path)) {
+		leave, ok := a.limits.enter(w.Header())
+		if !ok {
 			return problem("E0000047")
 		}
-		if !strings.HasPrefix(r.URL.Path, "/api/") {
-			return problem("E0000008")
+		defer leave()
+		var who Caller
+		var err error = problem("E0000008")
+		if len(methods) > 0 || strings.HasPrefix(r.URL.Path, "/api/") {
+			who, err = a.authorize(r)
 		}
-		who, err := a.authorize(r)
-		if err != nil {
-			return err
+		// Whose share a call counts for is known after it is authorized; one that
+		// is not counts for the bucket.
+		if !a.limits.take(w.Header(), name, r.URL.EscapedPath(), who.Token) {
+			return problem("E0000047")
 		}
 		switch {
+		case err != nil:
+			return err
 		case len(methods) == 0:
 			return problem("E0000008")
 		case i < 0:
 			return problem("E0000022")
-		case !who.may(methods[i].scope):
-			return problem("E0000006")
+		}
+		if on, err := a.enforce(w, r, who, operation{pattern, methods[i]}); !on {
+			return err
 		}
 		return methods[i].run(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, who)))
 	})
@@ -195,15 +236,6 @@ func (a *API) route(pattern string, methods ...method) {
 		return
 	}
 	a.muxOf(pattern).Handle(pattern, handler)
-}
-
-// may reports whether the caller's scopes let it call an operation.
-func (c Caller) may(scope string) bool {
-	if scope == "" || c.Scopes == nil || slices.Contains(c.Scopes, scope) {
-		return true
-	}
-	resource, isRead := strings.CutSuffix(scope, ".read")
-	return isRead && slices.Contains(c.Scopes, resource+".manage")
 }
 
 type callerKey struct{}
@@ -220,20 +252,23 @@ func actor(r *http.Request) directory.Actor { return caller(r).Actor }
 func (a *API) authorize(r *http.Request) (Caller, error) {
 	scheme, token := web.Credential(r)
 	who, err := a.Authorizer(r.Context(), Call{
-		Scheme: scheme, Token: token, Proof: r.Header.Get("DPoP"),
-		Method: r.Method, URL: a.base(r) + r.URL.EscapedPath(),
+		Scheme: scheme, Token: token, Proofs: r.Header.Values("DPoP"),
+		Method: r.Method, URL: a.base(r) + r.URL.EscapedPath(), Issuer: a.base(r),
 	})
-	switch {
-	case fault.Is(err, fault.Unauthorized):
-		return Caller{}, problem("E0000011").because(err)
-	case fault.Is(err, fault.Forbidden):
-		return Caller{}, problem("E0000006").because(err)
+	if err != nil {
+		return Caller{}, a.unauthorized(r, scheme, err)
 	}
-	who.Actor.Request, who.Actor.UserAgent = web.RequestID(r.Context()), r.UserAgent()
-	if host, _, e := net.SplitHostPort(r.RemoteAddr); e == nil {
-		who.Actor.IP = host
+	who.Actor = comingFrom(r, who.Actor)
+	return who, nil
+}
+
+// comingFrom adds to an actor where a request comes from.
+func comingFrom(r *http.Request, actor directory.Actor) directory.Actor {
+	actor.Request, actor.UserAgent = web.RequestID(r.Context()), r.UserAgent()
+	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
+		actor.IP = host
 	}
-	return who, err
+	return actor
 }
 
 // userRef returns the account that a path names: "me" is the caller.

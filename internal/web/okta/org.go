@@ -15,8 +15,6 @@ import (
 const (
 	readOrgs      = "okta.orgs.read"
 	manageOrgs    = "okta.orgs.manage"
-	readRoles     = "okta.roles.read"
-	manageRoles   = "okta.roles.manage"
 	readOrigins   = "okta.trustedOrigins.read"
 	manageOrigins = "okta.trustedOrigins.manage"
 )

@@ -1,0 +1,5 @@
+package okta
+
+func (a *API) clientRoutes() {}
+
+const clientsPath = oauthPath + "/clients"
