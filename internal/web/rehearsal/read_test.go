@@ -69,6 +69,10 @@ func TestParse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	var read rehearsal.Setting // as a client does
+	if err := json.Unmarshal(text, &read); err != nil || !cmp.Equal(*want, read, ignore) {
+		t.Errorf("a client reads %s as %+v, %v", text, read, err)
+	}
 	again, err := rehearsal.Parse("shown.json", text, scope)
 	if diff := cmp.Diff(want, again, ignore); diff != "" || err != nil {
 		t.Errorf("Parse(%s) = %v (-want +got):\n%s", text, err, diff)

@@ -3,6 +3,7 @@ package rehearsal
 import (
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/lanyard-id/lanyard/internal/web"
@@ -117,8 +118,22 @@ type Duration time.Duration
 // MarshalText implements encoding.TextMarshaler.
 func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
 
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (d *Duration) UnmarshalText(text []byte) error {
+	v, err := time.ParseDuration(string(text))
+	*d = Duration(v)
+	return err
+}
+
 // Percent is a number of percent that is text in JSON: "50%".
 type Percent int
 
 // MarshalText implements encoding.TextMarshaler.
 func (p Percent) MarshalText() ([]byte, error) { return []byte(strconv.Itoa(int(p)) + "%"), nil }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (p *Percent) UnmarshalText(text []byte) error {
+	v, err := strconv.Atoi(strings.TrimSuffix(string(text), "%"))
+	*p = Percent(v)
+	return err
+}
