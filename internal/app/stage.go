@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"log/slog"
 	"net/url"
 	"os"
@@ -93,4 +94,16 @@ func basePath(server string) string {
 		return strings.TrimSuffix(u.Path, "/")
 	}
 	return ""
+}
+
+// rehearsal reaches the stage of the process that serves a data folder.
+func (a *App) rehearsal(_ context.Context, s cli.Settings) (cli.Rehearsal, error) {
+	if _, err := a.configuration(&s); err != nil {
+		return nil, err
+	}
+	e, ok := readEndpoint(s.Data)
+	if !ok {
+		return nil, fault.New(fault.Usage, "no lanyard serve runs on this data folder").At("%s", s.Data).Fix("start one, or name its folder with --data")
+	}
+	return connect(e), nil
 }
