@@ -27,15 +27,16 @@ func NewClock(real func() time.Time) *Clock { return &Clock{real: real} }
 func (c *Clock) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.now()
+	return c.at(c.machine())
 }
 
-func (c *Clock) now() time.Time {
-	if c.frozen {
-		return c.last
-	}
-	// Round drops the monotonic reading, which knows no offset.
-	if now := c.real().Round(0).Add(c.offset); now.After(c.last) {
+// machine is the time of the machine. Round drops the monotonic reading, which
+// knows no offset.
+func (c *Clock) machine() time.Time { return c.real().Round(0) }
+
+// at is what the clock shows at a time of the machine.
+func (c *Clock) at(machine time.Time) time.Time {
+	if now := machine.Add(c.offset); !c.frozen && now.After(c.last) {
 		c.last = now
 	}
 	return c.last
@@ -53,11 +54,11 @@ type ClockState struct {
 func (c *Clock) State() ClockState {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.state()
+	return c.state(c.machine())
 }
 
-func (c *Clock) state() ClockState {
-	now, machine := c.now(), c.real().Round(0)
+func (c *Clock) state(machine time.Time) ClockState {
+	now := c.at(machine)
 	return ClockState{Now: now, Real: machine, Offset: now.Sub(machine), Frozen: c.frozen}
 }
 
@@ -86,22 +87,23 @@ var (
 func (c *Clock) Change(change ClockChange) (ClockState, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	now := c.now()
-	to, err := change.target(now, c.real().Round(0))
+	machine := c.machine()
+	now := c.at(machine)
+	to, err := change.target(now, machine)
 	switch {
 	case err != nil:
-		return c.state(), err
+		return c.state(machine), err
 	case to.Before(earliest) || to.After(latest):
-		return c.state(), fault.New(fault.Invalid, "the clock goes from %d to %d", earliest.Year(), latest.Year())
+		return c.state(machine), fault.New(fault.Invalid, "the clock goes from %d to %d", earliest.Year(), latest.Year())
 	case to.Before(now) && !change.Backwards:
-		return c.state(), fault.New(fault.Conflict, "the clock shows %s already, and goes back only when that is said", now.UTC().Format(time.RFC3339)).
-			Fix("say backwards: true as well")
+		return c.state(machine), fault.New(fault.Conflict, "the clock shows %s already, and goes back only when that is said", now.UTC().Format(time.RFC3339)).
+			Fix("allow it to go backwards, or choose a later time")
 	}
 	if change.Freeze != nil {
 		c.frozen = *change.Freeze
 	}
-	c.last, c.offset = to, to.Sub(c.real().Round(0))
-	return c.state(), nil
+	c.last, c.offset = to, to.Sub(machine)
+	return c.state(machine), nil
 }
 
 // target is the time that a change leads to.
