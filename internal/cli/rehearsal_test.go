@@ -125,7 +125,7 @@ e     everything                   always            html               0       
 		Faults struct{ Rules []map[string]any }
 		Counts []map[string]any
 	}
-	if err := json.Unmarshal([]byte(s.out.String()), &shown); err != nil {
+	if err := json.Unmarshal(s.out.Bytes(), &shown); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(map[string]any{"rule": "busy", "reached": 7.0, "fired": 2.0}, shown.Counts[0]); diff != "" {
