@@ -137,7 +137,9 @@ func (x *injection) truncate() {
 
 func (x *injection) otherStatus() {
 	a := x.handle()
-	a.status = x.rule.Status
+	if a.status = x.rule.Status; a.status == http.StatusNoContent || a.status == http.StatusNotModified {
+		a.replace(nil)
+	}
 	a.send(x.w)
 }
 

@@ -30,6 +30,7 @@ func people(w http.ResponseWriter, r *http.Request) {
 	case "/page":
 		_, _ = io.WriteString(w, `{"start":0,"total":2,"users":[{"id":"1"}]}`)
 	case "/one":
+		w.Header().Set("Content-Length", "38")
 		w.WriteHeader(http.StatusCreated)
 		_, _ = io.WriteString(w, `{"z":1.10,"id":"1","a":{"id":"inner"}}`)
 	case "/gone":

@@ -214,3 +214,20 @@ func TestTogether(t *testing.T) {
 		t.Errorf("counts %+v do not add up to 1000", c)
 	}
 }
+
+// Whatever a client sends as its credential, it only decides who it is.
+func FuzzCaller(f *testing.F) {
+	f.Add("Bearer e30.eyJjaWQiOiIwb2ExIn0.x")
+	f.Add("SSWS a.b.c")
+	f.Add("DPoP e30.bnVsbA.")
+	f.Fuzz(func(t *testing.T, authorization string) {
+		faults := rehearsal.NewFaults(scope, rehearsal.Limits{}, nil)
+		if err := faults.Load("f", []byte("rules: [{caller: 0oa1, effect: error, status: 500}]")); err != nil {
+			t.Fatal(err)
+		}
+		status := ask(faults.Wrap("okta", &facade{}), 1, "GET", "/", authorization)[0]
+		if status == 500 && !strings.Contains(authorization, ".") {
+			t.Errorf("%q is taken for a client", authorization)
+		}
+	})
+}
