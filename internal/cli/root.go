@@ -91,6 +91,7 @@ Exit codes:
 		newRuns(sh),
 		newActions(sh),
 		newServe(sh),
+		newRehearsal(sh),
 		newConnections(sh),
 		newConformance(sh),
 		newInit(sh),
