@@ -58,7 +58,7 @@ func TestRedeem(t *testing.T) {
 		{"used twice", func(b bench) error {
 			token := b.take(staged(b).ID, directory.Activate)
 			if err := redeem(b, token); err != nil {
-				return nil
+				t.Fatal(err)
 			}
 			return redeem(b, token)
 		}, fault.Unauthorized},
@@ -82,7 +82,7 @@ func TestRedeem(t *testing.T) {
 			a := staged(b)
 			token := b.take(a.ID, directory.Activate)
 			if _, err := b.EditAccount(t.Context(), me, org, a.ID, directory.Edit{Password: &directory.Password{Text: "Sesame4you"}}); err != nil {
-				return nil
+				t.Fatal(err)
 			}
 			return redeem(b, token)
 		}, fault.Unauthorized},
@@ -90,7 +90,7 @@ func TestRedeem(t *testing.T) {
 			a := staged(b)
 			token := b.take(a.ID, directory.Activate)
 			if _, err := b.Transition(t.Context(), me, org, a.ID, directory.Deactivate); err != nil {
-				return nil
+				t.Fatal(err)
 			}
 			return redeem(b, token)
 		}, fault.Unauthorized},
@@ -102,10 +102,10 @@ func TestRedeem(t *testing.T) {
 			a := b.in(directory.Active, "a@example.com")
 			token, err := b.ForgetPassword(t.Context(), me, org, a.ID, nil)
 			if err != nil {
-				return nil
+				t.Fatal(err)
 			}
 			if _, err := b.Transition(t.Context(), me, org, a.ID, directory.Suspend); err != nil {
-				return nil
+				t.Fatal(err)
 			}
 			return redeem(b, token)
 		}, fault.Conflict},
