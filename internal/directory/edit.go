@@ -56,9 +56,9 @@ func (d *Directory) EditAccount(ctx context.Context, actor Actor, realm, ref str
 				return err
 			}
 		}
-		if !d.editable(before) {
-			edited = before
-			return nil
+		e, secret := e, secret
+		if !d.editable(before) { // logged and counted all the same
+			e, secret = Edit{}, nil
 		}
 		after := before.clone()
 		d.apply(after, e)
