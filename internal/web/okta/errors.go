@@ -38,6 +38,7 @@ var catalogue = map[string]struct {
 	"E0000038": {http.StatusForbidden, "This operation is not allowed in the user's current status."},
 	"E0000047": {http.StatusTooManyRequests, "API call exceeded rate limit due to too many requests."},
 	"E0000060": {http.StatusNotImplemented, "Unsupported operation."},
+	"E0000064": {http.StatusUnauthorized, "Password is expired and must be changed."},
 	"E0000068": {http.StatusForbidden, "Invalid Passcode/Answer"},
 	"E0000077": {http.StatusForbidden, "Cannot modify the %s attribute because it is read-only."},
 	"E0000078": {http.StatusForbidden, "Cannot modify the %s attribute because it is immutable."},

@@ -16,7 +16,6 @@ package okta
 import (
 	"context"
 	"log/slog"
-	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -237,10 +236,8 @@ func (a *API) authorize(r *http.Request) (Caller, error) {
 	case fault.Is(err, fault.Forbidden):
 		return Caller{}, problem("E0000006").because(err)
 	}
-	who.Actor.Request, who.Actor.UserAgent = web.RequestID(r.Context()), r.UserAgent()
-	if host, _, e := net.SplitHostPort(r.RemoteAddr); e == nil {
-		who.Actor.IP = host
-	}
+	from := client(r)
+	who.Actor.Request, who.Actor.IP, who.Actor.UserAgent = from.Request, from.IP, from.UserAgent
 	return who, err
 }
 

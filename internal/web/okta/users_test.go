@@ -102,6 +102,36 @@ func TestCredentialAnswers(t *testing.T) {
 	}
 }
 
+// TestAuthn signs in by the API and makes a session of what it yields.
+func TestAuthn(t *testing.T) {
+	t.Parallel()
+	b := newSeeded(t)
+	for _, status := range statuses {
+		b.in(status, status+"@example.com")
+	}
+	signIn := func(login, password string) answer {
+		return b.call("POST", "/api/v1/authn", fmt.Sprintf(`{"username":%q,"password":%q}`, login, password), "Authorization", "")
+	}
+	for _, status := range statuses {
+		a := signIn(status+"@example.com", "Sesame4you")
+		switch status {
+		case "ACTIVE":
+			o := a.object(t)
+			if a.status != 200 || o["status"] != "SUCCESS" {
+				t.Fatalf("ACTIVE: %d %s", a.status, a.body)
+			}
+			b.ok(200, "POST", "/api/v1/sessions", fmt.Sprintf(`{"sessionToken":%q}`, o["sessionToken"]))
+		case "PASSWORD_EXPIRED":
+			wantProblem(t, a, 401, "E0000064", "Password is expired and must be changed.")
+		default:
+			wantProblem(t, a, 401, "E0000004", "Authentication failed")
+		}
+	}
+	wantProblem(t, signIn("nobody@example.com", "x"), 401, "E0000004", "Authentication failed")
+	wantProblem(t, signIn("ACTIVE@example.com", ""), 401, "E0000004", "Authentication failed")
+	wantProblem(t, b.call("GET", "/api/v1/authn", "", "Authorization", ""), 401, "E0000011", "Invalid token provided")
+}
+
 // TestPasswordChangedMoves is what SDKs tell changes of passwords by, without a
 // pause between creation and change.
 func TestPasswordChangedMoves(t *testing.T) {
