@@ -18,7 +18,7 @@ const authnPath = basePath + "/authn"
 // password that has expired is E0000064, because nothing here goes on from the
 // state PASSWORD_EXPIRED.
 func (a *API) authenticate(w http.ResponseWriter, r *http.Request) error {
-	if !a.limits.take(w.Header(), bucketOf(r.Method, r.URL.Path)) {
+	if !a.limits.take(w.Header(), r.Method, r.URL.EscapedPath(), "") {
 		return problem("E0000047")
 	}
 	body, err := readObject(r)
@@ -35,6 +35,9 @@ func (a *API) authenticate(w http.ResponseWriter, r *http.Request) error {
 	}
 	if login == "" || password == "" {
 		return problem("E0000004")
+	}
+	if !a.limits.takeSignIn(w.Header(), login) {
+		return problem("E0000047")
 	}
 	account, err := a.Directory.SignInFrom(r.Context(), client(r), a.Realm, login, password)
 	switch {
