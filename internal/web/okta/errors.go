@@ -43,6 +43,7 @@ var catalogue = map[string]struct {
 	"E0000056": {http.StatusForbidden, "Delete application forbidden."},
 	"E0000060": {http.StatusNotImplemented, "Unsupported operation."},
 	"E0000062": {http.StatusConflict, "The specified user is already assigned to the application."},
+	"E0000064": {http.StatusUnauthorized, "Password is expired and must be changed."},
 	"E0000068": {http.StatusForbidden, "Invalid Passcode/Answer"},
 	"E0000076": {http.StatusMethodNotAllowed, "Cannot modify the app user because it is mastered by an external app."},
 	"E0000077": {http.StatusForbidden, "Cannot modify the %s attribute because it is read-only."},
