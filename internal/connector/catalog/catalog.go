@@ -1,7 +1,9 @@
 package catalog
 
 import (
+	"bytes"
 	"embed"
+	"encoding/json"
 	"net/url"
 	"slices"
 	"sync"
@@ -201,6 +203,18 @@ func (e *Entry) Probe(authType string) *Probe {
 
 // Description returns the built-in OpenAPI description. Nobody may write to it.
 func (e *Entry) Description() []byte { return e.description }
+
+// DescriptionAt returns the built-in description with a server's base URL in
+// place of the one to be filled in, for tools that call it.
+func (e *Entry) DescriptionAt(server string) ([]byte, error) {
+	head, rest, ok := bytes.Cut(e.description, []byte("\nservers:\n"))
+	_, paths, ok2 := bytes.Cut(rest, []byte("\npaths:\n"))
+	quoted, err := json.Marshal(server) // a string in double quotes is YAML too
+	if !ok || !ok2 || err != nil {
+		return nil, fault.New(fault.Internal, "the description has no servers before its paths").At("%s/%s", e.Name, e.DescriptionFile)
+	}
+	return slices.Concat(head, []byte("\nservers:\n  - url: "), quoted, []byte("\npaths:\n"), paths), nil
+}
 
 // Aliases maps the names that other editions of the provider's published
 // description have for an operation to the operationId in ours
