@@ -191,7 +191,7 @@ func (f *Folder) openSandbox(ctx context.Context) (*sandbox, error) {
 			f.sandbox = &sandbox{directory: directory.New(f.db.Directory())}
 			return
 		}
-		f.sandbox, f.sandboxErr = openSandbox(context.WithoutCancel(ctx), f.db, f.stage, f.served, f.log)
+		f.sandbox, f.sandboxErr = openSandbox(context.WithoutCancel(ctx), f.db, f.stage, f.config.Sandbox, f.served, f.log)
 	})
 	return f.sandbox, f.sandboxErr
 }

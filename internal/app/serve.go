@@ -203,10 +203,10 @@ func (s *server) handlers(box *sandbox) ([]mounted, string, error) {
 	(&api.API{Service: s.folder, Stage: stage, Token: token, Log: s.folder.log}).Mount(mux)
 	return []mounted{
 		{"api", s.req.APIPort, mux},
-		{"okta", s.req.OktaPort, stage.Faults.Wrap(oktaFacade, okta.New(okta.Options{
+		{"okta", s.req.OktaPort, stage.Faults.Wrap(oktaFacade, okta.New(withSwitches(s.folder.config.Sandbox.Okta, okta.Options{
 			Directory: box.directory, Authorizer: okta.Tokens(map[string]string{cred.OktaAPIToken: directory.Administrator}), Log: s.folder.log,
 			Limits: oktaLimits(stage.Faults),
-		}))},
+		})))},
 		{"auth0", s.req.Auth0Port, stage.Faults.Wrap(auth0Facade, auth0.New(auth0.Options{
 			Directory: box.directory, Authorizer: clients, Log: s.folder.log,
 			EnforceLimits: func() bool { return stage.Faults.Limits().Enforce },

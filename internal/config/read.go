@@ -223,8 +223,18 @@ func (r *reader) config(n *yaml.Node) *Config {
 		"store": r.store(&c.Store),
 		"run":   func(n *yaml.Node) { r.run(n, &c.Run) },
 		"serve": func(n *yaml.Node) { r.serve(n, &c.Serve) },
+		"sandbox": func(n *yaml.Node) {
+			r.mapping(n, "sandbox", map[string]field{"okta": func(n *yaml.Node) { r.oktaSandbox(n, &c.Sandbox.Okta) }})
+		},
 	})
 	return c
+}
+
+func (r *reader) oktaSandbox(n *yaml.Node, s *OktaSandbox) {
+	r.mapping(n, "sandbox.okta", map[string]field{
+		"engine":   r.choice(&s.Engine, "oie", "classic"),
+		"statuses": r.choice(&s.Statuses, StatusesRecorded, Statuses2022),
+	})
 }
 
 // store reads where runs and the directory are kept: a file, a server, or a
