@@ -18,9 +18,11 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/lanyard-id/lanyard/internal/arazzo"
 	"github.com/lanyard-id/lanyard/internal/cli"
 	"github.com/lanyard-id/lanyard/internal/connector/catalog"
 	"github.com/lanyard-id/lanyard/internal/directory"
+	"github.com/lanyard-id/lanyard/internal/plan"
 	"github.com/lanyard-id/lanyard/internal/value"
 	"github.com/lanyard-id/lanyard/internal/web/okta"
 )
@@ -361,4 +363,82 @@ func part(want, have any) string {
 		return fmt.Sprintf("%v, want %v", have, want)
 	}
 	return ""
+}
+
+// asked are the actions that a provider of this kind must have.
+var asked = []string{
+	"get_user", "get_user_by_login", "get_user_by_shortname", "lookup_user", "create_user", "create_user_with_password", "update_user",
+	"activate_user", "reactivate_user", "deactivate_user", "unlock_user", "reset_password", "suspend_user", "unsuspend_user", "delete_user",
+	"reset_factors", "clear_user_sessions", "expire_password", "change_password", "forgot_password", "set_recovery_question",
+	"change_recovery_question", "add_user_to_groups", "list_user_groups",
+	"create_group", "get_group", "get_group_by_name", "lookup_group", "update_group", "add_user_to_group", "add_users_to_group",
+	"remove_user_from_group", "delete_group", "list_group_members",
+	"assign_role", "list_user_roles", "unassign_role",
+	"get_application", "activate_application", "deactivate_application", "get_application_user", "list_application_users",
+	"get_application_group", "list_application_groups", "assign_user_to_application", "remove_user_from_application", "delete_application",
+}
+
+// Every action can be planned without a network and without a finding, says what
+// its inputs and outputs are, settles calls in doubt without a person, and has
+// its remedies where they are looked for.
+func TestActionsAreWellMade(t *testing.T) {
+	b := newBench(t)
+	for _, name := range asked {
+		if _, err := catalog.FindAction("okta." + name); err != nil {
+			t.Error(err)
+		}
+	}
+	all, err := catalog.Actions()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range all {
+		result, err := b.plan(t.Context(), cli.PlanRequest{Settings: b.settings(), File: a.Document, Dialect: arazzo.Strict, Workflow: a.Workflow})
+		if err == nil {
+			err = result.Err()
+		}
+		if err != nil {
+			t.Errorf("%s: %v", a.Name, err)
+			continue
+		}
+		for _, d := range result.Diagnostics {
+			t.Errorf("%s: %s", a.Name, d)
+		}
+		if a.Title == "" || a.Description == "" || len(a.Outputs) == 0 || !regexp.MustCompile(`^okta\.[a-z_]+$`).MatchString(a.Name) {
+			t.Errorf("%s: it needs a title, a description and outputs", a.Name)
+		}
+		for _, in := range a.Inputs {
+			if in.Title == "" || !strings.HasSuffix(in.Description, ".") || in.Type == "" {
+				t.Errorf("%s: the input %s needs a type, a title and a sentence", a.Name, in.Name)
+			}
+		}
+		checkSteps(t, a, result.Plan)
+	}
+}
+
+func checkSteps(t *testing.T, a *catalog.Action, p *plan.Plan) {
+	t.Helper()
+	steps, destroys := map[string]bool{}, false
+	for _, w := range p.Workflows {
+		for _, s := range w.Steps {
+			steps[s.ID] = true
+			if s.Operation == nil {
+				continue
+			}
+			if !s.Operation.Repeatable() && s.Idempotency == nil {
+				t.Errorf("%s: a lost answer of %s leaves it to a person", a.Name, s.ID)
+			}
+			// What ends an assignment, a membership or a session is easily made again.
+			last := s.Operation.Path[strings.LastIndexByte(s.Operation.Path, '/')+1:]
+			destroys = destroys || s.Operation.Method == http.MethodDelete && strings.Count(s.Operation.Path, "/") == 4 && strings.HasPrefix(last, "{")
+		}
+	}
+	if destroys != (a.Confirm != "") {
+		t.Errorf("%s: it destroys something: %t, it asks: %t", a.Name, destroys, a.Confirm != "")
+	}
+	for step := range a.Steps {
+		if !steps[step] {
+			t.Errorf("%s: there is a remedy for the step %s, which it has not", a.Name, step)
+		}
+	}
 }

@@ -35,8 +35,7 @@ const (
 // Document returns the document at an address below Address. Nobody may write
 // to it. An address that leads nowhere is a fault of kind NotFound.
 func Document(address string) ([]byte, error) {
-	missing := func(what string, known []string) error {
-		name := address[strings.LastIndexByte(address, '/')+1:]
+	missing := func(what, name string, known []string) error {
 		f := fault.New(fault.NotFound, "the catalogue has no %s %q", what, name).At("%s", address)
 		if near := spelling.Nearest(name, known); near != "" {
 			return f.Fix("did you mean %s?", near)
@@ -52,7 +51,7 @@ func Document(address string) ([]byte, error) {
 		for _, e := range list {
 			names = append(names, e.Name)
 		}
-		return nil, missing("provider", names)
+		return nil, missing("provider", provider, names)
 	}
 	part, file, one := strings.Cut(part, "/")
 	switch {
@@ -64,9 +63,9 @@ func Document(address string) ([]byte, error) {
 		if text, ok := e.actions[file]; ok {
 			return text, nil
 		}
-		return nil, missing("actions", slices.Sorted(maps.Keys(e.actions)))
+		return nil, missing("actions", file, slices.Sorted(maps.Keys(e.actions)))
 	}
-	return nil, missing("document", []string{openapiPart, actionsPart})
+	return nil, missing("document", part, []string{openapiPart, actionsPart})
 }
 
 // workflowsLine ends the head that every file of actions has, so that several
