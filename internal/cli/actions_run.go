@@ -3,6 +3,7 @@ package cli
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -238,7 +239,7 @@ func (o *actionsRunOptions) confirm(ctx context.Context, a *catalog.Action, req 
 	}
 	fmt.Fprintf(o.shell.Err, "%s %s\nat %s. Go on? [y/N] ", a.Name, printable(what), printable(server))
 	answer, err := bufio.NewReader(o.shell.In).ReadString('\n')
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		return fault.Wrap(fault.Usage, err, "the answer cannot be read").Fix("say --yes")
 	}
 	switch strings.ToLower(strings.TrimSpace(answer)) {
