@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/lanyard-id/lanyard/internal/directory"
+	"github.com/lanyard-id/lanyard/internal/value"
 	"github.com/lanyard-id/lanyard/internal/web/okta"
 )
 
@@ -746,4 +747,37 @@ func TestAppParts(t *testing.T) {
 	if got := b.ok(200, "GET", apps+"/"+portal, "").body; !strings.Contains(got, `"issuer_mode":"DYNAMIC"`) {
 		t.Errorf("issuer_mode is not there: %s", got)
 	}
+}
+
+// FuzzApp reads any body as a new application and writes what it makes.
+func FuzzApp(f *testing.F) {
+	for _, body := range []string{
+		bookmarkApp, basicApp, formApp, webApp, robotApp, `{"name":"bookmark","visibility":{"appLinks":"x","hide":[]}}`,
+		`{"name":"bookmark","visibility":7}`, `{"settings":{"oauthClient":{"jwks":{"keys":[1]}}}}`, `{"credentials":{"password":{"value":"x"},"signing":{"kid":"k"}}}`,
+		`{"name":"template_swa","settings":{"app":null,"notifications":{"vpn":[]}},"features":null}`,
+	} {
+		f.Add(body)
+	}
+	f.Fuzz(func(t *testing.T, body string) {
+		v, err := value.Decode([]byte(body))
+		o, ok := v.(map[string]any)
+		if err != nil || !ok {
+			t.Skip()
+		}
+		before := value.Clone(o)
+		app, err := okta.AppRoundTrip(o)
+		if !value.Equal(before, any(o)) {
+			t.Errorf("the body was changed: %v", o)
+		}
+		if err != nil {
+			return
+		}
+		text, err := json.Marshal(app)
+		if err != nil {
+			t.Fatalf("%s: %v", body, err)
+		}
+		if !json.Valid(text) {
+			t.Errorf("%s is no JSON", text)
+		}
+	})
 }
