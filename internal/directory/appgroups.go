@@ -323,6 +323,12 @@ func (d *Directory) appsEnding(tx Tx, actor Actor, g *Group, now time.Time) erro
 
 // appsOfGroups gives an account the applications of all groups it is in.
 func (d *Directory) appsOfGroups(tx Tx, actor Actor, a *Account, now time.Time) error {
+	// Every new account comes here: where no group has an application, one look
+	// has to be enough.
+	assigned, err := all[AssignedGroup](tx, RecordQuery{Realm: a.Realm}, 1, nil)
+	if err != nil || len(assigned) == 0 {
+		return err
+	}
 	var groups []string
 	for g, err := range tx.Groups(GroupQuery{Realm: a.Realm, Member: a.ID}) {
 		if err != nil {
