@@ -1,0 +1,71 @@
+package webtest
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+)
+
+// Handler passes requests on and fails the test for every answer that differs
+// from the description. Answers are held back until they are complete.
+func (c *Checker) Handler(t testing.TB, next http.Handler) http.Handler {
+	if c == nil {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		method, path := r.Method, r.URL.EscapedPath()
+		recorder := httptest.NewRecorder()
+		next.ServeHTTP(recorder, r)
+		answer := recorder.Result()
+		_ = answer.Body.Close() // a recorder's body has nothing to fail
+		c.fail(t, Answer{method, path, answer.StatusCode, answer.Header, recorder.Body.Bytes()})
+		for name, values := range answer.Header {
+			w.Header()[name] = values
+		}
+		w.WriteHeader(answer.StatusCode)
+		if _, err := w.Write(recorder.Body.Bytes()); err != nil && r.Context().Err() == nil {
+			t.Logf("%s %s: %v", method, path, err)
+		}
+	})
+}
+
+// Transport passes requests on and fails the test for every answer that
+// differs from the description.
+func (c *Checker) Transport(t testing.TB, next http.RoundTripper) http.RoundTripper {
+	if c == nil {
+		return next
+	}
+	return transport{c, t, next}
+}
+
+type transport struct {
+	checker *Checker
+	t       testing.TB
+	next    http.RoundTripper
+}
+
+func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	answer, err := t.next.RoundTrip(r)
+	if err != nil {
+		return nil, err
+	}
+	body, err := io.ReadAll(answer.Body)
+	if closed := answer.Body.Close(); err == nil {
+		err = closed
+	}
+	if err != nil {
+		return nil, err
+	}
+	answer.Body = io.NopCloser(bytes.NewReader(body))
+	t.checker.fail(t.t, Answer{r.Method, r.URL.EscapedPath(), answer.StatusCode, answer.Header, body})
+	return answer, nil
+}
+
+func (c *Checker) fail(t testing.TB, a Answer) {
+	t.Helper()
+	for _, v := range c.Check(a) {
+		t.Errorf("%s %s: the answer differs from the description: %s\n%.600s", a.Method, a.Path, v, a.Body)
+	}
+}
