@@ -19,6 +19,7 @@ import (
 
 	"github.com/lanyard-id/lanyard/internal/cli"
 	"github.com/lanyard-id/lanyard/internal/config"
+	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/fault"
 	"github.com/lanyard-id/lanyard/internal/web/api"
 	"github.com/lanyard-id/lanyard/internal/web/auth0"
@@ -197,7 +198,7 @@ func (s *server) handlers(box *sandbox) ([]mounted, string, error) {
 	(&api.API{Service: s.folder, Token: token, Log: s.folder.log}).Mount(mux)
 	return []mounted{
 		{"api", s.req.APIPort, mux},
-		{"okta", s.req.OktaPort, okta.New(okta.Options{Directory: box.directory, Authorizer: okta.Tokens(map[string]string{cred.OktaAPIToken: sandboxActor}), Log: s.folder.log})},
+		{"okta", s.req.OktaPort, okta.New(okta.Options{Directory: box.directory, Authorizer: okta.Tokens(map[string]string{cred.OktaAPIToken: directory.Administrator}), Log: s.folder.log})},
 		{"auth0", s.req.Auth0Port, auth0.New(auth0.Options{Directory: box.directory, Authorizer: clients, Log: s.folder.log})},
 	}, token, nil
 }

@@ -33,7 +33,7 @@ const maxGroups = 20
 
 // CreateAccount adds an account to a realm. Everything wrong with the draft is
 // reported at once as Violations; unknown groups as *Missing.
-func (d *Directory) CreateAccount(ctx context.Context, actor, realm string, draft Draft) (*Account, error) {
+func (d *Directory) CreateAccount(ctx context.Context, actor Actor, realm string, draft Draft) (*Account, error) {
 	secret, violations, err := d.prepare(ctx, realm, draft)
 	if err != nil {
 		return nil, err
@@ -65,7 +65,7 @@ func (d *Directory) CreateAccount(ctx context.Context, actor, realm string, draf
 				return err
 			}
 		}
-		return nil
+		return d.profileChanged(tx, actor, nil, a, now)
 	})
 	if err != nil {
 		return nil, err
@@ -200,7 +200,7 @@ func Auth0Provider(connection string) string {
 }
 
 // insert stores a new account with its secret, puts it into Everyone and logs it.
-func (d *Directory) insert(tx Tx, actor string, r *Realm, a *Account, s Secret) error {
+func (d *Directory) insert(tx Tx, actor Actor, r *Realm, a *Account, s Secret) error {
 	if err := tx.InsertAccount(a, a.Keys(r.Kind)); err != nil {
 		return err
 	}
@@ -212,7 +212,7 @@ func (d *Directory) insert(tx Tx, actor string, r *Realm, a *Account, s Secret) 
 	if err := joinEveryone(tx, r, a); err != nil {
 		return err
 	}
-	return d.log(tx, a.Created, change{actor: actor, kind: "user.lifecycle.create", realm: a.Realm, target: a.ID, after: a})
+	return d.log(tx, change{at: a.Created, actor: actor, kind: "user.lifecycle.create", realm: a.Realm, target: a.ID, after: a, targets: []Target{a.target()}})
 }
 
 // joinEveryone puts an account into its realm's built-in group. The group's

@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"time"
@@ -53,24 +54,38 @@ func (d *Directory) addRealm(tx Tx, r Realm, everyoneID string) error {
 	})
 }
 
-// Changes returns at most limit entries of the change log behind the entry
-// with the number after, in order.
-func (d *Directory) Changes(ctx context.Context, after int64, limit int) (out []Change, err error) {
+// Changes returns the entries of the change log that a query selects and match
+// accepts, at most limit of them (0: all). A nil match accepts all.
+func (d *Directory) Changes(ctx context.Context, q ChangeQuery, limit int, match func(*Change) bool) (out []Change, err error) {
 	err = d.Store.View(ctx, func(r Reader) error {
-		out, err = r.Changes(after, limit)
-		return err
+		for c, err := range r.Changes(q) {
+			if err != nil {
+				return err
+			}
+			if match != nil && !match(&c) {
+				continue
+			}
+			if out = append(out, c); len(out) == limit {
+				break
+			}
+		}
+		return nil
 	})
 	return out, err
 }
 
 // change describes one write for the log.
 type change struct {
-	actor, kind   string
+	at            time.Time
+	actor         Actor
+	kind          string // Okta's event type
 	realm, target string
 	before, after any // nil when there is none
+	targets       []Target
+	outcome       Outcome
 }
 
-func (d *Directory) log(tx Tx, at time.Time, c change) error {
+func (d *Directory) log(tx Tx, c change) error {
 	before, err := encodeState(c.before)
 	if err != nil {
 		return err
@@ -80,8 +95,8 @@ func (d *Directory) log(tx Tx, at time.Time, c change) error {
 		return err
 	}
 	return tx.Append(Change{
-		At: at, Actor: c.actor, Kind: c.kind, Realm: c.realm, Target: c.target,
-		Before: before, After: after,
+		At: c.at, Actor: c.actor, Kind: c.kind, Realm: c.realm, Target: c.target,
+		Before: before, After: after, Targets: c.targets, Outcome: c.outcome,
 	})
 }
 
@@ -91,7 +106,17 @@ func encodeState(v any) (json.RawMessage, error) {
 	}
 	b, err := json.Marshal(v)
 	if err != nil {
-		return nil, fault.Wrap(fault.Internal, err, "the change cannot be written to the log")
+		return nil, fault.Wrap(fault.Internal, err, "the object cannot be written as JSON")
 	}
 	return b, nil
+}
+
+// decodeState reads what encodeState wrote, without losing digits.
+func decodeState(body json.RawMessage, into any) error {
+	dec := json.NewDecoder(bytes.NewReader(body))
+	dec.UseNumber()
+	if err := dec.Decode(into); err != nil {
+		return fault.Wrap(fault.Internal, err, "a stored object cannot be read")
+	}
+	return nil
 }

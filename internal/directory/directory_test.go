@@ -44,7 +44,9 @@ type bench struct {
 	clock *clock
 }
 
-const org, tenant, me = directory.OktaRealm, directory.Auth0Realm, "me"
+const org, tenant = directory.OktaRealm, directory.Auth0Realm
+
+var me = directory.System("me")
 
 func newBench(t *testing.T) bench {
 	t.Helper()
@@ -503,7 +505,7 @@ func TestChangeLog(t *testing.T) {
 			t.Fatalf("step %d: %v", i, err)
 		}
 	}
-	changes, err := b.Changes(t.Context(), 0, 100)
+	changes, err := b.Changes(t.Context(), directory.ChangeQuery{}, 100, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -546,7 +548,7 @@ func TestChangeLog(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("log: - want + got\n%s", diff)
 	}
-	tail, err := b.Changes(t.Context(), 7, 1)
+	tail, err := b.Changes(t.Context(), directory.ChangeQuery{After: 7}, 1, nil)
 	if err != nil || len(tail) != 1 || tail[0].Seq != 8 {
 		t.Errorf("Changes(7, 1) = %+v, %v, want entry 8", tail, err)
 	}

@@ -29,7 +29,7 @@ type Edit struct {
 // EditAccount changes profile, credentials and metadata of an account that ref
 // names as in FindAccount. The profile of a DEPROVISIONED account silently
 // stays as it is (Okta OpenAPI: updates of deactivated users).
-func (d *Directory) EditAccount(ctx context.Context, actor, realm, ref string, e Edit) (*Account, error) {
+func (d *Directory) EditAccount(ctx context.Context, actor Actor, realm, ref string, e Edit) (*Account, error) {
 	current, err := d.FindAccount(ctx, realm, ref)
 	if err != nil {
 		return nil, err
@@ -59,7 +59,13 @@ func (d *Directory) EditAccount(ctx context.Context, actor, realm, ref string, e
 			return err
 		}
 		edited = after
-		return d.save(tx, actor, e.kind(), r, before, after, secret)
+		if err := d.save(tx, actor, e.kind(), r, before, after, secret); err != nil {
+			return err
+		}
+		if e.Profile == nil {
+			return nil
+		}
+		return d.profileChanged(tx, actor, before, after, after.Updated)
 	})
 	if err != nil {
 		return nil, err
@@ -177,7 +183,7 @@ func (e Edit) kind() string {
 
 // save stores what became of an account and logs it. A nil secret leaves the
 // credentials as they are.
-func (d *Directory) save(tx Tx, actor, kind string, r *Realm, before, after *Account, s *Secret) error {
+func (d *Directory) save(tx Tx, actor Actor, kind string, r *Realm, before, after *Account, s *Secret) error {
 	after.Version = before.Version + 1
 	if err := tx.UpdateAccount(after, after.Keys(r.Kind)); err != nil {
 		return err
@@ -187,7 +193,7 @@ func (d *Directory) save(tx Tx, actor, kind string, r *Realm, before, after *Acc
 			return err
 		}
 	}
-	return d.log(tx, after.Updated, change{actor: actor, kind: kind, realm: after.Realm, target: after.ID, before: before, after: after})
+	return d.log(tx, change{at: after.Updated, actor: actor, kind: kind, realm: after.Realm, target: after.ID, before: before, after: after, targets: []Target{after.target()}})
 }
 
 // merged returns base with the first level of change laid over it; a null

@@ -12,9 +12,23 @@ type Noun string
 
 // The nouns.
 const (
-	RealmNoun   Noun = "realm"
-	AccountNoun Noun = "user"
-	GroupNoun   Noun = "group"
+	RealmNoun         Noun = "realm"
+	AccountNoun       Noun = "user"
+	GroupNoun         Noun = "group"
+	UserTypeNoun      Noun = "user type"
+	SchemaNoun        Noun = "schema"
+	RuleNoun          Noun = "group rule"
+	RoleNoun          Noun = "role"     // assigned to an account or a group
+	AppNoun           Noun = "app"      // application
+	AppUserNoun       Noun = "app user" // assignment of an account to an application
+	AppGroupNoun      Noun = "app group"
+	AppGrantNoun      Noun = "app grant" // a scope that an application may ask for
+	FactorNoun        Noun = "factor"
+	SessionNoun       Noun = "session"
+	PolicyNoun        Noun = "policy"
+	PolicyRuleNoun    Noun = "policy rule"
+	AuthenticatorNoun Noun = "authenticator"
+	TokenNoun         Noun = "token" // API token
 )
 
 // Missing says that an object does not exist. It is the cause of a fault.NotFound.

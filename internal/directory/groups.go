@@ -7,7 +7,7 @@ import (
 
 // CreateGroup adds an OKTA_GROUP. Violations as for accounts; a name that is
 // taken is a fault.Conflict.
-func (d *Directory) CreateGroup(ctx context.Context, actor, realm string, profile map[string]any) (*Group, error) {
+func (d *Directory) CreateGroup(ctx context.Context, actor Actor, realm string, profile map[string]any) (*Group, error) {
 	if err := checkProfile(oktaGroupProfile, profile, false).err(); err != nil {
 		return nil, err
 	}
@@ -29,11 +29,11 @@ func (d *Directory) CreateGroup(ctx context.Context, actor, realm string, profil
 	return g, nil
 }
 
-func (d *Directory) insertGroup(tx Tx, actor string, g *Group) error {
+func (d *Directory) insertGroup(tx Tx, actor Actor, g *Group) error {
 	if err := tx.InsertGroup(g); err != nil {
 		return err
 	}
-	return d.log(tx, g.Created, change{actor: actor, kind: "group.lifecycle.create", realm: g.Realm, target: g.ID, after: g})
+	return d.log(tx, change{at: g.Created, actor: actor, kind: "group.lifecycle.create", realm: g.Realm, target: g.ID, after: g, targets: []Target{g.target()}})
 }
 
 // Group returns a group by its id.
@@ -66,7 +66,7 @@ func (d *Directory) Groups(ctx context.Context, q GroupQuery, limit int, match f
 }
 
 // ReplaceGroup replaces the profile of an OKTA_GROUP.
-func (d *Directory) ReplaceGroup(ctx context.Context, actor, realm, id string, profile map[string]any) (*Group, error) {
+func (d *Directory) ReplaceGroup(ctx context.Context, actor Actor, realm, id string, profile map[string]any) (*Group, error) {
 	if err := checkProfile(oktaGroupProfile, profile, false).err(); err != nil {
 		return nil, err
 	}
@@ -84,7 +84,7 @@ func (d *Directory) ReplaceGroup(ctx context.Context, actor, realm, id string, p
 		if err := tx.UpdateGroup(after); err != nil {
 			return err
 		}
-		return d.log(tx, after.Updated, change{actor: actor, kind: "group.profile.update", realm: realm, target: id, before: before, after: after})
+		return d.log(tx, change{at: after.Updated, actor: actor, kind: "group.profile.update", realm: realm, target: id, before: before, after: after, targets: []Target{after.target()}})
 	})
 	if err != nil {
 		return nil, err
@@ -93,7 +93,7 @@ func (d *Directory) ReplaceGroup(ctx context.Context, actor, realm, id string, p
 }
 
 // DeleteGroup removes a group and its memberships. Built-in groups stay.
-func (d *Directory) DeleteGroup(ctx context.Context, actor, realm, id string) error {
+func (d *Directory) DeleteGroup(ctx context.Context, actor Actor, realm, id string) error {
 	return d.Store.Update(ctx, func(tx Tx) error {
 		g, err := tx.Group(realm, id)
 		if err != nil {
@@ -102,16 +102,23 @@ func (d *Directory) DeleteGroup(ctx context.Context, actor, realm, id string) er
 		if g.Type == BuiltIn {
 			return readOnly(g)
 		}
+		now := d.now()
+		if err := d.groupEnding(tx, actor, g, now); err != nil {
+			return err
+		}
+		if err := endRecords(tx, realm, id, aboutGroups); err != nil {
+			return err
+		}
 		if err := tx.DeleteGroup(realm, id); err != nil {
 			return err
 		}
-		return d.log(tx, d.now(), change{actor: actor, kind: "group.lifecycle.delete", realm: realm, target: id, before: g})
+		return d.log(tx, change{at: now, actor: actor, kind: "group.lifecycle.delete", realm: realm, target: id, before: g, targets: []Target{g.target()}})
 	})
 }
 
 // AddMember puts an account into an OKTA_GROUP; one that is in it already
 // stays, and nothing is logged.
-func (d *Directory) AddMember(ctx context.Context, actor, realm, group, ref string) error {
+func (d *Directory) AddMember(ctx context.Context, actor Actor, realm, group, ref string) error {
 	return d.Store.Update(ctx, func(tx Tx) error {
 		g, a, err := membership(tx, realm, group, ref)
 		if err != nil {
@@ -123,22 +130,29 @@ func (d *Directory) AddMember(ctx context.Context, actor, realm, group, ref stri
 
 // RemoveMember takes an account out of an OKTA_GROUP; one that is not in it is
 // no error, and nothing is logged.
-func (d *Directory) RemoveMember(ctx context.Context, actor, realm, group, ref string) error {
+func (d *Directory) RemoveMember(ctx context.Context, actor Actor, realm, group, ref string) error {
 	return d.Store.Update(ctx, func(tx Tx) error {
 		g, a, err := membership(tx, realm, group, ref)
 		if err != nil {
 			return err
 		}
-		now := d.now()
-		removed, err := tx.RemoveMember(realm, g.ID, a.ID, now)
-		if err != nil || !removed {
-			return err
-		}
-		return d.log(tx, now, change{
-			actor: actor, kind: "group.user_membership.remove", realm: realm, target: a.ID,
-			before: Membership{Group: g.ID, Account: a.ID},
-		})
+		return d.removeMember(tx, actor, g, a, d.now())
 	})
+}
+
+func (d *Directory) removeMember(tx Tx, actor Actor, g *Group, a *Account, now time.Time) error {
+	removed, err := tx.RemoveMember(g.Realm, g.ID, a.ID, now)
+	if err != nil || !removed {
+		return err
+	}
+	err = d.log(tx, change{
+		at: now, actor: actor, kind: "group.user_membership.remove", realm: g.Realm, target: a.ID,
+		before: Membership{Group: g.ID, Account: a.ID}, targets: []Target{a.target(), g.target()},
+	})
+	if err != nil {
+		return err
+	}
+	return d.left(tx, actor, g, a, now)
 }
 
 // membership finds both ends and makes sure that the group takes members by hand.
@@ -157,7 +171,7 @@ func membership(tx Tx, realm, group, ref string) (*Group, *Account, error) {
 	return g, a, nil
 }
 
-func (d *Directory) addMember(tx Tx, actor string, g *Group, a *Account, now time.Time) error {
+func (d *Directory) addMember(tx Tx, actor Actor, g *Group, a *Account, now time.Time) error {
 	if g.Type != OktaGroup {
 		return readOnly(g)
 	}
@@ -165,8 +179,12 @@ func (d *Directory) addMember(tx Tx, actor string, g *Group, a *Account, now tim
 	if err != nil || !added {
 		return err
 	}
-	return d.log(tx, now, change{
-		actor: actor, kind: "group.user_membership.add", realm: g.Realm, target: a.ID,
-		after: Membership{Group: g.ID, Account: a.ID},
+	err = d.log(tx, change{
+		at: now, actor: actor, kind: "group.user_membership.add", realm: g.Realm, target: a.ID,
+		after: Membership{Group: g.ID, Account: a.ID}, targets: []Target{a.target(), g.target()},
 	})
+	if err != nil {
+		return err
+	}
+	return d.joined(tx, actor, g, a, now)
 }

@@ -114,7 +114,7 @@ func readyStatus(a *Account) Status {
 
 // Transition moves an account along its life cycle. A status that forbids the
 // operation is a fault.Conflict with a *StateError.
-func (d *Directory) Transition(ctx context.Context, actor, realm, ref string, op Operation) (a *Account, err error) {
+func (d *Directory) Transition(ctx context.Context, actor Actor, realm, ref string, op Operation) (a *Account, err error) {
 	err = d.Store.Update(ctx, func(tx Tx) error {
 		before, err := find(tx, realm, ref)
 		if err != nil {
@@ -129,7 +129,7 @@ func (d *Directory) Transition(ctx context.Context, actor, realm, ref string, op
 	return a, nil
 }
 
-func (d *Directory) transition(tx Tx, actor string, before *Account, op Operation) (*Account, error) {
+func (d *Directory) transition(tx Tx, actor Actor, before *Account, op Operation) (*Account, error) {
 	to, ok := d.next(before, op)
 	if !ok {
 		return nil, refused(before, op)
@@ -155,12 +155,17 @@ func (d *Directory) transition(tx Tx, actor string, before *Account, op Operatio
 	if err := d.save(tx, actor, lifecycle[op].log, r, before, after, secret); err != nil {
 		return nil, err
 	}
+	if op == Deactivate {
+		if err := d.deactivated(tx, actor, after, now); err != nil {
+			return nil, err
+		}
+	}
 	return after, nil
 }
 
 // Retire deletes an account as Okta does: the first call deactivates, a call
 // on a DEPROVISIONED account removes it. It reports whether the account is gone.
-func (d *Directory) Retire(ctx context.Context, actor, realm, ref string) (gone bool, err error) {
+func (d *Directory) Retire(ctx context.Context, actor Actor, realm, ref string) (gone bool, err error) {
 	err = d.Store.Update(ctx, func(tx Tx) error {
 		a, err := find(tx, realm, ref)
 		if err != nil {
@@ -177,7 +182,7 @@ func (d *Directory) Retire(ctx context.Context, actor, realm, ref string) (gone 
 }
 
 // Remove deletes an account at once, whatever its status.
-func (d *Directory) Remove(ctx context.Context, actor, realm, id string) error {
+func (d *Directory) Remove(ctx context.Context, actor Actor, realm, id string) error {
 	return d.Store.Update(ctx, func(tx Tx) error {
 		a, err := tx.Account(realm, id)
 		if err != nil {
@@ -187,21 +192,24 @@ func (d *Directory) Remove(ctx context.Context, actor, realm, id string) error {
 	})
 }
 
-func (d *Directory) remove(tx Tx, actor string, a *Account) error {
+func (d *Directory) remove(tx Tx, actor Actor, a *Account) error {
+	if err := endRecords(tx, a.Realm, a.ID, aboutAccounts); err != nil {
+		return err
+	}
 	if err := tx.DeleteAccount(a.Realm, a.ID); err != nil {
 		return err
 	}
-	return d.log(tx, d.now(), change{actor: actor, kind: "user.lifecycle.delete.completed", realm: a.Realm, target: a.ID, before: a})
+	return d.log(tx, change{at: d.now(), actor: actor, kind: "user.lifecycle.delete.completed", realm: a.Realm, target: a.ID, before: a, targets: []Target{a.target()}})
 }
 
 // Note logs something that happened to an account without changing it, such
 // as the end of its sessions.
-func (d *Directory) Note(ctx context.Context, actor, realm, ref, kind string) error {
+func (d *Directory) Note(ctx context.Context, actor Actor, realm, ref, kind string) error {
 	return d.Store.Update(ctx, func(tx Tx) error {
 		a, err := find(tx, realm, ref)
 		if err != nil {
 			return err
 		}
-		return d.log(tx, d.now(), change{actor: actor, kind: kind, realm: realm, target: a.ID})
+		return d.log(tx, change{at: d.now(), actor: actor, kind: kind, realm: realm, target: a.ID, targets: []Target{a.target()}})
 	})
 }

@@ -85,7 +85,7 @@ func (d *Directory) seed(tx Tx) error {
 			Profile: map[string]any{"name": s.name, "description": s.description},
 			Created: seedEpoch, Updated: seedEpoch, MembershipUpdated: seedEpoch, Version: 1,
 		}
-		if err := d.insertGroup(tx, "seed", g); err != nil {
+		if err := d.insertGroup(tx, System("seed"), g); err != nil {
 			return err
 		}
 		groups[s.name] = g
@@ -104,11 +104,11 @@ func (d *Directory) seedPerson(tx Tx, r *Realm, p seedPerson, groups map[string]
 	if a.HasPassword {
 		secret = seedSecret
 	}
-	if err := d.insert(tx, "seed", r, a, secret); err != nil {
+	if err := d.insert(tx, System("seed"), r, a, secret); err != nil {
 		return err
 	}
 	for _, name := range p.groups {
-		if err := d.addMember(tx, "seed", groups[name], a, seedEpoch); err != nil {
+		if err := d.addMember(tx, System("seed"), groups[name], a, seedEpoch); err != nil {
 			return err
 		}
 	}

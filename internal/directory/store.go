@@ -36,9 +36,13 @@ type Reader interface {
 	// Groups yields groups ordered by realm and id. An error ends the sequence.
 	Groups(q GroupQuery) iter.Seq2[*Group, error]
 
-	// Changes returns at most limit entries of the change log whose number is
-	// greater than after, in order.
-	Changes(after int64, limit int) ([]Change, error)
+	// Record returns a record by its id.
+	Record(realm string, noun Noun, id string) (*Record, error)
+	// Records yields records ordered by id. An error ends the sequence.
+	Records(q RecordQuery) iter.Seq2[*Record, error]
+
+	// Changes yields entries of the change log in order. An error ends the sequence.
+	Changes(q ChangeQuery) iter.Seq2[Change, error]
 }
 
 // Tx reads and writes a directory inside a transaction.
@@ -72,6 +76,15 @@ type Tx interface {
 	AddMember(realm, group, account string, at time.Time) (bool, error)
 	RemoveMember(realm, group, account string, at time.Time) (bool, error)
 
+	// InsertRecord, UpdateRecord and DeleteRecord follow the rules of accounts: a
+	// taken id or key is a fault.Conflict, an update that is not of the version
+	// after the stored one is fault.Stale.
+	InsertRecord(r *Record) error
+	UpdateRecord(r *Record) error
+	DeleteRecord(realm string, noun Noun, id string) error
+	// DeleteRecords removes the records that a query selects and returns how many.
+	DeleteRecords(q RecordQuery) (int64, error)
+
 	// Append adds an entry to the change log and numbers it. Numbers grow in
 	// the order of commits, so a reader with a cursor misses nothing.
 	Append(c Change) error
@@ -95,16 +108,30 @@ type GroupQuery struct {
 	Type   GroupType
 }
 
+// ChangeQuery selects entries of the change log. The zero value selects all.
+type ChangeQuery struct {
+	Realm   string    // empty: all
+	After   int64     // numbers greater than this; with Newest, less than it unless 0
+	Since   time.Time // at or after
+	Until   time.Time // before
+	Target  string    // about the object with this id
+	Kind    string    // of this event type
+	Newest  bool      // from the newest to the oldest
+	MaxRows int       // 0: no limit
+}
+
 // Change is one entry of the change log.
 type Change struct {
-	Seq    int64           `json:"seq"`
-	At     time.Time       `json:"at"`
-	Actor  string          `json:"actor"`
-	Kind   string          `json:"kind"` // Okta's event type names: "user.lifecycle.create"
-	Realm  string          `json:"realm"`
-	Target string          `json:"target"`           // id of the account or group
-	Before json.RawMessage `json:"before,omitempty"` // Account, Group or Membership; absent when it did not exist
-	After  json.RawMessage `json:"after,omitempty"`  // absent when it is gone
+	Seq     int64           `json:"seq"`
+	At      time.Time       `json:"at"`
+	Actor   Actor           `json:"actor"`
+	Kind    string          `json:"kind"` // Okta's event type names: "user.lifecycle.create"
+	Realm   string          `json:"realm"`
+	Target  string          `json:"target"`           // id of the object that the change is about
+	Before  json.RawMessage `json:"before,omitempty"` // Account, Group, Membership or another object; absent when it did not exist
+	After   json.RawMessage `json:"after,omitempty"`  // absent when it is gone
+	Targets []Target        `json:"targets,omitempty"`
+	Outcome Outcome         `json:"outcome,omitzero"`
 }
 
 // Membership is what the change log says of a member who came or went.

@@ -464,45 +464,76 @@ func (t *directoryTx) touchMembers(realm, group string, at time.Time) error {
 
 // The change log.
 
+// changeDetail is the stored form of what no statement asks for.
+type changeDetail struct {
+	Actor   directory.Actor    `json:"actor"`
+	Targets []directory.Target `json:"targets,omitempty"`
+	Outcome directory.Outcome  `json:"outcome,omitzero"`
+}
+
 func (t *directoryTx) Append(c directory.Change) error {
+	detail, err := encodeBody(changeDetail{c.Actor, c.Targets, c.Outcome})
+	if err != nil {
+		return err
+	}
 	var seq int64
-	err := t.tx.QueryRowContext(t.ctx, "UPDATE directory_counters SET value = value + 1 WHERE name = 'change' RETURNING value").Scan(&seq)
+	err = t.tx.QueryRowContext(t.ctx, "UPDATE directory_counters SET value = value + 1 WHERE name = 'change' RETURNING value").Scan(&seq)
 	if err != nil {
 		return t.db.Translate(err)
 	}
-	_, err = t.exec("INSERT INTO directory_changes (seq, at, actor, kind, realm, target, before, after) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-		seq, Micros(c.At), c.Actor, c.Kind, c.Realm, c.Target, nullable(string(c.Before)), nullable(string(c.After)))
+	_, err = t.exec("INSERT INTO directory_changes (seq, at, actor, kind, realm, target, before, after, detail) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+		seq, Micros(c.At), c.Actor.ID, c.Kind, c.Realm, c.Target, nullable(string(c.Before)), nullable(string(c.After)), detail)
 	return err
 }
 
-func (t *directoryTx) Changes(after int64, limit int) ([]directory.Change, error) {
-	q := selection{text: "SELECT seq, at, actor, kind, realm, target, before, after FROM directory_changes"}
-	q.add("seq > ", after)
-	q.text += " ORDER BY seq"
-	q.bind(" LIMIT ", limit)
-	var out []directory.Change
-	for c, err := range each(t, q, scanChange) {
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, c)
+func (t *directoryTx) Changes(q directory.ChangeQuery) iter.Seq2[directory.Change, error] {
+	from := selection{text: "SELECT seq, at, actor, kind, realm, target, before, after, detail FROM directory_changes"}
+	from.where("realm = ", q.Realm)
+	from.where("target = ", q.Target)
+	from.where("kind = ", q.Kind)
+	switch {
+	case !q.Newest:
+		from.add("seq > ", q.After)
+	case q.After != 0:
+		from.add("seq < ", q.After)
 	}
-	return out, nil
+	if !q.Since.IsZero() {
+		from.add("at >= ", Micros(q.Since))
+	}
+	if !q.Until.IsZero() {
+		from.add("at < ", Micros(q.Until))
+	}
+	from.text += " ORDER BY seq"
+	if q.Newest {
+		from.text += " DESC"
+	}
+	if q.MaxRows > 0 {
+		from.bind(" LIMIT ", q.MaxRows)
+	}
+	return each(t, from, scanChange)
 }
 
 func scanChange(row scanner) (directory.Change, error) {
 	var c directory.Change
 	var at int64
-	var before, after sql.NullString
-	if err := row.Scan(&c.Seq, &at, &c.Actor, &c.Kind, &c.Realm, &c.Target, &before, &after); err != nil {
+	var actor string
+	var before, after, detail sql.NullString
+	if err := row.Scan(&c.Seq, &at, &actor, &c.Kind, &c.Realm, &c.Target, &before, &after, &detail); err != nil {
 		return c, err
 	}
-	c.At = Time(at)
+	c.At, c.Actor = Time(at), directory.System(actor)
 	if before.Valid {
 		c.Before = json.RawMessage(before.String)
 	}
 	if after.Valid {
 		c.After = json.RawMessage(after.String)
+	}
+	if detail.Valid {
+		var d changeDetail
+		if err := decodeBody(detail.String, &d); err != nil {
+			return c, err
+		}
+		c.Actor, c.Targets, c.Outcome = d.Actor, d.Targets, d.Outcome
 	}
 	return c, nil
 }

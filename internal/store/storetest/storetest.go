@@ -41,6 +41,9 @@ func TestDirectory(t *testing.T, open func(t *testing.T) directory.Store) {
 		{"Members", testMembers},
 		{"DeleteAccount", testDeleteAccount},
 		{"Changes", testChanges},
+		{"ChangeQueries", testChangeQueries},
+		{"Records", testRecords},
+		{"RecordQueries", testRecordQueries},
 		{"Rollback", testRollback},
 		{"ViewIsSnapshot", testViewIsSnapshot},
 		{"UpdatesQueue", testUpdatesQueue},
@@ -496,25 +499,25 @@ func testChanges(t *testing.T, b bench) {
 	b.update(func(tx directory.Tx) error {
 		for i := range 3 {
 			c := directory.Change{
-				At: at, Actor: "me", Kind: fmt.Sprint("kind", i), Realm: realm, Target: "u1",
+				At: at, Actor: directory.System("me"), Kind: fmt.Sprint("kind", i), Realm: realm, Target: "u1",
 				After: json.RawMessage(`{"b":1,"a":[1.10]}`),
 			}
 			if err := tx.Append(c); err != nil {
 				return err
 			}
 		}
-		return tx.Append(directory.Change{At: at, Actor: "me", Kind: "last", Realm: realm, Target: "u1", Before: json.RawMessage(`{}`)})
+		return tx.Append(directory.Change{At: at, Actor: directory.System("me"), Kind: "last", Realm: realm, Target: "u1", Before: json.RawMessage(`{}`)})
 	})
 	b.view(func(r directory.Reader) error {
-		first, err := r.Changes(0, 2)
+		first, err := collect(r.Changes(directory.ChangeQuery{MaxRows: 2}))
 		if err != nil {
 			return err
 		}
 		if len(first) != 2 || first[0].Kind != "kind0" || first[1].Kind != "kind1" || first[0].Seq >= first[1].Seq {
-			t.Errorf("Changes(0, 2) = %+v, want the first two in order", first)
+			t.Errorf("the first two changes = %+v, want the first two in order", first)
 		}
 		equal(t, "After as written", string(first[0].After), `{"b":1,"a":[1.10]}`)
-		rest, err := r.Changes(first[1].Seq, 10)
+		rest, err := collect(r.Changes(directory.ChangeQuery{After: first[1].Seq}))
 		if err != nil {
 			return err
 		}
@@ -543,7 +546,7 @@ func testRollback(t *testing.T, b bench) {
 	equal(t, "accounts", b.ids(directory.AccountQuery{}), nil)
 	b.update(func(tx directory.Tx) error { return tx.Append(directory.Change{At: at, Kind: "kept"}) })
 	b.view(func(r directory.Reader) error {
-		changes, err := r.Changes(0, 10)
+		changes, err := collect(r.Changes(directory.ChangeQuery{}))
 		if len(changes) != 1 || changes[0].Kind != "kept" || changes[0].Seq != 1 {
 			t.Errorf("Changes = %+v, want only the kept one with number 1", changes)
 		}

@@ -122,9 +122,13 @@ func (a *API) route(pattern string, h web.Handler, scopes ...string) {
 
 type actorKey struct{}
 
-func actor(r *http.Request) string {
-	s, _ := r.Context().Value(actorKey{}).(string)
-	return s
+// actor returns who makes the call, for the change log.
+func actor(r *http.Request) directory.Actor {
+	client, _ := r.Context().Value(actorKey{}).(string)
+	return directory.Actor{
+		ID: client, Type: directory.ClientActor, Name: client,
+		Request: web.RequestID(r.Context()), UserAgent: r.UserAgent(),
+	}
 }
 
 func (a *API) authorize(r *http.Request, scopes []string) (string, error) {

@@ -220,7 +220,7 @@ func TestErrors(t *testing.T) {
 func TestRefusedChangesNothing(t *testing.T) {
 	t.Parallel()
 	b := newSeeded(t)
-	before, err := b.dir.Changes(t.Context(), 0, 1000)
+	before, err := b.dir.Changes(t.Context(), directory.ChangeQuery{}, 0, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -228,7 +228,7 @@ func TestRefusedChangesNothing(t *testing.T) {
 	b.ok(401, "POST", "/api/v1/users", ann, "Authorization", "SSWS bad")
 	b.ok(412, "POST", "/api/v1/users/me", `{"profile":{"title":"x"}}`, "If-Match", `"other"`)
 	b.ok(404, "GET", "/api/v1/users/ann@example.com", "")
-	after, err := b.dir.Changes(t.Context(), 0, 1000)
+	after, err := b.dir.Changes(t.Context(), directory.ChangeQuery{}, 0, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -442,7 +442,7 @@ func TestPasswordNeverShown(t *testing.T) {
 	b := newBench(t)
 	id := b.user(annWithPassword, "")
 	b.ok(200, "POST", "/api/v1/users/"+id, `{"credentials":{"password":{"value":"Sesame4me"},"recovery_question":{"question":"Why?","answer":"Because Sesame"}}}`)
-	changes, err := b.dir.Changes(t.Context(), 0, 100)
+	changes, err := b.dir.Changes(t.Context(), directory.ChangeQuery{}, 0, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -140,9 +140,23 @@ func translate(err error) *apiError {
 
 // typeNames are Okta's words for what was not found.
 var typeNames = map[directory.Noun]string{
-	directory.AccountNoun: "User",
-	directory.GroupNoun:   "UserGroup",
-	directory.RealmNoun:   "Org",
+	directory.RealmNoun:         "Org",
+	directory.AccountNoun:       "User",
+	directory.GroupNoun:         "UserGroup",
+	directory.UserTypeNoun:      "CVDType",
+	directory.SchemaNoun:        "Schema",
+	directory.RuleNoun:          "PolicyRule", // recorded for group rules
+	directory.RoleNoun:          "RoleAssignment",
+	directory.AppNoun:           "AppInstance",
+	directory.AppUserNoun:       "AppUser",
+	directory.AppGroupNoun:      "AppGroup",
+	directory.AppGrantNoun:      "OAuth2Scope",
+	directory.FactorNoun:        "UserFactor",
+	directory.SessionNoun:       "AppSession",
+	directory.PolicyNoun:        "Policy",
+	directory.PolicyRuleNoun:    "PolicyRule",
+	directory.AuthenticatorNoun: "Authenticator",
+	directory.TokenNoun:         "Token",
 }
 
 // refusals says how Okta words that a status forbids an operation. The texts

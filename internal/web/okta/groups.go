@@ -7,6 +7,20 @@ import (
 	"github.com/lanyard-id/lanyard/internal/web"
 )
 
+func (a *API) groupRoutes() {
+	a.route(basePath+"/groups",
+		method{"GET", readGroups, a.listGroups},
+		method{"POST", manageGroups, a.createGroup})
+	a.route(basePath+"/groups/{id}",
+		method{"GET", readGroups, a.getGroup},
+		method{"PUT", manageGroups, a.replaceGroup},
+		method{"DELETE", manageGroups, a.deleteGroup})
+	a.route(basePath+"/groups/{id}/users", method{"GET", readGroups, a.listMembers})
+	a.route(basePath+"/groups/{id}/users/{user}",
+		method{"PUT", manageGroups, a.addMember},
+		method{"DELETE", manageGroups, a.removeMember})
+}
+
 // createGroup is POST /groups. It answers 200, not 201.
 func (a *API) createGroup(w http.ResponseWriter, r *http.Request) error {
 	profile, err := groupProfile(r)

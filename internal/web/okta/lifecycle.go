@@ -7,6 +7,12 @@ import (
 	"github.com/lanyard-id/lanyard/internal/web"
 )
 
+func (a *API) lifecycleRoutes() {
+	for op, run := range a.lifecycleHandlers() {
+		a.route(basePath+"/users/{id}/lifecycle/"+op, method{"POST", manageUsers, run})
+	}
+}
+
 // lifecycleHandlers are the operations under /users/{id}/lifecycle/.
 func (a *API) lifecycleHandlers() map[string]web.Handler {
 	return map[string]web.Handler{

@@ -3,6 +3,7 @@ package okta
 import (
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
@@ -23,6 +24,28 @@ var (
 	groupBucket     = bucket{"/api/v1/groups/{id}", 1000}
 	otherBucket     = bucket{"/api/v1", 1200}
 )
+
+// bucketOf returns the bucket that a call counts in.
+func bucketOf(method, path string) bucket {
+	rest, ok := strings.CutPrefix(path, basePath)
+	if !ok {
+		return otherBucket
+	}
+	parts := strings.Split(strings.Trim(rest, "/"), "/")
+	switch {
+	case parts[0] == "users" && len(parts) == 1:
+		return usersBucket
+	case parts[0] == "users" && len(parts) == 2 && method == http.MethodGet:
+		return userGetBucket
+	case parts[0] == "users" && len(parts) == 2:
+		return userWriteBucket
+	case parts[0] == "groups" && len(parts) == 2:
+		return groupBucket
+	case parts[0] == "groups":
+		return groupsBucket
+	}
+	return otherBucket
+}
 
 // window is how long a count lasts. Windows start with their first call and
 // are not aligned to the clock.

@@ -16,6 +16,7 @@ package okta
 import (
 	"context"
 	"log/slog"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -26,12 +27,26 @@ import (
 	"github.com/lanyard-id/lanyard/internal/web"
 )
 
-// Authorizer decides whether a credential may make a call; scheme and token are
-// empty when the request has none. It returns who the caller is: the id or
-// login of an account, which /users/me answers with, or a name for the change
-// log. fault.Unauthorized means that the credential is missing or wrong,
-// fault.Forbidden that it has not the right.
-type Authorizer func(ctx context.Context, scheme, token, method, path string) (actor string, err error)
+// Call is what an Authorizer has to judge: the credential of a request and
+// where it was sent. Scheme and Token are empty when there is none.
+type Call struct {
+	Scheme, Token string // of the Authorization header
+	Proof         string // of the DPoP header
+	Method        string
+	URL           string // as the client addressed it, without query
+}
+
+// Caller is who makes a call, and what it may do.
+type Caller struct {
+	Actor  directory.Actor // "me" is the account with its id
+	Scopes []string        // nil: not limited by scopes, as API tokens are
+	Roles  []string        // types of the admin roles it holds: "SUPER_ADMIN" ...
+	Token  string          // id of the credential, for rate limits; never the credential itself
+}
+
+// Authorizer tells who makes a call. fault.Unauthorized means that the
+// credential is missing or wrong. What the caller may do is checked by the API.
+type Authorizer func(ctx context.Context, c Call) (Caller, error)
 
 // Options are what the API needs. Directory and Authorizer must be set.
 type Options struct {
@@ -48,6 +63,11 @@ type Options struct {
 	// are counted and shown, and the count stops at one call left.
 	EnforceLimits bool
 
+	// Engine is the generation of the org: "oie" (Identity Engine, the default) or
+	// "classic". They differ in activation links, in some links of users, and in
+	// defaults.
+	Engine string
+
 	// DeleteStatus is the status of a successful DELETE of a user: 204 as
 	// recorded (the default), or 202 as the OpenAPI edition of 2024 said.
 	DeleteStatus int
@@ -58,6 +78,7 @@ type API struct {
 	Options
 	front  web.Front
 	mux    *http.ServeMux
+	rules  *http.ServeMux // the paths below rulesPath
 	limits *limits
 }
 
@@ -66,10 +87,13 @@ func New(o Options) *API {
 	if o.Realm == "" {
 		o.Realm = directory.OktaRealm
 	}
+	if o.Engine == "" {
+		o.Engine = "oie"
+	}
 	if o.DeleteStatus == 0 {
 		o.DeleteStatus = http.StatusNoContent
 	}
-	a := &API{Options: o, mux: http.NewServeMux(), limits: newLimits(o.Directory.Clock, o.EnforceLimits)}
+	a := &API{Options: o, mux: http.NewServeMux(), rules: http.NewServeMux(), limits: newLimits(o.Directory.Clock, o.EnforceLimits)}
 	a.front = web.Front{Log: o.Log, NewID: a.requestID, Open: a.open, Fail: a.fail}
 	a.routes()
 	return a
@@ -80,65 +104,74 @@ func New(o Options) *API {
 func (a *API) Mount(mux *http.ServeMux) { mux.Handle("/", a) }
 
 // ServeHTTP answers a request.
-func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.mux.ServeHTTP(w, r) }
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.muxOf(r.URL.Path).ServeHTTP(w, r) }
 
 // method is one operation of a path.
 type method struct {
-	name   string // GET ...
-	bucket bucket
-	run    web.Handler
+	name  string // GET ...
+	scope string // okta.users.read ...; empty: any caller
+	run   web.Handler
 }
 
-// routes is the table of the API.
+// The scopes of operations. A manage scope includes its read scope.
+const (
+	readUsers    = "okta.users.read"
+	manageUsers  = "okta.users.manage"
+	readGroups   = "okta.groups.read"
+	manageGroups = "okta.groups.manage"
+)
+
+// base is in front of every path of the management API.
+const basePath = "/api/v1"
+
+// routes is the table of the API. Each resource lists its own paths beside its
+// handlers.
 func (a *API) routes() {
-	const base = "/api/v1"
-	a.route(base+"/users",
-		method{"GET", usersBucket, a.listUsers},
-		method{"POST", usersBucket, a.createUser})
-	a.route(base+"/users/{id}",
-		method{"GET", userGetBucket, a.getUser},
-		method{"POST", userWriteBucket, a.updateUser},
-		method{"PUT", userWriteBucket, a.replaceUser},
-		method{"DELETE", userWriteBucket, a.deleteUser})
-	a.route(base+"/users/{id}/groups", method{"GET", otherBucket, a.listUserGroups})
-	a.route(base+"/users/{id}/sessions", method{"DELETE", otherBucket, a.clearSessions})
-	for op, run := range a.lifecycleHandlers() {
-		a.route(base+"/users/{id}/lifecycle/"+op, method{"POST", otherBucket, run})
-	}
-	a.route(base+"/groups",
-		method{"GET", groupsBucket, a.listGroups},
-		method{"POST", groupsBucket, a.createGroup})
-	a.route(base+"/groups/{id}",
-		method{"GET", groupBucket, a.getGroup},
-		method{"PUT", groupBucket, a.replaceGroup},
-		method{"DELETE", groupBucket, a.deleteGroup})
-	a.route(base+"/groups/{id}/users", method{"GET", groupsBucket, a.listMembers})
-	a.route(base+"/groups/{id}/users/{user}",
-		method{"PUT", groupsBucket, a.addMember},
-		method{"DELETE", groupsBucket, a.removeMember})
+	a.userRoutes()
+	a.credentialRoutes()
+	a.lifecycleRoutes()
+	a.schemaRoutes()
+	a.groupRoutes()
+	a.ruleRoutes()
+	a.roleRoutes()
+	a.appRoutes()
+	a.factorRoutes()
+	a.sessionRoutes()
+	a.policyRoutes()
+	a.authenticatorRoutes()
+	a.logRoutes()
+	a.orgRoutes()
 	a.route("/")
+}
+
+// rulesPath cannot stand in one mux with the groups: http.ServeMux sees a
+// conflict between groups/rules/{id} and groups/{id}/users.
+const rulesPath = basePath + "/groups/rules"
+
+// muxOf returns the mux that serves a path or pattern.
+func (a *API) muxOf(path string) *http.ServeMux {
+	if path == rulesPath || strings.HasPrefix(path, rulesPath+"/") {
+		return a.rules
+	}
+	return a.mux
 }
 
 // route registers a path. A method that it does not have is E0000022; no
 // methods at all make it the path of everything unknown, E0000008.
 func (a *API) route(pattern string, methods ...method) {
-	a.mux.Handle(pattern, a.front.Handle(func(w http.ResponseWriter, r *http.Request) error {
+	handler := a.front.Handle(func(w http.ResponseWriter, r *http.Request) error {
 		name := r.Method
 		if name == http.MethodHead {
 			name = http.MethodGet
 		}
 		i := slices.IndexFunc(methods, func(m method) bool { return m.name == name })
-		bucket := otherBucket
-		if i >= 0 {
-			bucket = methods[i].bucket
-		}
-		if !a.limits.take(w.Header(), bucket) {
+		if !a.limits.take(w.Header(), bucketOf(name, r.URL.Path)) {
 			return problem("E0000047")
 		}
 		if !strings.HasPrefix(r.URL.Path, "/api/") {
 			return problem("E0000008")
 		}
-		actor, err := a.authorize(r)
+		who, err := a.authorize(r)
 		if err != nil {
 			return err
 		}
@@ -147,27 +180,54 @@ func (a *API) route(pattern string, methods ...method) {
 			return problem("E0000008")
 		case i < 0:
 			return problem("E0000022")
+		case !who.may(methods[i].scope):
+			return problem("E0000006")
 		}
-		return methods[i].run(w, r.WithContext(context.WithValue(r.Context(), actorKey{}, actor)))
-	}))
+		return methods[i].run(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, who)))
+	})
+	if pattern == "/" {
+		a.mux.Handle("/", handler)
+		a.rules.Handle("/", handler)
+		return
+	}
+	a.muxOf(pattern).Handle(pattern, handler)
 }
 
-type actorKey struct{}
-
-// actor returns who makes the call.
-func actor(r *http.Request) string {
-	s, _ := r.Context().Value(actorKey{}).(string)
-	return s
+// may reports whether the caller's scopes let it call an operation.
+func (c Caller) may(scope string) bool {
+	if scope == "" || c.Scopes == nil || slices.Contains(c.Scopes, scope) {
+		return true
+	}
+	resource, isRead := strings.CutSuffix(scope, ".read")
+	return isRead && slices.Contains(c.Scopes, resource+".manage")
 }
 
-func (a *API) authorize(r *http.Request) (string, error) {
+type callerKey struct{}
+
+// caller returns who makes the call.
+func caller(r *http.Request) Caller {
+	c, _ := r.Context().Value(callerKey{}).(Caller)
+	return c
+}
+
+// actor returns who makes the call, for the change log.
+func actor(r *http.Request) directory.Actor { return caller(r).Actor }
+
+func (a *API) authorize(r *http.Request) (Caller, error) {
 	scheme, token := web.Credential(r)
-	who, err := a.Authorizer(r.Context(), scheme, token, r.Method, r.URL.Path)
+	who, err := a.Authorizer(r.Context(), Call{
+		Scheme: scheme, Token: token, Proof: r.Header.Get("DPoP"),
+		Method: r.Method, URL: a.base(r) + r.URL.EscapedPath(),
+	})
 	switch {
 	case fault.Is(err, fault.Unauthorized):
-		return "", problem("E0000011").because(err)
+		return Caller{}, problem("E0000011").because(err)
 	case fault.Is(err, fault.Forbidden):
-		return "", problem("E0000006").because(err)
+		return Caller{}, problem("E0000006").because(err)
+	}
+	who.Actor.Request, who.Actor.UserAgent = web.RequestID(r.Context()), r.UserAgent()
+	if host, _, e := net.SplitHostPort(r.RemoteAddr); e == nil {
+		who.Actor.IP = host
 	}
 	return who, err
 }
@@ -176,7 +236,7 @@ func (a *API) authorize(r *http.Request) (string, error) {
 func userRef(r *http.Request, segment string) string {
 	ref := r.PathValue(segment)
 	if ref == "me" {
-		return actor(r)
+		return actor(r).ID
 	}
 	return ref
 }

@@ -10,6 +10,18 @@ import (
 	"github.com/lanyard-id/lanyard/internal/web"
 )
 
+func (a *API) userRoutes() {
+	a.route(basePath+"/users",
+		method{"GET", readUsers, a.listUsers},
+		method{"POST", manageUsers, a.createUser})
+	a.route(basePath+"/users/{id}",
+		method{"GET", readUsers, a.getUser},
+		method{"POST", manageUsers, a.updateUser},
+		method{"PUT", manageUsers, a.replaceUser},
+		method{"DELETE", manageUsers, a.deleteUser})
+	a.route(basePath+"/users/{id}/groups", method{"GET", readUsers, a.listUserGroups})
+}
+
 // createUser is POST /users. It answers 200, not 201.
 func (a *API) createUser(w http.ResponseWriter, r *http.Request) error {
 	q := r.URL.Query()
@@ -100,15 +112,6 @@ func (a *API) deleteUser(w http.ResponseWriter, r *http.Request) error {
 	}
 	w.WriteHeader(a.DeleteStatus)
 	return nil
-}
-
-// clearSessions is DELETE /users/{id}/sessions. There are no sessions yet: the
-// log keeps that they were ended.
-func (a *API) clearSessions(w http.ResponseWriter, r *http.Request) error {
-	if err := a.Directory.Note(r.Context(), actor(r), a.Realm, userRef(r, "id"), "user.session.clear"); err != nil {
-		return a.asCalled(r, "id", err)
-	}
-	return noContent(w)
 }
 
 // answerUser writes a single user.

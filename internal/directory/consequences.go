@@ -1,0 +1,50 @@
+package directory
+
+import "time"
+
+// What follows from a change, in the same transaction: a rule puts people into
+// a group, a group brings applications, the end of an account ends what it had.
+// Operations call these at one place each; the features add their part here.
+
+// joined follows when an account came into a group.
+func (d *Directory) joined(tx Tx, actor Actor, g *Group, a *Account, at time.Time) error {
+	return nil
+}
+
+// left follows when an account went out of a group.
+func (d *Directory) left(tx Tx, actor Actor, g *Group, a *Account, at time.Time) error {
+	return nil
+}
+
+// profileChanged follows when an account is new or its profile has changed.
+// before is nil for a new one.
+func (d *Directory) profileChanged(tx Tx, actor Actor, before, after *Account, at time.Time) error {
+	return nil
+}
+
+// deactivated follows when an account became DEPROVISIONED.
+func (d *Directory) deactivated(tx Tx, actor Actor, a *Account, at time.Time) error {
+	return nil
+}
+
+// groupEnding comes before a group is deleted, while its members are still in it.
+func (d *Directory) groupEnding(tx Tx, actor Actor, g *Group, at time.Time) error {
+	return nil
+}
+
+// aboutAccounts are the sorts of records that end with the account that they
+// are about, aboutGroups those that end with the group.
+var (
+	aboutAccounts = []Noun{}
+	aboutGroups   = []Noun{}
+)
+
+// endRecords removes the records about an object that is gone.
+func endRecords(tx Tx, realm, id string, nouns []Noun) error {
+	for _, noun := range nouns {
+		if _, err := tx.DeleteRecords(RecordQuery{Realm: realm, Noun: noun, Subject: id}); err != nil {
+			return err
+		}
+	}
+	return nil
+}

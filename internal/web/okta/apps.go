@@ -1,0 +1,4 @@
+package okta
+
+// appRoutes lists the paths of applications.
+func (a *API) appRoutes() {}

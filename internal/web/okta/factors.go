@@ -1,0 +1,4 @@
+package okta
+
+// factorRoutes lists the paths of factors.
+func (a *API) factorRoutes() {}

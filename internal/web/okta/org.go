@@ -1,0 +1,4 @@
+package okta
+
+// orgRoutes lists the paths of the org itself.
+func (a *API) orgRoutes() {}

@@ -1,0 +1,4 @@
+package okta
+
+// policyRoutes lists the paths of policies.
+func (a *API) policyRoutes() {}

@@ -1,0 +1,4 @@
+package okta
+
+// schemaRoutes lists the paths of user types and schemas.
+func (a *API) schemaRoutes() {}
