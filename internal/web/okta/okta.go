@@ -18,6 +18,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -78,7 +79,8 @@ type API struct {
 	Options
 	front  web.Front
 	mux    *http.ServeMux
-	rules  *http.ServeMux // the paths below rulesPath
+	rules  *http.ServeMux      // the paths below rulesPath
+	served map[string][]string // methods by pattern
 	limits *limits
 }
 
@@ -93,7 +95,7 @@ func New(o Options) *API {
 	if o.DeleteStatus == 0 {
 		o.DeleteStatus = http.StatusNoContent
 	}
-	a := &API{Options: o, mux: http.NewServeMux(), rules: http.NewServeMux(), limits: newLimits(o.Directory.Clock, o.EnforceLimits)}
+	a := &API{Options: o, mux: http.NewServeMux(), rules: http.NewServeMux(), served: map[string][]string{}, limits: newLimits(o.Directory.Clock, o.EnforceLimits)}
 	a.front = web.Front{Log: o.Log, NewID: a.requestID, Open: a.open, Fail: a.fail}
 	a.routes()
 	return a
@@ -190,7 +192,23 @@ func (a *API) route(pattern string, methods ...method) {
 		a.rules.Handle("/", handler)
 		return
 	}
+	for _, m := range methods {
+		a.served[pattern] = append(a.served[pattern], m.name)
+	}
 	a.muxOf(pattern).Handle(pattern, handler)
+}
+
+// Serves reports whether the API has an operation, by the path of a request.
+func (a *API) Serves(method, path string) bool {
+	u, err := url.Parse(path)
+	if err != nil {
+		return false
+	}
+	_, pattern := a.muxOf(u.Path).Handler(&http.Request{Method: method, URL: u})
+	if method == http.MethodHead {
+		method = http.MethodGet
+	}
+	return slices.Contains(a.served[pattern], method)
 }
 
 // may reports whether the caller's scopes let it call an operation.

@@ -94,15 +94,11 @@ func (c *Checker) unknown(list []Violation) int {
 	return n
 }
 
-// Stale returns the known errors that no answer has shown so far. With
-// recorded, those that a recording is named for; else the others.
-func (c *Checker) Stale(recorded bool) []string {
-	if c == nil {
-		return nil
-	}
+// stale returns the known errors of a kind that no answer has shown so far.
+func (c *Checker) stale(of func(*known) bool) []string {
 	var out []string
 	for _, k := range c.known {
-		if (k.Recording != "") == recorded && k.hits.Load() == 0 {
+		if of(k) && k.hits.Load() == 0 {
 			out = append(out, k.String())
 		}
 	}
