@@ -82,9 +82,5 @@ test-clients: ## Test against other people's clients (needs npm)
 	$(REDOCLY) lint examples/*.arazzo.yaml examples/openapi/*.yaml
 
 .PHONY: test-pg
-test-pg: ## Run the contract of the stores on PostgreSQL
-	@if [ -d internal/store/postgres ]; then \
-		$(GO) test -count=1 ./internal/store/postgres/...; \
-	else \
-		echo 'no store uses PostgreSQL yet: nothing to test'; \
-	fi
+test-pg: ## Run the contract of the stores on PostgreSQL (installs Debian's when there is none)
+	.ci/with-postgres $(GO) test -count=1 -tags postgres ./internal/store/postgres/...

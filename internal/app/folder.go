@@ -22,6 +22,7 @@ import (
 	"github.com/lanyard-id/lanyard/internal/run"
 	"github.com/lanyard-id/lanyard/internal/secret"
 	"github.com/lanyard-id/lanyard/internal/store"
+	"github.com/lanyard-id/lanyard/internal/store/postgres"
 	"github.com/lanyard-id/lanyard/internal/store/sqlite"
 	"github.com/lanyard-id/lanyard/internal/worker"
 )
@@ -83,7 +84,7 @@ func (a *App) openToRead(ctx context.Context, s cli.Settings, cfg *config.Config
 	f := &Folder{data: s.Data, config: cfg, env: a.Env, log: cmp.Or(s.Log, a.Log), readOnly: true, stopped: make(chan struct{})}
 	close(f.stopped)
 	var err error
-	if f.db, err = sqlite.Open(ctx, databasePath(s.Data, cfg.Store)); err != nil {
+	if f.db, err = f.openDatabase(ctx, postgres.OpenToRead); err != nil {
 		return nil, err
 	}
 	f.worker = &worker.Worker{Store: f.db.Journal(), Log: f.log, Now: time.Now}
@@ -98,7 +99,7 @@ func (f *Folder) open(ctx context.Context) error {
 	if f.key, err = secret.OpenKey(f.data); err != nil {
 		return err
 	}
-	if f.db, err = sqlite.Open(ctx, databasePath(f.data, f.config.Store)); err != nil {
+	if f.db, err = f.openDatabase(ctx, postgres.Open); err != nil {
 		return err
 	}
 	f.executor = newExecutor(f)
@@ -121,12 +122,23 @@ func (f *Folder) open(ctx context.Context) error {
 	return nil
 }
 
-// databasePath reads the store setting: "sqlite:PATH", or the default.
-func databasePath(data, setting string) string {
-	if path, ok := strings.CutPrefix(setting, "sqlite:"); ok {
-		return path
+// openDatabase opens what the store setting names: a SQLite file, the one in the
+// data folder by default, or a PostgreSQL server.
+func (f *Folder) openDatabase(ctx context.Context, server func(context.Context, string) (*store.DB, error)) (*store.DB, error) {
+	kind, rest, _ := strings.Cut(f.config.Store, ":")
+	switch kind {
+	case "":
+		return sqlite.Open(ctx, filepath.Join(f.data, databaseFile))
+	case "sqlite":
+		return sqlite.Open(ctx, rest)
+	case "env", "file":
+		address, err := (&secret.Resolver{Env: f.env}).Resolve(ctx, secret.Ref(f.config.Store))
+		if err != nil {
+			return nil, err
+		}
+		return server(ctx, address.Reveal())
 	}
-	return filepath.Join(data, databaseFile)
+	return server(ctx, f.config.Store)
 }
 
 // Close stops the worker and lets the folder go. Runs that are moving are

@@ -28,7 +28,7 @@ type Config struct {
 	Sources     map[string]Source
 	Connections map[string]Connection
 	Data        string // the data folder
-	Store       string // "sqlite:PATH"
+	Store       string // "sqlite:PATH", "postgres://...", or a reference to the latter: "env:NAME", "file:PATH"
 	Run         Run
 	Serve       Serve
 }

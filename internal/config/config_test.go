@@ -80,6 +80,8 @@ func TestParseReportsEveryMistakeWithItsPlace(t *testing.T) {
 	}{
 		{"unknown key", "conections: {}", []string{`lanyard.yaml:1:1`, `no key "conections"`, "connections"}},
 		{"two mistakes", "store: mysql:x\nrun: {maxSteps: lots}", []string{"lanyard.yaml:1:8", "lanyard.yaml:2:17"}},
+		{"password of a store", "store: postgres://u:s3cr3t@h/d", []string{"password must not stand", "env:NAME"}},
+		{"store of another kind", "store: mysql://h/d", []string{"not known", "postgres://"}},
 		{"literal credential", "connections: {o: {auth: {type: ssws, token: s3cr3t-value}}}", []string{"must be a reference", "env:NAME"}},
 		{"missing field", "connections: {o: {auth: {type: basic, username: x}}}", []string{"needs password"}},
 		{"no type", "connections: {o: {auth: {token: env:X}}}", []string{"needs a type"}},

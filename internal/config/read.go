@@ -227,14 +227,36 @@ func (r *reader) config(n *yaml.Node) *Config {
 	return c
 }
 
+// store reads where runs and the directory are kept: a file, a server, or a
+// reference to the server's address, which may then hold a password.
 func (r *reader) store(into *string) field {
+	const how = "write sqlite:PATH, postgres://USER@HOST/DATABASE, or env:NAME for an address with a password"
 	return func(n *yaml.Node) {
-		if !strings.HasPrefix(n.Value, "sqlite:") || len(n.Value) == len("sqlite:") {
-			r.wrong(n, "write sqlite:PATH", "this store is not known")
-			return
+		kind, rest, _ := strings.Cut(n.Value, ":")
+		switch {
+		case rest == "":
+			r.wrong(n, how, "this store is not known")
+		case kind == "sqlite":
+			*into = "sqlite:" + r.resolve(rest)
+		case kind == "postgres" || kind == "postgresql":
+			if u, err := url.Parse(n.Value); err != nil || u.User != nil && hasPassword(u.User) {
+				r.wrong(n, "write env:NAME and put the address there, or leave the password to PGPASSWORD or .pgpass", "a password must not stand in the file")
+				return
+			}
+			*into = n.Value
+		case kind == "env":
+			*into = n.Value
+		case kind == "file":
+			*into = "file:" + r.resolve(rest)
+		default:
+			r.wrong(n, how, "this store is not known")
 		}
-		*into = "sqlite:" + r.resolve(strings.TrimPrefix(n.Value, "sqlite:"))
 	}
+}
+
+func hasPassword(u *url.Userinfo) bool {
+	_, ok := u.Password()
+	return ok
 }
 
 func (r *reader) source(n *yaml.Node) Source {

@@ -23,35 +23,21 @@ type directoryStore struct{ db *DB }
 var _ directory.Store = directoryStore{}
 
 func (s directoryStore) Update(ctx context.Context, f func(directory.Tx) error) error {
-	return s.db.Update(ctx, func(tx *sql.Tx) error { return f(&directoryTx{ctx, tx, s.db}) })
+	return s.db.Update(ctx, func(tx *Tx) error { return f(&directoryTx{tx}) })
 }
 
 func (s directoryStore) View(ctx context.Context, f func(directory.Reader) error) error {
-	return s.db.View(ctx, func(tx *sql.Tx) error { return f(&directoryTx{ctx, tx, s.db}) })
+	return s.db.View(ctx, func(tx *Tx) error { return f(&directoryTx{tx}) })
 }
 
-// directoryTx is one transaction. It keeps the context because it lives no
-// longer than the call that has it.
-type directoryTx struct {
-	ctx context.Context
-	tx  *sql.Tx
-	db  *DB
-}
+// directoryTx is one transaction of the directory.
+type directoryTx struct{ *Tx }
 
 var _ directory.Tx = (*directoryTx)(nil)
 
-func (t *directoryTx) exec(query string, args ...any) (int64, error) {
-	result, err := t.tx.ExecContext(t.ctx, query, args...)
-	if err != nil {
-		return 0, t.db.Translate(err)
-	}
-	n, err := result.RowsAffected()
-	return n, t.db.Translate(err)
-}
-
 // row reads one row; no row is a NotFound of the given noun.
 func (t *directoryTx) row(noun directory.Noun, ref, query string, args []any, into ...any) error {
-	err := t.tx.QueryRowContext(t.ctx, query, args...).Scan(into...)
+	err := t.queryRow(query, args...).Scan(into...)
 	if errors.Is(err, sql.ErrNoRows) {
 		return directory.NotFound(noun, ref)
 	}
@@ -157,7 +143,7 @@ func scanAccount(row scanner) (*directory.Account, error) {
 }
 
 func (t *directoryTx) account(ref, query string, args ...any) (*directory.Account, error) {
-	a, err := scanAccount(t.tx.QueryRowContext(t.ctx, query, args...))
+	a, err := scanAccount(t.queryRow(query, args...))
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, directory.NotFound(directory.AccountNoun, ref)
 	}
@@ -308,7 +294,7 @@ func (t *directoryTx) DeleteAccount(realm, id string) error {
 
 func (t *directoryTx) Secret(realm, account string) (directory.Secret, error) {
 	var s directory.Secret
-	err := t.tx.QueryRowContext(t.ctx, "SELECT password, answer FROM directory_secrets WHERE realm = $1 AND account = $2", realm, account).
+	err := t.queryRow("SELECT password, answer FROM directory_secrets WHERE realm = $1 AND account = $2", realm, account).
 		Scan(&s.Password, &s.Answer)
 	if errors.Is(err, sql.ErrNoRows) {
 		return s, nil
@@ -361,7 +347,7 @@ func scanGroup(row scanner) (*directory.Group, error) {
 }
 
 func (t *directoryTx) Group(realm, id string) (*directory.Group, error) {
-	g, err := scanGroup(t.tx.QueryRowContext(t.ctx, "SELECT "+groupColumns+" FROM directory_groups g WHERE g.realm = $1 AND g.id = $2", realm, id))
+	g, err := scanGroup(t.queryRow("SELECT "+groupColumns+" FROM directory_groups g WHERE g.realm = $1 AND g.id = $2", realm, id))
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, directory.NotFound(directory.GroupNoun, id)
 	}
@@ -477,7 +463,7 @@ func (t *directoryTx) Append(c directory.Change) error {
 		return err
 	}
 	var seq int64
-	err = t.tx.QueryRowContext(t.ctx, "UPDATE directory_counters SET value = value + 1 WHERE name = 'change' RETURNING value").Scan(&seq)
+	err = t.queryRow("UPDATE directory_counters SET value = value + 1 WHERE name = 'change' RETURNING value").Scan(&seq)
 	if err != nil {
 		return t.db.Translate(err)
 	}
@@ -571,7 +557,7 @@ func (s *selection) bind(text string, arg any) {
 func each[T any](t *directoryTx, q selection, scan func(scanner) (T, error)) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		var none T
-		rows, err := t.tx.QueryContext(t.ctx, q.text, q.args...)
+		rows, err := t.query(q.text, q.args...)
 		if err != nil {
 			yield(none, t.db.Translate(err))
 			return

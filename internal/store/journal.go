@@ -32,8 +32,8 @@ const (
 
 // SavePlan implements worker.Store.
 func (j *Journal) SavePlan(ctx context.Context, digest string, data []byte) error {
-	return j.db.Update(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `INSERT INTO journal_plans (digest, data) VALUES ($1, $2) ON CONFLICT (digest) DO NOTHING`, digest, data)
+	return j.db.Update(ctx, func(tx *Tx) error {
+		_, err := tx.exec(`INSERT INTO journal_plans (digest, data) VALUES ($1, $2) ON CONFLICT (digest) DO NOTHING`, digest, data)
 		return err
 	})
 }
@@ -50,11 +50,9 @@ func (j *Journal) Plan(ctx context.Context, digest string) ([]byte, error) {
 
 // Append implements worker.Store.
 func (j *Journal) Append(ctx context.Context, entries []worker.Entry) error {
-	return j.db.Update(ctx, func(tx *sql.Tx) error {
-		a := appending{tx: tx, prepared: map[string]*sql.Stmt{}}
-		defer a.close()
+	return j.db.Update(ctx, func(tx *Tx) error {
 		for i := range entries {
-			if err := a.entry(ctx, &entries[i]); err != nil {
+			if err := appendEntry(tx, &entries[i]); err != nil {
 				return err
 			}
 		}
@@ -62,40 +60,14 @@ func (j *Journal) Append(ctx context.Context, entries []worker.Entry) error {
 	})
 }
 
-// appending is one transaction of Append. It compiles each statement once for
-// all entries: that costs as much as running it.
-type appending struct {
-	tx       *sql.Tx
-	prepared map[string]*sql.Stmt
-}
-
-func (a *appending) close() {
-	for _, stmt := range a.prepared {
-		_ = stmt.Close() // the transaction's end closes them anyway
-	}
-}
-
-func (a *appending) exec(ctx context.Context, statement string, args ...any) error {
-	stmt, ok := a.prepared[statement]
-	if !ok {
-		var err error
-		if stmt, err = a.tx.PrepareContext(ctx, statement); err != nil {
-			return err
-		}
-		a.prepared[statement] = stmt
-	}
-	_, err := stmt.ExecContext(ctx, args...)
-	return err
-}
-
-func (a *appending) entry(ctx context.Context, e *worker.Entry) error {
+func appendEntry(tx *Tx, e *worker.Entry) error {
 	if e.Create != nil {
-		if err := a.create(ctx, e); err != nil {
+		if err := createRun(tx, e); err != nil {
 			return err
 		}
 	} else if e.Update != nil {
 		u := e.Update
-		if err := a.exec(ctx, updateRun, u.ID, string(u.Status), u.Reason, Micros(u.Ended), text(u.Outputs)); err != nil {
+		if _, err := tx.exec(updateRun, u.ID, string(u.Status), u.Reason, Micros(u.Ended), text(u.Outputs)); err != nil {
 			return err
 		}
 	}
@@ -104,21 +76,22 @@ func (a *appending) entry(ctx context.Context, e *worker.Entry) error {
 	if e.Wipe {
 		sealed = wiped // also where nothing was sealed: it shows that this end left such marks
 	}
-	if err := a.exec(ctx, insertRecord, r.Run, r.Seq, Micros(r.At), string(r.Event), text(r.Trace), text(r.Intents), sealed); err != nil {
+	if _, err := tx.exec(insertRecord, r.Run, r.Seq, Micros(r.At), string(r.Event), text(r.Trace), text(r.Intents), sealed); err != nil {
 		return err
 	}
 	if !e.Wipe {
 		return nil
 	}
-	return a.exec(ctx, wipeRecords, r.Run, wiped)
+	_, err := tx.exec(wipeRecords, r.Run, wiped)
+	return err
 }
 
 // wiped is what stays where something sealed was dropped, see worker.Entry.
 var wiped = []byte{}
 
-// create inserts a run's summary, already brought up to date when its first
+// createRun inserts a run's summary, already brought up to date when its first
 // turn ended it.
-func (a *appending) create(ctx context.Context, e *worker.Entry) error {
+func createRun(tx *Tx, e *worker.Entry) error {
 	r := e.Create
 	if e.Update != nil {
 		r = e.Update
@@ -127,7 +100,8 @@ func (a *appending) create(ctx context.Context, e *worker.Entry) error {
 	if err != nil {
 		return fault.Wrap(fault.Internal, err, "a run cannot be recorded")
 	}
-	return a.exec(ctx, insertRun, r.ID, string(r.Status), r.Workflow, Micros(r.Created), Micros(r.Ended), string(spec), r.Title, r.Reason, text(r.Outputs))
+	_, err = tx.exec(insertRun, r.ID, string(r.Status), r.Workflow, Micros(r.Created), Micros(r.Ended), string(spec), r.Title, r.Reason, text(r.Outputs))
+	return err
 }
 
 // text stores JSON as text and nothing as NULL.

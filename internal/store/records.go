@@ -23,7 +23,7 @@ func scanRecord(row scanner) (*directory.Record, error) {
 }
 
 func (t *directoryTx) Record(realm string, noun directory.Noun, id string) (*directory.Record, error) {
-	r, err := scanRecord(t.tx.QueryRowContext(t.ctx,
+	r, err := scanRecord(t.queryRow(
 		"SELECT "+recordColumns+" FROM directory_records WHERE realm = $1 AND noun = $2 AND id = $3", realm, string(noun), id))
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, directory.NotFound(noun, id)

@@ -13,6 +13,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"io"
 	"time"
 
 	"github.com/lanyard-id/lanyard/internal/fault"
@@ -26,71 +27,66 @@ type Dialect struct {
 	// fault.Internal means that the code says nothing of use.
 	Kind func(error) fault.Kind
 
-	// OneWriter is set when the database lets one transaction write at a time.
-	// Writers then queue in the process, in order of arrival, instead of
-	// polling for the lock.
-	OneWriter bool
+	// BeginUpdate is run first in every transaction that writes; "" for nothing.
+	// Where the database lets several write at once, it takes the one lock that
+	// makes them queue.
+	BeginUpdate string
+
+	// Snapshot is the isolation level at which a transaction that only reads
+	// sees one state of the database.
+	Snapshot sql.IsolationLevel
 }
 
 // DB is an open database. It is safe for concurrent use.
 type DB struct {
-	sql     *sql.DB
-	dialect Dialect
-	writer  chan struct{} // holds one token while nobody writes; nil when many may
+	sql        *sql.DB
+	dialect    Dialect
+	writer     chan *batch // holds the one permission to write
+	statements statements
+	hold       io.Closer // what makes this process the owner; may be nil
 }
 
 // New wraps an open database. Packages of databases call it; others get a DB
 // from their Open.
 func New(db *sql.DB, dialect Dialect) *DB {
-	d := &DB{sql: db, dialect: dialect}
-	if dialect.OneWriter {
-		d.writer = make(chan struct{}, 1)
-		d.writer <- struct{}{}
-	}
+	d := &DB{sql: db, dialect: dialect, writer: make(chan *batch, 1)}
+	d.writer <- nil
 	return d
 }
 
 // SQL returns the pool, for statements outside Update and View.
 func (d *DB) SQL() *sql.DB { return d.sql }
 
+// Hold makes the DB close c with itself: what shows other processes that the
+// database has an owner. Packages of databases call it, once.
+func (d *DB) Hold(c io.Closer) { d.hold = c }
+
 // Close closes the database. Closing twice is harmless.
 func (d *DB) Close() error {
+	if d.hold != nil {
+		_ = d.hold.Close() // the server notices anyway
+	}
 	if err := d.sql.Close(); err != nil {
 		return fault.Wrap(fault.Internal, err, "the database cannot be closed")
 	}
 	return nil
 }
 
-// Update runs f in one transaction that may write. It commits when f returns
-// nil, and the result is on disk when Update returns. Errors of f come back
-// translated.
-func (d *DB) Update(ctx context.Context, f func(*sql.Tx) error) error {
-	if d.writer != nil {
-		select {
-		case <-d.writer:
-			defer func() { d.writer <- struct{}{} }()
-		case <-ctx.Done():
-			return d.Translate(ctx.Err())
-		}
-	}
-	return d.run(ctx, nil, f)
-}
-
 // View runs f in one transaction that only reads, on one snapshot.
-func (d *DB) View(ctx context.Context, f func(*sql.Tx) error) error {
-	return d.run(ctx, &sql.TxOptions{ReadOnly: true}, f)
-}
-
-func (d *DB) run(ctx context.Context, opts *sql.TxOptions, f func(*sql.Tx) error) error {
-	tx, err := d.sql.BeginTx(ctx, opts)
+func (d *DB) View(ctx context.Context, f func(*Tx) error) error {
+	tx, err := d.sql.BeginTx(ctx, &sql.TxOptions{ReadOnly: true, Isolation: d.dialect.Snapshot})
 	if err != nil {
 		return d.Translate(err)
 	}
-	// After the commit this does nothing. It is deferred because a panic of f,
-	// which a server survives, must not keep the write lock; its own error adds
-	// nothing, for the transaction is over either way.
-	defer func() { _ = tx.Rollback() }()
-	if err := f(tx); err != nil {
+	t := &Tx{ctx: ctx, tx: tx, db: d}
+	// After the commit the rollback does nothing. It is deferred because a panic
+	// of f, which a server survives, must not keep the connection; its own error
+	// adds nothing, for the transaction is over either way.
+	defer func() {
+		_ = tx.Rollback()
+		d.statements.prepare(ctx, d.sql, t.unprepared)
+	}()
+	if err := f(t); err != nil {
 		return d.Translate(err)
 	}
 	return d.Translate(tx.Commit())

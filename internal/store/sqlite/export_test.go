@@ -3,11 +3,17 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+
+	"github.com/lanyard-id/lanyard/internal/store"
 )
 
 // DownAndUp undoes every migration and runs all again.
 func DownAndUp(ctx context.Context, pool *sql.DB) error {
-	p, err := provider(pool)
+	files, _, err := store.Migrations(nil)
+	if err != nil {
+		return err
+	}
+	p, err := provider(pool, files)
 	if err != nil {
 		return err
 	}

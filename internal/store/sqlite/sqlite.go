@@ -10,15 +10,11 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"embed"
 	"errors"
 	"fmt"
 	"io/fs"
 	"net/url"
 	"os"
-	"path"
-	"strconv"
-	"strings"
 
 	"github.com/pressly/goose/v3"
 	"modernc.org/sqlite"
@@ -27,12 +23,6 @@ import (
 	"github.com/lanyard-id/lanyard/internal/fault"
 	"github.com/lanyard-id/lanyard/internal/store"
 )
-
-// migrations are numbered SQL files: NNN_name.sql. The same number means the
-// same step on every database.
-//
-//go:embed migrations/*.sql
-var migrations embed.FS
 
 // pragmas are set on every connection. _txlock makes transactions that write
 // take the lock at their start, so that what they read stays true; read-only
@@ -55,7 +45,7 @@ func Open(ctx context.Context, path string) (*store.DB, error) {
 	}
 	pool.SetMaxOpenConns(connections)
 	pool.SetMaxIdleConns(connections)
-	db := store.New(pool, store.Dialect{Name: "sqlite", Kind: kindOf, OneWriter: true})
+	db := store.New(pool, store.Dialect{Name: "sqlite", Kind: kindOf})
 	if err := migrate(ctx, pool, path); err != nil {
 		_ = db.Close() // the first error is the one to report
 		return nil, err
@@ -81,7 +71,7 @@ func create(path string) error {
 // migrate brings the schema up to date. user_version holds the number of the
 // last migration, as a marker that is cheaper to check than goose's own table.
 func migrate(ctx context.Context, pool *sql.DB, file string) error {
-	want, err := latest()
+	files, want, err := store.Migrations(nil)
 	if err != nil {
 		return err
 	}
@@ -96,7 +86,7 @@ func migrate(ctx context.Context, pool *sql.DB, file string) error {
 		return fault.New(fault.Unsupported, "the database was written by a newer version (schema %d, this program knows %d)", have, want).
 			At("%s", file).Fix("use the newer program, or another data folder")
 	}
-	p, err := provider(pool)
+	p, err := provider(pool, files)
 	if err != nil {
 		return err
 	}
@@ -109,34 +99,12 @@ func migrate(ctx context.Context, pool *sql.DB, file string) error {
 	return nil
 }
 
-func provider(pool *sql.DB) (*goose.Provider, error) {
-	files, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return nil, fault.Wrap(fault.Internal, err, "the embedded migrations cannot be read")
-	}
+func provider(pool *sql.DB, files fs.FS) (*goose.Provider, error) {
 	p, err := goose.NewProvider(goose.DialectSQLite3, pool, files)
 	if err != nil {
 		return nil, fault.Wrap(fault.Internal, err, "the embedded migrations cannot be read")
 	}
 	return p, nil
-}
-
-// latest returns the number of the last migration.
-func latest() (int, error) {
-	names, err := fs.Glob(migrations, "migrations/*.sql")
-	if err != nil {
-		return 0, fault.Wrap(fault.Internal, err, "the embedded migrations cannot be listed")
-	}
-	last := 0
-	for _, name := range names {
-		number, _, _ := strings.Cut(path.Base(name), "_")
-		n, err := strconv.Atoi(number)
-		if err != nil {
-			return 0, fault.Wrap(fault.Internal, err, "migration %s has no number", name)
-		}
-		last = max(last, n)
-	}
-	return last, nil
 }
 
 func openError(err error, file string) error {

@@ -1,7 +1,11 @@
 package storetest
 
 import (
+	"context"
+	"fmt"
 	"iter"
+	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -144,4 +148,64 @@ func testChangeQueries(t *testing.T, b bench) {
 	equal(t, "newest first", numbers(directory.ChangeQuery{Newest: true, MaxRows: 2}), []int64{4, 3})
 	equal(t, "newest first, behind one", numbers(directory.ChangeQuery{Newest: true, After: 3}), []int64{2, 1})
 	equal(t, "of a time", numbers(directory.ChangeQuery{Since: at.Add(time.Second), Until: at.Add(3 * time.Second)}), []int64{2, 3})
+}
+
+// testMixedFates lets many update at once, some of which fail or panic half
+// way: updates may share a commit, but never each other's fate.
+func testMixedFates(t *testing.T, b bench) {
+	b.withRealm()
+	const workers, rounds = 16, 12
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	var want []string
+	for w := range workers {
+		wg.Go(func() {
+			for n := range rounds {
+				id := fmt.Sprintf("u%02d-%02d", w, n)
+				if err := b.insertWithFate(id, (w+n)%4); err == nil {
+					mu.Lock()
+					want = append(want, id)
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	wg.Wait()
+	slices.Sort(want)
+	equal(t, "accounts that were inserted", b.ids(directory.AccountQuery{}), want)
+	b.view(func(r directory.Reader) error {
+		changes, err := collect(r.Changes(directory.ChangeQuery{}))
+		for i, c := range changes {
+			equal(t, "number of a change", c.Seq, int64(i+1))
+		}
+		equal(t, "changes", len(changes), len(want))
+		return err
+	})
+}
+
+// insertWithFate inserts an account; fate 1 fails behind the insertion, 2 by a
+// statement that the database refuses, 3 panics.
+func (b bench) insertWithFate(id string, fate int) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v", p)
+		}
+	}()
+	return b.store.Update(context.Background(), func(tx directory.Tx) error {
+		if err := tx.InsertAccount(account(id, id+"@b.c"), []directory.Key{directory.LoginKey(id)}); err != nil {
+			return err
+		}
+		if err := tx.Append(directory.Change{At: at, Kind: "k", Realm: realm, Target: id}); err != nil {
+			return err
+		}
+		switch fate {
+		case 1:
+			return fault.New(fault.Invalid, "no")
+		case 2:
+			return tx.InsertAccount(account(id, "x"), nil)
+		case 3:
+			panic("no")
+		}
+		return nil
+	})
 }
