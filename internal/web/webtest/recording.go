@@ -26,8 +26,15 @@ type Recording struct {
 	Interactions []Interaction
 }
 
-// Classic reports whether the org ran the classic engine.
-func (r Recording) Classic() bool { return strings.HasSuffix(r.Name, "/classic-00") }
+// Classic reports whether the org ran the classic engine: where the name says
+// so, and before Identity Engine came to new orgs in 2022.
+func (r Recording) Classic() bool {
+	if strings.HasSuffix(r.Name, "/classic-00") {
+		return true
+	}
+	date, err := http.ParseTime(r.Interactions[0].Header.Get("Date"))
+	return err == nil && date.Year() < 2022
+}
 
 // AllHeaders reports whether the recording kept all headers of the answers.
 func (r Recording) AllHeaders() bool { return strings.HasPrefix(r.Name, "python/") }
@@ -38,6 +45,7 @@ type Interaction struct {
 	Method  string
 	Host    string // scheme and host, such as https://oie-00.dne-okta.com
 	Target  string // path and query, as sent
+	Scheme  string // of the credential: SSWS or DPoP; "" when there was none
 	Request string // body; "" too where the recording lost it
 	Status  int
 	Header  http.Header
@@ -104,6 +112,8 @@ type cassette struct {
 			URL    string    // go-vcr
 			URI    string    // VCR.py
 			Body   yaml.Node // null, text, or a form's fields
+
+			Headers map[string]yaml.Node
 		}
 		Response struct {
 			Code    int       // go-vcr
@@ -123,6 +133,9 @@ func parseCassette(text []byte) ([]Interaction, error) {
 	for n, x := range tape.Interactions {
 		i := Interaction{Number: n, Method: x.Request.Method, Status: x.Response.Code, Header: http.Header{}}
 		i.Host, i.Target = split(x.Request.URL + x.Request.URI)
+		for _, v := range scalars(x.Request.Headers["Authorization"]) {
+			i.Scheme, _, _ = strings.Cut(v, " ")
+		}
 		if x.Request.Body.Tag == "!!str" {
 			i.Request = strings.TrimSpace(x.Request.Body.Value)
 		}
