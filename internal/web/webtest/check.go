@@ -116,7 +116,7 @@ func (c *Checker) Check(a Answer) []Violation {
 	}
 	var out []Violation
 	if problem != "" {
-		out = c.report(out, Violation{name, a.Status, "", problem})
+		out = c.add(out, Violation{name, a.Status, "", problem})
 	}
 	if r == nil {
 		return out
@@ -149,7 +149,7 @@ func (c *Checker) undescribed(a Answer) []Violation {
 	case http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests:
 		return c.body(nil, name, a, c.failure())
 	}
-	return c.report(nil, Violation{name, a.Status, "", "the operation is not described"})
+	return c.add(nil, Violation{name, a.Status, "", "the operation is not described"})
 }
 
 // failure is the form of errors of Okta's management API.
@@ -188,33 +188,33 @@ func (c *Checker) expect(o *operation, status int) (*response, string) {
 
 // body checks an answer's content type and body.
 func (c *Checker) body(out []Violation, name string, a Answer, r response) []Violation {
-	add := func(format string, args ...any) []Violation {
-		return c.report(out, Violation{name, a.Status, "", fmt.Sprintf(format, args...)})
+	differs := func(format string, args ...any) []Violation {
+		return c.add(out, Violation{name, a.Status, "", fmt.Sprintf(format, args...)})
 	}
 	switch {
 	case a.Method == http.MethodHead:
 		return out
 	case len(a.Body) == 0 && r.media != "":
-		return add("there is no body, %s is declared", r.media)
+		return differs("there is no body, %s is declared", r.media)
 	case len(a.Body) == 0:
 		return out
 	case r.media == "":
-		return add("there is a body, none is declared")
+		return differs("there is a body, none is declared")
 	}
 	media, _, err := mime.ParseMediaType(a.Header.Get("Content-Type"))
 	if err != nil || media != r.media {
-		return add("the content type is %q, %s is declared", a.Header.Get("Content-Type"), r.media)
+		return differs("the content type is %q, %s is declared", a.Header.Get("Content-Type"), r.media)
 	}
 	if r.schema == nil || media != "application/json" {
 		return out
 	}
 	v, err := value.Decode(a.Body)
 	if err != nil {
-		return add("the body is not JSON: %v", err)
+		return differs("the body is not JSON: %v", err)
 	}
 	schema, err := c.compile(name, r)
 	if err != nil {
-		return add("the schema cannot be used: %v", err)
+		return differs("the schema cannot be used: %v", err)
 	}
 	err = schema.Validate(v)
 	if err == nil {
@@ -222,10 +222,10 @@ func (c *Checker) body(out []Violation, name string, a Answer, r response) []Vio
 	}
 	invalid, ok := err.(*jsonschema.ValidationError) //nolint:errorlint // the library's only type of failure
 	if !ok {
-		return add("the body cannot be checked: %v", err)
+		return differs("the body cannot be checked: %v", err)
 	}
 	for _, v := range c.leaves(invalid, name, a.Status) {
-		out = c.report(out, v)
+		out = c.add(out, v)
 	}
 	return out
 }

@@ -181,7 +181,7 @@ func TestHandlerAndTransport(t *testing.T) {
 		w.WriteHeader(http.StatusOK)
 		_, _ = io.WriteString(w, `[{"kind":"cat"}]`)
 	})
-	inside, outside := &failures{TB: t}, &failures{TB: t}
+	inside, outside := &failures{}, &failures{}
 	server := httptest.NewServer(c.Handler(inside, api))
 	defer server.Close()
 	client := http.Client{Transport: c.Transport(outside, http.DefaultTransport)}

@@ -62,8 +62,8 @@ func at(pattern, pointer string) bool {
 	return slices.EqualFunc(want, got, func(w, g string) bool { return w == "*" || w == g })
 }
 
-// report adds a violation unless it is a known error.
-func (c *Checker) report(list []Violation, v Violation) []Violation {
+// add appends a violation unless it is a known error.
+func (c *Checker) add(list []Violation, v Violation) []Violation {
 	if k := c.excuse(v); k != nil {
 		k.hits.Add(1)
 		return list
