@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/web/webtest"
 )
 
@@ -144,15 +145,57 @@ func (t *tree) lines(key, indent, host string) string {
 		fmt.Fprintf(&out, "%s%s\n", name, t.text)
 	default:
 		fmt.Fprintf(&out, "%s%c\n", name, t.kind)
+		var custom []string
 		for i, item := range t.items {
 			member := ""
 			if t.kind == '{' {
 				member = t.keys[i]
 			}
-			if !slices.Contains(left, member) {
-				out.WriteString(item.lines(member, indent+"  ", host))
+			text := item.lines(member, indent+"  ", host)
+			switch {
+			case slices.Contains(left, member):
+			case key == "profile" && !baseAttributes[member]:
+				custom = append(custom, text)
+			default:
+				out.WriteString(text)
 			}
 		}
+		slices.Sort(custom) // Okta shows them among the others, in the order of a hash table
+		out.WriteString(strings.Join(custom, ""))
+	}
+	return out.String()
+}
+
+// baseAttributes are the members of profiles that orgs do not add themselves.
+var baseAttributes = func() map[string]bool {
+	names := map[string]bool{"name": true, "description": true}
+	for _, a := range directory.OktaProfile {
+		names[a.Name] = true
+	}
+	return names
+}()
+
+// json writes the value in the order of its keys.
+func (t *tree) json() string {
+	var out strings.Builder
+	switch t.kind {
+	case 's':
+		text, _ := json.Marshal(t.text) // a string has no value that cannot be written
+		out.Write(text)
+	case 'v':
+		out.WriteString(strings.Replace(t.text, "<nil>", "null", 1))
+	default:
+		out.WriteByte(t.kind)
+		for i, item := range t.items {
+			if i > 0 {
+				out.WriteByte(',')
+			}
+			if t.kind == '{' {
+				fmt.Fprintf(&out, "%q:", t.keys[i])
+			}
+			out.WriteString(item.json())
+		}
+		out.WriteByte(t.kind + 2) // } and ] stand two after { and [
 	}
 	return out.String()
 }

@@ -52,3 +52,14 @@ func TestIDMap(t *testing.T) {
 		t.Errorf("an id was paired a second time: %s", got)
 	}
 }
+
+func TestTreeJSON(t *testing.T) {
+	const text = `{"b":[1.0,"x\"",null,true],"a":{}}`
+	read, err := parseTree(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := read.json(); got != text {
+		t.Errorf("json = %s, want %s", got, text)
+	}
+}

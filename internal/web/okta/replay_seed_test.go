@@ -39,6 +39,7 @@ func kindOf(path string) string {
 func (p *player) seed() {
 	p.t.Helper()
 	p.seedAttributes()
+	p.seedFactors()
 	made := map[string]bool{}
 	for _, i := range p.r.Interactions {
 		kind := kindOf(i.Path())
@@ -100,6 +101,9 @@ func (p *player) seedObject(kind string, recorded json.RawMessage) {
 				return
 			}
 		}
+	}
+	if kind == "groups" {
+		p.seedGroupAttributes(theirs.get("profile"))
 	}
 	query, body := seedRequest(kind, recorded)
 	if body == "" || !p.api.Serves(http.MethodPost, "/api/v1/"+kind) {
@@ -207,49 +211,103 @@ func credentialsLike(recorded json.RawMessage) map[string]any {
 	return out
 }
 
+// Paths of the schemas that say which attributes an org has of its own.
+const (
+	userSchema  = "/api/v1/meta/schemas/user/default"
+	groupSchema = "/api/v1/meta/schemas/group/default"
+)
+
 // seedAttributes adds the custom attributes that the first schema shows and no
 // earlier request added.
 func (p *player) seedAttributes() {
 	p.t.Helper()
-	const path = "/api/v1/meta/schemas/user/default"
 	added := map[string]bool{}
 	for _, i := range p.r.Interactions {
-		if i.Path() != path || !p.api.Serves(http.MethodPost, path) {
+		if i.Path() != userSchema {
 			continue
 		}
-		for name := range customAttributes(i.Request) {
-			added[name] = true
-		}
-		missing := map[string]any{}
-		for name, attribute := range customAttributes(i.Body) {
-			if !added[name] {
-				missing[name] = attribute
+		if request := custom(i.Request); request != nil {
+			for _, name := range request.keys {
+				added[name] = true
 			}
 		}
-		if len(missing) == 0 {
-			return
+		shown := custom(i.Body)
+		if shown == nil {
+			continue
 		}
-		body, err := json.Marshal(map[string]any{"definitions": map[string]any{
-			"custom": map[string]any{"id": "#custom", "type": "object", "properties": missing},
-		}})
-		if err != nil {
-			p.t.Fatal(err)
+		missing := &tree{kind: '{'}
+		for n, name := range shown.keys {
+			if !added[name] {
+				missing.keys, missing.items = append(missing.keys, name), append(missing.items, writable(shown.items[n]))
+			}
 		}
-		p.call(http.MethodPost, path, string(body))
+		p.addAttributes(userSchema, missing)
 		return
 	}
 }
 
-func customAttributes(schema string) map[string]json.RawMessage {
-	var s struct {
-		Definitions struct {
-			Custom struct{ Properties map[string]json.RawMessage }
-		}
-	}
-	if json.Unmarshal([]byte(schema), &s) != nil {
+// custom returns the custom attributes of a schema, nil when it has none.
+func custom(schema string) *tree {
+	t, err := parseTree(schema)
+	if err != nil {
 		return nil
 	}
-	return s.Definitions.Custom.Properties
+	return t.get("definitions").get("custom").get("properties")
+}
+
+// writable is an attribute in the form that one sends: UNIQUE_VALIDATED is
+// what Okta makes of true.
+func writable(attribute *tree) *tree {
+	if unique := attribute.get("unique"); unique != nil && unique.kind == 's' {
+		*unique = tree{kind: 'v', text: "true"}
+	}
+	return attribute
+}
+
+// seedGroupAttributes adds the attributes that a group's profile shows.
+func (p *player) seedGroupAttributes(profile *tree) {
+	p.t.Helper()
+	if profile == nil {
+		return
+	}
+	missing := &tree{kind: '{'}
+	for i := range profile.keys {
+		if !baseAttributes[profile.keys[i]] {
+			missing.keys = append(missing.keys, profile.keys[i])
+			missing.items = append(missing.items, &tree{
+				kind: '{', keys: []string{"title", "type"},
+				items: []*tree{{kind: 's', text: profile.keys[i]}, {kind: 's', text: "string"}},
+			})
+		}
+	}
+	p.addAttributes(groupSchema, missing)
+}
+
+func (p *player) addAttributes(schema string, attributes *tree) {
+	p.t.Helper()
+	if len(attributes.keys) == 0 || !p.api.Serves(http.MethodPost, schema) {
+		return
+	}
+	p.ok(http.StatusOK, http.MethodPost, schema,
+		`{"definitions":{"custom":{"id":"#custom","type":"object","properties":`+attributes.json()+`}}}`)
+}
+
+// seedFactors sets the factors of a classic org to the status in which the
+// recording finds them.
+func (p *player) seedFactors() {
+	p.t.Helper()
+	done := map[string]bool{}
+	for _, i := range p.r.Interactions {
+		path := i.Path()
+		if !strings.HasPrefix(path, "/api/v1/org/factors/") || done[path] || !p.api.Serves(i.Method, path) {
+			continue
+		}
+		done[path] = true
+		operation := map[bool]string{true: "activate", false: "deactivate"}[strings.Contains(i.Body, `"ACTIVE"`)]
+		if i.Method == http.MethodGet {
+			p.call(http.MethodPost, path+"/lifecycle/"+operation, "")
+		}
+	}
 }
 
 // request returns the body to send: the recorded one, or, where the recording
