@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"strings"
 	"testing"
@@ -202,5 +203,29 @@ func TestHandlerAndTransport(t *testing.T) {
 	var none *Checker
 	if none.Handler(t, api) == nil || none.Transport(t, http.DefaultTransport) != http.DefaultTransport || none.Check(Answer{}) != nil {
 		t.Error("a checker that is nil does something")
+	}
+}
+
+func TestProxy(t *testing.T) {
+	var host string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		host = r.Host
+		w.WriteHeader(http.StatusTeapot)
+	}))
+	defer server.Close()
+	target, err := url.Parse(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got failures
+	proxy := httptest.NewServer(pets(t).Proxy(&got, target))
+	defer proxy.Close()
+	answer, err := http.Get(proxy.URL + "/pets/1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = answer.Body.Close()
+	if answer.StatusCode != http.StatusTeapot || "http://"+host != proxy.URL || len(got.got) == 0 {
+		t.Errorf("status = %d, host = %s, reported %q; want 418, that of the proxy, and the violation", answer.StatusCode, host, got.got)
 	}
 }

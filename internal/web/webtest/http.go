@@ -5,6 +5,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 )
 
 // Reporter is told what is wrong. Every testing.TB is one.
@@ -40,6 +42,19 @@ func (c *Checker) Transport(t Reporter, next http.RoundTripper) http.RoundTrippe
 		return next
 	}
 	return transport{c, t, next}
+}
+
+// Proxy passes requests on to a server elsewhere and reports every answer that
+// differs from the description. The server sees the proxy's host, so that the
+// links in its answers lead through the proxy too.
+func (c *Checker) Proxy(t Reporter, server *url.URL) http.Handler {
+	return &httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.SetURL(server)
+			r.Out.Host = r.In.Host
+		},
+		Transport: c.Transport(t, http.DefaultTransport),
+	}
 }
 
 type transport struct {
