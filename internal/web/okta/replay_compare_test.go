@@ -77,8 +77,9 @@ func readTree(dec *json.Decoder) (*tree, error) {
 }
 
 // left are members that recorded orgs have or have not by their settings:
-// realms, recovery by mail, factors, group owners; and the address of logos.
-var left = []string{"realmId", "emails", "resetFactors", "owners", "logo"}
+// realms, recovery by mail, factors, group owners, the opt-in of apps to
+// entitlements; and the address of logos.
+var left = []string{"realmId", "emails", "resetFactors", "owners", "emOptInStatus", "logo"}
 
 // random are members whose values are made up.
 var random = []string{"errorId", "activationToken", "recoveryToken", "tempPassword", "client_secret", "kid"}

@@ -27,14 +27,21 @@ type Recording struct {
 }
 
 // Classic reports whether the org ran the classic engine: where the name says
-// so, and before Identity Engine came to new orgs in 2022.
+// so, and before Identity Engine came to new orgs in 2022; but not where
+// answers show otherwise.
 func (r Recording) Classic() bool {
-	if strings.HasSuffix(r.Name, "/classic-00") {
-		return true
-	}
 	date, err := http.ParseTime(r.Interactions[0].Header.Get("Date"))
-	return err == nil && date.Year() < 2022
+	if !strings.HasSuffix(r.Name, "/classic-00") && (err != nil || date.Year() >= 2022) {
+		return false
+	}
+	return !slices.ContainsFunc(r.Interactions, func(i Interaction) bool {
+		return slices.ContainsFunc(identityEngine, func(sign string) bool { return strings.Contains(i.Body, sign) })
+	})
 }
+
+// identityEngine are texts that only Identity Engine answers. The last is the
+// user type of an org that has the first in another recording.
+var identityEngine = []string{`"pipeline":"idx"`, `"accessPolicy":`, "otytivnus5k8rPk4X1d7"}
 
 // AllHeaders reports whether the recording kept all headers of the answers.
 func (r Recording) AllHeaders() bool { return strings.HasPrefix(r.Name, "python/") }
