@@ -95,8 +95,9 @@ func New(o Options) *API {
 	if o.DeleteStatus == 0 {
 		o.DeleteStatus = http.StatusNoContent
 	}
-	a := &API{Options: o, mux: http.NewServeMux(), rules: http.NewServeMux(), served: map[string][]string{}, limits: newLimits(o.Directory.Clock, o.EnforceLimits)}
+	a := &API{Options: o, mux: http.NewServeMux(), rules: http.NewServeMux(), limits: newLimits(o.Directory.Clock, o.EnforceLimits)}
 	a.front = web.Front{Log: o.Log, NewID: a.requestID, Open: a.open, Fail: a.fail}
+	a.served = map[string][]string{}
 	a.routes()
 	return a
 }
