@@ -114,14 +114,6 @@ func TestOpenFolder(t *testing.T) {
 	}
 }
 
-func TestDatabasePath(t *testing.T) {
-	for setting, want := range map[string]string{"": filepath.Join("d", "lanyard.db"), "sqlite:/x/y.db": "/x/y.db"} {
-		if got := databasePath("d", setting); got != want {
-			t.Errorf("databasePath(%q) = %s, want %s", setting, got, want)
-		}
-	}
-}
-
 // While a command holds the folder, others may look at it and nothing else.
 func TestReadOnlyWhileHeld(t *testing.T) {
 	b := newBench(t)

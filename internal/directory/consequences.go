@@ -24,7 +24,12 @@ func (d *Directory) profileChanged(tx Tx, actor Actor, before, after *Account, a
 
 // deactivated follows when an account became DEPROVISIONED.
 func (d *Directory) deactivated(tx Tx, actor Actor, a *Account, at time.Time) error {
-	return nil
+	return endRecords(tx, a.Realm, a.ID, []Noun{SessionNoun, sessionTokenNoun})
+}
+
+// ending comes before an account is deleted.
+func (d *Directory) ending(tx Tx, actor Actor, a *Account, at time.Time) error {
+	return endFactors(tx, a)
 }
 
 // groupEnding comes before a group is deleted, while its members are still in it.
@@ -35,7 +40,7 @@ func (d *Directory) groupEnding(tx Tx, actor Actor, g *Group, at time.Time) erro
 // aboutAccounts are the sorts of records that end with the account that they
 // are about, aboutGroups those that end with the group.
 var (
-	aboutAccounts = []Noun{}
+	aboutAccounts = []Noun{SessionNoun, sessionTokenNoun}
 	aboutGroups   = []Noun{}
 )
 

@@ -47,11 +47,18 @@ func (d *Directory) addRealm(tx Tx, r Realm, everyoneID string) error {
 	if r.Kind != Okta {
 		return nil
 	}
-	return tx.InsertGroup(&Group{
+	err := tx.InsertGroup(&Group{
 		ID: everyoneID, Realm: r.ID, Type: BuiltIn,
 		Profile: map[string]any{"name": Everyone, "description": "All users in your organization"},
 		Created: r.Created, Updated: r.Created, MembershipUpdated: r.Created, Version: 1,
 	})
+	if err != nil {
+		return err
+	}
+	if err := addDefaultPolicies(tx, r.ID, r.Created); err != nil {
+		return err
+	}
+	return addDefaultAuthenticators(tx, r.ID, r.Created)
 }
 
 // Changes returns the entries of the change log that a query selects and match

@@ -67,6 +67,12 @@ func readOnly(g *Group) error {
 	return fault.Wrap(fault.Unsupported, &ReadOnlyGroup{g.Type}, "group %q is a %s group and cannot be changed by hand", g.Name(), g.Type)
 }
 
+// SystemObject says that an object came with the org and cannot be taken away.
+// It is the cause of a fault.Refused.
+type SystemObject struct{ Noun Noun }
+
+func (e *SystemObject) Error() string { return "system " + string(e.Noun) }
+
 // Rule is what a value breaks.
 type Rule string
 
@@ -77,6 +83,7 @@ const (
 	TooShort     Rule = "short"    //
 	TooLong      Rule = "long"     //
 	WrongType    Rule = "type"     //
+	WrongValue   Rule = "value"    // not one of those that are allowed
 	Undefined    Rule = "unknown"  // no such attribute
 	Taken        Rule = "taken"    // another object has it
 	Weak         Rule = "weak"     // password policy
@@ -121,6 +128,8 @@ func (v Violation) words() string {
 		return fmt.Sprintf("is longer than %d characters", v.Limit)
 	case WrongType:
 		return "has the wrong type"
+	case WrongValue:
+		return "is not one of the values that are allowed"
 	case Undefined:
 		return "is not an attribute of the profile"
 	case Taken:

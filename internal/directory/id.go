@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"io"
+	"strings"
 	"sync"
 	"time"
 )
@@ -34,6 +35,18 @@ func (g *IDs) Okta(prefix string) string {
 	encode62(b[:8], stamp)
 	encode62(b[8:], noise)
 	return prefix + string(b) + cell
+}
+
+// fixedID is the id of an object that every org is made with: the same in all
+// of them, so that new directories are equal.
+func fixedID(prefix, name string) string {
+	letters := strings.Map(func(r rune) rune {
+		if r == '_' {
+			return -1
+		}
+		return r
+	}, strings.ToLower(name))
+	return prefix + ("0" + letters + "00000000000000")[:14] + cell
 }
 
 // Object returns 24 hexadecimal digits, as MongoDB makes them and Auth0 shows

@@ -193,6 +193,9 @@ func (d *Directory) Remove(ctx context.Context, actor Actor, realm, id string) e
 }
 
 func (d *Directory) remove(tx Tx, actor Actor, a *Account) error {
+	if err := d.ending(tx, actor, a, d.now()); err != nil {
+		return err
+	}
 	if err := endRecords(tx, a.Realm, a.ID, aboutAccounts); err != nil {
 		return err
 	}

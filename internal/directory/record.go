@@ -139,18 +139,24 @@ func all[T any, P kept[T]](r Reader, q RecordQuery, limit int, match func(P) boo
 	return out, nil
 }
 
-// insert stores a new object and logs it. It sets the times and the version.
-func (d *Directory) insertObject(tx Tx, o object, c change) error {
+// putObject stores a new object without logging it, as part of what a realm is
+// made with. It sets the times and the version.
+func putObject(tx Tx, o object, at time.Time) error {
 	m := o.meta()
-	m.Version, m.Created = 1, c.at
-	m.Updated = m.Created
+	m.Version, m.Created, m.Updated = 1, at, at
 	record, err := recordOf(o)
 	if err != nil {
 		return err
 	}
-	if err := tx.InsertRecord(record); err != nil {
+	return tx.InsertRecord(record)
+}
+
+// insertObject stores a new object and logs it.
+func (d *Directory) insertObject(tx Tx, o object, c change) error {
+	if err := putObject(tx, o, c.at); err != nil {
 		return err
 	}
+	m := o.meta()
 	c.realm, c.target, c.after = m.Realm, or(c.target, m.ID), o
 	return d.log(tx, c)
 }

@@ -21,7 +21,7 @@ type Tx struct {
 func (t *Tx) exec(query string, args ...any) (int64, error) {
 	var result sql.Result
 	var err error
-	if stmt := t.prepared(query); stmt != nil {
+	if stmt := t.prepared(query); stmt != nil { //nolint:sqlclosecheck // the transaction closes it
 		result, err = stmt.ExecContext(t.ctx, args...)
 	} else {
 		result, err = t.tx.ExecContext(t.ctx, query, args...)
@@ -34,14 +34,14 @@ func (t *Tx) exec(query string, args ...any) (int64, error) {
 }
 
 func (t *Tx) queryRow(query string, args ...any) *sql.Row {
-	if stmt := t.prepared(query); stmt != nil {
+	if stmt := t.prepared(query); stmt != nil { //nolint:sqlclosecheck // the transaction closes it
 		return stmt.QueryRowContext(t.ctx, args...)
 	}
 	return t.tx.QueryRowContext(t.ctx, query, args...)
 }
 
 func (t *Tx) query(query string, args ...any) (*sql.Rows, error) {
-	if stmt := t.prepared(query); stmt != nil {
+	if stmt := t.prepared(query); stmt != nil { //nolint:sqlclosecheck // the transaction closes it
 		return stmt.QueryContext(t.ctx, args...)
 	}
 	return t.tx.QueryContext(t.ctx, query, args...)

@@ -17,6 +17,7 @@ var catalogue = map[string]struct {
 }{
 	"E0000001": {http.StatusBadRequest, "Api validation failed: %s"},
 	"E0000003": {http.StatusBadRequest, "The request body was not well-formed."},
+	"E0000004": {http.StatusUnauthorized, "Authentication failed"},
 	"E0000006": {http.StatusForbidden, "You do not have permission to perform the requested action"},
 	"E0000007": {http.StatusNotFound, "Not found: Resource not found: %s"},
 	"E0000008": {http.StatusNotFound, "The requested path was not found"},
@@ -32,6 +33,7 @@ var catalogue = map[string]struct {
 	"E0000038": {http.StatusForbidden, "This operation is not allowed in the user's current status."},
 	"E0000047": {http.StatusTooManyRequests, "API call exceeded rate limit due to too many requests."},
 	"E0000060": {http.StatusNotImplemented, "Unsupported operation."},
+	"E0000068": {http.StatusForbidden, "Invalid Passcode/Answer"},
 	"E0000124": {http.StatusBadRequest, "Could not create user. To create a user and expire their password immediately, a password must be specified"},
 	"E0000125": {http.StatusBadRequest, `Could not create user. To create a user and expire their password immediately, "activate" must be true`},
 	"E0000231": {http.StatusPreconditionFailed, "ETag value doesn't match."},
@@ -113,6 +115,8 @@ func translate(err error) *apiError {
 	var state *directory.StateError
 	var group *directory.ReadOnlyGroup
 	var violations directory.Violations
+	var system *directory.SystemObject
+	var code directory.WrongPassCode
 	switch {
 	case errors.As(err, &api):
 		return api
@@ -124,6 +128,10 @@ func translate(err error) *apiError {
 		return problem("E0000060").because(err)
 	case errors.As(err, &violations):
 		return validation(violations).because(err)
+	case errors.As(err, &system):
+		return problem("E0000006").because(err)
+	case errors.As(err, &code):
+		return problem("E0000068", "Your passcode doesn't match our records. Please try again.").because(err)
 	}
 	switch fault.KindOf(err) {
 	case fault.Invalid, fault.TooLarge:

@@ -105,10 +105,10 @@ func (a *API) expirePassword(w http.ResponseWriter, r *http.Request) error {
 	return a.answerUser(w, r, account)
 }
 
-// resetFactors is POST .../reset_factors. There are no factors yet: it answers
-// {} as for a user without any, and the log keeps the call.
+// resetFactors is POST .../reset_factors: {} also for a user without any
+// (recorded).
 func (a *API) resetFactors(w http.ResponseWriter, r *http.Request) error {
-	if err := a.Directory.Note(r.Context(), actor(r), a.Realm, userRef(r, "id"), "user.mfa.factor.reset_all"); err != nil {
+	if err := a.Directory.ResetFactors(r.Context(), actor(r), a.Realm, userRef(r, "id")); err != nil {
 		return a.asCalled(r, "id", err)
 	}
 	return empty(w)

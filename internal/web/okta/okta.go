@@ -69,6 +69,10 @@ type Options struct {
 	// defaults.
 	Engine string
 
+	// TokenNouns are the records that hold what applications may do in a user's
+	// name: clearing a user's sessions with oauthTokens removes them.
+	TokenNouns []directory.Noun
+
 	// DeleteStatus is the status of a successful DELETE of a user: 204 as
 	// recorded (the default), or 202 as the OpenAPI edition of 2024 said.
 	DeleteStatus int

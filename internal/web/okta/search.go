@@ -47,7 +47,7 @@ var (
 		folded:     true,
 	}
 	groupFilter = grammar{
-		attributes: []string{"id", "type", "lastUpdated", "lastMembershipUpdated"},
+		attributes: []string{"id", "type", "lastUpdated", "lastMembershipUpdated", "published"},
 		operators:  []filter.Op{filter.Equal, filter.Greater, filter.Less},
 	}
 )
@@ -61,7 +61,7 @@ func names(schema []directory.Attribute) []string {
 }
 
 // dates are the attributes that hold a time.
-var dates = []string{"created", "activated", "statusChanged", "lastUpdated", "lastMembershipUpdated"}
+var dates = []string{"created", "activated", "statusChanged", "lastUpdated", "lastMembershipUpdated", "published"}
 
 // sortable reports whether a list can be ordered by an attribute.
 func (g grammar) sortable(path string) bool {

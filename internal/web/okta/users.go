@@ -1,8 +1,10 @@
 package okta
 
 import (
+	"encoding/json"
 	"maps"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/lanyard-id/lanyard/internal/directory"
@@ -192,6 +194,19 @@ func (o object) text(name string) (string, error) {
 		return v, nil
 	}
 	return "", problem("E0000003")
+}
+
+// integer returns a member that is a whole number: 0 when it is absent or null.
+func (o object) integer(name string) (int, error) {
+	switch v := o[name].(type) {
+	case nil:
+		return 0, nil
+	case json.Number:
+		if n, err := strconv.Atoi(v.String()); err == nil {
+			return n, nil
+		}
+	}
+	return 0, problem("E0000003")
 }
 
 // draft reads the body of POST /users.
