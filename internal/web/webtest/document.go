@@ -199,3 +199,22 @@ func (o *operation) before(other *operation) bool {
 	}
 	return false
 }
+
+// examples returns the examples of an answer that the description itself has,
+// by name.
+func (o *operation) examples(status string) (map[string]any, error) {
+	answer, err := o.doc.resolve(child(o.node, "responses", status))
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]any{}
+	for name, n := range members(child(answer, "content", "application/json", "examples")) {
+		if n, err = o.doc.resolve(n); err != nil {
+			return nil, err
+		}
+		if v := child(n, "value"); v != nil {
+			out[name] = value.FromYAML(v)
+		}
+	}
+	return out, nil
+}

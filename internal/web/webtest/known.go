@@ -18,8 +18,12 @@ type known struct {
 	Path       string   `yaml:"path"`       // JSON Pointer into the body: * is one segment, a leading ** any number
 	Problem    string   `yaml:"problem"`    // part of the violation's text
 	Reason     string   `yaml:"reason"`
-	Recording  string   `yaml:"recording"` // that shows it, name#number; empty when none does
-	Source     string   `yaml:"source"`    // of the fact, when no recording shows it
+
+	// Who shows it: a recording (name#number), else an example that the
+	// description itself has (operationId/status/name), else a written source.
+	Recording string `yaml:"recording"`
+	Example   string `yaml:"example"`
+	Source    string `yaml:"source"`
 
 	hits atomic.Int64
 }
@@ -30,7 +34,7 @@ func parseKnown(text []byte) ([]*known, error) {
 		return nil, err
 	}
 	for i, k := range list {
-		if k.Problem == "" || k.Reason == "" || k.Recording == "" && k.Source == "" {
+		if k.Problem == "" || k.Reason == "" || k.Recording+k.Example+k.Source == "" {
 			return nil, fmt.Errorf("known error %d (%s %s) lacks its problem, reason or source", i+1, k.Operations, k.Path)
 		}
 	}

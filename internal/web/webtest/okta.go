@@ -54,13 +54,14 @@ func Okta(t testing.TB) *Checker {
 }
 
 // StaleOkta returns the known errors of Okta's descriptions that need a test to
-// show them, since no recording does, and that no answer has shown so far.
+// show them, since no recording and no example does, and that no answer has
+// shown so far.
 func StaleOkta() []string {
 	c, err := oktaOnce()
 	if err != nil {
 		return nil // then nothing was checked
 	}
-	return c.stale(func(k *known) bool { return k.Recording == "" })
+	return c.stale(func(k *known) bool { return k.Recording+k.Example == "" })
 }
 
 // sharedData returns the folder of test data beside the repository.
