@@ -154,7 +154,7 @@ func (c *Checker) undescribed(a Answer) []Violation {
 
 // failure is the form of errors of Okta's management API.
 func (c *Checker) failure() response {
-	return response{media: "application/json", schema: map[string]any{"$ref": refPrefix + "Error"}, at: "error"}
+	return response{{name: "application/json", schema: map[string]any{"$ref": refPrefix + "Error"}, at: "error"}}
 }
 
 // expect returns what an operation declares for a status. For one that it does
@@ -194,25 +194,26 @@ func (c *Checker) body(out []Violation, name string, a Answer, r response) []Vio
 	switch {
 	case a.Method == http.MethodHead:
 		return out
-	case len(a.Body) == 0 && r.media != "":
-		return differs("there is no body, %s is declared", r.media)
+	case len(a.Body) == 0 && len(r) > 0:
+		return differs("there is no body, %s is declared", r)
 	case len(a.Body) == 0:
 		return out
-	case r.media == "":
+	case len(r) == 0:
 		return differs("there is a body, none is declared")
 	}
-	media, _, err := mime.ParseMediaType(a.Header.Get("Content-Type"))
-	if err != nil || media != r.media {
-		return differs("the content type is %q, %s is declared", a.Header.Get("Content-Type"), r.media)
+	sent, _, err := mime.ParseMediaType(a.Header.Get("Content-Type"))
+	i := slices.IndexFunc(r, func(m media) bool { return m.name == sent })
+	if err != nil || i < 0 {
+		return differs("the content type is %q, %s is declared", a.Header.Get("Content-Type"), r)
 	}
-	if r.schema == nil || media != "application/json" {
+	if r[i].schema == nil || sent != "application/json" {
 		return out
 	}
 	v, err := value.Decode(a.Body)
 	if err != nil {
 		return differs("the body is not JSON: %v", err)
 	}
-	schema, err := c.compile(name, r)
+	schema, err := c.compile(name, r[i])
 	if err != nil {
 		return differs("the schema cannot be used: %v", err)
 	}
@@ -230,20 +231,20 @@ func (c *Checker) body(out []Violation, name string, a Answer, r response) []Vio
 	return out
 }
 
-// compile returns the schema of a response, compiled once.
-func (c *Checker) compile(name string, r response) (*jsonschema.Schema, error) {
+// compile returns the schema of a body, compiled once.
+func (c *Checker) compile(name string, m media) (*jsonschema.Schema, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	d := c.docs[0]
 	if o := c.byName(name); o != nil {
 		d = o.doc
 	}
-	at := d.url("answer", r.at)
+	at := d.url("answer", m.at)
 	if have, ok := c.compiled[at]; ok {
 		return have.schema, have.err
 	}
 	var done compiled
-	if done.err = c.compiler.AddResource(at, translation{doc: d}.schema(r.schema)); done.err == nil {
+	if done.err = c.compiler.AddResource(at, translation{doc: d}.schema(m.schema)); done.err == nil {
 		done.schema, done.err = c.compiler.Compile(at)
 	}
 	c.compiled[at] = done

@@ -128,11 +128,23 @@ func (d *document) schema(name string) map[string]any {
 	return m
 }
 
-// response is what an operation declares for one status.
-type response struct {
-	media  string // "" without a body
-	schema any    // nil when the media type has none
+// response is what an operation declares for one status: its media types, in
+// document order, none without a body.
+type response []media
+
+type media struct {
+	name   string
+	schema any    // nil when there is none
 	at     string // a name for the schema's URL
+}
+
+// String lists the media types.
+func (r response) String() string {
+	var names []string
+	for _, m := range r {
+		names = append(names, m.name)
+	}
+	return strings.Join(names, " or ")
 }
 
 // declared returns the statuses of an operation in document order.
@@ -155,23 +167,24 @@ func (o *operation) answer(status int) (r response, ok bool, err error) {
 		r, err = o.declaration(key)
 		return r, true, err
 	}
-	return response{}, false, nil
+	return nil, false, nil
 }
 
 // declaration reads one of the declared responses.
 func (o *operation) declaration(key string) (response, error) {
 	n, err := o.doc.resolve(child(o.node, "responses", key))
 	if err != nil {
-		return response{}, err
+		return nil, err
 	}
-	for media, content := range members(child(n, "content")) {
-		r := response{media: media, at: fmt.Sprintf("%s/%s", o.id, key)}
+	var r response
+	for name, content := range members(child(n, "content")) {
+		m := media{name: name, at: fmt.Sprintf("%s/%s/%d", o.id, key, len(r))}
 		if s := child(content, "schema"); s != nil {
-			r.schema = value.FromYAML(s)
+			m.schema = value.FromYAML(s)
 		}
-		return r, nil // Okta declares one media type each
+		r = append(r, m)
 	}
-	return response{}, nil
+	return r, nil
 }
 
 // match reports whether the operation serves a path, already split.
