@@ -10,7 +10,7 @@ import (
 )
 
 // TestMain reports known errors of Okta's description that no answer had, once
-// all tests have run: they have to go from the list.
+// all tests have run: they have to go from the list. In CI that is a failure.
 func TestMain(m *testing.M) {
 	code := m.Run()
 	partly := testing.Short()
@@ -20,7 +20,9 @@ func TestMain(m *testing.M) {
 	if code == 0 && !partly {
 		for _, stale := range webtest.StaleOkta() {
 			fmt.Fprintln(os.Stderr, "no test has the known error "+stale)
-			code = 1
+			if os.Getenv("CI") != "" {
+				code = 1
+			}
 		}
 	}
 	os.Exit(code)
