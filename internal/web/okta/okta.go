@@ -18,7 +18,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -81,10 +80,10 @@ type Options struct {
 // API is the HTTP API. It is safe for concurrent use.
 type API struct {
 	Options
+	served []string // operations, as METHOD pattern
 	front  web.Front
 	mux    *http.ServeMux
 	rules  *http.ServeMux      // the paths below rulesPath
-	served map[string][]string // methods by pattern
 	limits *limits
 }
 
@@ -101,7 +100,6 @@ func New(o Options) *API {
 	}
 	a := &API{Options: o, mux: http.NewServeMux(), rules: http.NewServeMux(), limits: newLimits(o.Directory.Clock, o.EnforceLimits)}
 	a.front = web.Front{Log: o.Log, NewID: a.requestID, Open: a.open, Fail: a.fail}
-	a.served = map[string][]string{}
 	a.routes()
 	return a
 }
@@ -198,22 +196,9 @@ func (a *API) route(pattern string, methods ...method) {
 		return
 	}
 	for _, m := range methods {
-		a.served[pattern] = append(a.served[pattern], m.name)
+		a.served = append(a.served, m.name+" "+pattern)
 	}
 	a.muxOf(pattern).Handle(pattern, handler)
-}
-
-// Serves reports whether the API has an operation, by the path of a request.
-func (a *API) Serves(method, path string) bool {
-	u, err := url.Parse(path)
-	if err != nil {
-		return false
-	}
-	_, pattern := a.muxOf(u.Path).Handler(&http.Request{Method: method, URL: u})
-	if method == http.MethodHead {
-		method = http.MethodGet
-	}
-	return slices.Contains(a.served[pattern], method)
 }
 
 // may reports whether the caller's scopes let it call an operation.
