@@ -81,9 +81,10 @@ type Options struct {
 type API struct {
 	Options
 	served []string // operations, as METHOD pattern
+
 	front  web.Front
 	mux    *http.ServeMux
-	rules  *http.ServeMux      // the paths below rulesPath
+	rules  *http.ServeMux // the paths below rulesPath
 	limits *limits
 }
 
