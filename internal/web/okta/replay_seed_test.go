@@ -283,13 +283,17 @@ func (p *player) seedGroupAttributes(profile *tree) {
 	p.addAttributes(groupSchema, missing)
 }
 
+// addAttributes adds one attribute after the other: Okta shows them in the
+// order in which they came.
 func (p *player) addAttributes(schema string, attributes *tree) {
 	p.t.Helper()
-	if len(attributes.keys) == 0 || !p.api.Serves(http.MethodPost, schema) {
+	if !p.api.Serves(http.MethodPost, schema) {
 		return
 	}
-	p.ok(http.StatusOK, http.MethodPost, schema,
-		`{"definitions":{"custom":{"id":"#custom","type":"object","properties":`+attributes.json()+`}}}`)
+	for n, name := range attributes.keys {
+		p.ok(http.StatusOK, http.MethodPost, schema,
+			fmt.Sprintf(`{"definitions":{"custom":{"id":"#custom","type":"object","properties":{%q:%s}}}}`, name, attributes.items[n].json()))
+	}
 }
 
 // seedFactors sets the factors of a classic org to the status in which the
