@@ -40,7 +40,7 @@ func (d *Directory) groupEnding(tx Tx, actor Actor, g *Group, at time.Time) erro
 // aboutAccounts are the sorts of records that end with the account that they
 // are about, aboutGroups those that end with the group.
 var (
-	aboutAccounts = []Noun{SessionNoun, sessionTokenNoun}
+	aboutAccounts = []Noun{SessionNoun, sessionTokenNoun, unsubscribedNoun, riskNoun}
 	aboutGroups   = []Noun{}
 )
 
