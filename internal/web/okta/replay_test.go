@@ -138,7 +138,7 @@ func TestRecordings(t *testing.T) {
 }
 
 // judge holds the outcomes of one recording to the list of accepted
-// differences, and counts them.
+// differences, and counts them. An entry that is not needed is a failure in CI.
 func judge(t *testing.T, outcomes []outcome, r webtest.Recording, list []accepted) (n [different + 1]int) {
 	t.Helper()
 	var differences strings.Builder
@@ -156,7 +156,11 @@ func judge(t *testing.T, outcomes []outcome, r webtest.Recording, list []accepte
 				t.Errorf("interaction %d: %s %s\n%s", i, r.Interactions[i].Method, r.Interactions[i].Target, o.text)
 			}
 		case o.verdict != unsupported && reason != "":
-			t.Errorf("interaction %d: %s %s is as recorded now; take it from testdata/replay.yaml", i, r.Interactions[i].Method, r.Interactions[i].Target)
+			report := t.Logf
+			if os.Getenv("CI") != "" {
+				report = t.Errorf
+			}
+			report("interaction %d: %s %s is as recorded now; take it from testdata/replay.yaml", i, r.Interactions[i].Method, r.Interactions[i].Target)
 		}
 	}
 	if dir := os.Getenv(replayFolder); dir != "" && differences.Len() > 0 {
