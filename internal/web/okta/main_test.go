@@ -12,6 +12,7 @@ import (
 // TestMain reports known errors of Okta's description that no answer had, once
 // all tests have run: they have to go from the list. In CI that is a failure.
 func TestMain(m *testing.M) {
+	ci := os.Getenv("CI") != "" // read now, so that the test cache knows of it
 	code := m.Run()
 	partly := testing.Short()
 	for _, name := range []string{"run", "skip", "list", "fuzz", "bench"} {
@@ -20,7 +21,7 @@ func TestMain(m *testing.M) {
 	if code == 0 && !partly {
 		for _, stale := range webtest.StaleOkta() {
 			fmt.Fprintln(os.Stderr, "no test has the known error "+stale)
-			if os.Getenv("CI") != "" {
+			if ci {
 				code = 1
 			}
 		}

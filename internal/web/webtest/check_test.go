@@ -169,7 +169,6 @@ type failures struct {
 	got []string
 }
 
-func (f *failures) Helper() {}
 func (f *failures) Errorf(format string, args ...any) {
 	f.got = append(f.got, fmt.Sprintf(format, args...))
 }
