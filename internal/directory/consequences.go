@@ -8,23 +8,34 @@ import "time"
 
 // joined follows when an account came into a group.
 func (d *Directory) joined(tx Tx, actor Actor, g *Group, a *Account, at time.Time) error {
-	return nil
+	return d.appsJoined(tx, actor, g.Realm, g.ID, a, at)
 }
 
 // left follows when an account went out of a group.
 func (d *Directory) left(tx Tx, actor Actor, g *Group, a *Account, at time.Time) error {
-	return nil
+	return d.appsLeft(tx, actor, g.Realm, g.ID, a, at)
 }
 
 // profileChanged follows when an account is new or its profile has changed.
 // before is nil for a new one.
 func (d *Directory) profileChanged(tx Tx, actor Actor, before, after *Account, at time.Time) error {
+	if before == nil { // nobody joins Everyone: new accounts are born into it
+		return d.appsOfGroups(tx, actor, after, at)
+	}
 	return nil
 }
 
 // deactivated follows when an account became DEPROVISIONED.
 func (d *Directory) deactivated(tx Tx, actor Actor, a *Account, at time.Time) error {
+	if err := d.dropApps(tx, actor, a, at); err != nil {
+		return err
+	}
 	return endRecords(tx, a.Realm, a.ID, []Noun{SessionNoun, sessionTokenNoun})
+}
+
+// activated follows when an account was activated, for the first time or again.
+func (d *Directory) activated(tx Tx, actor Actor, a *Account, at time.Time) error {
+	return d.appsOfGroups(tx, actor, a, at)
 }
 
 // ending comes before an account is deleted.
@@ -39,13 +50,13 @@ func (d *Directory) sessionsEnding(tx Tx, actor Actor, a *Account, at time.Time)
 
 // groupEnding comes before a group is deleted, while its members are still in it.
 func (d *Directory) groupEnding(tx Tx, actor Actor, g *Group, at time.Time) error {
-	return nil
+	return d.appsEnding(tx, actor, g, at)
 }
 
 // aboutAccounts are the sorts of records that end with the account that they
 // are about, aboutGroups those that end with the group.
 var (
-	aboutAccounts = []Noun{SessionNoun, sessionTokenNoun, oneTimeNoun, unsubscribedNoun, riskNoun}
+	aboutAccounts = []Noun{AppUserNoun, SessionNoun, sessionTokenNoun, oneTimeNoun, unsubscribedNoun, riskNoun}
 	aboutGroups   = []Noun{}
 )
 

@@ -225,13 +225,16 @@ func (d *Directory) consequences(tx Tx, actor Actor, a *Account, s Step, now tim
 			return err
 		}
 	}
-	if s.Operation != Deactivate {
-		return nil
+	switch s.Operation {
+	case Activate:
+		return d.activated(tx, actor, a, now)
+	case Deactivate:
+		if err := endTokens(tx, a); err != nil {
+			return err
+		}
+		return d.deactivated(tx, actor, a, now)
 	}
-	if err := endTokens(tx, a); err != nil {
-		return err
-	}
-	return d.deactivated(tx, actor, a, now)
+	return nil
 }
 
 // Retire deletes an account as Okta does: the first call deactivates, a call

@@ -37,14 +37,19 @@ var catalogue = map[string]struct {
 	"E0000035": {http.StatusForbidden, "Change password not allowed on specified user."},
 	"E0000036": {http.StatusForbidden, "Change recovery question not allowed on specified user."},
 	"E0000038": {http.StatusForbidden, "This operation is not allowed in the user's current status."},
+	"E0000041": {http.StatusBadRequest, "Credentials should not be set on this resource based on the scheme."},
 	"E0000047": {http.StatusTooManyRequests, "API call exceeded rate limit due to too many requests."},
+	"E0000056": {http.StatusForbidden, "Delete application forbidden."},
 	"E0000060": {http.StatusNotImplemented, "Unsupported operation."},
+	"E0000062": {http.StatusConflict, "The specified user is already assigned to the application."},
 	"E0000064": {http.StatusUnauthorized, "Password is expired and must be changed."},
 	"E0000068": {http.StatusForbidden, "Invalid Passcode/Answer"},
+	"E0000076": {http.StatusMethodNotAllowed, "Cannot modify the app user because it is mastered by an external app."},
 	"E0000077": {http.StatusForbidden, "Cannot modify the %s attribute because it is read-only."},
 	"E0000078": {http.StatusForbidden, "Cannot modify the %s attribute because it is immutable."},
 	"E0000087": {http.StatusForbidden, "The recovery question answer did not match our records."},
 	"E0000112": {http.StatusConflict, "Cannot update this user because they are still being activated. Please try again in a few minutes."},
+	"E0000117": {http.StatusForbidden, "Cannot assign apps or update app profiles for an inactive user."},
 	"E0000124": {http.StatusBadRequest, "Could not create user. To create a user and expire their password immediately, a password must be specified"},
 	"E0000125": {http.StatusBadRequest, `Could not create user. To create a user and expire their password immediately, "activate" must be true`},
 	"E0000142": {http.StatusForbidden, "This User Type cannot be deleted."},
@@ -131,6 +136,7 @@ func translate(err error) *apiError {
 	var lost *directory.Missing
 	var state *directory.StateError
 	var group *directory.ReadOnlyGroup
+	var app directory.AppRefusal
 	var violations directory.Violations
 	var wrong *directory.WrongCredential
 	var inUse *directory.TypeInUse
@@ -149,6 +155,8 @@ func translate(err error) *apiError {
 		return problem("E0000142").because(err)
 	case errors.As(err, &group):
 		return problem("E0000060").because(err)
+	case errors.As(err, &app):
+		return problem(appRefusals[app].code, appRefusals[app].causes...).because(err)
 	case errors.As(err, &violations):
 		return validation(violations).because(err)
 	case errors.As(err, &system):
@@ -182,6 +190,8 @@ var typeNames = map[directory.Noun]string{
 	directory.AppUserNoun:       "AppUser",
 	directory.AppGroupNoun:      "AppGroup",
 	directory.AppGrantNoun:      "OAuth2Scope",
+	directory.SigningKeyNoun:    "Key",
+	directory.SigningCSRNoun:    "Csr",
 	directory.FactorNoun:        "UserFactor",
 	directory.SessionNoun:       "AppSession",
 	directory.PolicyNoun:        "Policy",
@@ -207,6 +217,16 @@ var refusals = map[directory.Operation]apiError{
 	directory.ChangePassword:         {code: "E0000035"},
 	directory.ForgotPassword:         {code: "E0000034"},
 	directory.ChangeRecoveryQuestion: {code: "E0000036"},
+}
+
+// appRefusals says how Okta words that an application refuses. The cause of
+// E0000056 is recorded, the others are as in the catalogue.
+var appRefusals = map[directory.AppRefusal]apiError{
+	directory.AppStillActive:    {code: "E0000056", causes: []string{"The application must be deactivated before deletion."}},
+	directory.AlreadyAssigned:   {code: "E0000062"},
+	directory.InactiveUser:      {code: "E0000117"},
+	directory.SchemeCredentials: {code: "E0000041"},
+	directory.MasteredElsewhere: {code: "E0000076"},
 }
 
 func refusal(op directory.Operation) *apiError {

@@ -24,7 +24,6 @@ func (a *API) userRoutes() {
 		method{"DELETE", manageUsers, a.deleteUser})
 	a.route(basePath+"/users/{id}/groups", method{"GET", readUsers, a.listUserGroups})
 	a.route(basePath+"/users/{id}/blocks", method{"GET", readUsers, a.listBlocks})
-	a.route(basePath+"/users/{id}/appLinks", method{"GET", readUsers, a.listNothing})
 	a.route(basePath+"/users/{id}/clients", method{"GET", readUsers, a.listNothing})
 	a.route(basePath+"/users/{id}/idps", method{"GET", readUsers, a.listNothing})
 	a.route(basePath+"/users/{id}/grants",
@@ -204,19 +203,25 @@ func (a *API) answerUser(w http.ResponseWriter, r *http.Request, account *direct
 }
 
 // requestedShape reads the parts of a user that a client wants (fields, expand)
-// or does not want:
+// beside those that it does not want.
+func (a *API) requestedShape(r *http.Request) (shape, error) {
+	q, s := r.URL.Query(), a.plainShape(r)
+	var err error
+	s.fields, err = parseFields(q.Get("fields"))
+	s.blocks = slices.Contains(strings.Split(q.Get("expand"), ","), "blocks")
+	return s, err
+}
+
+// plainShape reads the parts of a user that a client does not want:
 // Content-Type: application/json; okta-response="omitCredentials,..."
 // omitTransitioningToStatus has nothing to leave out: nothing is ever on its way.
-func (a *API) requestedShape(r *http.Request) (shape, error) {
-	header, q := r.Header.Get("Content-Type"), r.URL.Query()
-	fields, err := parseFields(q.Get("fields"))
+func (a *API) plainShape(r *http.Request) shape {
+	header := r.Header.Get("Content-Type")
 	return shape{
 		omitCredentials: hasFlag(header, "omitCredentials"),
 		omitLinks:       hasFlag(header, "omitCredentialsLinks"),
 		classic:         a.classic(),
-		blocks:          slices.Contains(strings.Split(q.Get("expand"), ","), "blocks"),
-		fields:          fields,
-	}, err
+	}
 }
 
 func hasFlag(contentType, flag string) bool {
