@@ -2,6 +2,7 @@ package okta
 
 import (
 	"encoding/json"
+	"errors"
 	"maps"
 	"net/http"
 	"strconv"
@@ -149,7 +150,8 @@ func hasFlag(contentType, flag string) bool {
 
 // asCalled words a 404 of "me" with that name instead of the caller's.
 func (a *API) asCalled(r *http.Request, segment string, err error) error {
-	if e := translate(err); e.code == "E0000007" && r.PathValue(segment) == "me" {
+	var lost *directory.Missing
+	if errors.As(err, &lost) && lost.Noun == directory.AccountNoun && r.PathValue(segment) == "me" {
 		return missing("me", "User").because(err)
 	}
 	return err
