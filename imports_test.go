@@ -58,7 +58,7 @@ var floors = [][]string{
 	{"internal/cli"},
 	{"internal/app"},
 	// 10
-	{"bench", "cmd/lanyard"},
+	{"bench", "cmd/lanyard", "script/clients"},
 }
 
 const (
