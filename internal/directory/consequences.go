@@ -60,7 +60,7 @@ var (
 		SessionNoun, sessionTokenNoun, unsubscribedNoun, riskNoun,
 		ruleClaimNoun, RoleNoun, OwnerNoun,
 	}
-	aboutGroups = []Noun{, OwnerNoun}
+	aboutGroups = []Noun{RoleNoun, OwnerNoun}
 )
 
 // endRecords removes the records about an object that is gone.
