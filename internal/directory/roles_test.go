@@ -59,6 +59,12 @@ func TestRolesOf(t *testing.T) {
 	b.wantRoles(p, directory.AppAdmin)
 	b.do(b.DeleteGroup(t.Context(), me, org, h))
 	b.wantRoles(q)
+	b.do(b.Store.View(t.Context(), func(r directory.Reader) error {
+		for record, err := range r.Records(directory.RecordQuery{Realm: org, Noun: directory.RoleNoun, Subject: h}) {
+			t.Errorf("the role of a group that is gone: %v, %v", record, err)
+		}
+		return nil
+	}))
 	b.do(b.Remove(t.Context(), me, org, p))
 	b.wantRoles(p)
 	if ids, err := b.Administrators(t.Context(), org, "", 0); err != nil || len(ids) != 0 {
