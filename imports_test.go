@@ -38,7 +38,7 @@ var floors = [][]string{
 	// 1
 	{"internal/arazzo", "internal/config", "internal/connector/catalog", "internal/directory", "internal/egress", "internal/web"},
 	// 2
-	{"internal/sources"},
+	{"internal/sources", "internal/web/rehearsal"},
 	// 3
 	{"internal/plan"},
 	// 4

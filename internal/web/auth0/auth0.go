@@ -62,9 +62,10 @@ type Options struct {
 	// client used.
 	BaseURL string
 
-	// EnforceLimits answers 429 when the rate limit is used up. Otherwise it is
-	// counted and shown, and the count stops at one call left.
-	EnforceLimits bool
+	// EnforceLimits says whether a call beyond the rate limit is answered 429. It
+	// is asked with every call. Otherwise, and by default, calls are counted and
+	// shown, and the count stops at one call left.
+	EnforceLimits func() bool
 }
 
 // API is the HTTP API. It is safe for concurrent use.
@@ -79,6 +80,9 @@ type API struct {
 func New(o Options) *API {
 	if o.Realm == "" {
 		o.Realm = directory.Auth0Realm
+	}
+	if o.EnforceLimits == nil {
+		o.EnforceLimits = func() bool { return false }
 	}
 	a := &API{Options: o, mux: http.NewServeMux(), limit: newLimit(o.Directory.Clock, o.EnforceLimits)}
 	a.front = web.Front{Log: o.Log, NewID: func() string { return o.Directory.IDs.Hex(16) }, Open: a.open, Fail: fail}

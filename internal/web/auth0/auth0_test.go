@@ -546,7 +546,7 @@ func TestForgedTokens(t *testing.T) {
 
 func TestRateLimit(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, func(o *auth0.Options) { o.EnforceLimits = true })
+	b := newBench(t, func(o *auth0.Options) { o.EnforceLimits = func() bool { return true } })
 	spend := func() answer {
 		a := b.call("GET", "/api/v2/users", "")
 		b.clock.step(-time.Second)
@@ -575,6 +575,35 @@ func TestRateLimit(t *testing.T) {
 	}
 	if a.status != 200 || a.header.Get("X-RateLimit-Remaining") != "1" {
 		t.Errorf("not enforced: %d, Remaining %s, want 200 and 1", a.status, a.header.Get("X-RateLimit-Remaining"))
+	}
+}
+
+// TestRefuse makes sure that made-up failures look like real ones.
+func TestRefuse(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	for _, test := range []struct {
+		path   string
+		status int
+		body   string
+	}{
+		{"/api/v2/users", 429, `{"statusCode":429,"error":"Too Many Requests","message":"Global limit has been reached","errorCode":"too_many_requests"}`},
+		{"/api/v2/users", 500, `{"statusCode":500,"error":"Internal Server Error","message":"An internal server error occurred"}`},
+		{"/api/v2/users", 503, `{"statusCode":503,"error":"Service Unavailable","message":"Service Unavailable"}`},
+		{"/api/v2/users", 401, `{"statusCode":401,"error":"Unauthorized","message":"Invalid token","errorCode":"invalid_token"}`},
+		{"/api/v2/users", 404, `{"statusCode":404,"error":"Not Found","message":"Not Found"}`},
+		{"/oauth/token", 429, `{"error":"too_many_requests","error_description":"Too Many Requests"}`},
+		{"/oauth/token", 401, `{"error":"access_denied","error_description":"Unauthorized"}`},
+		{"/oauth/token", 500, `{"error":"server_error","error_description":"Internal Server Error"}`},
+	} {
+		w := httptest.NewRecorder()
+		b.api.Refuse(w, httptest.NewRequest("POST", test.path, nil), test.status, 7*time.Second)
+		if w.Code != test.status || w.Body.String() != test.body {
+			t.Errorf("%s: %d %s, want %d %s", test.path, w.Code, w.Body, test.status, test.body)
+		}
+		if test.status == 429 && (w.Header().Get("Retry-After") != "7" || w.Header().Get("X-RateLimit-Remaining") != "0") {
+			t.Errorf("%s: %v, want Retry-After 7 and nothing left", test.path, w.Header())
+		}
 	}
 }
 

@@ -17,14 +17,14 @@ const (
 // limit is a token bucket.
 type limit struct {
 	clock   func() time.Time
-	enforce bool
+	enforce func() bool
 
 	mu   sync.Mutex // guards left and at
 	left float64
 	at   time.Time
 }
 
-func newLimit(clock func() time.Time, enforce bool) *limit {
+func newLimit(clock func() time.Time, enforce func() bool) *limit {
 	return &limit{clock: clock, enforce: enforce, left: burst}
 }
 
@@ -32,16 +32,22 @@ func newLimit(clock func() time.Time, enforce bool) *limit {
 // has to wait; 0 lets it through.
 func (l *limit) take(h http.Header) time.Duration {
 	left, wait, now := l.count()
-	if !l.enforce {
+	if !l.enforce() {
 		// A client that paces itself by the headers must not be stopped by a
 		// limit that nobody enforces.
 		left, wait = max(left, 1), 0
 	}
-	full := now.Add(seconds((burst - left) / perSecond))
+	show(h, left, now.Add(seconds((burst-left)/perSecond)))
+	return wait
+}
+
+// exhaust writes the headers of a call beyond the limit.
+func (l *limit) exhaust(h http.Header) { show(h, 0, l.clock().Add(seconds(burst/perSecond))) }
+
+func show(h http.Header, left float64, full time.Time) {
 	h.Set("X-RateLimit-Limit", strconv.Itoa(burst))
 	h.Set("X-RateLimit-Remaining", strconv.Itoa(int(left)))
 	h.Set("X-RateLimit-Reset", strconv.FormatInt(full.Unix(), 10))
-	return wait
 }
 
 func (l *limit) count() (left float64, wait time.Duration, now time.Time) {
@@ -49,7 +55,8 @@ func (l *limit) count() (left float64, wait time.Duration, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !l.at.IsZero() {
-		l.left = min(burst, l.left+now.Sub(l.at).Seconds()*perSecond)
+		since := max(0, now.Sub(l.at)) // the clock may have been put back
+		l.left = min(burst, l.left+since.Seconds()*perSecond)
 	}
 	l.at = now
 	if l.left < 1 {

@@ -312,66 +312,6 @@ func (b *bench) dateOf(a answer) string {
 	return a.header.Get("Date")
 }
 
-func TestRateLimits(t *testing.T) {
-	t.Parallel()
-	tests := []struct{ method, path, limit string }{
-		{"GET", "/api/v1/users", "600"},
-		{"GET", "/api/v1/users/me", "2000"},
-		{"POST", "/api/v1/users/me", "600"},
-		{"POST", "/api/v1/users/me/lifecycle/unlock", "1200"},
-		{"GET", "/api/v1/groups", "500"},
-		{"GET", "/api/v1/groups/00gX", "1000"},
-		{"GET", "/api/v1/groups/00gX/users", "500"},
-		{"GET", "/api/v1/unicorns", "1200"},
-	}
-	b := newSeeded(t)
-	for _, test := range tests {
-		if got := b.call(test.method, test.path, "").header.Get("X-Rate-Limit-Limit"); got != test.limit {
-			t.Errorf("%s %s: X-Rate-Limit-Limit = %s, want %s", test.method, test.path, got, test.limit)
-		}
-	}
-}
-
-func TestRateLimitEnforced(t *testing.T) {
-	t.Parallel()
-	b := newSeeded(t, func(o *okta.Options) { o.EnforceLimits = true })
-	spend := func() answer {
-		a := b.call("GET", "/api/v1/groups", "")
-		b.clock.step(-time.Second) // stay within the window
-		return a
-	}
-	first := spend()
-	if got := first.header.Get("X-Rate-Limit-Remaining"); got != "499" {
-		t.Errorf("X-Rate-Limit-Remaining = %s, want 499", got)
-	}
-	for range 499 {
-		if a := spend(); a.status != 200 {
-			t.Fatalf("status = %d before the limit", a.status)
-		}
-	}
-	a := spend()
-	wantProblem(t, a, 429, "E0000047", "API call exceeded rate limit due to too many requests.")
-	if got := a.header.Get("X-Rate-Limit-Remaining"); got != "0" {
-		t.Errorf("X-Rate-Limit-Remaining = %s, want 0", got)
-	}
-	b.ok(200, "GET", "/api/v1/users/me", "") // another bucket
-	b.clock.step(time.Minute)
-	b.ok(200, "GET", "/api/v1/groups", "")
-}
-
-func TestRateLimitOnlyShown(t *testing.T) {
-	t.Parallel()
-	b := newSeeded(t)
-	var last answer
-	for range 505 {
-		last = b.call("GET", "/api/v1/groups", "")
-		b.clock.step(-time.Second)
-	}
-	if last.status != 200 || last.header.Get("X-Rate-Limit-Remaining") != "1" {
-		t.Errorf("beyond the limit: %d, Remaining %s, want 200 and 1", last.status, last.header.Get("X-Rate-Limit-Remaining"))
-	}
-}
-
 func TestFindUser(t *testing.T) {
 	t.Parallel()
 	b := newSeeded(t)

@@ -22,6 +22,7 @@ var catalogue = map[string]struct {
 	"E0000007": {http.StatusNotFound, "Not found: Resource not found: %s"},
 	"E0000008": {http.StatusNotFound, "The requested path was not found"},
 	"E0000009": {http.StatusInternalServerError, "Internal Server Error"},
+	"E0000010": {http.StatusServiceUnavailable, "Service is in read only mode"},
 	"E0000011": {http.StatusUnauthorized, "Invalid token provided"},
 	"E0000016": {http.StatusForbidden, "Activation failed because the user is already active"},
 	"E0000021": {http.StatusBadRequest, "Bad request.  Accept and/or Content-Type headers likely do not match supported values."},
@@ -36,6 +37,7 @@ var catalogue = map[string]struct {
 	"E0000068": {http.StatusForbidden, "Invalid Passcode/Answer"},
 	"E0000090": {http.StatusConflict, "The role specified is already assigned to the user."},
 	"E0000091": {http.StatusBadRequest, "The provided role type was not the same as required role type."},
+	"E0000112": {http.StatusConflict, "Cannot update this user because they are still being activated. Please try again in a few minutes."},
 	"E0000124": {http.StatusBadRequest, "Could not create user. To create a user and expire their password immediately, a password must be specified"},
 	"E0000125": {http.StatusBadRequest, `Could not create user. To create a user and expire their password immediately, "activate" must be true`},
 	"E0000192": {http.StatusBadRequest, "Roles cannot be granted to groups with group membership rules. %s"},
@@ -43,6 +45,7 @@ var catalogue = map[string]struct {
 	"E0000194": {http.StatusBadRequest, "Roles can only be granted to Okta groups, AD groups and LDAP groups. %s"},
 	"E0000211": {http.StatusBadRequest, "Roles cannot be granted to built-in groups: %s"},
 	"E0000231": {http.StatusPreconditionFailed, "ETag value doesn't match."},
+	"E0000239": {http.StatusLocked, "Policy priorities are being reconciled. Please try again later."},
 	"E0000242": {http.StatusBadRequest, "ETag syntax is invalid."},
 }
 
@@ -106,12 +109,16 @@ type errorCause struct {
 // fail answers an error.
 func (a *API) fail(w http.ResponseWriter, _ *http.Request, err error) {
 	e := translate(err)
+	// Encoding this struct cannot fail.
+	_ = web.WriteJSON(w, catalogue[e.code].status, a.errorBody(e))
+}
+
+func (a *API) errorBody(e *apiError) errorBody {
 	body := errorBody{Code: e.code, Summary: e.summary(), Link: e.code, ID: "oae" + a.Directory.IDs.Token(22), Causes: []errorCause{}}
 	for _, c := range e.causes {
 		body.Causes = append(body.Causes, errorCause{c})
 	}
-	// Encoding this struct cannot fail.
-	_ = web.WriteJSON(w, catalogue[e.code].status, body)
+	return body
 }
 
 // translate turns any error into Okta's terms.

@@ -1,6 +1,10 @@
 package okta
 
-import "strings"
+import (
+	"net/http"
+	"strings"
+	"time"
+)
 
 // Row is one error of the catalogue.
 type Row struct {
@@ -19,3 +23,41 @@ func Catalogue() map[string]Row {
 
 // Matches is the check of an If-Match header.
 var Matches = matches
+
+// Limits counts calls apart from an API.
+type Limits struct{ *limits }
+
+// NewLimits returns the counters of an org.
+func NewLimits(clock func() time.Time, policy LimitPolicy) Limits {
+	return Limits{newLimits(clock, func() LimitPolicy { return policy })}
+}
+
+// Take, Enter and TakeSignIn count a call.
+func (l Limits) Take(h http.Header, method, path, caller string) bool {
+	return l.take(h, method, path, caller)
+}
+
+func (l Limits) Enter(h http.Header) (func(), bool) { return l.enter(h) }
+
+func (l Limits) TakeSignIn(h http.Header, username string) bool { return l.takeSignIn(h, username) }
+
+// Held is how many callers are told apart at the moment.
+func (l Limits) Held() int {
+	n := 0
+	for _, s := range l.spent {
+		n += len(s.callers)
+	}
+	return n
+}
+
+// MaxCounted is how many callers a window tells apart.
+const MaxCounted = maxCounted
+
+// BucketPaths are the paths of the table.
+func BucketPaths() []string {
+	var out []string
+	for _, b := range buckets {
+		out = append(out, b.path)
+	}
+	return out
+}

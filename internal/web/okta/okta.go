@@ -4,7 +4,7 @@
 // difference where it covers the API. Sources of behaviour are Okta's OpenAPI
 // document 2026.06.3 and recorded traffic; recordings win.
 //
-// A request passes ServeHTTP (headers, rate limit, authorization, route), then
+// A request passes ServeHTTP (headers, authorization, rate limit, route), then
 // a handler in users.go, lifecycle.go or groups.go, which turns the wire form
 // into the directory's, calls it, and writes the answer with user.go or
 // group.go. Errors of the directory become Okta's in errors.go, from a table.
@@ -59,9 +59,9 @@ type Options struct {
 	// default: the address the client used.
 	BaseURL string
 
-	// EnforceLimits answers 429 when a rate limit is used up. Otherwise limits
-	// are counted and shown, and the count stops at one call left.
-	EnforceLimits bool
+	// Limits says which rate limits hold. It is asked with every call, so that
+	// they can change; default: those of a workforce org, not enforced.
+	Limits func() LimitPolicy
 
 	// Engine is the generation of the org: "oie" (Identity Engine, the default) or
 	// "classic". They differ in activation links, in some links of users, and in
@@ -97,7 +97,10 @@ func New(o Options) *API {
 	if o.DeleteStatus == 0 {
 		o.DeleteStatus = http.StatusNoContent
 	}
-	a := &API{Options: o, mux: http.NewServeMux(), rules: http.NewServeMux(), limits: newLimits(o.Directory.Clock, o.EnforceLimits)}
+	if o.Limits == nil {
+		o.Limits = func() LimitPolicy { return LimitPolicy{} }
+	}
+	a := &API{Options: o, mux: http.NewServeMux(), rules: http.NewServeMux(), limits: newLimits(o.Directory.Clock, o.Limits)}
 	a.front = web.Front{Log: o.Log, NewID: a.requestID, Open: a.open, Fail: a.fail}
 	a.routes()
 	return a
@@ -169,17 +172,24 @@ func (a *API) route(pattern string, methods ...method) {
 			name = http.MethodGet
 		}
 		i := slices.IndexFunc(methods, func(m method) bool { return m.name == name })
-		if !a.limits.take(w.Header(), bucketOf(name, r.URL.Path)) {
+		leave, ok := a.limits.enter(w.Header())
+		if !ok {
 			return problem("E0000047")
 		}
-		if !strings.HasPrefix(r.URL.Path, "/api/") {
-			return problem("E0000008")
+		defer leave()
+		var who Caller
+		var err error = problem("E0000008")
+		if strings.HasPrefix(r.URL.Path, "/api/") {
+			who, err = a.authorize(r)
 		}
-		who, err := a.authorize(r)
-		if err != nil {
-			return err
+		// Whose share a call counts for is known after it is authorized; one that
+		// is not counts for the bucket.
+		if !a.limits.take(w.Header(), name, r.URL.EscapedPath(), who.Token) {
+			return problem("E0000047")
 		}
 		switch {
+		case err != nil:
+			return err
 		case len(methods) == 0:
 			return problem("E0000008")
 		case i < 0:

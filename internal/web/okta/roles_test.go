@@ -253,6 +253,11 @@ func TestCustomRoles(t *testing.T) {
 			t.Errorf("%s: - want + got\n%s", path, diff)
 		}
 	}
+	permissions := `{"permissions":[{"label":"okta.users.create","created":"2026-03-04T05:06:09.000Z","lastUpdated":"2026-03-04T05:06:09.000Z",` +
+		`"_links":{"role":{"href":"` + org + `/api/v1/iam/roles/` + id + `"},"self":{"href":"` + org + `/api/v1/iam/roles/` + id + `/permissions/okta.users.create"}}}]}`
+	if diff := cmp.Diff(permissions, strings.TrimSpace(b.ok(200, "GET", "/api/v1/iam/roles/UserCreator/permissions", "").body)); diff != "" {
+		t.Errorf("permissions: - want + got\n%s", diff)
+	}
 	wantProblem(t, b.call("POST", "/api/v1/iam/roles", `{"label":"usercreator","description":"x","permissions":[]}`), 400, "E0000001", "Api validation failed: label",
 		"label: There is already an admin role with this name.")
 	if got := strings.TrimSpace(b.ok(200, "GET", "/api/v1/iam/resource-sets", "").body); got != `{"resource-sets":[],"_links":{}}` {
