@@ -8,6 +8,9 @@ import "time"
 
 // joined follows when an account came into a group.
 func (d *Directory) joined(tx Tx, actor Actor, g *Group, a *Account, at time.Time) error {
+	if err := d.appsJoined(tx, actor, g.Realm, g.ID, a, at); err != nil {
+		return err
+	}
 	return d.applyRules(tx, actor, a, at)
 }
 
@@ -16,24 +19,37 @@ func (d *Directory) left(tx Tx, actor Actor, g *Group, a *Account, at time.Time)
 	if err := d.exclude(tx, actor, g, a, at); err != nil {
 		return err
 	}
+	if err := d.appsLeft(tx, actor, g.Realm, g.ID, a, at); err != nil {
+		return err
+	}
 	return d.applyRules(tx, actor, a, at)
 }
 
 // profileChanged follows when an account is new or its profile has changed.
 // before is nil for a new one.
 func (d *Directory) profileChanged(tx Tx, actor Actor, before, after *Account, at time.Time) error {
+	if before == nil { // nobody joins Everyone: new accounts are born into it
+		if err := d.appsOfGroups(tx, actor, after, at); err != nil {
+			return err
+		}
+	}
 	return d.applyRules(tx, actor, after, at)
-}
-
-// activated follows when an account became what can sign in, from STAGED or
-// DEPROVISIONED.
-func (d *Directory) activated(tx Tx, actor Actor, a *Account, at time.Time) error {
-	return d.applyRules(tx, actor, a, at)
 }
 
 // deactivated follows when an account became DEPROVISIONED.
 func (d *Directory) deactivated(tx Tx, actor Actor, a *Account, at time.Time) error {
+	if err := d.dropApps(tx, actor, a, at); err != nil {
+		return err
+	}
 	return endRecords(tx, a.Realm, a.ID, []Noun{SessionNoun, sessionTokenNoun})
+}
+
+// activated follows when an account was activated, for the first time or again.
+func (d *Directory) activated(tx Tx, actor Actor, a *Account, at time.Time) error {
+	if err := d.appsOfGroups(tx, actor, a, at); err != nil {
+		return err
+	}
+	return d.applyRules(tx, actor, a, at)
 }
 
 // ending comes before an account is deleted.
@@ -43,6 +59,9 @@ func (d *Directory) ending(tx Tx, actor Actor, a *Account, at time.Time) error {
 
 // groupEnding comes before a group is deleted, while its members are still in it.
 func (d *Directory) groupEnding(tx Tx, actor Actor, g *Group, at time.Time) error {
+	if err := d.appsEnding(tx, actor, g, at); err != nil {
+		return err
+	}
 	if err := d.invalidateRules(tx, actor, g, at); err != nil {
 		return err
 	}
@@ -57,7 +76,7 @@ func (d *Directory) groupEnding(tx Tx, actor Actor, g *Group, at time.Time) erro
 // are about, aboutGroups those that end with the group.
 var (
 	aboutAccounts = []Noun{
-		SessionNoun, sessionTokenNoun, unsubscribedNoun, riskNoun,
+		AppUserNoun, SessionNoun, sessionTokenNoun, unsubscribedNoun, riskNoun,
 		ruleClaimNoun, RoleNoun, OwnerNoun,
 	}
 	aboutGroups = []Noun{RoleNoun, OwnerNoun}

@@ -23,6 +23,9 @@ const (
 	AppUserNoun       Noun = "app user" // assignment of an account to an application
 	AppGroupNoun      Noun = "app group"
 	AppGrantNoun      Noun = "app grant" // a scope that an application may ask for
+	AppSecretNoun     Noun = "app secret"
+	SigningKeyNoun    Noun = "signing key" // of an application
+	SigningCSRNoun    Noun = "certificate signing request"
 	FactorNoun        Noun = "factor"
 	SessionNoun       Noun = "session"
 	PolicyNoun        Noun = "policy"

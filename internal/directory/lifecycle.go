@@ -155,15 +155,14 @@ func (d *Directory) transition(tx Tx, actor Actor, before *Account, op Operation
 	if err := d.save(tx, actor, lifecycle[op].log, r, before, after, secret); err != nil {
 		return nil, err
 	}
-	if op == Activate {
-		if err := d.activated(tx, actor, after, now); err != nil {
-			return nil, err
-		}
+	switch op {
+	case Deactivate:
+		err = d.deactivated(tx, actor, after, now)
+	case Activate:
+		err = d.activated(tx, actor, after, now)
 	}
-	if op == Deactivate {
-		if err := d.deactivated(tx, actor, after, now); err != nil {
-			return nil, err
-		}
+	if err != nil {
+		return nil, err
 	}
 	return after, nil
 }

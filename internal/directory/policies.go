@@ -98,10 +98,7 @@ func (d *Directory) CreatePolicy(ctx context.Context, actor Actor, realm string,
 		return nil, err
 	}
 	err := d.Store.Update(ctx, func(tx Tx) error {
-		p.ID, p.Realm = d.IDs.Okta("00p"), realm
-		if p.Type == "ACCESS_POLICY" || p.Type == "PROFILE_ENROLLMENT" {
-			p.ID = d.IDs.Okta("rst")
-		}
+		p.ID, p.Realm = d.IDs.Okta(policyPrefix(p.Type)), realm
 		return d.insertPolicy(tx, actor, p)
 	})
 	return p, err
@@ -330,10 +327,22 @@ var defaultPolicies = []Policy{
 	{Type: "PROFILE_ENROLLMENT", Name: "Default Policy", Description: "Default profile enrollment policy"},
 }
 
+// DefaultPolicy is the id of the policy of a type that every org has.
+func DefaultPolicy(typ string) string { return fixedID(policyPrefix(typ), typ) }
+
+// policyPrefix is how the ids of policies of a type begin: those of
+// applications have one of their own (recorded).
+func policyPrefix(typ string) string {
+	if typ == "ACCESS_POLICY" || typ == "PROFILE_ENROLLMENT" {
+		return "rst"
+	}
+	return "00p"
+}
+
 // addDefaultPolicies gives a new org its policies, each with a rule for everybody.
 func addDefaultPolicies(tx Tx, realm string, at time.Time) error {
 	for _, p := range defaultPolicies {
-		p.Realm, p.ID = realm, fixedID("00p", p.Type)
+		p.Realm, p.ID = realm, DefaultPolicy(p.Type)
 		p.Status, p.System, p.Priority, p.Rest = On, true, 1, map[string]any{}
 		if err := putObject(tx, &p, at); err != nil {
 			return err

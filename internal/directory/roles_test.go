@@ -19,8 +19,8 @@ func groupOf(id string) directory.Assignee {
 	return directory.Assignee{ID: id, Type: directory.GroupAssignee}
 }
 
-// assign gives a role and returns the id that clients know.
-func (b bench) assign(who directory.Assignee, typ directory.RoleType) string {
+// grant gives a role and returns the id that clients know.
+func (b bench) grant(who directory.Assignee, typ directory.RoleType) string {
 	b.t.Helper()
 	r, err := b.AssignRole(b.t.Context(), me, org, who, directory.RoleDraft{Type: typ})
 	b.do(err)
@@ -44,11 +44,11 @@ func TestRolesOf(t *testing.T) {
 	p, q := b.person("p", ""), b.person("q", "")
 	g, h := b.group("G"), b.group("H")
 	b.wantRoles(p)
-	user := b.assign(userOf(p), directory.UserAdmin)
-	b.assign(userOf("p"), directory.AppAdmin) // by the short login
-	b.assign(groupOf(g), directory.UserAdmin)
-	b.assign(groupOf(g), directory.ReadOnlyAdmin)
-	b.assign(groupOf(h), directory.SuperAdmin)
+	user := b.grant(userOf(p), directory.UserAdmin)
+	b.grant(userOf("p"), directory.AppAdmin) // by the short login
+	b.grant(groupOf(g), directory.UserAdmin)
+	b.grant(groupOf(g), directory.ReadOnlyAdmin)
+	b.grant(groupOf(h), directory.SuperAdmin)
 	b.do(b.AddMember(t.Context(), me, org, g, p))
 	b.do(b.AddMember(t.Context(), me, org, h, q))
 	b.wantRoles(p, directory.AppAdmin, directory.ReadOnlyAdmin, directory.UserAdmin)
@@ -78,7 +78,7 @@ func TestPrivilegeEvents(t *testing.T) {
 	b := newBench(t)
 	p, g := b.person("p", ""), b.group("G")
 	for _, who := range []directory.Assignee{userOf(p), groupOf(g)} {
-		first, second := b.assign(who, directory.UserAdmin), b.assign(who, directory.SuperAdmin)
+		first, second := b.grant(who, directory.UserAdmin), b.grant(who, directory.SuperAdmin)
 		b.do(b.AddRoleGroup(t.Context(), me, org, who, first, g))
 		b.do(b.UnassignRole(t.Context(), me, org, who, first))
 		b.do(b.UnassignRole(t.Context(), me, org, who, second))
@@ -125,7 +125,7 @@ func TestRolesOnManyMembers(t *testing.T) {
 		t.Fatalf("AssignRole with 5001 members = %v", err)
 	}
 	b.do(b.RemoveMember(t.Context(), me, org, g, "00u00000"))
-	b.assign(groupOf(g), directory.AppAdmin)
+	b.grant(groupOf(g), directory.AppAdmin)
 }
 
 // TestDeletedTargetGroup makes sure that a group that goes is taken out of the
@@ -134,7 +134,7 @@ func TestDeletedTargetGroup(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	p, g, h := b.person("p", ""), b.group("G"), b.group("H")
-	role := b.assign(userOf(p), directory.HelpDeskAdmin)
+	role := b.grant(userOf(p), directory.HelpDeskAdmin)
 	b.do(b.AddRoleGroup(t.Context(), me, org, userOf(p), role, g))
 	b.do(b.AddRoleGroup(t.Context(), me, org, userOf(p), role, h))
 	grants := b.logged("user.account.privilege.grant")
@@ -157,7 +157,7 @@ func TestDeletedApp(t *testing.T) {
 	b.do(b.Store.Update(t.Context(), func(tx directory.Tx) error {
 		return tx.InsertRecord(&directory.Record{Realm: org, Noun: directory.AppNoun, ID: "0oa1", Version: 1, Body: []byte(`{"label":"One","status":"ACTIVE"}`)})
 	}))
-	role := b.assign(userOf(p), directory.AppAdmin)
+	role := b.grant(userOf(p), directory.AppAdmin)
 	target := directory.AppTarget{Name: "bookmark", ID: "0oa1"}
 	b.do(b.AddRoleApp(t.Context(), me, org, userOf(p), role, target))
 	apps, err := b.RoleApps(t.Context(), org, userOf(p), role)

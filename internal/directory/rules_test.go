@@ -16,16 +16,6 @@ import (
 	"github.com/lanyard-id/lanyard/internal/store/sqlite"
 )
 
-// group makes a group and returns its id.
-func (b bench) group(name string) string {
-	b.t.Helper()
-	g, err := b.CreateGroup(b.t.Context(), me, org, map[string]any{"name": name})
-	if err != nil {
-		b.t.Fatalf("CreateGroup(%s): %v", name, err)
-	}
-	return g.ID
-}
-
 // rule makes a rule that fills groups, and activates it.
 func (b bench) rule(name, expression string, groups ...string) string {
 	b.t.Helper()
@@ -35,13 +25,6 @@ func (b bench) rule(name, expression string, groups ...string) string {
 	}
 	b.do(b.ActivateRule(b.t.Context(), me, org, r.ID))
 	return r.ID
-}
-
-func (b bench) do(err error) {
-	b.t.Helper()
-	if err != nil {
-		b.t.Fatal(err)
-	}
 }
 
 // person makes an ACTIVE account with a title.

@@ -32,12 +32,17 @@ var catalogue = map[string]struct {
 	"E0000032": {http.StatusForbidden, "Unlock is not allowed for this user."},
 	"E0000033": {http.StatusBadRequest, "Bad request. Can't specify a search query and filter in the same request."},
 	"E0000038": {http.StatusForbidden, "This operation is not allowed in the user's current status."},
+	"E0000041": {http.StatusBadRequest, "Credentials should not be set on this resource based on the scheme."},
 	"E0000047": {http.StatusTooManyRequests, "API call exceeded rate limit due to too many requests."},
+	"E0000056": {http.StatusForbidden, "Delete application forbidden."},
 	"E0000060": {http.StatusNotImplemented, "Unsupported operation."},
+	"E0000062": {http.StatusConflict, "The specified user is already assigned to the application."},
 	"E0000068": {http.StatusForbidden, "Invalid Passcode/Answer"},
+	"E0000076": {http.StatusMethodNotAllowed, "Cannot modify the app user because it is mastered by an external app."},
 	"E0000090": {http.StatusConflict, "The role specified is already assigned to the user."},
 	"E0000091": {http.StatusBadRequest, "The provided role type was not the same as required role type."},
 	"E0000112": {http.StatusConflict, "Cannot update this user because they are still being activated. Please try again in a few minutes."},
+	"E0000117": {http.StatusForbidden, "Cannot assign apps or update app profiles for an inactive user."},
 	"E0000124": {http.StatusBadRequest, "Could not create user. To create a user and expire their password immediately, a password must be specified"},
 	"E0000125": {http.StatusBadRequest, `Could not create user. To create a user and expire their password immediately, "activate" must be true`},
 	"E0000192": {http.StatusBadRequest, "Roles cannot be granted to groups with group membership rules. %s"},
@@ -130,6 +135,7 @@ func translate(err error) *apiError {
 	var rule *directory.RuleError
 	var role *directory.RoleError
 	var owner *directory.OwnerError
+	var app directory.AppRefusal
 	var violations directory.Violations
 	var system *directory.SystemObject
 	var code directory.WrongPassCode
@@ -148,6 +154,8 @@ func translate(err error) *apiError {
 		return roleRefusal(role).because(err)
 	case errors.As(err, &owner):
 		return invalid("owner", "Provided owner is already assigned to this group").because(err)
+	case errors.As(err, &app):
+		return problem(appRefusals[app].code, appRefusals[app].causes...).because(err)
 	case errors.As(err, &violations):
 		return validation(violations).because(err)
 	case errors.As(err, &system):
@@ -184,6 +192,8 @@ var typeNames = map[directory.Noun]string{
 	directory.AppUserNoun:       "AppUser",
 	directory.AppGroupNoun:      "AppGroup",
 	directory.AppGrantNoun:      "OAuth2Scope",
+	directory.SigningKeyNoun:    "Key",
+	directory.SigningCSRNoun:    "Csr",
 	directory.FactorNoun:        "UserFactor",
 	directory.SessionNoun:       "AppSession",
 	directory.PolicyNoun:        "Policy",
@@ -205,6 +215,16 @@ var refusals = map[directory.Operation]apiError{
 	directory.Unlock:         {code: "E0000032", causes: []string{"The user is not locked out."}},
 	directory.ResetPassword:  {code: "E0000038"},
 	directory.ExpirePassword: {code: "E0000038"},
+}
+
+// appRefusals says how Okta words that an application refuses. The cause of
+// E0000056 is recorded, the others are as in the catalogue.
+var appRefusals = map[directory.AppRefusal]apiError{
+	directory.AppStillActive:    {code: "E0000056", causes: []string{"The application must be deactivated before deletion."}},
+	directory.AlreadyAssigned:   {code: "E0000062"},
+	directory.InactiveUser:      {code: "E0000117"},
+	directory.SchemeCredentials: {code: "E0000041"},
+	directory.MasteredElsewhere: {code: "E0000076"},
 }
 
 func refusal(op directory.Operation) *apiError {

@@ -1,7 +1,6 @@
 package okta_test
 
 import (
-	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -9,17 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/lanyard-id/lanyard/internal/directory"
-	"github.com/lanyard-id/lanyard/internal/web/okta"
 )
-
-// scoped is an Authorizer whose callers have these scopes.
-func scoped(scopes []string) okta.Authorizer {
-	return func(context.Context, okta.Call) (okta.Caller, error) {
-		c := okta.Owner(directory.Administrator)
-		c.Scopes = scopes
-		return c, nil
-	}
-}
 
 // TestOwners compares owners with the recorded forms, byte for byte.
 func TestOwners(t *testing.T) {

@@ -8,7 +8,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/lanyard-id/lanyard/internal/directory"
-	"github.com/lanyard-id/lanyard/internal/web/okta"
 )
 
 // assignees are a user and a group with the address of their roles.
@@ -328,5 +327,5 @@ func TestRoleScopes(t *testing.T) {
 // serveWith is the same org for a caller with some scopes only.
 func (b *bench) serveWith(scopes ...string) *bench {
 	c := *b
-	return c.serve(func(o *okta.Options) { o.Authorizer = scoped(scopes) })
+	return c.serve(scoped(scopes...))
 }

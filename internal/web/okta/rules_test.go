@@ -10,12 +10,6 @@ import (
 	"github.com/lanyard-id/lanyard/internal/directory"
 )
 
-// group makes a group and returns its id.
-func (b *bench) group(name string) string {
-	b.t.Helper()
-	return b.ok(200, "POST", "/api/v1/groups", fmt.Sprintf(`{"profile":{"name":%q,"description":""}}`, name)).object(b.t)["id"].(string)
-}
-
 const rulesPath = "/api/v1/groups/rules"
 
 // ruleBody is a rule as clients send it.
