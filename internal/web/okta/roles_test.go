@@ -203,7 +203,10 @@ func TestRoleProblems(t *testing.T) {
 	b := newSeeded(t)
 	ruled := b.group("Ruled")
 	b.rule("R", "true", ruled)
-	imported := &directory.Group{ID: "00gImported", Realm: directory.OktaRealm, Type: directory.AppGroup, Profile: map[string]any{"name": "Imported"}, Version: 1}
+	imported := &directory.Group{
+		ID: "00gImported", Realm: directory.OktaRealm, Type: directory.AppGroup, Profile: map[string]any{"name": "Imported"}, Version: 1,
+		Created: b.clock.now(), Updated: b.clock.now(), MembershipUpdated: b.clock.now(),
+	}
 	if err := b.dir.Store.Update(t.Context(), func(tx directory.Tx) error { return tx.InsertGroup(imported) }); err != nil {
 		t.Fatal(err)
 	}
