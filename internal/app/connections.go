@@ -22,14 +22,7 @@ func (a *App) connections(ctx context.Context, s cli.Settings, names []string, p
 	}
 	client := egress.New(egress.Policy{UserAgent: userAgent})
 	defer client.Close()
-	resolver := &secret.Resolver{Env: a.Env}
-	if _, err := os.Stat(s.Data); err == nil {
-		key, err := secret.OpenKey(s.Data)
-		if err != nil {
-			return nil, err
-		}
-		resolver.Vault = &secret.FileVault{Dir: s.Data, Key: key}
-	}
+	resolver := &secret.Resolver{Env: a.Env, Vault: &secret.FileVault{Dir: s.Data, Env: a.Env}}
 	conns := connector.New(connector.Options{Config: c, Secrets: resolver, Client: client})
 	if len(names) == 0 {
 		names = conns.Names()

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"time"
 
 	"github.com/lanyard-id/lanyard/internal/cli"
 	"github.com/lanyard-id/lanyard/internal/connector"
@@ -44,7 +43,7 @@ func newExecutor(f *Folder) *executor {
 
 // secrets resolves references; the vault is the folder's.
 func (f *Folder) secrets() *secret.Resolver {
-	return &secret.Resolver{Env: f.env, Vault: &secret.FileVault{Dir: f.data, Key: f.key, Now: time.Now}}
+	return &secret.Resolver{Env: f.env, Vault: &secret.FileVault{Dir: f.data, Env: f.env}}
 }
 
 // lazily serves one of the sandbox's tenants.
