@@ -20,6 +20,8 @@ type shared struct {
 
 	mu      sync.Mutex              // guards what follows
 	values  map[string]secret.Value // of the credential's fields, once opened
+	prover  *prover                 // with DPoP, once opened
+	who     string                  // whose access token it is, as far as it tells
 	fixed   []string                // secrets of the credential, old values too
 	fetched []string                // access tokens
 	known   []string                // both; replaced, never changed
@@ -89,6 +91,11 @@ func (c *Connector) Open(ctx context.Context, conn *Connection) error {
 	if key, ok := values["privateKey"]; ok {
 		if _, err := signingKey(key, a.KeyID); err != nil {
 			return conn.wrong("auth.privateKey", "%s", fault.Public(err))
+		}
+	}
+	if a.DPoP {
+		if err := c.openProver(ctx, conn); err != nil {
+			return err
 		}
 	}
 	conn.shared.take(values)

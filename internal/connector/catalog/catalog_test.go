@@ -128,7 +128,7 @@ func TestAtRefusesWhatIsNoServer(t *testing.T) {
 func TestAuthTypesAreThoseOfTheConfiguration(t *testing.T) {
 	want := []string{
 		config.AuthSSWS, config.AuthAPIKey, config.AuthBearer, config.AuthBasic,
-		config.AuthClientCredentials, config.AuthPrivateKeyJWT,
+		config.AuthClientCredentials, config.AuthPrivateKeyJWT, config.AuthAuthorizationCode,
 	}
 	slices.Sort(want)
 	if got := slices.Sorted(maps.Keys(authTypes)); !slices.Equal(got, want) {
