@@ -5,6 +5,7 @@ import (
 	"os"
 
 	"github.com/mattn/go-isatty"
+	"golang.org/x/term"
 )
 
 // IO is all that a command may read and write. Nothing in the package touches
@@ -16,6 +17,9 @@ type IO struct {
 
 	// Whether a stream is a terminal.
 	InTerminal, OutTerminal, ErrTerminal func() bool
+
+	// ReadSecret reads a line of In, a terminal, without showing it. Nil: cannot.
+	ReadSecret func() (string, error)
 
 	// Env looks up a variable of the environment.
 	Env func(name string) (string, bool)
@@ -31,6 +35,11 @@ func System() IO {
 		InTerminal:  terminal(os.Stdin),
 		OutTerminal: terminal(os.Stdout),
 		ErrTerminal: terminal(os.Stderr),
+
+		ReadSecret: func() (string, error) {
+			text, err := term.ReadPassword(int(os.Stdin.Fd()))
+			return string(text), err
+		},
 
 		Env: os.LookupEnv,
 	}

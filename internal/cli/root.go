@@ -91,6 +91,7 @@ Exit codes:
 		newRuns(sh),
 		newServe(sh),
 		newConnections(sh),
+		newVault(sh),
 		newConformance(sh),
 		newInit(sh),
 		newDoctor(sh),

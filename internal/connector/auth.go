@@ -144,7 +144,10 @@ func (conn *Connection) bindOAuth(a config.Auth, src Source) error {
 		}
 		conn.auth.answers, conn.auth.authorizeURL, conn.auth.usual = known.Answers, here.AuthorizeURL, known.Scopes
 		if known.SendScopes && len(a.Scopes) == 0 {
-			if conn.auth.scopes = neededScopes(src); len(conn.auth.scopes) == 0 {
+			if conn.auth.scopes, err = conn.scopesFor(src); err != nil {
+				return err
+			}
+			if len(conn.auth.scopes) == 0 {
 				return conn.wrong("auth.scopes", "%s issues no token without scopes, and the description does not say which are needed", conn.Entry.Title).
 					Fix("list them in connections.%s.auth.scopes", conn.Name)
 			}
@@ -221,6 +224,18 @@ func schemeNames(src Source) []string {
 	}
 	slices.Sort(names)
 	return names
+}
+
+// scopesFor are the scopes to ask for when the connection names none: those that
+// the source needs, or without a source those that a test needs.
+func (conn *Connection) scopesFor(src Source) ([]string, error) {
+	if len(src.Operations) > 0 {
+		return conn.NeededScopes(src)
+	}
+	if probe := conn.probe(); probe != nil {
+		return probe.Scopes, nil
+	}
+	return nil, nil
 }
 
 // neededScopes gathers the scopes that the operations ask for, so that a token

@@ -114,3 +114,11 @@ func (conn *Connection) GrantAdvice() string {
 func (conn *Connection) HasScopes() bool {
 	return conn.auth.oauth() || conn.auth.kind == config.AuthBearer
 }
+
+// Serves reports whether a source belongs to a connection: runs bind it there,
+// or they bind it nowhere and it is of the connection's provider.
+func (c *Connector) Serves(conn *Connection, src Source) bool {
+	entry := c.recognise(src, "")
+	name, _ := c.configured(src.Name, entry)
+	return name == conn.Name || name == "" && entry != nil && entry == conn.Entry
+}
