@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -185,6 +186,15 @@ func (c *caller) Call(ctx context.Context, call *engine.Call) *engine.Answer {
 	a.Denied = fault.Public(x.Denied)
 	a.SetBody(x.Response.Body)
 	return a
+}
+
+// Attribution implements worker.Attributor.
+func (c *caller) Attribution(call *engine.Call) (connection, identity string) {
+	conn, ok := c.connections[keyOf(call.Operation)]
+	if !ok {
+		return "", ""
+	}
+	return cmp.Or(conn.Name, conn.BoundBy), conn.Identity()
 }
 
 // failure turns an error into what the journal keeps of it.

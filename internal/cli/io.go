@@ -3,6 +3,7 @@ package cli
 import (
 	"io"
 	"os"
+	"os/user"
 
 	"github.com/mattn/go-isatty"
 	"golang.org/x/term"
@@ -20,6 +21,10 @@ type IO struct {
 
 	// ReadSecret reads a line of In, a terminal, without showing it. Nil: cannot.
 	ReadSecret func() (string, error)
+
+	// User is who runs the command, as the operating system knows them; nil or
+	// empty: not known.
+	User func() string
 
 	// Env looks up a variable of the environment.
 	Env func(name string) (string, bool)
@@ -41,8 +46,26 @@ func System() IO {
 			return string(text), err
 		},
 
-		Env: os.LookupEnv,
+		User: systemUser,
+		Env:  os.LookupEnv,
 	}
+}
+
+// systemUser is the account that this process runs as.
+func systemUser() string {
+	u, err := user.Current()
+	if err != nil {
+		return ""
+	}
+	return u.Username
+}
+
+// user is who runs the command, empty when it is not known.
+func (s IO) user() string {
+	if s.User == nil {
+		return ""
+	}
+	return s.User()
 }
 
 func terminal(f *os.File) func() bool {
