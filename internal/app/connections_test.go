@@ -268,7 +268,7 @@ func TestAuthorize(t *testing.T) {
 		}
 		go func() { // the browser; it may come before anybody waits
 			for {
-				res, err := http.Get(redirect + "?code=1&state=" + asked.Get("state")) //nolint:noctx // the test's own server
+				res, err := http.Get(redirect + "?code=1&state=" + asked.Get("state"))
 				if err != nil {
 					return
 				}
