@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -58,9 +59,8 @@ func TestCreateOnce(t *testing.T) {
 func TestLockIsExclusive(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "lock")
 	var (
-		wg     sync.WaitGroup
-		inside int // guarded by the lock alone: the race detector watches
-		total  int
+		wg            sync.WaitGroup
+		inside, total atomic.Int32
 	)
 	for range 8 {
 		wg.Go(func() {
@@ -70,16 +70,16 @@ func TestLockIsExclusive(t *testing.T) {
 				return
 			}
 			defer release()
-			if inside++; inside != 1 {
-				t.Errorf("%d hold the lock", inside)
+			if n := inside.Add(1); n != 1 {
+				t.Errorf("%d hold the lock", n)
 			}
-			total++
-			inside--
+			total.Add(1)
+			inside.Add(-1)
 		})
 	}
 	wg.Wait()
-	if total != 8 {
-		t.Errorf("%d of 8 came in", total)
+	if n := total.Load(); n != 8 {
+		t.Errorf("%d of 8 came in", n)
 	}
 
 	release, err := durable.Lock(t.Context(), path)
