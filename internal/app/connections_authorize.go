@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"net/url"
 	"os/exec"
@@ -110,9 +111,7 @@ func (l *links) signedIn(ctx context.Context, name string, g connector.Granted, 
 	}
 	r := cli.ConnectionReport{Name: name, From: by.From(name)}
 	mark := l.test(ctx, by, conn, &r)
-	if g.Identity != "" {
-		mark.Identity = g.Identity
-	}
+	mark.Identity = cmp.Or(mark.Identity, g.Identity)
 	l.keep(ctx, map[string]config.Mark{name: mark})
 	return nil
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/lanyard-id/lanyard/internal/config"
 	"github.com/lanyard-id/lanyard/internal/fault"
+	"github.com/lanyard-id/lanyard/internal/secret"
 )
 
 // SignIn is a person's sign-in that is under way: an authorization code request
@@ -122,21 +123,25 @@ func (s *SignIn) Finish(ctx context.Context, back url.Values) (Granted, error) {
 	if err != nil {
 		return Granted{}, err
 	}
-	if slices.Contains(s.Scopes, "openid") {
-		if g.Identity, err = s.identity(g.idToken); err != nil {
-			return Granted{}, err
-		}
-	}
 	if g.Scope == "" { // as asked for (RFC 6749 5.1)
 		g.Scope = strings.Join(s.Scopes, " ")
 	}
+	var id idClaims
+	if slices.Contains(s.Scopes, "openid") {
+		if id, err = s.identity(g.idToken); err != nil {
+			return Granted{}, err
+		}
+	}
+	// Without the scopes profile and email the ID token tells an id alone, where
+	// the access token may tell a login.
+	who, scopes := claims(token{value: secret.NewValue(g.AccessToken), scope: g.Scope})
+	g.Identity = cmp.Or(id.Username, id.Email, who, id.Subject)
 	if err := tokens.save(ctx, g); err != nil {
 		return Granted{}, err
 	}
 	tokens.forget()
-	t := tokens.accept(g, g.ends())
-	who, scopes := claims(t)
-	return Granted{Identity: cmp.Or(g.Identity, who), Scopes: scopes, Expires: g.Expires, Renewable: g.RefreshToken != ""}, nil
+	tokens.accept(g, g.ends())
+	return Granted{Identity: g.Identity, Scopes: scopes, Expires: g.Expires, Renewable: g.RefreshToken != ""}, nil
 }
 
 // idClaims are those of an ID token that matter here.
@@ -147,35 +152,35 @@ type idClaims struct {
 	Email    string `json:"email"`
 }
 
-// identity checks the ID token and returns who signed in. It came straight from
+// identity checks the ID token, which tells who signed in. It came straight from
 // the token endpoint, so that TLS vouches for the issuer in place of the
 // signature (OpenID Connect Core 3.1.3.7, 6).
-func (s *SignIn) identity(idToken string) (string, error) {
-	wrong := func(what string) error {
-		return fault.New(fault.Refused, "the ID token of the sign-in %s", what).At("connections.%s.auth", s.conn.Name).Fix("check clientId and tokenUrl, and begin anew")
+func (s *SignIn) identity(idToken string) (idClaims, error) {
+	wrong := func(what string) (idClaims, error) {
+		return idClaims{}, fault.New(fault.Refused, "the ID token of the sign-in %s", what).At("connections.%s.auth", s.conn.Name).Fix("check clientId and tokenUrl, and begin anew")
 	}
 	parsed, err := jwt.ParseSigned(idToken, []jose.SignatureAlgorithm{
 		jose.RS256, jose.RS384, jose.RS512, jose.ES256, jose.ES384, jose.ES512, jose.PS256, jose.PS384, jose.PS512, jose.EdDSA,
 	})
 	if err != nil {
-		return "", wrong("is missing or does not read")
+		return wrong("is missing or does not read")
 	}
 	var c idClaims
 	if err := parsed.UnsafeClaimsWithoutVerification(&c); err != nil {
-		return "", wrong("does not read")
+		return wrong("does not read")
 	}
 	now := s.connector.opts.Clock.Now()
 	switch {
 	case subtle.ConstantTimeCompare([]byte(c.Nonce), []byte(s.nonce)) != 1:
-		return "", wrong("belongs to another sign-in: its nonce is not ours")
+		return wrong("belongs to another sign-in: its nonce is not ours")
 	case !c.Audience.Contains(s.conn.shared.value("clientId").Reveal()):
-		return "", wrong("was made for another application")
+		return wrong("was made for another application")
 	case !sameHost(c.Issuer, s.conn.auth.tokenURL):
-		return "", wrong("was made by another server")
+		return wrong("was made by another server")
 	case c.Expiry == nil || now.After(c.Expiry.Time().Add(clockSkew)):
-		return "", wrong("has ended already")
+		return wrong("has ended already")
 	}
-	return cmp.Or(c.Username, c.Email, c.Subject), nil
+	return c, nil
 }
 
 // clockSkew is by how much the provider's clock may differ from ours.

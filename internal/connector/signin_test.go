@@ -420,6 +420,9 @@ func TestSignIn(t *testing.T) {
 		{"public client", person, nil, nil, usual},
 		{"chosen scopes", person, []string{"openid", "okta.users.read"}, nil, "openid okta.users.read"},
 		{"client secret", withSecret, nil, func(f *fakeOkta) { f.secret = environment["SECRET"] }, usual},
+		{"no name in the ID token", person, nil, func(f *fakeOkta) {
+			f.idToken = func(claims map[string]any) { delete(claims, "preferred_username") }
+		}, usual},
 		{"DPoP", dpop(person), nil, func(f *fakeOkta) { f.demandsDPoP = true }, usual},
 		{"DPoP with nonces", dpop(person), nil, func(f *fakeOkta) { f.demandsDPoP, f.demandsNonce, f.resourceNonce = true, true, true }, usual},
 	} {
@@ -459,7 +462,10 @@ func TestSignInThatMustNotEnd(t *testing.T) {
 	}{
 		{"other state", func(v url.Values) { v.Set("state", "x") }, nil, fault.Refused, "state"},
 		{"no state", func(v url.Values) { v.Del("state") }, nil, fault.Refused, "state"},
-		{"refused", func(v url.Values) { v.Set("error", "access_denied"); v.Set("error_description", "User is not\nassigned") }, nil, fault.Unauthorized, "access_denied: User is not assigned"},
+		{"refused", func(v url.Values) {
+			v.Set("error", "access_denied")
+			v.Set("error_description", "User is not\nassigned")
+		}, nil, fault.Unauthorized, "access_denied: User is not assigned"},
 		{"no code", func(v url.Values) { v.Del("code") }, nil, fault.Invalid, "no code"},
 		{"other server", func(v url.Values) { v.Set("iss", "https://evil.example.com") }, nil, fault.Refused, "another server"},
 		{"other code", func(v url.Values) { v.Set("code", "x") }, nil, fault.Unauthorized, "invalid_grant"},
