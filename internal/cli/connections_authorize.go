@@ -185,6 +185,9 @@ func (o *connectionsAuthorizeOptions) paste() (url.Values, error) {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, fault.Wrap(fault.Usage, err, "stdin cannot be read")
 	}
+	if !o.shell.InTerminal() {
+		fmt.Fprintln(o.shell.Err) // nobody typed the end of the line
+	}
 	back, ok := redirected(line)
 	if !ok {
 		return nil, fault.New(fault.Usage, "this is not the address of a sign-in's end: it holds no code").
