@@ -126,13 +126,13 @@ func (l *links) test(ctx context.Context, by *connector.Connector, conn *connect
 	now := time.Now().UTC().Truncate(time.Second)
 	r.Server, r.Credential = conn.Server, conn.Credential
 	r.OK, r.State, r.Status, r.Identity, r.Scopes = p.OK, p.State, p.Status, p.Identity, p.Scopes
-	r.Message, r.Remedy, r.Expires, r.Checked = p.Message, p.Remedy, p.Expires, now
+	r.Message, r.Remedy, r.Expires, r.TokenEnds, r.Checked = p.Message, p.Remedy, p.Expires, p.Token, now
 	kind := fault.KindOf(p.Err) // also of a token endpoint, which the status is not of
 	r.Denied = p.Status == http.StatusUnauthorized || p.Status == http.StatusForbidden || kind == fault.Unauthorized || kind == fault.Forbidden
 	l.ending(r, now)
 	return config.Mark{
 		State: p.State, At: now, Server: conn.Server, Status: p.Status, Identity: p.Identity, Scopes: p.Scopes,
-		Message: p.Message, Remedy: p.Remedy, Expires: p.Expires.UTC().Truncate(time.Second),
+		Message: p.Message, Remedy: p.Remedy, Expires: p.Expires.UTC().Truncate(time.Second), Token: p.Token.UTC().Truncate(time.Second),
 	}
 }
 
@@ -143,7 +143,7 @@ func (l *links) standing(conn *connector.Connection, r *cli.ConnectionReport) {
 	mark, ok := l.book.Marks[r.Name]
 	if ok && mark.Server == conn.Server {
 		r.State, r.Checked, r.Status, r.Identity, r.Scopes = mark.State, mark.At, mark.Status, mark.Identity, mark.Scopes
-		r.Message, r.Remedy, r.Expires = mark.Message, mark.Remedy, mark.Expires
+		r.Message, r.Remedy, r.Expires, r.TokenEnds = mark.Message, mark.Remedy, mark.Expires, mark.Token
 		r.OK = mark.State == connector.Connected || mark.State == connector.Expiring
 	}
 	l.ending(r, time.Now())

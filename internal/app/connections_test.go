@@ -286,7 +286,7 @@ func TestAuthorize(t *testing.T) {
 	if want := "openid okta.users.read offline_access"; asked.Get("scope") != want || granted.Identity != "ada@example.com" || !granted.Renewable {
 		t.Errorf("asked for %q, want %q; granted %+v", asked.Get("scope"), want, granted)
 	}
-	if r := b.reportOn("okta", false); r.State != connector.Connected || r.Identity != "ada@example.com" || !slices.Contains(b.vaultNames(), "connection/okta/tokens") {
+	if r := b.reportOn("okta", false); r.State != connector.Connected || r.Identity != "ada@example.com" || r.TokenEnds.Before(time.Now()) || !r.Expires.IsZero() || !slices.Contains(b.vaultNames(), "connection/okta/tokens") {
 		t.Errorf("afterwards: %+v, the vault has %v", r, b.vaultNames())
 	}
 

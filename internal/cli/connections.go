@@ -48,7 +48,8 @@ type ConnectionReport struct {
 	Status     int       `json:"status,omitempty"`   // of the probe's answer
 	Identity   string    `json:"identity,omitempty"` // in whose name it calls, as far as known
 	Scopes     []string  `json:"scopes,omitempty"`
-	Expires    time.Time `json:"expires,omitzero"` // when it ends unless somebody does something
+	Expires    time.Time `json:"expires,omitzero"`   // when it ends unless somebody does something
+	TokenEnds  time.Time `json:"tokenEnds,omitzero"` // of the last access token, which renews itself
 	Message    string    `json:"message,omitempty"`
 	Remedy     string    `json:"remedy,omitempty"`
 	Denied     bool      `json:"-"` // the credential was refused
@@ -275,7 +276,7 @@ func (o *connectionsShowOptions) print(r ConnectionReport) {
 		{"credential", r.Credential}, {"kept in", kept(a)}, {"client id", a.ClientID}, {"user name", a.Username}, {"key id", a.KeyID},
 		{"scopes asked", strings.Join(a.Scopes, " ")}, {"audience", a.Audience}, {"proof of possession", yes(a.DPoP)}, {"private addresses", yes(d.AllowPrivate)},
 		{"state", stateText(r)}, {"tested", dateTime(r.Checked)}, {"identity", r.Identity}, {"scopes granted", strings.Join(r.Scopes, " ")},
-		{"message", r.Message}, {"remedy", r.Remedy}, {"ends", dateTime(r.Expires)},
+		{"message", r.Message}, {"remedy", r.Remedy}, {"ends", dateTime(r.Expires)}, {"access token ends", dateTime(r.TokenEnds)},
 		{"added", dateTime(d.Added)}, {"rotated", dateTime(d.Rotated)},
 	}
 	if d.Next != nil {

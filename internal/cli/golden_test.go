@@ -200,7 +200,7 @@ func exampleConnections(names []string, probe bool) ([]ConnectionReport, error) 
 	at := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 	good := ConnectionReport{
 		Name: "oktaApi", Server: "https://example.okta.com", Credential: "private_key_jwt", From: "connections add", OK: true, State: "expiring",
-		Checked: at, Status: 200, Identity: "admin@example.com", Scopes: []string{"okta.users.manage"}, Expires: at.AddDate(0, 0, 2),
+		Checked: at, Status: 200, Identity: "admin@example.com", Scopes: []string{"okta.users.manage"}, Expires: at.AddDate(0, 0, 2), TokenEnds: at.Add(time.Hour),
 		Details: &ConnectionDetails{
 			Connection: config.Connection{Provider: "okta", Auth: config.Auth{Type: "private_key_jwt", ClientID: "0oa1", PrivateKey: "vault:connection/oktaApi/privateKey", KeyID: "k1", DPoP: true}},
 			Added:      at.AddDate(0, -1, 0), Next: &config.Next{KeyID: "k2", Made: at}, Vault: []secret.Entry{{Name: "connection/oktaApi/privateKey", Updated: at}},

@@ -64,6 +64,7 @@ type Mark struct {
 	Message  string    `json:"message,omitempty"`
 	Remedy   string    `json:"remedy,omitempty"`
 	Expires  time.Time `json:"expires,omitzero"` // when the connection ends unless somebody does something
+	Token    time.Time `json:"token,omitzero"`   // when the access token ends, which renews itself
 }
 
 // ReadBook reads the Book of a data folder; one that does not exist is empty.
@@ -163,7 +164,7 @@ func (r *reader) mark(n *yaml.Node) Mark {
 	r.mapping(n, "a mark", map[string]field{
 		"state": r.text(&m.State), "at": r.time(&m.At), "server": r.text(&m.Server), "status": r.number(&m.Status, 0),
 		"identity": r.text(&m.Identity), "scopes": r.list(&m.Scopes), "message": r.text(&m.Message), "remedy": r.text(&m.Remedy),
-		"expires": r.time(&m.Expires),
+		"expires": r.time(&m.Expires), "token": r.time(&m.Token),
 	})
 	return m
 }

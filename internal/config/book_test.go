@@ -37,7 +37,7 @@ func TestBook(t *testing.T) {
 	if err != nil || len(b.Connections) != 0 {
 		t.Fatalf("a book that is not there = %v, %v", b, err)
 	}
-	mark := config.Mark{State: "connected", At: day, Server: "https://x", Status: 200, Identity: "ada", Scopes: []string{"a"}, Message: "m", Remedy: "r", Expires: day}
+	mark := config.Mark{State: "connected", At: day, Server: "https://x", Status: 200, Identity: "ada", Scopes: []string{"a"}, Message: "m", Remedy: "r", Expires: day, Token: day}
 	err = config.ChangeBook(t.Context(), dir, func(b *config.Book) error {
 		b.Connections["okta"] = whole()
 		b.Marks["okta"] = mark

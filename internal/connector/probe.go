@@ -41,6 +41,7 @@ type Report struct {
 	Identity string    `json:"identity,omitempty"` // whose credential it is, as far as known
 	Scopes   []string  `json:"scopes,omitempty"`   // that an access token has
 	Expires  time.Time `json:"expires,omitzero"`   // when the connection ends unless somebody does something, as far as known
+	Token    time.Time `json:"token,omitzero"`     // when the access token ends; it may renew itself
 	Message  string    `json:"message"`
 	Remedy   string    `json:"remedy,omitempty"`
 	Err      error     `json:"-"` // nil when OK
@@ -96,7 +97,7 @@ func (c *Connector) token(ctx context.Context, conn *Connection) (Report, error)
 			return r, err
 		}
 		r.Identity, r.Scopes = claims(t)
-		r.Expires = t.ends
+		r.Expires, r.Token = t.ends, t.until
 		conn.shared.mu.Lock()
 		r.Identity = cmp.Or(conn.shared.who, r.Identity)
 		conn.shared.mu.Unlock()

@@ -56,6 +56,7 @@ type tokenSource struct {
 type token struct {
 	value   secret.Value
 	expires time.Time // when it is renewed, somewhat before its end
+	until   time.Time // its end
 	scope   string    // granted, as the endpoint says; may be empty
 	ends    time.Time // when the connection ends unless somebody signs in again; zero: never, or not known
 }
@@ -148,7 +149,7 @@ func (s *tokenSource) accept(g grant, ends time.Time) token {
 	access := secret.NewValue(g.AccessToken)
 	s.shared.learn(&s.shared.fetched, access)
 	s.shared.learn(&s.shared.fetched, secret.NewValue(g.RefreshToken))
-	t := token{value: access, expires: renewal(g), scope: g.Scope, ends: ends}
+	t := token{value: access, expires: renewal(g), until: g.Expires, scope: g.Scope, ends: ends}
 	who, _ := claims(t)
 	s.shared.identify(cmp.Or(g.Identity, who))
 	return t

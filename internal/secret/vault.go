@@ -174,17 +174,22 @@ func (v *FileVault) look(ctx context.Context) (*vaultFile, *vaultKey, error) {
 	if err != nil || file.Version == vaultVersion && file.Key.ID == "" {
 		return file, nil, err
 	}
-	return v.open(ctx)
+	return v.unlock(ctx, file)
 }
 
-// open reads and checks the file and finds its key. A rotation between the two
-// is noticed, and the file read again.
+// open reads the file and finds its key, making that for a new one.
 func (v *FileVault) open(ctx context.Context) (*vaultFile, *vaultKey, error) {
-	for tries := 0; ; tries++ {
-		file, err := v.read()
-		if err != nil {
-			return nil, nil, err
-		}
+	file, err := v.read()
+	if err != nil {
+		return nil, nil, err
+	}
+	return v.unlock(ctx, file)
+}
+
+// unlock finds the key of a file that was read, and checks it. A rotation that
+// came between is noticed, and the file read again.
+func (v *FileVault) unlock(ctx context.Context, file *vaultFile) (*vaultFile, *vaultKey, error) {
+	for {
 		key, err := v.findKey(ctx, file)
 		if err == nil {
 			err = file.check(key)
@@ -192,9 +197,11 @@ func (v *FileVault) open(ctx context.Context) (*vaultFile, *vaultKey, error) {
 		if err == nil {
 			return file, key, nil
 		}
-		if again, e := v.read(); tries > 2 || e != nil || again.Key == file.Key {
+		again, e := v.read()
+		if e != nil || again.Key == file.Key {
 			return nil, nil, err
 		}
+		file = again
 	}
 }
 
