@@ -53,7 +53,7 @@ func (c *Connector) SignIn(ctx context.Context, conn *Connection, redirect strin
 	if c.opts.Vault == nil {
 		return nil, fault.New(fault.Usage, "there is no vault to keep the tokens in").Fix("run where the data folder is")
 	}
-	if err := c.Open(ctx, conn); err != nil {
+	if err := c.open(ctx, conn); err != nil {
 		return nil, err
 	}
 	if len(scopes) == 0 {

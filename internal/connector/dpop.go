@@ -35,6 +35,7 @@ const dpopField = "dpop"
 // prover makes proofs that we hold the key which access tokens are bound to
 // (RFC 9449). It is safe for concurrent use.
 type prover struct {
+	key    *ecdsa.PrivateKey
 	signer jose.Signer
 
 	mu     sync.Mutex
@@ -45,7 +46,7 @@ type prover struct {
 // missing. A refresh token is bound to it, so it must outlive the process; a
 // connection without a vault has no refresh token.
 func (c *Connector) openProver(ctx context.Context, conn *Connection) error {
-	if conn.shared.proves() != nil {
+	if conn.shared.proves() != nil && c.opts.Vault == nil {
 		return nil
 	}
 	key, err := c.proofKey(ctx, VaultName(conn.Name, dpopField))
@@ -58,7 +59,7 @@ func (c *Connector) openProver(ctx context.Context, conn *Connection) error {
 	}
 	conn.shared.mu.Lock()
 	defer conn.shared.mu.Unlock()
-	if conn.shared.prover == nil {
+	if old := conn.shared.prover; old == nil || !old.key.Equal(key) { // the connection was made anew
 		conn.shared.prover = p
 	}
 	return nil
@@ -118,7 +119,7 @@ func newProver(key *ecdsa.PrivateKey) (*prover, error) {
 	if err != nil {
 		return nil, fault.Wrap(fault.Internal, err, "the key for proofs of possession cannot sign")
 	}
-	return &prover{signer: signer, nonces: map[string]string{}}, nil
+	return &prover{key: key, signer: signer, nonces: map[string]string{}}, nil
 }
 
 // proofClaims are those of RFC 9449 4.2.

@@ -69,6 +69,24 @@ func (s *tokenSource) granted(ctx context.Context) (token, error) {
 	return s.accept(g, g.ends()), nil
 }
 
+// reload drops the access token when the vault has another one: somebody signed
+// in again, perhaps as somebody else or for other scopes.
+func (s *tokenSource) reload(ctx context.Context) error {
+	if s.connector.opts.Vault == nil {
+		return nil // said when a token is needed
+	}
+	g, err := s.load(ctx)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.current.value.Equal(secret.NewValue(g.AccessToken)) {
+		s.current = token{}
+	}
+	return nil
+}
+
 // good reports whether an access token can be used for a while.
 func (s *tokenSource) good(g grant) bool {
 	s.mu.Lock()

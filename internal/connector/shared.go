@@ -56,8 +56,20 @@ func (c *Connector) share(conn *Connection, limits config.Limits) *shared {
 }
 
 // Open resolves the references of the connection's credential, so that a missing
-// one is known before the first call. Opening again takes over changed values.
+// one is known before the first call. Opening again takes over changed values,
+// and the tokens of somebody who signed in since in another process.
 func (c *Connector) Open(ctx context.Context, conn *Connection) error {
+	if err := c.open(ctx, conn); err != nil {
+		return err
+	}
+	if conn.auth.kind != config.AuthAuthorizationCode {
+		return nil
+	}
+	return conn.shared.tokens.reload(ctx)
+}
+
+// open is Open before anybody has signed in.
+func (c *Connector) open(ctx context.Context, conn *Connection) error {
 	a := conn.auth.config
 	fields := map[string]string{
 		"token": a.Token, "username": a.Username, "password": a.Password,

@@ -552,6 +552,36 @@ func TestRefreshAtOnce(t *testing.T) {
 	}
 }
 
+// A process that runs on finds out that somebody signed in anew, and that the
+// connection was made anew with another key.
+func TestSignedInMeanwhile(t *testing.T) {
+	auth := dpop(person)
+	o := newOrg(t, auth, func(f *fakeOkta) { f.demandsDPoP = true })
+	o.signIn()
+	serving := o.process(t, auth)
+	conn := serving.bind("me")
+	wantStatus(t, serving.do(conn, usersMe), 200)
+	for _, field := range []string{"tokens", "dpop"} {
+		if err := o.vault.Delete(t.Context(), connector.VaultName("me", field)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := serving.Open(t.Context(), conn); !fault.Is(err, fault.Unauthorized) || !strings.Contains(fault.Public(err), "authorize me") {
+		t.Errorf("opening a connection that nobody is signed in to = %v", err)
+	}
+	again := &org{bench: o.process(t, auth), okta: o.okta, vault: o.vault}
+	clear(o.okta.access)
+	again.signIn("openid", "okta.users.read", "offline_access")
+	if err := serving.Open(t.Context(), conn); err != nil {
+		t.Fatal(err)
+	}
+	x := serving.do(conn, usersMe)
+	wantStatus(t, x, 200)
+	if len(x.Attempts) != 1 || o.okta.refreshes != 0 {
+		t.Errorf("%d attempts and %d refreshes, want the new token at once", len(x.Attempts), o.okta.refreshes)
+	}
+}
+
 func TestTokenIsRefused(t *testing.T) {
 	o := newOrg(t, person, nil)
 	conn, _ := o.signIn()
