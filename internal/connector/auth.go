@@ -180,7 +180,7 @@ func (conn *Connection) endpoint(field, written string) (string, error) {
 		return "", fault.Wrap(fault.Internal, err, "a bound server is not a URL")
 	}
 	u, err := server.Parse(written)
-	if err != nil || u.Hostname() == "" || u.User != nil {
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || u.User != nil {
 		return "", conn.wrong("auth."+field, "the endpoint is not a URL").Fix("write it as https://host/path, or /path on the server")
 	}
 	return u.String(), nil
