@@ -56,6 +56,11 @@ func (c connections) Add(ctx context.Context, req cli.AddConnection) (cli.KeyToR
 		if _, ok := b.Connections[req.Name]; ok {
 			return exists(req.Name, connector.ByCommand)
 		}
+		// What a killed command left of another connection of that name must not
+		// become this one's.
+		if _, err := l.clear(ctx, req.Name); err != nil {
+			return err
+		}
 		for name, v := range values {
 			if err := l.vault.Put(ctx, name, v); err != nil {
 				return err
@@ -173,13 +178,16 @@ func (c connections) Rotate(ctx context.Context, req cli.RotateConnection) (cli.
 			Fix("sign in again: lanyard connections authorize %s", req.Name)
 	}
 	field, ref := theSecret(&added.Auth)
-	name := connector.VaultName(req.Name, nextName(*ref, field))
+	name, err := l.nextName(ctx, req.Name, field)
+	if err != nil {
+		return cli.RotateReport{}, err
+	}
 	if err := l.vault.Put(ctx, name, value); err != nil {
 		return cli.RotateReport{}, err
 	}
 	*ref = "vault:" + name
 	if field == "privateKey" {
-		added.Auth.KeyID = "" // the new key's own, if it has one
+		added.Auth.KeyID, added.Next = "", nil // the new key's own, if it has one
 	}
 	r, err := l.tryAndSwitch(ctx, req, added)
 	if err != nil || !r.Switched {
@@ -201,21 +209,27 @@ func theSecret(a *config.Auth) (field string, ref *string) {
 	return "token", &a.Token
 }
 
-// nextName is a name in the vault that the present one does not use: token,
-// token-2, token-3. The old value stays until the new one is in use.
-func nextName(ref, field string) string {
-	_, number, _ := strings.Cut(ref[strings.LastIndexByte(ref, '/')+1:], "-")
-	n, err := strconv.Atoi(number)
+// nextName is a name in the vault that no secret of the connection has: token-2,
+// token-3. The old one stays until the new one is in use.
+func (l *links) nextName(ctx context.Context, connection, field string) (string, error) {
+	entries, err := l.entries(ctx, connection)
 	if err != nil {
-		n = 1
+		return "", err
 	}
-	return fmt.Sprintf("%s-%d", field, n+1)
+	last := 1
+	for _, e := range entries {
+		number, ok := strings.CutPrefix(e.Name, connector.VaultName(connection, field)+"-")
+		if n, err := strconv.Atoi(number); ok && err == nil {
+			last = max(last, n)
+		}
+	}
+	return connector.VaultName(connection, fmt.Sprintf("%s-%d", field, last+1)), nil
 }
 
 // rotateKey makes a key for a service app, and takes it once the provider knows it.
 func (l *links) rotateKey(ctx context.Context, req cli.RotateConnection, added config.Added) (cli.RotateReport, error) {
 	if added.Next == nil {
-		next, key, err := l.makeNext(ctx, req.Name, added.Auth.PrivateKey)
+		next, key, err := l.makeNext(ctx, req.Name)
 		if err != nil || !req.Now {
 			return cli.RotateReport{Key: &key}, err
 		}
@@ -234,12 +248,15 @@ func (l *links) rotateKey(ctx context.Context, req cli.RotateConnection, added c
 }
 
 // makeNext makes a key that waits to be registered.
-func (l *links) makeNext(ctx context.Context, name, present string) (*config.Next, cli.KeyToRegister, error) {
+func (l *links) makeNext(ctx context.Context, name string) (*config.Next, cli.KeyToRegister, error) {
 	private, key, err := newSigningKey()
 	if err != nil {
 		return nil, key, err
 	}
-	entry := connector.VaultName(name, nextName(present, "privateKey"))
+	entry, err := l.nextName(ctx, name, "privateKey")
+	if err != nil {
+		return nil, key, err
+	}
 	next := &config.Next{PrivateKey: "vault:" + entry, KeyID: key.KeyID, Made: time.Now().UTC().Truncate(time.Second)}
 	return next, key, config.ChangeBook(ctx, l.settings.Data, func(b *config.Book) error {
 		added, ok := b.Connections[name]
@@ -328,6 +345,12 @@ func (c connections) Remove(ctx context.Context, s cli.Settings, name string) (i
 	if err != nil {
 		return 0, err
 	}
+	return l.clear(ctx, name)
+}
+
+// clear removes all that the vault holds for a connection, and returns how many
+// entries that were.
+func (l *links) clear(ctx context.Context, name string) (int, error) {
 	entries, err := l.entries(ctx, name)
 	for i, e := range entries {
 		if err := l.vault.Delete(ctx, e.Name); err != nil && !fault.Is(err, fault.NotFound) {

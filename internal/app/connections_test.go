@@ -115,6 +115,17 @@ func TestAddRotateRemove(t *testing.T) {
 	if err != nil || strings.Contains(string(text), "-token") && !strings.Contains(string(text), "vault:connection/prod/token-3") || strings.Contains(string(text), "third-token") {
 		t.Errorf("the list holds %s, %v", text, err)
 	}
+	// What a killed command left is not taken over by the next one of that name.
+	stray := &secret.FileVault{Dir: b.path(".lanyard")}
+	if err := stray.Put(t.Context(), "connection/next/tokens", secret.NewValue("of somebody")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.add("next", okta, token("x")); err != nil || slices.Contains(b.vaultNames(), "connection/next/tokens") {
+		t.Errorf("adding = %v, the vault has %v", err, b.vaultNames())
+	}
+	if n, err := (connections{b.App}).Remove(t.Context(), b.settings(), "next"); n != 1 || err != nil {
+		t.Errorf("Remove = %d, %v", n, err)
+	}
 	n, err := connections{b.App}.Remove(t.Context(), b.settings(), "prod")
 	if err != nil || n != 1 || len(b.vaultNames()) != 0 {
 		t.Errorf("Remove = %d, %v, the vault has %v", n, err, b.vaultNames())
@@ -220,6 +231,21 @@ func TestRotateKey(t *testing.T) {
 	}
 	if r := b.reportOn("okta", true); !r.OK || r.Details.Next != nil || !slices.Equal(b.vaultNames(), []string{"connection/okta/privateKey-2"}) {
 		t.Errorf("at last: %+v, the vault has %v", r, b.vaultNames())
+	}
+
+	// A key that is given takes the place of one that still waits.
+	rotate()
+	given, made, err := newSigningKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	registered.Store(made.KeyID)
+	r, err := connections{b.App}.Rotate(t.Context(), cli.RotateConnection{Settings: b.settings(), Name: "okta", Ask: func(string) (secret.Value, error) { return given, nil }})
+	if err != nil || !r.Switched {
+		t.Errorf("a key that is given: %+v, %v", r, err)
+	}
+	if r := b.reportOn("okta", true); !r.OK || r.Details.Next != nil || !slices.Equal(b.vaultNames(), []string{"connection/okta/privateKey-4"}) {
+		t.Errorf("with the given key: %+v, the vault has %v", r, b.vaultNames())
 	}
 }
 
