@@ -307,6 +307,9 @@ func TestTamperedVault(t *testing.T) {
 		"key gone":         change(now, func(f map[string]any) { delete(f, "key") }),
 		"called version 1": change(now, func(f map[string]any) { f["version"] = 1 }),
 		"something added":  change(now, func(f map[string]any) { f["more"] = 1 }),
+		"key in a device":  strings.Replace(now, `"file:key"`, `"file:/dev/zero"`, 1),
+		"key in a folder":  strings.Replace(now, `"file:key"`, `"file:."`, 1),
+		"key in a command": strings.Replace(now, `"file:key"`, `"keyring:--help"`, 1),
 		"two values":       now + "{}",
 	} {
 		writeVault(t, v, text)

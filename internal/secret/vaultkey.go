@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"golang.org/x/crypto/chacha20poly1305"
@@ -38,6 +39,10 @@ const (
 	KeyInFolder  = "folder"
 	KeyInKeyring = "keyring"
 )
+
+// keyringName is what our keys are called there: by their fingerprints. The name
+// stands in a file that others may have changed, and goes to a command.
+var keyringName = regexp.MustCompile(`^[0-9a-f]{16}$`)
 
 // vaultKey is a VaultKey that was found.
 type vaultKey struct {
@@ -107,6 +112,9 @@ func (v *FileVault) keyBytes(ctx context.Context, ref string) ([]byte, error) {
 		}
 		return keyText(text, ref)
 	case keyringKind:
+		if !keyringName.MatchString(name) {
+			break
+		}
 		secret, err := v.keyring().Get(ctx, name)
 		if err != nil {
 			return nil, err
@@ -131,6 +139,9 @@ func (v *FileVault) keyring() Keyring {
 	return v.Keyring
 }
 
+// maxKeyFile bounds a file with a key, in bytes.
+const maxKeyFile = 4 << 10
+
 // keyFromFile reads a file of 32 bytes, as they are or as text.
 func (v *FileVault) keyFromFile(path string) ([]byte, error) {
 	if !filepath.IsAbs(path) {
@@ -140,6 +151,9 @@ func (v *FileVault) keyFromFile(path string) ([]byte, error) {
 	if err != nil {
 		return nil, fault.Wrap(fault.Unauthorized, err, "the vault's key %s cannot be read", path).
 			Fix("restore it; without it nothing in the vault can be opened")
+	}
+	if !info.Mode().IsRegular() || info.Size() > maxKeyFile {
+		return nil, fault.New(fault.Invalid, "%s is not a file with a key", path).Fix("restore the vault from a backup, or give it the right key")
 	}
 	// The group may read: Kubernetes gives a volume's files to the pod's group.
 	if exposed(info.Mode(), 0o007) {
