@@ -106,6 +106,9 @@ func (c *checker) entry(e *Entry) {
 		seen[a.Type] = true
 		c.auth(a)
 	}
+	for larger, smaller := range e.ScopeIncludes {
+		c.need(larger != "" && smaller != "" && larger != smaller, "scopeIncludes: %q and %q are not the ends of scopes", larger, smaller)
+	}
 	c.environment(e)
 	c.rateLimit(e.RateLimit)
 	for _, status := range e.NotProcessed {
@@ -115,9 +118,6 @@ func (c *checker) entry(e *Entry) {
 		c.probe(e, p)
 	}
 	c.forecast(e.Forecast)
-	for larger, smaller := range e.ScopeIncludes {
-		c.need(larger != "" && smaller != "" && larger != smaller, "scopeIncludes: %q and %q are not the ends of scopes", larger, smaller)
-	}
 }
 
 func (c *checker) patterns(p Patterns) {
