@@ -40,6 +40,9 @@ func openSandbox(ctx context.Context, db *store.DB, stage *rehearsal.Stage, serv
 	if err := directory.Seed(ctx, d); err != nil {
 		return nil, err
 	}
+	if err := d.ResumeRules(ctx, directory.OktaRealm); err != nil {
+		return nil, err
+	}
 	return &sandbox{directory: d, handlers: inProcess(d, stage.Faults, log)}, nil
 }
 

@@ -92,6 +92,7 @@ Exit codes:
 		newServe(sh),
 		newRehearsal(sh),
 		newConnections(sh),
+		newVault(sh),
 		newConformance(sh),
 		newInit(sh),
 		newDoctor(sh),

@@ -8,21 +8,32 @@ import "time"
 
 // joined follows when an account came into a group.
 func (d *Directory) joined(tx Tx, actor Actor, g *Group, a *Account, at time.Time) error {
-	return d.appsJoined(tx, actor, g.Realm, g.ID, a, at)
+	if err := d.appsJoined(tx, actor, g.Realm, g.ID, a, at); err != nil {
+		return err
+	}
+	return d.applyRules(tx, actor, a, at)
 }
 
 // left follows when an account went out of a group.
 func (d *Directory) left(tx Tx, actor Actor, g *Group, a *Account, at time.Time) error {
-	return d.appsLeft(tx, actor, g.Realm, g.ID, a, at)
+	if err := d.exclude(tx, actor, g, a, at); err != nil {
+		return err
+	}
+	if err := d.appsLeft(tx, actor, g.Realm, g.ID, a, at); err != nil {
+		return err
+	}
+	return d.applyRules(tx, actor, a, at)
 }
 
 // profileChanged follows when an account is new or its profile has changed.
 // before is nil for a new one.
 func (d *Directory) profileChanged(tx Tx, actor Actor, before, after *Account, at time.Time) error {
 	if before == nil { // nobody joins Everyone: new accounts are born into it
-		return d.appsOfGroups(tx, actor, after, at)
+		if err := d.appsOfGroups(tx, actor, after, at); err != nil {
+			return err
+		}
 	}
-	return nil
+	return d.applyRules(tx, actor, after, at)
 }
 
 // deactivated follows when an account became DEPROVISIONED.
@@ -35,7 +46,10 @@ func (d *Directory) deactivated(tx Tx, actor Actor, a *Account, at time.Time) er
 
 // activated follows when an account was activated, for the first time or again.
 func (d *Directory) activated(tx Tx, actor Actor, a *Account, at time.Time) error {
-	return d.appsOfGroups(tx, actor, a, at)
+	if err := d.appsOfGroups(tx, actor, a, at); err != nil {
+		return err
+	}
+	return d.applyRules(tx, actor, a, at)
 }
 
 // ending comes before an account is deleted.
@@ -50,14 +64,27 @@ func (d *Directory) sessionsEnding(tx Tx, actor Actor, a *Account, at time.Time)
 
 // groupEnding comes before a group is deleted, while its members are still in it.
 func (d *Directory) groupEnding(tx Tx, actor Actor, g *Group, at time.Time) error {
-	return d.appsEnding(tx, actor, g, at)
+	if err := d.appsEnding(tx, actor, g, at); err != nil {
+		return err
+	}
+	if err := d.invalidateRules(tx, actor, g, at); err != nil {
+		return err
+	}
+	if err := d.dropRoleTarget(tx, actor, g, at); err != nil {
+		return err
+	}
+	_, err := tx.DeleteRecords(RecordQuery{Realm: g.Realm, Noun: OwnerNoun, Parent: g.ID})
+	return err
 }
 
 // aboutAccounts are the sorts of records that end with the account that they
 // are about, aboutGroups those that end with the group.
 var (
-	aboutAccounts = []Noun{AppUserNoun, SessionNoun, sessionTokenNoun, oneTimeNoun, unsubscribedNoun, riskNoun}
-	aboutGroups   = []Noun{}
+	aboutAccounts = []Noun{
+		AppUserNoun, SessionNoun, sessionTokenNoun, oneTimeNoun, unsubscribedNoun, riskNoun,
+		ruleClaimNoun, RoleNoun, OwnerNoun,
+	}
+	aboutGroups = []Noun{RoleNoun, OwnerNoun}
 )
 
 // endRecords removes the records about an object that is gone.

@@ -32,6 +32,11 @@
 // starts, live in their own record, and are part of neither Account nor
 // Change: they cannot be shown or logged by accident.
 //
+// Group rules put accounts into groups by expressions of package compute
+// (rules.go, settle.go): they are evaluated in the transaction of whatever may
+// change their result. Admin roles (roles.go) say who may do what; to enforce
+// that is left to the façades.
+//
 // # Errors
 //
 // Failures are faults whose private cause says exactly what was wrong, so that

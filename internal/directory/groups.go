@@ -68,6 +68,7 @@ func (d *Directory) Groups(ctx context.Context, q GroupQuery, limit int, match f
 // ReplaceGroup replaces the profile of an OKTA_GROUP.
 func (d *Directory) ReplaceGroup(ctx context.Context, actor Actor, realm, id string, profile map[string]any) (*Group, error) {
 	var after *Group
+	affects := false // the rules
 	err := d.Store.Update(ctx, func(tx Tx) error {
 		before, err := tx.Group(realm, id)
 		if err != nil {
@@ -84,8 +85,16 @@ func (d *Directory) ReplaceGroup(ctx context.Context, actor Actor, realm, id str
 		if err := tx.UpdateGroup(after); err != nil {
 			return err
 		}
+		if before.Name() != after.Name() {
+			if affects, err = d.startSweepFor(tx, after); err != nil {
+				return err
+			}
+		}
 		return d.log(tx, change{at: after.Updated, actor: actor, kind: "group.profile.update", realm: realm, target: id, before: before, after: after, targets: []Target{after.target()}})
 	})
+	if err == nil && affects {
+		err = d.sweep(ctx, realm)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -94,7 +103,8 @@ func (d *Directory) ReplaceGroup(ctx context.Context, actor Actor, realm, id str
 
 // DeleteGroup removes a group and its memberships. Built-in groups stay.
 func (d *Directory) DeleteGroup(ctx context.Context, actor Actor, realm, id string) error {
-	return d.Store.Update(ctx, func(tx Tx) error {
+	affects := false // the rules
+	err := d.Store.Update(ctx, func(tx Tx) error {
 		g, err := tx.Group(realm, id)
 		if err != nil {
 			return err
@@ -112,8 +122,15 @@ func (d *Directory) DeleteGroup(ctx context.Context, actor Actor, realm, id stri
 		if err := tx.DeleteGroup(realm, id); err != nil {
 			return err
 		}
+		if affects, err = d.startSweepFor(tx, g); err != nil {
+			return err
+		}
 		return d.log(tx, change{at: now, actor: actor, kind: "group.lifecycle.delete", realm: realm, target: id, before: g, targets: []Target{g.target()}})
 	})
+	if err != nil || !affects {
+		return err
+	}
+	return d.sweep(ctx, realm)
 }
 
 // AddMember puts an account into an OKTA_GROUP; one that is in it already
@@ -187,4 +204,44 @@ func (d *Directory) addMember(tx Tx, actor Actor, g *Group, a *Account, now time
 		return err
 	}
 	return d.joined(tx, actor, g, a, now)
+}
+
+// GroupStats are figures about a group.
+type GroupStats struct {
+	Users    int  // members
+	Apps     int  // applications that it is assigned to
+	HasRoles bool // admin roles of its own
+}
+
+// GroupStats returns the figures of groups of a realm, in their order.
+func (d *Directory) GroupStats(ctx context.Context, realm string, groups []*Group) (out []GroupStats, err error) {
+	err = d.Store.View(ctx, func(r Reader) error {
+		for _, g := range groups {
+			s, err := statsOf(r, realm, g.ID)
+			if err != nil {
+				return err
+			}
+			out = append(out, s)
+		}
+		return nil
+	})
+	return out, err
+}
+
+func statsOf(r Reader, realm, group string) (s GroupStats, err error) {
+	for _, err := range r.Accounts(AccountQuery{Realm: realm, Group: group}) {
+		if err != nil {
+			return s, err
+		}
+		s.Users++
+	}
+	for _, err := range r.Records(RecordQuery{Realm: realm, Noun: AppGroupNoun, Subject: group}) {
+		if err != nil {
+			return s, err
+		}
+		s.Apps++
+	}
+	roles, err := rolesAssigned(r, realm, group)
+	s.HasRoles = len(roles) > 0
+	return s, err
 }

@@ -95,7 +95,11 @@ func (d *Directory) seed(tx Tx) error {
 			return err
 		}
 	}
-	return nil
+	owner := &Role{
+		Meta: Meta{ID: "ra10administrat001d7", Realm: OktaRealm}, RoleID: "ra10administrat001d7",
+		Type: SuperAdmin, Label: roleInfos[SuperAdmin].label, Assignee: Administrator, AssigneeType: UserAssignee,
+	}
+	return d.insertObject(tx, owner, privilege(owner, System("seed"), seedEpoch, true))
 }
 
 func (d *Directory) seedPerson(tx Tx, r *Realm, p seedPerson, groups map[string]*Group) error {

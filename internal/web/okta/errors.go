@@ -48,11 +48,17 @@ var catalogue = map[string]struct {
 	"E0000077": {http.StatusForbidden, "Cannot modify the %s attribute because it is read-only."},
 	"E0000078": {http.StatusForbidden, "Cannot modify the %s attribute because it is immutable."},
 	"E0000087": {http.StatusForbidden, "The recovery question answer did not match our records."},
+	"E0000090": {http.StatusConflict, "The role specified is already assigned to the user."},
+	"E0000091": {http.StatusBadRequest, "The provided role type was not the same as required role type."},
 	"E0000112": {http.StatusConflict, "Cannot update this user because they are still being activated. Please try again in a few minutes."},
 	"E0000117": {http.StatusForbidden, "Cannot assign apps or update app profiles for an inactive user."},
 	"E0000124": {http.StatusBadRequest, "Could not create user. To create a user and expire their password immediately, a password must be specified"},
 	"E0000125": {http.StatusBadRequest, `Could not create user. To create a user and expire their password immediately, "activate" must be true`},
 	"E0000142": {http.StatusForbidden, "This User Type cannot be deleted."},
+	"E0000192": {http.StatusBadRequest, "Roles cannot be granted to groups with group membership rules. %s"},
+	"E0000193": {http.StatusBadRequest, "Roles can only be granted to groups with 5000 or less users. %s"},
+	"E0000194": {http.StatusBadRequest, "Roles can only be granted to Okta groups, AD groups and LDAP groups. %s"},
+	"E0000211": {http.StatusBadRequest, "Roles cannot be granted to built-in groups: %s"},
 	"E0000231": {http.StatusPreconditionFailed, "ETag value doesn't match."},
 	"E0000239": {http.StatusLocked, "Policy priorities are being reconciled. Please try again later."},
 	"E0000242": {http.StatusBadRequest, "ETag syntax is invalid."},
@@ -136,6 +142,9 @@ func translate(err error) *apiError {
 	var lost *directory.Missing
 	var state *directory.StateError
 	var group *directory.ReadOnlyGroup
+	var rule *directory.RuleError
+	var role *directory.RoleError
+	var owner *directory.OwnerError
 	var app directory.AppRefusal
 	var violations directory.Violations
 	var wrong *directory.WrongCredential
@@ -155,6 +164,12 @@ func translate(err error) *apiError {
 		return problem("E0000142").because(err)
 	case errors.As(err, &group):
 		return problem("E0000060").because(err)
+	case errors.As(err, &rule):
+		return ruleRefusal(rule).because(err)
+	case errors.As(err, &role):
+		return roleRefusal(role).because(err)
+	case errors.As(err, &owner):
+		return invalid("owner", "Provided owner is already assigned to this group").because(err)
 	case errors.As(err, &app):
 		return problem(appRefusals[app].code, appRefusals[app].causes...).because(err)
 	case errors.As(err, &violations):
@@ -186,6 +201,9 @@ var typeNames = map[directory.Noun]string{
 	directory.SchemaNoun:        "Schema",
 	directory.RuleNoun:          "PolicyRule", // recorded for group rules
 	directory.RoleNoun:          "RoleAssignment",
+	directory.CustomRoleNoun:    "CustomRole",
+	directory.ResourceSetNoun:   "IAMPolicy",
+	directory.OwnerNoun:         "LinkedObject", // recorded
 	directory.AppNoun:           "AppInstance",
 	directory.AppUserNoun:       "AppUser",
 	directory.AppGroupNoun:      "AppGroup",

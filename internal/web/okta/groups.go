@@ -19,6 +19,7 @@ func (a *API) groupRoutes() {
 	a.route(basePath+"/groups/{id}/users/{user}",
 		method{"PUT", manageGroups, a.addMember},
 		method{"DELETE", manageGroups, a.removeMember})
+	a.ownerRoutes()
 }
 
 // createGroup is POST /groups. It answers 200, not 201.

@@ -356,7 +356,11 @@ func (a *API) answerGroups(w http.ResponseWriter, r *http.Request, p *page, quer
 	}
 	list, last := cut(list, p.limit, id)
 	p.links(w, last)
-	return web.WriteJSON(w, http.StatusOK, a.wireGroups(r, list))
+	out, err := a.wireGroups(r, list)
+	if err != nil {
+		return err
+	}
+	return web.WriteJSON(w, http.StatusOK, out)
 }
 
 // answerGroupsByName writes the groups whose names start with a term, exact
@@ -378,14 +382,9 @@ func (a *API) answerGroupsByName(w http.ResponseWriter, r *http.Request, term st
 	}
 	slices.SortStableFunc(list, func(x, y *directory.Group) int { return cmp.Compare(exact(x), exact(y)) })
 	list, _ = cut(list, p.limit, func(g *directory.Group) string { return g.ID })
-	return web.WriteJSON(w, http.StatusOK, a.wireGroups(r, list))
-}
-
-func (a *API) wireGroups(r *http.Request, list []*directory.Group) []web.Object {
-	base := a.base(r)
-	out := make([]web.Object, len(list))
-	for i, g := range list {
-		out[i] = group(base, g)
+	out, err := a.wireGroups(r, list)
+	if err != nil {
+		return err
 	}
-	return out
+	return web.WriteJSON(w, http.StatusOK, out)
 }

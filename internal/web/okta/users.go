@@ -2,6 +2,7 @@ package okta
 
 import (
 	"encoding/json"
+	"errors"
 	"maps"
 	"net/http"
 	"slices"
@@ -240,10 +241,8 @@ func hasFlag(contentType, flag string) bool {
 
 // asCalled words a 404 of "me" with that name instead of the caller's.
 func (a *API) asCalled(r *http.Request, segment string, err error) error {
-	if err == nil {
-		return nil
-	}
-	if e := translate(err); e.code == "E0000007" && r.PathValue(segment) == "me" {
+	var lost *directory.Missing
+	if errors.As(err, &lost) && lost.Noun == directory.AccountNoun && r.PathValue(segment) == "me" {
 		return missing("me", "User").because(err)
 	}
 	return err
@@ -317,7 +316,7 @@ func (o object) draft() (directory.Draft, error) {
 	if _, err := o.text("realmId"); err != nil { // there is one realm only, whatever its id
 		return d, err
 	}
-	if d.Groups, err = o.groupIDs(); err != nil {
+	if d.Groups, err = o.texts("groupIds"); err != nil {
 		return d, err
 	}
 	c, err := o.credentials()
@@ -366,11 +365,12 @@ func (o object) typeID() (string, error) {
 	return t.text("id")
 }
 
-func (o object) groupIDs() ([]string, error) {
-	if o["groupIds"] == nil {
+// texts returns a member that is a list of strings: nil when it is absent or null.
+func (o object) texts(name string) ([]string, error) {
+	if o[name] == nil {
 		return nil, nil
 	}
-	list, ok := o["groupIds"].([]any)
+	list, ok := o[name].([]any)
 	if !ok {
 		return nil, problem("E0000003")
 	}
