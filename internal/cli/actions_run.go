@@ -120,7 +120,7 @@ func (o *actionsRunOptions) knownConnection(ctx context.Context) error {
 	if o.shell.product.Connections == nil {
 		return missingPart("connections")
 	}
-	_, err := o.shell.product.Connections(ctx, o.shell.settings(o.cmd), []string{o.connection}, false)
+	_, err := o.shell.product.Connections.Report(ctx, o.shell.settings(o.cmd), []string{o.connection}, false)
 	return err
 }
 

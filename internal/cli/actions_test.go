@@ -30,11 +30,16 @@ func actionProduct(session *fakeSession) Product {
 				return Binding{Server: "https://example.okta.com", Connection: "okta", Credential: "ssws", Scopes: []string{"okta.users.manage"}}
 			}, nil
 		},
-		Open: func(context.Context, Settings, Access) (Session, error) { return session, nil },
-		Connections: func(_ context.Context, _ Settings, names []string, _ bool) ([]ConnectionReport, error) {
-			return []ConnectionReport{{Name: names[0], OK: true}}, nil
-		},
+		Open:        func(context.Context, Settings, Access) (Session, error) { return session, nil },
+		Connections: anyConnection{},
 	}
+}
+
+// anyConnection has every connection, and nothing but reports.
+type anyConnection struct{ Connections }
+
+func (anyConnection) Report(_ context.Context, _ Settings, names []string, _ bool) ([]ConnectionReport, error) {
+	return []ConnectionReport{{Name: names[0], OK: true}}, nil
 }
 
 func TestActionsShow(t *testing.T) {

@@ -277,11 +277,14 @@ func mayHaveRoles(r Reader, realm, id string) error {
 // privilege describes a change to what somebody may do. Okta's log has an event
 // for "the privileges are others now" and one for "none is left".
 func privilege(role *Role, actor Actor, at time.Time, left bool, about ...Target) change {
-	kind := map[AssigneeType]string{UserAssignee: "user.account.privilege", GroupAssignee: "group.privilege"}[role.AssigneeType]
-	if left {
-		kind += ".grant"
-	} else {
-		kind += ".revoke"
+	kind := "user.account.privilege.revoke"
+	switch {
+	case role.AssigneeType == UserAssignee && left:
+		kind = "user.account.privilege.grant"
+	case role.AssigneeType == GroupAssignee && left:
+		kind = "group.privilege.grant"
+	case role.AssigneeType == GroupAssignee:
+		kind = "group.privilege.revoke"
 	}
 	return change{at: at, actor: actor, kind: kind, target: role.Assignee, targets: append(about, role.target())}
 }

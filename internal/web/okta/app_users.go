@@ -21,7 +21,6 @@ func (a *API) appUserRoutes() {
 	a.route(appsPath+"/{id}/users/{user}",
 		method{"GET", readApps, a.getAppUser},
 		method{"POST", manageApps, a.updateAppUser},
-		method{"PUT", manageApps, a.updateAppUser}, // as older clients send it
 		method{"DELETE", manageApps, a.unassignUser})
 	a.route(basePath+"/users/{id}/appLinks", method{"GET", readUsers, a.dashboard})
 }
@@ -56,8 +55,8 @@ func (a *API) expandedAppUser(r *http.Request, u directory.Assignment) web.Objec
 	if r.URL.Query().Get("expand") != "user" {
 		return o
 	}
-	header := r.Header.Get("Content-Type")
-	s := shape{links: true, omitCredentials: hasFlag(header, "omitCredentials"), omitLinks: hasFlag(header, "omitCredentialsLinks")}
+	s := a.plainShape(r)
+	s.links = true
 	return embedIn(o, "user", user(base, u.Of, s))
 }
 

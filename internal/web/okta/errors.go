@@ -171,10 +171,10 @@ func translate(err error) *apiError {
 	var lost *directory.Missing
 	var state *directory.StateError
 	var group *directory.ReadOnlyGroup
-	var app directory.AppRefusal
 	var rule *directory.RuleError
 	var role *directory.RoleError
 	var owner *directory.OwnerError
+	var app directory.AppRefusal
 	var violations directory.Violations
 	var wrong *directory.WrongCredential
 	var inUse *directory.TypeInUse
@@ -193,14 +193,14 @@ func translate(err error) *apiError {
 		return problem("E0000142").because(err)
 	case errors.As(err, &group):
 		return problem("E0000060").because(err)
-	case errors.As(err, &app):
-		return problem(appRefusals[app].code, appRefusals[app].causes...).because(err)
 	case errors.As(err, &rule):
 		return ruleRefusal(rule).because(err)
 	case errors.As(err, &role):
 		return roleRefusal(role).because(err)
 	case errors.As(err, &owner):
 		return invalid("owner", "Provided owner is already assigned to this group").because(err)
+	case errors.As(err, &app):
+		return problem(appRefusals[app].code, appRefusals[app].causes...).because(err)
 	case errors.As(err, &violations):
 		return validation(violations).because(err)
 	case errors.As(err, &system):

@@ -7,12 +7,6 @@ import (
 	"github.com/lanyard-id/lanyard/internal/web"
 )
 
-// The scopes of admin roles.
-const (
-	readRoles   = "okta.roles.read"
-	manageRoles = "okta.roles.manage"
-)
-
 // roleRoutes lists the paths of admin roles: the same below users and groups.
 func (a *API) roleRoutes() {
 	a.assigneeRoutes(basePath+"/users/{id}/roles", directory.UserAssignee)

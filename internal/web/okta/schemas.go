@@ -30,6 +30,7 @@ func (a *API) schemaRoutes() {
 	a.route(userSchemas+"/{id}",
 		method{"GET", readSchemas, a.getUserSchema},
 		method{"POST", manageSchemas, a.updateUserSchema})
+	a.route(userSchemas + "/linkedObjects") // not the id of a schema, and not served
 	a.route(groupSchema,
 		method{"GET", readSchemas, a.getGroupSchema},
 		method{"POST", manageSchemas, a.updateGroupSchema})

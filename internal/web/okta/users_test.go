@@ -367,7 +367,7 @@ func TestUserLists(t *testing.T) {
 	id := b.in("LOCKED_OUT", "ann@example.com")
 	user := "/api/v1/users/" + id
 	for path, want := range map[string]string{
-		"/appLinks": "[]", "/clients": "[]", "/idps": "[]", "/grants": "[]",
+		"/clients": "[]", "/idps": "[]", "/grants": "[]",
 		"/blocks": `[{"type":"DEVICE_BASED","appliesTo":"ANY_DEVICES"}]`,
 	} {
 		if got := b.ok(200, "GET", user+path, "").body; got != want {
