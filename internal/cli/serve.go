@@ -13,6 +13,7 @@ type ServeRequest struct {
 	Listen                       string // address without port
 	APIPort, OktaPort, Auth0Port int    // 0: the configuration's, else the default; -1: any free port
 	AllowRemote                  bool   // listen beyond loopback without TLS
+	TLS                          bool   // HTTPS with the local authority of the data folder
 	Faults                       string // file of faults; empty: none
 	Clock                        string // where the sandbox's time begins, RFC 3339; empty: now
 	EnforceLimits                bool   // answer 429 when a rate limit is used up
@@ -48,6 +49,7 @@ to this process. Runs that were interrupted go on.`,
 	flags.IntVar(&opts.req.APIPort, "api-port", 0, "`PORT` of Lanyard's own API; default 8480, -1: any free one")
 	flags.IntVar(&opts.req.OktaPort, "okta-port", 0, "`PORT` of the Okta API; default 8481, -1: any free one")
 	flags.IntVar(&opts.req.Auth0Port, "auth0-port", 0, "`PORT` of the Auth0 API; default 8482, -1: any free one")
+	flags.BoolVar(&opts.req.TLS, "tls", false, "serve HTTPS; clients have to trust ca.pem in the data folder")
 	flags.BoolVar(&opts.req.AllowRemote, "insecure-remote", false, "listen beyond this machine although nothing is encrypted")
 	flags.StringVar(&opts.req.Faults, "faults", "", "rehearse with the faults in `FILE` (docs/rehearsal.md)")
 	flags.StringVar(&opts.req.Clock, "clock", "", "begin the directory's time at `TIME`, such as 2026-01-01T00:00:00Z; default: now")
