@@ -90,6 +90,7 @@ Exit codes:
 		newSources(sh),
 		newRuns(sh),
 		newServe(sh),
+		newTokens(sh),
 		newConnections(sh),
 		newConformance(sh),
 		newInit(sh),
