@@ -153,14 +153,16 @@ func TestEveryRoute(t *testing.T) {
 	if err := g.oauth.RevokeAPIToken(t.Context(), directory.System("test"), kept.ID); err != nil {
 		t.Fatal(err)
 	}
-	narrow := g.serviceToken(client, "okta.eventHooks.read")
-	g.secrets = []string{expired, revoked, dead, narrow, "SSWS good"}
+	g.secrets = []string{expired, revoked, dead, "SSWS good"}
 
 	routes := g.api.Routes()
 	if len(routes) < 40 {
 		t.Fatalf("there are only %d operations", len(routes))
 	}
+	t.Logf("%d operations", len(routes))
 	for _, route := range routes {
+		narrow := g.serviceToken(client, "okta.eventHooks.read") // anew: each request takes a second
+		g.secrets[3] = narrow
 		for _, real := range []bool{false, true} {
 			path := g.path(route.Pattern, real)
 			for name, credential := range map[string]string{
