@@ -7,7 +7,7 @@ FUZZTIME ?= 10s
 # The tools are pinned and built by Go itself; nothing is installed.
 GOLANGCI := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.14.0
 
-# Other people's clients, from npm, at the versions of the lock file.
+# Other people's clients at pinned versions, and the programs that use them.
 CLIENTS := .ci/clients
 REDOCLY := REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true $(CLIENTS)/node_modules/.bin/redocly
 
@@ -41,7 +41,7 @@ cover: ## Measure which statements the tests reach: cover.out, cover.html
 
 .PHONY: lint
 lint: ## Look for mistakes: gofmt, go vet, golangci-lint
-	@bad=$$(gofmt -l $$(find . -name '*.go' -not -path './$(CLIENTS)/*' -not -path '*/testdata/*')); \
+	@bad=$$(gofmt -l $$(find . -name '*.go' -not -path './$(CLIENTS)/node_modules/*' -not -path '*/testdata/*')); \
 	if [ -n "$$bad" ]; then printf 'not formatted by gofmt:\n%s\n' "$$bad"; exit 1; fi
 	$(GO) vet ./...
 	$(GOLANGCI) run
@@ -77,10 +77,11 @@ verify: ## Check modules and generated files against what they come from
 	$(GO) run ./cmd/lanyard docs | diff -u docs/reference/cli.md - || { echo 'docs/reference/cli.md is old: make generate'; exit 1; }
 
 .PHONY: test-clients
-test-clients: ## Test against other people's clients (needs npm)
+test-clients: build ## Test against other people's clients (needs npm); CLIENT=NAME for one of script/clients
 	npm ci --prefix $(CLIENTS) --no-audit --no-fund
 	$(REDOCLY) lint examples/*.arazzo.yaml examples/openapi/*.yaml
+	$(GO) run ./script/clients $(CLIENT)
 
 .PHONY: test-pg
 test-pg: ## Run the contract of the stores on PostgreSQL (installs Debian's when there is none)
-	.ci/with-postgres $(GO) test -count=1 -tags postgres ./internal/store/postgres/...
+	.ci/with-postgres $(GO) test -count=1 -tags postgres -run 'Postgres|TestDirectory$$|TestJournal|TestOwner|TestMigrations' ./internal/store/postgres/... ./script

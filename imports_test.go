@@ -38,7 +38,7 @@ var floors = [][]string{
 	// 1
 	{"internal/arazzo", "internal/config", "internal/connector/catalog", "internal/directory", "internal/egress", "internal/web"},
 	// 2
-	{"internal/oauth", "internal/sources"},
+	{"internal/oauth", "internal/sources", "internal/web/rehearsal"},
 	// 3
 	{"internal/plan"},
 	// 4
@@ -58,7 +58,7 @@ var floors = [][]string{
 	{"internal/cli"},
 	{"internal/app"},
 	// 10
-	{"bench", "cmd/lanyard"},
+	{"bench", "cmd/lanyard", "script/clients"},
 }
 
 const (

@@ -7,6 +7,7 @@
 //	runs      journalled runs, beside the bare journal and bare HTTP
 //	machine   the engine alone: time for a step, memory over a million of them
 //	process   a whole cold and warm `lanyard run`, beside Redocly Respect
+//	directory `lanyard serve` as an Okta org of 100,000 people, beside net/http with a map
 //
 // Each measurement is made in a child process of its own, so that its processor
 // time and memory are its own; the servers that are called are others. Nothing
@@ -48,7 +49,7 @@ func bench(args []string, out, problems io.Writer) int {
 	var o options
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(problems)
-	flags.StringVar(&o.only, "only", "", "what to measure, separated by commas: runs, machine, process; default: all")
+	flags.StringVar(&o.only, "only", "", "what to measure, separated by commas: runs, machine, process, directory; default: all")
 	flags.StringVar(&o.lanyard, "lanyard", "bin/lanyard", "the program that process measures")
 	flags.IntVar(&o.runs, "runs", 6000, "runs in a round")
 	flags.IntVar(&o.at, "at", 64, "runs at a time")
@@ -101,4 +102,5 @@ var sections = []section{
 	{"runs", (*options).compareRuns},
 	{"machine", (*options).measureMachine},
 	{"process", (*options).compareProcesses},
+	{"directory", (*options).compareDirectory},
 }

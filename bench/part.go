@@ -24,6 +24,11 @@ var parts = map[string]func(context.Context, *options) (any, error){
 	"journal":    measureJournal,
 	"http":       measureHTTP,
 	"machine":    measureLoop,
+
+	"okta-get":    measureOktaGet,
+	"okta-search": measureOktaSearch,
+	"okta-page":   measureOktaPage,
+	"okta-create": measureOktaCreate,
 }
 
 // child carries out one part and prints its figures.

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 )
 
@@ -44,6 +45,21 @@ func services() http.Handler {
 	mux.HandleFunc("POST /api/v2/users", answer(http.StatusCreated, `{"user_id":"auth0|1"}`))
 	mux.HandleFunc("POST /api/v1/users", answer(http.StatusOK, `{"id":"00u1","status":"PROVISIONED"}`))
 	mux.HandleFunc("PUT /api/v1/groups/{groupId}/users/{userId}", answer(http.StatusNoContent, ""))
+	return withUsers(mux)
+}
+
+// withUsers adds what a directory of the least kind answers: users of a map, and
+// a page that is always the same.
+func withUsers(mux *http.ServeMux) *http.ServeMux {
+	users := make(map[string]string, fewPeople)
+	for i := range fewPeople {
+		users[personID(i)] = userBody
+	}
+	mux.HandleFunc("GET /api/v1/users/{userId}", func(w http.ResponseWriter, r *http.Request) {
+		answer(http.StatusOK, users[r.PathValue("userId")])(w, r)
+	})
+	page := "[" + strings.Repeat(userBody+",", pageSize-1) + userBody + "]"
+	mux.HandleFunc("GET /api/v1/users", answer(http.StatusOK, page))
 	return mux
 }
 

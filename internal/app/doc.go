@@ -18,5 +18,6 @@
 // It is opened by the commands (product.go) and by lanyard serve (serve.go),
 // which adds listeners. The sandbox (sandbox.go) is the folder's directory
 // behind its façades; runs reach it inside the process, other programs over
-// the ports of serve.
+// the ports of serve. Both pass its stage (stage.go), which moves time and makes
+// calls fail when a rehearsal asks for it.
 package app

@@ -24,6 +24,7 @@ import (
 	"github.com/lanyard-id/lanyard/internal/store"
 	"github.com/lanyard-id/lanyard/internal/store/postgres"
 	"github.com/lanyard-id/lanyard/internal/store/sqlite"
+	"github.com/lanyard-id/lanyard/internal/web/rehearsal"
 	"github.com/lanyard-id/lanyard/internal/worker"
 )
 
@@ -35,6 +36,7 @@ type Folder struct {
 	env      func(name string) (string, bool)
 	log      *slog.Logger
 	served   bool // by lanyard serve
+	stage    *rehearsal.Stage
 	readOnly bool // another process owns it after all: see openToRead
 
 	lock     *flock.Flock
@@ -60,6 +62,11 @@ const databaseFile = "lanyard.db"
 
 // openFolder takes a data folder, making it when it is missing.
 func (a *App) openFolder(ctx context.Context, s cli.Settings, command string, cfg *config.Config) (*Folder, error) {
+	return a.openStaged(ctx, s, command, cfg, newStage(rehearsal.Limits{}, cmp.Or(s.Log, a.Log)))
+}
+
+// openStaged is openFolder with a stage for the folder's sandbox.
+func (a *App) openStaged(ctx context.Context, s cli.Settings, command string, cfg *config.Config, stage *rehearsal.Stage) (*Folder, error) {
 	data := s.Data
 	if err := os.MkdirAll(data, 0o700); err != nil {
 		return nil, fault.Wrap(fault.Usage, err, "the data folder cannot be made").At("%s", data).Fix("choose another with --data")
@@ -70,7 +77,7 @@ func (a *App) openFolder(ctx context.Context, s cli.Settings, command string, cf
 	}
 	// A process that was killed may have left it: nobody answers there any more.
 	_ = os.Remove(filepath.Join(data, serveFile))
-	f := &Folder{data: data, config: cfg, env: a.Env, log: cmp.Or(s.Log, a.Log), served: command == serveCommand, lock: l, stopped: make(chan struct{})}
+	f := &Folder{data: data, config: cfg, env: a.Env, log: cmp.Or(s.Log, a.Log), served: command == serveCommand, stage: stage, lock: l, stopped: make(chan struct{})}
 	f.waits, f.endWaits = context.WithCancel(context.WithoutCancel(ctx))
 	if err := f.open(ctx); err != nil {
 		return nil, errors.Join(err, f.release())
@@ -146,7 +153,7 @@ func (f *Folder) openDatabase(ctx context.Context, server func(context.Context, 
 func (f *Folder) Close() error {
 	var err error
 	f.closing.Do(func() {
-		f.endWaits()
+		f.letGo()
 		f.stop()
 		<-f.stopped
 		if f.executor != nil {
@@ -155,6 +162,15 @@ func (f *Folder) Close() error {
 		err = f.release()
 	})
 	return err
+}
+
+// letGo ends all that would hold up the end of this process: waits for records,
+// and requests that a rehearsal holds.
+func (f *Folder) letGo() {
+	f.endWaits()
+	if f.stage != nil {
+		f.stage.Faults.Stop()
+	}
 }
 
 func (f *Folder) release() error {
@@ -176,7 +192,7 @@ func (f *Folder) openSandbox(ctx context.Context) (*sandbox, error) {
 			f.sandbox = &sandbox{directory: d, oauth: newOAuth(d, f.key)}
 			return
 		}
-		f.sandbox, f.sandboxErr = openSandbox(context.WithoutCancel(ctx), f.db, f.key, f.served, f.log)
+		f.sandbox, f.sandboxErr = openSandbox(context.WithoutCancel(ctx), f.db, f.key, f.stage, f.served, f.log)
 	})
 	return f.sandbox, f.sandboxErr
 }

@@ -39,6 +39,7 @@ func (a *App) Product() cli.Product {
 		Sources:       a.sources,
 		Connections:   a.connections,
 		Serve:         a.serve,
+		Rehearsal:     a.rehearsal,
 		LockHolder:    LockHolder,
 		CheckSandbox:  a.checkSandbox,
 	}

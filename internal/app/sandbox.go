@@ -12,6 +12,7 @@ import (
 	"github.com/lanyard-id/lanyard/internal/store"
 	"github.com/lanyard-id/lanyard/internal/web/auth0"
 	"github.com/lanyard-id/lanyard/internal/web/okta"
+	"github.com/lanyard-id/lanyard/internal/web/rehearsal"
 )
 
 // The sandbox's tenants as runs in this process see them. The names resolve
@@ -31,10 +32,12 @@ type sandbox struct {
 	handlers  map[string]http.Handler // by origin, for runs of this process
 }
 
-// openSandbox opens the directory and fills a new one with made data. served
-// says that other programs can reach it over the network.
-func openSandbox(ctx context.Context, db *store.DB, key secret.Key, served bool, log *slog.Logger) (*sandbox, error) {
+// openSandbox opens the directory on a stage and fills a new one with made data.
+// key seals the keys of its authorization server. served says that other
+// programs can reach it over the network.
+func openSandbox(ctx context.Context, db *store.DB, key secret.Key, stage *rehearsal.Stage, served bool, log *slog.Logger) (*sandbox, error) {
 	d := directory.New(db.Directory())
+	d.Clock, d.IDs = stage.Clock.Now, directory.NewIDs(stage.Clock.Now)
 	if !served {
 		d.Hash = directory.HashRehearsal
 	}
@@ -45,17 +48,21 @@ func openSandbox(ctx context.Context, db *store.DB, key secret.Key, served bool,
 		return nil, err
 	}
 	server := newOAuth(d, key)
-	return &sandbox{directory: d, oauth: server, handlers: inProcess(d, server, log)}, nil
+	return &sandbox{directory: d, oauth: server, handlers: inProcess(d, server, stage.Faults, log)}, nil
 }
 
 // inProcess serves runs of this process. Whoever can start a run here owns the
 // data folder, so any credential, or none, will do: documents are rehearsed
 // with made ones.
-func inProcess(d *directory.Directory, server *oauth.Server, log *slog.Logger) map[string]http.Handler {
+func inProcess(d *directory.Directory, server *oauth.Server, faults *rehearsal.Faults, log *slog.Logger) map[string]http.Handler {
 	anyone := func(context.Context, okta.Call) (okta.Caller, error) { return okta.Owner(directory.Administrator), nil }
 	return map[string]http.Handler{
-		oktaSandbox:  okta.New(okta.Options{Directory: d, Authorizer: anyone, OAuth: server, Log: log, BaseURL: "https://okta.sandbox"}),
-		auth0Sandbox: auth0.New(auth0.Options{Directory: d, Authorizer: open{}, Log: log}),
+		oktaSandbox: faults.Wrap(oktaFacade, okta.New(okta.Options{
+			Directory: d, Authorizer: anyone, OAuth: server, Log: log, BaseURL: "https://okta.sandbox", Limits: oktaLimits(faults),
+		})),
+		auth0Sandbox: faults.Wrap(auth0Facade, auth0.New(auth0.Options{
+			Directory: d, Authorizer: open{}, Log: log, EnforceLimits: func() bool { return faults.Limits().Enforce },
+		})),
 	}
 }
 

@@ -64,7 +64,11 @@ func (a *App) serve(ctx context.Context, req cli.ServeRequest) error {
 	if err := checkListen(req); err != nil {
 		return err
 	}
-	f, err := a.openFolder(ctx, req.Settings, serveCommand, c)
+	stage, err := serveStage(req, cmp.Or(req.Log, a.Log))
+	if err != nil {
+		return err
+	}
+	f, err := a.openStaged(ctx, req.Settings, serveCommand, c, stage)
 	if err != nil {
 		return err
 	}
@@ -171,7 +175,7 @@ func reachable(base string) string {
 func (s *server) shutdown(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
 	defer cancel()
-	s.folder.endWaits() // or a program that watches a run would hold us up
+	s.folder.letGo()
 	for _, srv := range s.servers {
 		if err := srv.Shutdown(ctx); err != nil {
 			_ = srv.Close() // they had their time
@@ -190,26 +194,31 @@ func (s *server) handlers(box *sandbox) ([]mounted, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	clients, err := auth0.NewClients([]byte(cred.Auth0SigningKey), time.Now, auth0.Client{ID: cred.Auth0ClientID, Secret: cred.Auth0ClientSecret, Scopes: auth0.UserScopes})
+	stage := s.folder.stage
+	clients, err := auth0.NewClients([]byte(cred.Auth0SigningKey), stage.Clock.Now, auth0.Client{ID: cred.Auth0ClientID, Secret: cred.Auth0ClientSecret, Scopes: auth0.UserScopes})
 	if err != nil {
 		return nil, "", err
 	}
 	token := randomText(32)
 	mux := http.NewServeMux()
-	(&api.API{Service: s.folder, Token: token, Log: s.folder.log}).Mount(mux)
+	(&api.API{Service: s.folder, Stage: stage, Token: token, Log: s.folder.log}).Mount(mux)
 	return []mounted{
 		{"api", s.req.APIPort, mux},
-		{"okta", s.req.OktaPort, s.okta(box, cred)},
-		{"auth0", s.req.Auth0Port, auth0.New(auth0.Options{Directory: box.directory, Authorizer: clients, Log: s.folder.log})},
+		{"okta", s.req.OktaPort, stage.Faults.Wrap(oktaFacade, s.okta(box, cred))},
+		{"auth0", s.req.Auth0Port, stage.Faults.Wrap(auth0Facade, auth0.New(auth0.Options{
+			Directory: box.directory, Authorizer: clients, Log: s.folder.log,
+			EnforceLimits: func() bool { return stage.Faults.Limits().Enforce },
+		}))},
 	}, token, nil
 }
 
 // okta is the org as other programs reach it: by the token of the credentials
 // file, API tokens, and access tokens of its authorization server.
-func (s *server) okta(box *sandbox, cred credentials) http.Handler {
+func (s *server) okta(box *sandbox, cred credentials) *okta.API {
 	made := okta.Tokens(map[string]string{cred.OktaAPIToken: directory.Administrator})
 	return okta.New(okta.Options{
 		Directory: box.directory, OAuth: box.oauth, Authorizer: okta.Authorization(box.oauth, made), Log: s.folder.log,
+		Limits: oktaLimits(s.folder.stage.Faults),
 	})
 }
 

@@ -192,11 +192,12 @@ func TestServeFlags(t *testing.T) {
 		return nil
 	}}
 	env := map[string]string{"LANYARD_OKTA_PORT": "9001", "LANYARD_API_PORT": "9000", "LANYARD_LISTEN": "::1"}
-	if code := Main(t.Context(), newTestIO("", env).IO, p, []string{"serve", "--api-port", "-1", "--insecure-remote", "--data", "d"}); code != exitOK {
+	if code := Main(t.Context(), newTestIO("", env).IO, p, []string{"serve", "--api-port", "-1", "--insecure-remote", "--data", "d", "--faults", "f.yaml", "--clock", "2026-01-01T00:00:00Z", "--enforce-limits"}); code != exitOK {
 		t.Fatalf("exit code %d", code)
 	}
 	got.Ready, got.Log = nil, nil
-	want := ServeRequest{Settings: Settings{Config: "lanyard.yaml", Data: "d", DataGiven: true}, Listen: "::1", APIPort: -1, OktaPort: 9001, AllowRemote: true}
+	want := ServeRequest{Settings: Settings{Config: "lanyard.yaml", Data: "d", DataGiven: true}, Listen: "::1", APIPort: -1, OktaPort: 9001, AllowRemote: true,
+		Faults: "f.yaml", Clock: "2026-01-01T00:00:00Z", EnforceLimits: true}
 	if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b func(map[string]string)) bool { return true })); diff != "" {
 		t.Errorf("serve (-want +got):\n%s", diff)
 	}

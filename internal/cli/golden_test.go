@@ -169,7 +169,7 @@ func TestMissingParts(t *testing.T) {
 	planning := newProduct(play(t)).Plan
 	for args, product := range map[string]Product{
 		"run x.yaml": {}, "plan x.yaml": {}, "runs list": {}, "runs resume": {}, "runs cancel a": {}, "sources lock x.yaml": {},
-		"connections test": {}, "serve": {}, "plan flow.yaml": {Plan: planning}, "run flow.yaml --input login=a": {Plan: planning},
+		"connections test": {}, "serve": {}, "rehearsal list": {}, "rehearsal clock": {}, "plan flow.yaml": {Plan: planning}, "run flow.yaml --input login=a": {Plan: planning},
 	} {
 		s := newTestIO("", nil)
 		if code := Main(t.Context(), s.IO, product, strings.Fields(args)); code != exitError || !strings.Contains(s.err.String(), "this build has no") {

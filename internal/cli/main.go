@@ -42,6 +42,9 @@ type Product struct {
 	// Serve serves until ctx ends.
 	Serve func(ctx context.Context, req ServeRequest) error
 
+	// Rehearsal reaches the lanyard serve that holds a data folder.
+	Rehearsal func(ctx context.Context, s Settings) (Rehearsal, error)
+
 	// LockHolder says which process owns a data folder, in words for people
 	// ("process 4711"); it returns "" when none does, also when there is no such
 	// folder. It never waits.

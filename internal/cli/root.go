@@ -91,6 +91,7 @@ Exit codes:
 		newRuns(sh),
 		newServe(sh),
 		newTokens(sh),
+		newRehearsal(sh),
 		newConnections(sh),
 		newConformance(sh),
 		newInit(sh),

@@ -13,6 +13,9 @@ type ServeRequest struct {
 	Listen                       string // address without port
 	APIPort, OktaPort, Auth0Port int    // 0: the configuration's, else the default; -1: any free port
 	AllowRemote                  bool   // listen beyond loopback without TLS
+	Faults                       string // file of faults; empty: none
+	Clock                        string // where the sandbox's time begins, RFC 3339; empty: now
+	EnforceLimits                bool   // answer 429 when a rate limit is used up
 	// Ready is called with the addresses once requests are answered.
 	Ready func(addresses map[string]string)
 }
@@ -46,6 +49,10 @@ to this process. Runs that were interrupted go on.`,
 	flags.IntVar(&opts.req.OktaPort, "okta-port", 0, "`PORT` of the Okta API; default 8481, -1: any free one")
 	flags.IntVar(&opts.req.Auth0Port, "auth0-port", 0, "`PORT` of the Auth0 API; default 8482, -1: any free one")
 	flags.BoolVar(&opts.req.AllowRemote, "insecure-remote", false, "listen beyond this machine although nothing is encrypted")
+	flags.StringVar(&opts.req.Faults, "faults", "", "rehearse with the faults in `FILE` (docs/rehearsal.md)")
+	flags.StringVar(&opts.req.Clock, "clock", "", "begin the directory's time at `TIME`, such as 2026-01-01T00:00:00Z; default: now")
+	flags.BoolVar(&opts.req.EnforceLimits, "enforce-limits", false, "answer 429 beyond the providers' published rate limits")
+	_ = cmd.MarkFlagFilename("faults", "yaml", "yml", "json")
 	return cmd
 }
 

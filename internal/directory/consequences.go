@@ -80,8 +80,10 @@ func (d *Directory) groupEnding(tx Tx, actor Actor, g *Group, at time.Time) erro
 // aboutAccounts are the sorts of records that end with the account that they
 // are about, aboutGroups those that end with the group.
 var (
-	aboutAccounts = []Noun{AppUserNoun, SessionNoun, sessionTokenNoun, oneTimeNoun, ruleClaimNoun, RoleNoun, OwnerNoun}
-	aboutGroups   = []Noun{RoleNoun, OwnerNoun}
+	aboutAccounts = []Noun{
+		AppUserNoun, SessionNoun, sessionTokenNoun, oneTimeNoun, ruleClaimNoun, RoleNoun, OwnerNoun, unsubscribedNoun, riskNoun,
+	}
+	aboutGroups = []Noun{RoleNoun, OwnerNoun}
 )
 
 // endRecords removes the records about an object that is gone.

@@ -285,13 +285,14 @@ func mayHaveRoles(r Reader, realm, id string) error {
 // privilege describes a change to what somebody may do. Okta's log has an event
 // for "the privileges are others now" and one for "none is left".
 func privilege(role *Role, actor Actor, at time.Time, left bool, about ...Target) change {
-	kind := map[AssigneeType]string{
-		UserAssignee: "user.account.privilege", GroupAssignee: "group.privilege", ClientAssignee: "app.oauth2.client.privilege",
+	kinds := map[AssigneeType][2]string{
+		UserAssignee:   {"user.account.privilege.grant", "user.account.privilege.revoke"},
+		GroupAssignee:  {"group.privilege.grant", "group.privilege.revoke"},
+		ClientAssignee: {"app.oauth2.client.privilege.grant", "app.oauth2.client.privilege.revoke"},
 	}[role.AssigneeType]
-	if left {
-		kind += ".grant"
-	} else {
-		kind += ".revoke"
+	kind := kinds[0]
+	if !left {
+		kind = kinds[1]
 	}
 	return change{at: at, actor: actor, kind: kind, target: role.Assignee, targets: append(about, role.target())}
 }

@@ -231,3 +231,29 @@ func TestAddLink(t *testing.T) {
 		t.Errorf("- want + got\n%s", diff)
 	}
 }
+
+// What is written by hand must be what encoding/json writes.
+func TestObjectLikeEncodingJSON(t *testing.T) {
+	for _, v := range []any{
+		nil, true, false, 0, -17, "", "plain", `quo"te\`, "line\nfeed\x00", "Zoë <&> \u2028", "\xff broken", "emoji 😀",
+		json.Number("1.10"), []any{}, []any(nil), []any{"a", nil, 1}, []web.Object{}, []web.Object(nil),
+		[]web.Object{{}, {{Key: "k\"", Value: []string{"x"}}}}, map[string]any{"b": 1, "a": []any{}}, struct{}{},
+	} {
+		var want bytes.Buffer
+		enc := json.NewEncoder(&want)
+		enc.SetEscapeHTML(false)
+		if err := enc.Encode(v); err != nil {
+			t.Fatal(err)
+		}
+		got, err := web.Object{{Key: "v", Value: v}}.MarshalJSON()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if w := `{"v":` + strings.TrimSuffix(want.String(), "\n") + "}"; string(got) != w {
+			t.Errorf("%#v: got %s, want %s", v, got, w)
+		}
+	}
+	if _, err := (web.Object{{Key: "f", Value: func() {}}}).MarshalJSON(); err == nil {
+		t.Error("a function is written as JSON")
+	}
+}

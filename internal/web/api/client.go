@@ -29,13 +29,21 @@ var _ Service = (*Client)(nil)
 
 // call makes one request; into is nil when the answer's body does not matter.
 func (c *Client) call(ctx context.Context, method, path string, body, into any) error {
-	var reader io.Reader
+	var data []byte
 	if body != nil {
-		data, err := json.Marshal(body)
-		if err != nil {
+		var err error
+		if data, err = json.Marshal(body); err != nil {
 			return fault.Wrap(fault.Internal, err, "the request cannot be written")
 		}
-		reader = bytes.NewReader(data)
+	}
+	return c.send(ctx, method, path, data, into)
+}
+
+// send is call with a body that is written already.
+func (c *Client) send(ctx context.Context, method, path string, body []byte, into any) error {
+	var reader io.Reader
+	if body != nil {
+		reader = bytes.NewReader(body)
 	}
 	req, err := http.NewRequestWithContext(ctx, method, c.Base+prefix+path, reader)
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"strings"
 
@@ -20,20 +21,22 @@ import (
 	"github.com/lanyard-id/lanyard/internal/plan"
 	"github.com/lanyard-id/lanyard/internal/run"
 	"github.com/lanyard-id/lanyard/internal/web"
+	"github.com/lanyard-id/lanyard/internal/web/rehearsal"
 	"github.com/lanyard-id/lanyard/internal/worker"
 )
 
 // API serves a Service.
 type API struct {
 	Service Service
-	Token   string // every request must carry it as a bearer token
+	Stage   *rehearsal.Stage // nil: the paths of the rehearsal are not there
+	Token   string           // every request must carry it as a bearer token
 	Log     *slog.Logger
 }
 
 // Mount puts the API on a mux.
 func (a *API) Mount(mux *http.ServeMux) {
 	front := &web.Front{Log: a.Log, NewID: requestID, Fail: fail}
-	for pattern, handler := range map[string]web.Handler{
+	handlers := map[string]web.Handler{
 		"POST " + prefix + "/runs":             a.start,
 		"GET " + prefix + "/runs":              a.runs,
 		"GET " + prefix + "/runs/{id}":         a.run,
@@ -44,7 +47,11 @@ func (a *API) Mount(mux *http.ServeMux) {
 		"GET " + prefix + "/tokens":            a.tokens,
 		"DELETE " + prefix + "/tokens/{ref}":   a.revokeToken,
 		"/":                                    unknown,
-	} {
+	}
+	if a.Stage != nil {
+		maps.Copy(handlers, a.rehearsal())
+	}
+	for pattern, handler := range handlers {
 		mux.Handle(pattern, front.Handle(a.authorized(handler)))
 	}
 }

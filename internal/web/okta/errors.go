@@ -244,6 +244,7 @@ var typeNames = map[directory.Noun]string{
 	directory.PolicyRuleNoun:    "PolicyRule",
 	directory.AuthenticatorNoun: "Authenticator",
 	directory.TokenNoun:         "Token",
+	directory.TrustedOriginNoun: "TrustedOrigin",
 }
 
 // refusals says how Okta words that a status forbids an operation. The texts

@@ -137,6 +137,9 @@ func newLimits(clock func() time.Time, policy func() LimitPolicy) *limits {
 // one with the exact path and method, else with the exact path, else with the
 // longest path above it.
 func (l *limits) find(method, escapedPath string) int {
+	if method == http.MethodHead {
+		method = http.MethodGet
+	}
 	segments := web.Segments(escapedPath)
 	best, rank := 0, -1
 	for i, r := range l.rows {

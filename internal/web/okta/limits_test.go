@@ -41,6 +41,7 @@ func TestBuckets(t *testing.T) {
 		{"PATCH", "/api/v1/users", [3]int{100, 600, 1200}},
 		{"DELETE", "/api/v1/users/00u1", [3]int{100, 600, 600}},
 		{"GET", "/api/v1/users/00u1", [3]int{100, 1000, 2000}},
+		{"HEAD", "/api/v1/users/00u1", [3]int{100, 1000, 2000}},
 		{"GET", "/api/v1/users/a%2Fb@example.com", [3]int{100, 1000, 2000}},
 		{"POST", "/api/v1/users/00u1/lifecycle/suspend", [3]int{100, 600, 1200}},
 		{"GET", "/api/v1/logs", [3]int{20, 50, 120}},

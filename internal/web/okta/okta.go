@@ -4,7 +4,7 @@
 // difference where it covers the API. Sources of behaviour are Okta's OpenAPI
 // document 2026.06.3 and recorded traffic; recordings win.
 //
-// A request passes ServeHTTP (headers, rate limit, authorization, route), then
+// A request passes ServeHTTP (headers, authorization, rate limit, route), then
 // a handler in users.go, lifecycle.go or groups.go, which turns the wire form
 // into the directory's, calls it, and writes the answer with user.go or
 // group.go. Errors of the directory become Okta's in errors.go, from a table.

@@ -5,6 +5,7 @@ import (
 	"crypto/sha1"
 	"encoding/base32"
 	"encoding/binary"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -274,4 +275,108 @@ func TestOrg(t *testing.T) {
 	if known["id"] != o["id"] || known["pipeline"] != "idx" {
 		t.Errorf("well-known = %v", known)
 	}
+}
+
+func TestSubscriptions(t *testing.T) {
+	b := newSeeded(t)
+	for _, owner := range []string{"/api/v1/users/me", "/api/v1/roles/SUPER_ADMIN"} {
+		self := owner + "/subscriptions/OKTA_UPDATE"
+		if got := b.ok(200, "GET", self, "").object(t)["status"]; got != "subscribed" {
+			t.Errorf("%s: status = %v before anybody said anything", owner, got)
+		}
+		if got := b.ok(200, "POST", self+"/unsubscribe", "").body; got != "" {
+			t.Errorf("%s: unsubscribe answers %q, nothing is recorded", owner, got)
+		}
+		b.ok(200, "POST", self+"/unsubscribe", "")
+		if got := b.ok(200, "GET", self, "").object(t)["status"]; got != "unsubscribed" {
+			t.Errorf("%s: status = %v", owner, got)
+		}
+		b.ok(200, "POST", self+"/subscribe", "")
+		statuses := b.ok(200, "GET", owner+"/subscriptions", "").list(t, "status")
+		if len(statuses) != len(directory.NotificationTypes) || strings.Contains(strings.Join(statuses, " "), "un") {
+			t.Errorf("%s: statuses = %v", owner, statuses)
+		}
+		b.call("GET", owner+"/subscriptions/JOKES", "").problem(t, 404, "E0000007", "JOKES (NotificationType)")
+	}
+	b.call("POST", "/api/v1/users/none/subscriptions/OKTA_UPDATE/subscribe", "").problem(t, 404, "E0000007", "none (User)")
+}
+
+func TestRisk(t *testing.T) {
+	b := newSeeded(t)
+	self := "/api/v1/users/" + b.user(ann, "") + "/risk"
+	if got := b.ok(200, "GET", self, "").object(t)["riskLevel"]; got != "NONE" {
+		t.Errorf("risk of a new user = %v", got)
+	}
+	b.ok(201, "PUT", self, `{"riskLevel":"LOW"}`) // recorded: 201 the first time
+	b.ok(200, "PUT", self, `{"riskLevel":"HIGH"}`)
+	if got := b.ok(200, "GET", self, "").object(t); got["riskLevel"] != "HIGH" || got["reason"] != "Admin override risk" {
+		t.Errorf("risk = %v", got)
+	}
+	b.call("PUT", self, `{"riskLevel":"HUGE"}`).problem(t, 400, "E0000001", "riskLevel")
+}
+
+func TestOrgSettings(t *testing.T) {
+	b := newSeeded(t)
+	b.ok(200, "POST", "/api/v1/org", `{"website":"https://example.com","city":"Bern"}`)
+	if o := b.ok(200, "POST", "/api/v1/org", `{"city":"Basel"}`).object(t); o["website"] != "https://example.com" || o["city"] != "Basel" {
+		t.Errorf("org = %v", o)
+	}
+	if o := b.ok(200, "PUT", "/api/v1/org", `{"city":"Basel"}`).object(t); o["website"] != nil {
+		t.Errorf("website = %v after a replacement without it", o["website"])
+	}
+	if got := b.ok(200, "GET", "/api/v1/org/contacts", "").list(t, "contactType"); len(got) != 2 {
+		t.Errorf("contacts = %v", got)
+	}
+	b.ok(200, "PUT", "/api/v1/org/contacts/BILLING", `{"userId":"00u0grace0kim00001d7"}`)
+	if got := b.ok(200, "GET", "/api/v1/org/contacts/BILLING", "").object(t)["userId"]; got != "00u0grace0kim00001d7" {
+		t.Errorf("contact = %v", got)
+	}
+	b.call("PUT", "/api/v1/org/contacts/BILLING", `{"userId":"none"}`).problem(t, 404, "E0000007", "none (User)")
+	b.call("GET", "/api/v1/org/contacts/PARTY", "").problem(t, 404, "E0000007", "PARTY")
+
+	links := func(path string) string {
+		return strings.Join(keys(t, mustJSON(t, b.ok(200, "GET", path, "").object(t)["_links"])), " ")
+	}
+	for path, walk := range map[string][][2]string{
+		"/api/v1/org/preferences":               {{"", "hideEndUserFooter"}, {"hideEndUserFooter", "showEndUserFooter"}},
+		"/api/v1/org/privacy/oktaCommunication": {{"", "optOut"}, {"optOut", "optIn"}, {"optIn", "optOut"}},
+		"/api/v1/org/privacy/oktaSupport":       {{"", "grant"}, {"grant", "extend revoke"}, {"extend", "extend revoke"}, {"revoke", "grant"}},
+	} {
+		for _, step := range walk {
+			if step[0] != "" {
+				b.ok(200, "POST", path+"/"+step[0], "")
+			}
+			if got := links(path); got != step[1] {
+				t.Errorf("%s after %q: links = %s, want %s", path, step[0], got, step[1])
+			}
+		}
+	}
+}
+
+func mustJSON(t *testing.T, v any) string {
+	t.Helper()
+	b, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func TestTrustedOrigins(t *testing.T) {
+	b := newSeeded(t)
+	o := b.ok(200, "POST", "/api/v1/trustedOrigins", `{"name":"Site","origin":"http://example.com","scopes":[{"type":"CORS"},{"type":"IFRAME_EMBED"}]}`).object(t)
+	self := "/api/v1/trustedOrigins/" + o["id"].(string)
+	if o["status"] != "ACTIVE" || o["createdBy"] != directory.Administrator {
+		t.Errorf("origin = %v", o)
+	}
+	if got := b.ok(200, "POST", self+"/lifecycle/deactivate", "").object(t)["status"]; got != "INACTIVE" {
+		t.Errorf("status = %v", got)
+	}
+	b.ok(200, "PUT", self, `{"name":"Shop","origin":"https://example.com","scopes":[]}`)
+	if got := b.ok(200, "GET", "/api/v1/trustedOrigins", "").list(t, "name"); len(got) != 1 || got[0] != "Shop" {
+		t.Errorf("origins = %v", got)
+	}
+	b.call("POST", "/api/v1/trustedOrigins", `{"name":"X","origin":"","scopes":[{"type":"ALL"}]}`).problem(t, 400, "E0000001", "scopes")
+	b.ok(204, "DELETE", self, "")
+	b.call("GET", self, "").problem(t, 404, "E0000007", "(TrustedOrigin)")
 }

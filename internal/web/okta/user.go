@@ -39,7 +39,7 @@ type shape struct {
 func user(base string, a *directory.Account, s shape) web.Object {
 	o := web.Object{
 		{Key: "id", Value: a.ID},
-		{Key: "status", Value: a.Status},
+		{Key: "status", Value: string(a.Status)},
 		{Key: "created", Value: date(a.Created)},
 		{Key: "activated", Value: date(a.Activated)},
 		{Key: "statusChanged", Value: date(a.StatusChanged)},
