@@ -318,9 +318,14 @@ func TestDPoP(t *testing.T) {
 		b.refusedCall(test.name, send(test.scheme, proofs...), test.want)
 	}
 
-	// A token that is bound to nothing needs no proof and may not pretend.
+	// A token that is bound to nothing needs no proof and may not pretend; a
+	// client that need not prove anything gets one whatever it sends.
 	free := b.service("", "okta.users.read")
-	plain := b.serviceToken(free, "okta.users.read")
+	a = b.post("/oauth2/v1/token", serviceForm(b.assertion(free), "okta.users.read"), "DPoP", b.proof(key, "POST", endpoint, "", "", nil))
+	if a.status != 200 || a.object(t)["token_type"] != "Bearer" {
+		t.Fatalf("a proof that nobody asked for: %d %s", a.status, a.body)
+	}
+	plain := a.object(t)["access_token"].(string)
 	a = b.call("GET", "/api/v1/users", "", "Authorization", "DPoP "+plain, "DPoP", b.proof(key, "GET", users, plain, "", nil))
 	b.refusedCall("not bound", a, "access_token_not_dpop_bound")
 }
@@ -346,7 +351,7 @@ func (b *authBench) refusedCall(name string, a answer, refusal string) {
 func TestNonces(t *testing.T) {
 	t.Parallel()
 	b := newAuth(t)
-	client := b.service("", "okta.users.read")
+	client := b.service(`,"dpop_bound_access_tokens":true`, "okta.users.read")
 	key := newProofKey(t)
 	ask := func(nonce string) answer {
 		return b.post("/oauth2/v1/token", serviceForm(b.assertion(client), "okta.users.read"), "DPoP", b.proof(key, "POST", org+"/oauth2/v1/token", "", nonce, nil))
