@@ -97,8 +97,8 @@ func unsigned(err error) error { return fault.Wrap(fault.Internal, err, "the tok
 // read checks the signature of a JWT that the server made and decodes it. What
 // it did not make is false without an error.
 func (s *Server) read(ctx context.Context, token, typ string, into any) (bool, error) {
-	jws, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.RS256})
-	if err != nil {
+	jws, broken := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.RS256})
+	if broken != nil {
 		return false, nil
 	}
 	header := jws.Signatures[0].Protected
@@ -109,8 +109,8 @@ func (s *Server) read(ctx context.Context, token, typ string, into any) (bool, e
 	if key == nil || err != nil {
 		return false, err
 	}
-	payload, err := jws.Verify(key)
-	if err != nil {
+	payload, forged := jws.Verify(key)
+	if forged != nil {
 		return false, nil
 	}
 	return json.Unmarshal(payload, into) == nil, nil

@@ -74,7 +74,7 @@ func serverOver(t testing.TB, d *directory.Directory) *Server {
 			}
 			return nil, nil
 		},
-		GenerateKey: func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 1024) }, //nolint:gosec // quick, in a test
+		GenerateKey: func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 1024) },
 	}
 }
 

@@ -45,6 +45,7 @@ type gate struct {
 	*authBench
 	log     *journal
 	secrets []string
+	seen    int64             // the newest change, in changesOf
 	real    map[string]string // first segment of a path to the id of something that is there
 }
 
