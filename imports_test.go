@@ -36,7 +36,7 @@ var floors = [][]string{
 	// 0: languages and nouns
 	{"examples", "internal/arazzo/expr", "internal/compute", "internal/filter", "internal/openapi", "internal/run", "internal/secret"},
 	// 1
-	{"internal/arazzo", "internal/config", "internal/connector/catalog", "internal/directory", "internal/egress", "internal/web"},
+	{"internal/arazzo", "internal/config", "internal/connector/catalog", "internal/directory", "internal/egress", "internal/web", "internal/web/webtest"},
 	// 2
 	{"internal/oauth", "internal/sources", "internal/web/rehearsal"},
 	// 3
@@ -76,6 +76,10 @@ var bans = []struct{ from, except, to, why string }{
 	{
 		from: "internal", except: "internal/app", to: "internal/telemetry",
 		why: noTelemetry,
+	},
+	{
+		from: "internal", to: "internal/web/webtest",
+		why: "it is for tests only",
 	},
 	{
 		from: "conformance", to: "internal/telemetry",
@@ -174,6 +178,7 @@ func TestObjection(t *testing.T) {
 		{"internal/store/sqlite", "internal/telemetry", "wraps them"},
 		{"internal/cli", "internal/telemetry", "wraps them"},
 		{"internal/app", "internal/telemetry", ""},
+		{"internal/web/okta", "internal/web/webtest", "for tests only"},
 		{"internal/app", "internal/cli", ""},
 		{"internal/cli", "internal/app", "not on a lower floor"},
 		{"internal/util", "internal/fault", "stands on no floor"},

@@ -35,7 +35,7 @@ func TestParts(t *testing.T) {
 			if err := json.Unmarshal(raw, &f); err != nil || f.Runs != 40 || f.Rate <= 0 || f.P99 < f.P50 || f.Memory <= 0 {
 				t.Errorf("figures are %s, %v", raw, err)
 			}
-			if (f.Disk > 0) != (name != "http") {
+			if (f.Disk > 0) != (name == "journal" || name == "journalled") {
 				t.Errorf("bytes on disk are %v", f.Disk)
 			}
 		})

@@ -35,7 +35,7 @@ const (
 	NoClientAuth      = "none"
 	ClientSecretBasic = "client_secret_basic"
 	ClientSecretPost  = "client_secret_post"
-	ClientSecretJWT   = "client_secret_jwt" //nolint:gosec // the name of a method
+	ClientSecretJWT   = "client_secret_jwt"
 	PrivateKeyJWT     = "private_key_jwt"
 )
 

@@ -251,13 +251,13 @@ func (d *Directory) cover(tx Tx, actor Actor, app *App, a *Account, group string
 	if a.Status == Deprovisioned {
 		return nil
 	}
-	_, err := appUser(tx, app, a)
-	if !fault.Is(err, fault.NotFound) {
-		return err
-	}
 	u := d.newAppUser(app, a, GroupScope)
 	u.Group = group
-	return d.addAppUser(tx, actor, app, a, u, now)
+	err := d.addAppUser(tx, actor, app, a, u, now)
+	if fault.Is(err, fault.Conflict) { // cheaper than to look first, for 100,000 members
+		return nil
+	}
+	return err
 }
 
 // uncover ends an assignment that a group brought, unless another group of the
@@ -323,6 +323,12 @@ func (d *Directory) appsEnding(tx Tx, actor Actor, g *Group, now time.Time) erro
 
 // appsOfGroups gives an account the applications of all groups it is in.
 func (d *Directory) appsOfGroups(tx Tx, actor Actor, a *Account, now time.Time) error {
+	// Every new account comes here: where no group has an application, one look
+	// has to be enough.
+	assigned, err := all[AssignedGroup](tx, RecordQuery{Realm: a.Realm}, 1, nil)
+	if err != nil || len(assigned) == 0 {
+		return err
+	}
 	var groups []string
 	for g, err := range tx.Groups(GroupQuery{Realm: a.Realm, Member: a.ID}) {
 		if err != nil {

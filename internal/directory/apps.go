@@ -70,11 +70,9 @@ var signOnModes = []SignOnMode{
 	Bookmark, BasicAuth, BrowserPlugin, SecurePasswordStore, AutoLogin, SAML2, SAML1, WSFederation, OpenIDConnect,
 }
 
-// federated reports whether the application trusts a signed statement, so that
-// people have no password of their own in it.
-func (m SignOnMode) federated() bool {
-	return m == SAML2 || m == SAML1 || m == WSFederation || m == OpenIDConnect
-}
+// signs reports whether the application believes statements that are signed
+// for it, with a key of its own.
+func (m SignOnMode) signs() bool { return m == SAML2 || m == SAML1 || m == WSFederation }
 
 // appKinds are the kinds of application that come with a label and a sign-on
 // mode. Others are taken as they are.
@@ -144,7 +142,7 @@ func (d *Directory) CreateApp(ctx context.Context, actor Actor, realm string, dr
 	if err := app.check(draft.ClientSecret).err(); err != nil {
 		return nil, "", err
 	}
-	if app.SignOnMode == SAML2 || app.SignOnMode == SAML1 || app.SignOnMode == WSFederation {
+	if app.SignOnMode.signs() {
 		key, err := d.newSigningKey(app, defaultValidity)
 		if err != nil {
 			return nil, "", err

@@ -16,6 +16,7 @@ import (
 
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/web/okta"
+	"github.com/lanyard-id/lanyard/internal/web/webtest"
 )
 
 // problem is an error body.
@@ -624,7 +625,7 @@ func TestMount(t *testing.T) {
 	}
 	r.Header.Set("Authorization", "Bearer good")
 	w := httptest.NewRecorder()
-	mux.ServeHTTP(w, r)
+	webtest.Okta(t).Handler(t, mux).ServeHTTP(w, r)
 	if want := `"self":{"href":"http://localhost:8481/api/v1/users/` + directory.Administrator + `"}`; w.Code != 200 || !strings.Contains(w.Body.String(), want) {
 		t.Errorf("answer = %d %s, want %s", w.Code, w.Body, want)
 	}

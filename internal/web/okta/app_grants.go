@@ -10,15 +10,15 @@ import (
 
 func (a *API) appGrantRoutes() {
 	a.route(appsPath+"/{id}/grants",
-		method{"GET", readGrants, a.listGrants},
+		method{"GET", readGrants, a.listAppGrants},
 		method{"POST", manageGrants, a.grantScope})
 	a.route(appsPath+"/{id}/grants/{grant}",
-		method{"GET", readGrants, a.getGrant},
-		method{"DELETE", manageGrants, a.revokeGrant})
+		method{"GET", readGrants, a.getAppGrant},
+		method{"DELETE", manageGrants, a.revokeAppGrant})
 }
 
-// listGrants is GET /apps/{id}/grants. It is not paged.
-func (a *API) listGrants(w http.ResponseWriter, r *http.Request) error {
+// listAppGrants is GET /apps/{id}/grants. It is not paged.
+func (a *API) listAppGrants(w http.ResponseWriter, r *http.Request) error {
 	app, err := a.Directory.App(r.Context(), a.Realm, r.PathValue("id"))
 	if err != nil {
 		return err
@@ -71,7 +71,7 @@ func (a *API) grantScope(w http.ResponseWriter, r *http.Request) error {
 	return web.WriteJSON(w, http.StatusCreated, appGrant(a.base(r), app, g))
 }
 
-func (a *API) getGrant(w http.ResponseWriter, r *http.Request) error {
+func (a *API) getAppGrant(w http.ResponseWriter, r *http.Request) error {
 	app, err := a.Directory.App(r.Context(), a.Realm, r.PathValue("id"))
 	if err != nil {
 		return err
@@ -83,7 +83,7 @@ func (a *API) getGrant(w http.ResponseWriter, r *http.Request) error {
 	return web.WriteJSON(w, http.StatusOK, appGrant(a.base(r), app, g))
 }
 
-func (a *API) revokeGrant(w http.ResponseWriter, r *http.Request) error {
+func (a *API) revokeAppGrant(w http.ResponseWriter, r *http.Request) error {
 	if err := a.Directory.RevokeGrant(r.Context(), actor(r), a.Realm, r.PathValue("id"), r.PathValue("grant")); err != nil {
 		return err
 	}

@@ -21,7 +21,6 @@ func (a *API) appUserRoutes() {
 	a.route(appsPath+"/{id}/users/{user}",
 		method{"GET", readApps, a.getAppUser},
 		method{"POST", manageApps, a.updateAppUser},
-		method{"PUT", manageApps, a.updateAppUser}, // as older clients send it
 		method{"DELETE", manageApps, a.unassignUser})
 	a.route(basePath+"/users/{id}/appLinks", method{"GET", readUsers, a.dashboard})
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/lanyard-id/lanyard/internal/directory"
+	"github.com/lanyard-id/lanyard/internal/value"
 	"github.com/lanyard-id/lanyard/internal/web/okta"
 )
 
@@ -342,6 +343,7 @@ func TestListApps(t *testing.T) {
 		{"?filter=group.id+eq+%22" + crew + "%22+and+user.id+eq+%22" + ann + "%22", []string{}, nil},
 		{"?filter=user.id+eq+%22" + ann + "%22+and+status+eq+%22INACTIVE%22", []string{}, nil},
 		{"?filter=user.id+eq+%22nobody%22", []string{}, nil},
+		{"?filter=user.id+eq+%22" + ann + "%22&after=" + wiki, []string{}, nil},
 		{"?filter=settings.slo.enabled+eq+true", []string{}, nil},
 	}
 	for _, test := range tests {
@@ -412,6 +414,20 @@ func TestAppClients(t *testing.T) {
 	wantProblem(t, b.call("POST", apps, strings.Replace(webApp, `"autoKeyRotation":true`, `"client_id":"myclient"`, 1)), 400, "E0000001",
 		"Api validation failed: client_id", "client_id: An object with this field already exists in the current organization")
 
+	moved := b.ok(200, "PUT", apps+"/"+id, strings.Replace(webApp, `"autoKeyRotation":true`, `"client_id":"another"`, 1)).object(t)
+	if oauth(moved)["client_id"] != id {
+		t.Errorf("a PUT changed client_id to %v", oauth(moved)["client_id"])
+	}
+	// Without a secret only PKCE proves who asks, whatever was sent.
+	public := b.ok(200, "POST", apps, strings.Replace(webApp, "client_secret_basic", "none", 1)).object(t)
+	if oauth(public)["pkce_required"] != true || oauth(public)["client_secret"] != nil {
+		t.Errorf("public client: %v", oauth(public))
+	}
+	native := b.ok(200, "POST", apps, `{"name":"oidc_client","label":"N","signOnMode":"OPENID_CONNECT","settings":{"oauthClient":{"application_type":"native","redirect_uris":["x:/y"]}}}`).object(t)
+	if oauth(native)["pkce_required"] != true {
+		t.Errorf("native client: %v", oauth(native))
+	}
+
 	robot := b.ok(200, "POST", apps, robotApp).object(t)
 	if oauth(robot)["client_secret"] != nil {
 		t.Error("a client with a key has a secret")
@@ -435,13 +451,18 @@ func TestAppClients(t *testing.T) {
 		t.Error("the empty client id finds something")
 	}
 
-	// Neither the log nor a later answer holds a secret.
+	shared := b.ok(200, "POST", apps, strings.Replace(basicApp, "{", `{"credentials":{"scheme":"SHARED_USERNAME_AND_PASSWORD","userName":"all","password":{"value":"open sesame"}},`, 1))
+	if strings.Contains(shared.body, "open sesame") || !strings.Contains(shared.body, `"password":{}`) {
+		t.Errorf("shared password: %s", shared.body)
+	}
+
+	// The log holds no secret.
 	changes, err := b.dir.Changes(t.Context(), directory.ChangeQuery{}, 0, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range changes {
-		for _, s := range []string{secret, "a secret of ours", `"d":`} {
+		for _, s := range []string{secret, "a secret of ours", "open sesame", `"d":`} {
 			if strings.Contains(string(c.Before)+string(c.After), s) {
 				t.Errorf("%s %d holds %q", c.Kind, c.Seq, s)
 			}
@@ -470,6 +491,8 @@ func TestGrants(t *testing.T) {
 		t.Errorf("grants = %v", got)
 	}
 	b.ok(200, "GET", path+"/"+id, "")
+	elsewhere := apps + "/" + b.app(webApp) + "/grants/" + id
+	wantProblem(t, b.call("DELETE", elsewhere, ""), 404, "E0000007", "Not found: Resource not found: "+id+" (OAuth2Scope)")
 	b.ok(204, "DELETE", path+"/"+id, "")
 	app, err := b.dir.App(t.Context(), directory.OktaRealm, robot)
 	if err != nil {
@@ -643,7 +666,7 @@ func TestAppGroups(t *testing.T) {
 func TestAppKeys(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	id := b.app(samlApp)
+	id := b.app(strings.Replace(samlApp, "{", `{"credentials":{"signing":{"kid":"bogus"}},`, 1)) // a new one gets its own
 	path := apps + "/" + id
 	app := b.ok(200, "GET", path, "").object(t)
 	if app["signOnMode"] != "SAML_2_0" {
@@ -667,6 +690,9 @@ func TestAppKeys(t *testing.T) {
 		t.Errorf("the certificate does not hold: %v", err)
 	}
 	kid := made["kid"].(string)
+	if got := b.ok(200, "GET", path, "").object(t)["credentials"].(map[string]any)["signing"].(map[string]any)["kid"]; got != kids[0] {
+		t.Errorf("a new key signs at once: %v, want %s still", got, kids[0])
+	}
 	b.ok(200, "GET", path+"/credentials/keys/"+kid, "")
 	other := b.app(bookmarkApp)
 	b.ok(201, "POST", path+"/credentials/keys/"+kid+"/clone?targetAid="+other, "")
@@ -746,4 +772,37 @@ func TestAppParts(t *testing.T) {
 	if got := b.ok(200, "GET", apps+"/"+portal, "").body; !strings.Contains(got, `"issuer_mode":"DYNAMIC"`) {
 		t.Errorf("issuer_mode is not there: %s", got)
 	}
+}
+
+// FuzzApp reads any body as a new application and writes what it makes.
+func FuzzApp(f *testing.F) {
+	for _, body := range []string{
+		bookmarkApp, basicApp, formApp, webApp, robotApp, `{"name":"bookmark","visibility":{"appLinks":"x","hide":[]}}`,
+		`{"name":"bookmark","visibility":7}`, `{"settings":{"oauthClient":{"jwks":{"keys":[1]}}}}`, `{"credentials":{"password":{"value":"x"},"signing":{"kid":"k"}}}`,
+		`{"name":"template_swa","settings":{"app":null,"notifications":{"vpn":[]}},"features":null}`,
+	} {
+		f.Add(body)
+	}
+	f.Fuzz(func(t *testing.T, body string) {
+		v, err := value.Decode([]byte(body))
+		o, ok := v.(map[string]any)
+		if err != nil || !ok {
+			t.Skip()
+		}
+		before := value.Clone(o)
+		app, err := okta.AppRoundTrip(o)
+		if !value.Equal(before, any(o)) {
+			t.Errorf("the body was changed: %v", o)
+		}
+		if err != nil {
+			return
+		}
+		text, err := json.Marshal(app)
+		if err != nil {
+			t.Fatalf("%s: %v", body, err)
+		}
+		if !json.Valid(text) {
+			t.Errorf("%s is no JSON", text)
+		}
+	})
 }

@@ -2,7 +2,6 @@ package okta
 
 import (
 	"net/http"
-	"slices"
 	"strings"
 
 	"github.com/lanyard-id/lanyard/internal/directory"
@@ -134,11 +133,13 @@ func oauthClient(app *directory.App, secret string) web.Object {
 		web.Field{Key: "client_uri", Value: c.Settings["client_uri"]},
 		web.Field{Key: "logo_uri", Value: c.Settings["logo_uri"]},
 		web.Field{Key: "redirect_uris", Value: listed(c.RedirectURIs)},
-		web.Field{Key: "post_logout_redirect_uris", Value: listed(c.PostLogoutRedirectURIs)},
 		web.Field{Key: "response_types", Value: listed(c.ResponseTypes)},
 		web.Field{Key: "grant_types", Value: listed(c.GrantTypes)},
 		web.Field{Key: "token_endpoint_auth_method", Value: c.AuthMethod},
 		web.Field{Key: "application_type", Value: c.ApplicationType})
+	if len(c.PostLogoutRedirectURIs) > 0 {
+		o = append(o, web.Field{Key: "post_logout_redirect_uris", Value: c.PostLogoutRedirectURIs})
+	}
 	if len(c.JWKS) > 0 {
 		o = append(o, web.Field{Key: "jwks", Value: web.Object{{Key: "keys", Value: c.JWKS}}})
 	}
@@ -149,4 +150,4 @@ func oauthClient(app *directory.App, secret string) web.Object {
 }
 
 // listed is a list that is [] and not null when it is empty.
-func listed(list []string) []string { return slices.Concat([]string{}, list) }
+func listed(list []string) []string { return append([]string{}, list...) }

@@ -786,7 +786,7 @@ func TestEveryEndpoint(t *testing.T) {
 	for path, methods := range map[string][]string{
 		"/oauth2/v1/token": {"POST"}, "/oauth2/v1/introspect": {"POST"}, "/oauth2/v1/revoke": {"POST"},
 		"/oauth2/v1/authorize": {"GET", "POST"}, "/oauth2/v1/authorize/sign-in": {"POST"}, "/oauth2/v1/authorize/consent": {"POST"},
-		"/oauth2/v1/logout": {"GET", "POST"}, "/oauth2/v1/userinfo": {"GET", "POST"}, "/oauth2/v1/keys": {"GET"},
+		"/oauth2/v1/logout": {"GET", "POST"}, "/oauth2/v1/userinfo": {"GET"}, "/oauth2/v1/keys": {"GET"},
 		"/.well-known/openid-configuration": {"GET"}, "/.well-known/oauth-authorization-server": {"GET"},
 	} {
 		for _, method := range []string{"GET", "POST", "PUT", "PATCH", "DELETE", "TRACE"} {

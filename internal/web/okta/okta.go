@@ -90,6 +90,8 @@ type Options struct {
 // API is the HTTP API. It is safe for concurrent use.
 type API struct {
 	Options
+	served []string // operations, as METHOD pattern
+
 	front  web.Front
 	mux    *http.ServeMux
 	rules  *http.ServeMux // the paths below rulesPath
@@ -234,6 +236,9 @@ func (a *API) route(pattern string, methods ...method) {
 		a.mux.Handle("/", handler)
 		a.rules.Handle("/", handler)
 		return
+	}
+	for _, m := range methods {
+		a.served = append(a.served, m.name+" "+pattern)
 	}
 	a.muxOf(pattern).Handle(pattern, handler)
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/store/sqlite"
 	"github.com/lanyard-id/lanyard/internal/web/okta"
+	"github.com/lanyard-id/lanyard/internal/web/webtest"
 )
 
 // clock is a fake clock that moves one second with each request, so that
@@ -45,6 +46,7 @@ type bench struct {
 	t     *testing.T
 	dir   *directory.Directory
 	api   *okta.API
+	http  http.Handler // the API, its answers checked against Okta's description
 	clock *clock
 	token string
 }
@@ -101,6 +103,7 @@ func (b *bench) serve(change ...func(*okta.Options)) *bench {
 		f(&o)
 	}
 	b.api = okta.New(o)
+	b.http = webtest.Okta(b.t).Handler(b.t, b.api)
 	return b
 }
 
@@ -132,7 +135,7 @@ func (b *bench) call(method, path, body string, headers ...string) answer {
 		}
 	}
 	w := httptest.NewRecorder()
-	b.api.ServeHTTP(w, r)
+	b.http.ServeHTTP(w, r)
 	return answer{w.Code, w.Header(), w.Body.String()}
 }
 

@@ -246,10 +246,11 @@ func (a *API) policy(r *http.Request, p *directory.Policy) web.Object {
 	if p.Description != "" {
 		o = append(o, web.Field{Key: "description", Value: p.Description})
 	}
-	o = append(o, web.Object{
-		{Key: "priority", Value: p.Priority}, {Key: "system", Value: p.System}, {Key: "conditions", Value: conditions},
-		{Key: "created", Value: date(p.Created)}, {Key: "lastUpdated", Value: date(p.Updated)},
-	}...)
+	o = append(o, web.Field{Key: "priority", Value: p.Priority}, web.Field{Key: "system", Value: p.System})
+	if conditions != nil || unconditional[p.Type] {
+		o = append(o, web.Field{Key: "conditions", Value: conditions})
+	}
+	o = append(o, web.Field{Key: "created", Value: date(p.Created)}, web.Field{Key: "lastUpdated", Value: date(p.Updated)})
 	o = append(o, sortedFields(rest)...)
 	methods := []string{"GET", "PUT", "DELETE"}
 	if p.System {
@@ -259,8 +260,19 @@ func (a *API) policy(r *http.Request, p *directory.Policy) web.Object {
 	if !p.System {
 		links = append(links, switchLink(self, p.Status))
 	}
-	return append(o, web.Field{Key: "_links", Value: links}, web.Field{Key: "type", Value: p.Type})
+	if p.Type != "ACCESS_POLICY" {
+		return append(o, web.Field{Key: "_links", Value: links}, web.Field{Key: "type", Value: p.Type})
+	}
+	if !p.System {
+		links = slices.Insert(links, 0, allowing("mappings", self+"/mappings", "GET", "POST"))
+	}
+	resource := web.Object{{Key: "resourceType", Value: "APP"}}
+	return append(o, web.Field{Key: "_links", Value: links}, web.Field{Key: "_embedded", Value: resource}, web.Field{Key: "type", Value: p.Type})
 }
+
+// unconditional are the types of policies whose conditions are always null:
+// only their rules have some (Okta OpenAPI 2026.06.3).
+var unconditional = map[string]bool{"ACCESS_POLICY": true, "IDP_DISCOVERY": true, "PROFILE_ENROLLMENT": true, "POST_AUTH_SESSION": true, "ENTITY_RISK": true}
 
 func (a *API) policyRule(r *http.Request, rule *directory.PolicyRule) web.Object {
 	self := a.base(r) + "/api/v1/policies/" + rule.Policy + "/rules/" + rule.ID

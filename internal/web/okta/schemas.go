@@ -27,6 +27,7 @@ const (
 
 // schemaRoutes lists the paths of user types and schemas.
 func (a *API) schemaRoutes() {
+	a.route(userSchemas + "/linkedObjects") // the schema of no user type; there are none
 	a.route(userSchemas+"/{id}",
 		method{"GET", readSchemas, a.getUserSchema},
 		method{"POST", manageSchemas, a.updateUserSchema})
