@@ -352,3 +352,16 @@ func FuzzForm(f *testing.F) {
 		}
 	})
 }
+
+func BenchmarkAuthorize(b *testing.B) {
+	s, _ := newServer(b)
+	token, _, err := s.CreateAPIToken(b.Context(), directory.System("test"), NewAPIToken{Name: "bench"})
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		if _, err := s.Authorize(b.Context(), Call{Scheme: "SSWS", Token: token}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

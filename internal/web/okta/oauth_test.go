@@ -729,6 +729,22 @@ func TestIntrospectAndRevoke(t *testing.T) {
 	b.post("/oauth2/v1/revoke", url.Values{"client_id": {client}}).refusedWith(t, "no token", "request_missing_token")
 }
 
+// Ending the sessions of an account can end what clients hold of it.
+func TestClearSessionsEndsTokens(t *testing.T) {
+	t.Parallel()
+	b := newAuth(t)
+	ann := b.person()
+	client := b.native("", ann)
+	o := b.post("/oauth2/v1/token", codeForm(client, b.code(client, "openid offline_access"))).object(t)
+	as := []string{"Authorization", "Bearer " + o["access_token"].(string)}
+	b.ok(204, "DELETE", "/api/v1/users/"+ann+"/sessions", "")
+	b.ok(200, "GET", "/oauth2/v1/userinfo", "", as...)
+	b.ok(204, "DELETE", "/api/v1/users/"+ann+"/sessions?oauthTokens=true", "")
+	b.ok(401, "GET", "/oauth2/v1/userinfo", "", as...)
+	b.post("/oauth2/v1/token", codeForm(client, "", "grant_type", "refresh_token", "refresh_token", o["refresh_token"].(string), "code", "")).
+		refusedWith(t, "refresh", "invalid_refresh_token")
+}
+
 func TestLogout(t *testing.T) {
 	t.Parallel()
 	b := newAuth(t)

@@ -117,6 +117,9 @@ func New(o Options) *API {
 	}
 	a := &API{Options: o, mux: http.NewServeMux(), rules: http.NewServeMux(), limits: newLimits(o.Directory.Clock, o.Limits)}
 	a.front = web.Front{Log: o.Log, NewID: a.requestID, Open: a.open, Fail: a.fail}
+	if o.OAuth != nil && o.TokenNouns == nil {
+		a.TokenNouns = oauth.TokenNouns()
+	}
 	a.server = web.Front{Log: o.Log, NewID: a.requestID, Open: a.open, Fail: a.failOAuth}
 	a.pages = web.Front{Log: o.Log, NewID: a.requestID, Open: a.open, Fail: a.failPage}
 	a.routes()
