@@ -126,6 +126,26 @@ func TestKeys(t *testing.T) {
 	}
 }
 
+// A token is good for the org that it was made for, and for no other that
+// happens to have the same keys.
+func TestAccessTokenOfAnotherOrg(t *testing.T) {
+	t.Parallel()
+	s, _ := newServer(t)
+	claims := s.newClaims(&Client{ID: "0oa1"}, []string{"okta.users.read"}, nil, "https://a.example.com")
+	claims.ID = "AT.x"
+	token, err := s.sign(t.Context(), claims, accessType)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.accessToken(t.Context(), token, "https://a.example.com"); err != nil {
+		t.Errorf("at its own org: %v", err)
+	}
+	var refusal *Error
+	if _, err := s.accessToken(t.Context(), token, "https://b.example.com"); !errors.As(err, &refusal) || refusal.Name != "access_token_invalid_issuer" {
+		t.Errorf("at another org: %v", err)
+	}
+}
+
 // Many first calls at once make one key.
 func TestFirstKeyIsMadeOnce(t *testing.T) {
 	t.Parallel()

@@ -344,6 +344,11 @@ func TestRoles(t *testing.T) {
 			}
 		}
 	}
+	// Only super administrators see who is an administrator.
+	for role, status := range map[string]int{"ORG_ADMIN": 403, "READ_ONLY_ADMIN": 403, "SUPER_ADMIN": 200} {
+		b.roles[client] = []string{role}
+		b.ok(status, "GET", "/api/v1/users/"+ann+"/roles", "", "Authorization", "Bearer "+b.serviceToken(client, "okta.roles.manage"))
+	}
 	// Roles add up, and take effect at once.
 	b.roles[client] = []string{"GROUP_MEMBERSHIP_ADMIN", "HELP_DESK_ADMIN"}
 	token := b.serviceToken(client, "okta.users.manage okta.groups.manage")
