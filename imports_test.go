@@ -31,7 +31,7 @@ const module = "github.com/lanyard-id/lanyard"
 // internal/app join the two.
 var floors = [][]string{
 	// The ground lies below floor 0 (docs/decisions/2026-11-22-ground-packages.md).
-	{"internal/fault", "internal/spelling"},
+	{"internal/durable", "internal/fault", "internal/spelling"},
 	{"internal/value"},
 	// 0: languages and nouns
 	{"examples", "internal/arazzo/expr", "internal/compute", "internal/filter", "internal/openapi", "internal/run", "internal/secret"},

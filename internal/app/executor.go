@@ -1,14 +1,15 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"slices"
-	"time"
 
 	"github.com/lanyard-id/lanyard/internal/cli"
+	"github.com/lanyard-id/lanyard/internal/config"
 	"github.com/lanyard-id/lanyard/internal/connector"
 	"github.com/lanyard-id/lanyard/internal/connector/catalog"
 	"github.com/lanyard-id/lanyard/internal/egress"
@@ -23,6 +24,7 @@ import (
 
 // executor makes the calls of runs on the connections of a configuration.
 type executor struct {
+	data      string // the data folder, where connections are added
 	client    *egress.Client
 	connector *connector.Connector
 }
@@ -36,15 +38,11 @@ func newExecutor(f *Folder) *executor {
 		oktaSandbox:  f.lazily(oktaSandbox),
 		auth0Sandbox: f.lazily(auth0Sandbox),
 	}})
-	return &executor{client: client, connector: connector.New(connector.Options{
-		Config: f.config, Secrets: f.secrets(), Client: client,
+	vault := &secret.FileVault{Dir: f.data, Env: f.env}
+	return &executor{data: f.data, client: client, connector: connector.New(connector.Options{
+		Config: f.config, Secrets: &secret.Resolver{Env: f.env, Vault: vault}, Vault: vault, Client: client,
 		Sandbox: sandboxServers(), SandboxToken: secret.NewValue(randomText(16)),
 	})}
-}
-
-// secrets resolves references; the vault is the folder's.
-func (f *Folder) secrets() *secret.Resolver {
-	return &secret.Resolver{Env: f.env, Vault: &secret.FileVault{Dir: f.data, Key: f.key, Now: time.Now}}
 }
 
 // lazily serves one of the sandbox's tenants.
@@ -80,6 +78,11 @@ func (x *executor) close() { x.client.Close() }
 // Bind implements worker.Executor: every source of the plan gets its connection,
 // and every credential is resolved, before anything is sent.
 func (x *executor) Bind(ctx context.Context, p *plan.Plan, b run.Bindings) (worker.Caller, error) {
+	book, err := config.ReadBook(x.data) // it may have changed since the last run
+	if err != nil {
+		return nil, err
+	}
+	x.connector.Use(book)
 	c := &caller{connector: x.connector, connections: map[sourceKey]*connector.Connection{}}
 	var errs []error
 	secretSteps := stepsWithSecrets(p)
@@ -185,6 +188,15 @@ func (c *caller) Call(ctx context.Context, call *engine.Call) *engine.Answer {
 	return a
 }
 
+// Attribution implements worker.Attributor.
+func (c *caller) Attribution(call *engine.Call) (connection, identity string) {
+	conn, ok := c.connections[keyOf(call.Operation)]
+	if !ok {
+		return "", ""
+	}
+	return cmp.Or(conn.Name, conn.BoundBy), conn.Identity()
+}
+
 // failure turns an error into what the journal keeps of it.
 func failure(err error, sent bool) *engine.Failure {
 	f := &engine.Failure{Kind: fault.KindOf(err).String(), Message: fault.Public(err), Sent: sent}
@@ -209,7 +221,11 @@ func (a *App) bind(_ context.Context, req cli.PlanRequest) (func(*plan.Operation
 	if err != nil {
 		return nil, err
 	}
-	conns := connector.New(connector.Options{Config: c, Secrets: &secret.Resolver{Env: a.Env}, Sandbox: sandboxServers()})
+	book, err := config.ReadBook(req.Data)
+	if err != nil {
+		return nil, err
+	}
+	conns := connector.New(connector.Options{Config: c, Book: book, Secrets: &secret.Resolver{Env: a.Env}, Sandbox: sandboxServers()})
 	return func(op *plan.Operation) cli.Binding {
 		src := connector.Source{Name: op.Source, Title: op.Title, Location: op.SourceURL, Operations: []*openapi.Operation{op.Operation}, Schemes: op.Schemes}
 		conn, err := conns.Bind(src, req.Bindings)

@@ -318,7 +318,7 @@ func TestConnections(t *testing.T) {
 		return "{server: '" + server + "', allowPrivate: true, auth: {type: ssws, token: env:" + token + "}}"
 	}
 	b.write("lanyard.yaml", "connections:\n  okta: "+connection("GOOD")+"\n  oktaApi: "+connection("BAD")+"\n  oktaTest: "+connection("ABSENT")+"\n  none: {auth: {type: none}}\n")
-	reports, err := b.connections(t.Context(), b.settings(), nil, true)
+	reports, err := (connections{b.App}).Report(t.Context(), b.settings(), nil, true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -341,10 +341,10 @@ func TestConnections(t *testing.T) {
 	if r := got["none"]; r.OK || r.Message == "" {
 		t.Errorf("no server: %+v", r)
 	}
-	if _, err := b.connections(t.Context(), b.settings(), []string{"absent"}, false); !fault.Is(err, fault.NotFound) {
+	if _, err := (connections{b.App}).Report(t.Context(), b.settings(), []string{"absent"}, false); !fault.Is(err, fault.NotFound) {
 		t.Errorf("an unknown connection: %v", err)
 	}
-	if reports, err := b.connections(t.Context(), b.settings(), []string{"oktaApi"}, false); err != nil || len(reports) != 1 || !reports[0].OK {
+	if reports, err := (connections{b.App}).Report(t.Context(), b.settings(), []string{"oktaApi"}, false); err != nil || len(reports) != 1 || reports[0].OK || reports[0].State != "broken" || reports[0].Checked.IsZero() {
 		t.Errorf("listed without a test: %+v, %v", reports, err)
 	}
 }

@@ -199,7 +199,7 @@ func (f *Folder) openSandbox(ctx context.Context) (*sandbox, error) {
 
 // Start implements api.Service.
 func (f *Folder) Start(ctx context.Context, id string, p *plan.Plan, inputs map[string]any, b run.Bindings) error {
-	_, err := f.worker.Start(ctx, run.Spec{ID: id, Bindings: b, Trigger: "command"}, p, inputs)
+	_, err := f.worker.Start(ctx, run.Spec{ID: id, Bindings: b, Trigger: "command", StartedBy: run.Starter(ctx)}, p, inputs)
 	return err
 }
 

@@ -37,7 +37,7 @@ func (a *App) Product() cli.Product {
 		Open:          a.open,
 		FindOperation: a.findOperation,
 		Sources:       a.sources,
-		Connections:   a.connections,
+		Connections:   connections{a},
 		Serve:         a.serve,
 		Rehearsal:     a.rehearsal,
 		LockHolder:    LockHolder,

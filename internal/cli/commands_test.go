@@ -166,10 +166,10 @@ func TestConnectionsExitCodes(t *testing.T) {
 	} {
 		var names []string
 		var probed bool
-		p := Product{Connections: func(_ context.Context, _ Settings, n []string, probe bool) ([]ConnectionReport, error) {
+		p := Product{Connections: fakeConnections{report: func(n []string, probe bool) ([]ConnectionReport, error) {
 			names, probed = n, probe
 			return []ConnectionReport{test.report}, nil
-		}}
+		}}}
 		args := strings.Fields(test.args)
 		if code := Main(t.Context(), newTestIO("", nil).IO, p, append([]string{"connections"}, args...)); code != test.code {
 			t.Errorf("%s of %+v: exit code %d, want %d", test.args, test.report, code, test.code)
@@ -179,7 +179,7 @@ func TestConnectionsExitCodes(t *testing.T) {
 		}
 	}
 	s := newTestIO("", nil)
-	p := Product{Connections: func(context.Context, Settings, []string, bool) ([]ConnectionReport, error) { return nil, nil }}
+	p := Product{Connections: fakeConnections{report: func([]string, bool) ([]ConnectionReport, error) { return nil, nil }}}
 	if Main(t.Context(), s.IO, p, []string{"connections", "list", "-o", "json"}); strings.Join(strings.Fields(s.out.String()), "") != `{"connections":[]}` {
 		t.Errorf("no connections: %s", s.out)
 	}

@@ -325,6 +325,16 @@ func newProduct(s *fakeSession) *fakeProduct {
 	return p
 }
 
+// fakeConnections reports what the function says, and does nothing else.
+type fakeConnections struct {
+	Connections
+	report func(names []string, probe bool) ([]ConnectionReport, error)
+}
+
+func (f fakeConnections) Report(_ context.Context, _ Settings, names []string, probe bool) ([]ConnectionReport, error) {
+	return f.report(names, probe)
+}
+
 var planDigest = regexp.MustCompile(`sha256:[0-9a-f]{64}`)
 
 // transcript runs a command line and writes down all that can be seen of it.

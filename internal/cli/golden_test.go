@@ -5,10 +5,13 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/lanyard-id/lanyard/internal/config"
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/fault"
 	"github.com/lanyard-id/lanyard/internal/plan"
+	"github.com/lanyard-id/lanyard/internal/secret"
 )
 
 // What commands print, as people and programs see it.
@@ -55,6 +58,8 @@ func TestGolden(t *testing.T) {
 		{"fix", []string{"fix", "testdata/flows/compat.yaml"}},
 		{"sources-diff", []string{"sources", "diff", "flow.yaml"}},
 		{"sources-lock-json", []string{"sources", "lock", "flow.yaml", "-o", "json"}},
+		{"connections-show", strings.Fields("connections show oktaApi")},
+		{"connections-show-json", strings.Fields("connections show oktaApi -o json")},
 		{"connections-list", []string{"connections", "list"}},
 		{"connections-test", []string{"connections", "test"}},
 		{"connections-test-json", []string{"connections", "test", "oktaApi", "-o", "json"}},
@@ -77,12 +82,7 @@ func TestGolden(t *testing.T) {
 					{Name: "gone", State: "gone", Location: "gone.yaml", Message: "it cannot be read: no such file"},
 				}, nil
 			}
-			p.Connections = func(_ context.Context, _ Settings, names []string, probe bool) ([]ConnectionReport, error) {
-				return []ConnectionReport{
-					{Name: "oktaApi", Server: "https://example.okta.com", Credential: "ssws", OK: true, Status: 200, Identity: "admin@example.com", Scopes: []string{"okta.users.manage"}},
-					{Name: "auth0Api", Server: "https://example.auth0.com/api/v2", Credential: "client_credentials", OK: !probe, Status: 401, Message: "the credential was refused", Remedy: "make a new one", Denied: probe},
-				}, nil
-			}
+			p.Connections = fakeConnections{report: exampleConnections}
 			p.Serve = func(_ context.Context, req ServeRequest) error {
 				req.Ready(map[string]string{"api": "http://127.0.0.1:8480", "okta": "http://127.0.0.1:8481", "auth0": "http://127.0.0.1:8482"})
 				return nil
@@ -183,7 +183,7 @@ func TestPartsFail(t *testing.T) {
 	denied := fault.New(fault.Unauthorized, "the token expired")
 	p := newProduct(play(t))
 	p.Sources = func(context.Context, SourcesVerb, PlanRequest) ([]SourceState, error) { return nil, denied }
-	p.Connections = func(context.Context, Settings, []string, bool) ([]ConnectionReport, error) { return nil, denied }
+	p.Connections = fakeConnections{report: func([]string, bool) ([]ConnectionReport, error) { return nil, denied }}
 	p.Serve = func(context.Context, ServeRequest) error { return denied }
 	p.Open = func(context.Context, Settings, Access) (Session, error) { return nil, denied }
 	p.Bind = func(context.Context, PlanRequest) (func(*plan.Operation) Binding, error) { return nil, denied }
@@ -193,4 +193,24 @@ func TestPartsFail(t *testing.T) {
 			t.Errorf("%s: exit %d, %s", args, code, s.err)
 		}
 	}
+}
+
+// exampleConnections are one that works and was added here, and one that does not.
+func exampleConnections(names []string, probe bool) ([]ConnectionReport, error) {
+	at := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	good := ConnectionReport{
+		Name: "oktaApi", Server: "https://example.okta.com", Credential: "private_key_jwt", From: "connections add", OK: true, State: "expiring",
+		Checked: at, Status: 200, Identity: "admin@example.com", Scopes: []string{"okta.users.manage"}, Expires: at.AddDate(0, 0, 2), TokenEnds: at.Add(time.Hour),
+		Details: &ConnectionDetails{
+			Connection: config.Connection{Provider: "okta", Auth: config.Auth{Type: "private_key_jwt", ClientID: "0oa1", PrivateKey: "vault:connection/oktaApi/privateKey", KeyID: "k1", DPoP: true}},
+			Added:      at.AddDate(0, -1, 0), Next: &config.Next{KeyID: "k2", Made: at}, Vault: []secret.Entry{{Name: "connection/oktaApi/privateKey", Updated: at}},
+		},
+	}
+	if len(names) == 1 && !probe {
+		return []ConnectionReport{good}, nil
+	}
+	return []ConnectionReport{good, {
+		Name: "auth0Api", Server: "https://example.auth0.com/api/v2", Credential: "client_credentials", From: "lanyard.yaml", State: "broken", Status: 401,
+		Message: "the credential was refused", Remedy: "make a new one", Denied: probe,
+	}, {Name: "slack", Server: "https://slack.com/api", Credential: "bearer", From: "lanyard.yaml", OK: true}}, nil
 }

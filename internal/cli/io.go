@@ -3,8 +3,10 @@ package cli
 import (
 	"io"
 	"os"
+	"os/user"
 
 	"github.com/mattn/go-isatty"
+	"golang.org/x/term"
 )
 
 // IO is all that a command may read and write. Nothing in the package touches
@@ -16,6 +18,13 @@ type IO struct {
 
 	// Whether a stream is a terminal.
 	InTerminal, OutTerminal, ErrTerminal func() bool
+
+	// ReadSecret reads a line of In, a terminal, without showing it. Nil: cannot.
+	ReadSecret func() (string, error)
+
+	// User is who runs the command, as the operating system knows them; nil or
+	// empty: not known.
+	User func() string
 
 	// Env looks up a variable of the environment.
 	Env func(name string) (string, bool)
@@ -32,8 +41,31 @@ func System() IO {
 		OutTerminal: terminal(os.Stdout),
 		ErrTerminal: terminal(os.Stderr),
 
-		Env: os.LookupEnv,
+		ReadSecret: func() (string, error) {
+			text, err := term.ReadPassword(int(os.Stdin.Fd()))
+			return string(text), err
+		},
+
+		User: systemUser,
+		Env:  os.LookupEnv,
 	}
+}
+
+// systemUser is the account that this process runs as.
+func systemUser() string {
+	u, err := user.Current()
+	if err != nil {
+		return ""
+	}
+	return u.Username
+}
+
+// user is who runs the command, empty when it is not known.
+func (s IO) user() string {
+	if s.User == nil {
+		return ""
+	}
+	return s.User()
 }
 
 func terminal(f *os.File) func() bool {

@@ -35,9 +35,8 @@ type Product struct {
 	// Sources carries out a verb on a document's lock file.
 	Sources func(ctx context.Context, verb SourcesVerb, req PlanRequest) ([]SourceState, error)
 
-	// Connections reports on the named connections, or on all; with probe each is
-	// tested with a call.
-	Connections func(ctx context.Context, s Settings, names []string, probe bool) ([]ConnectionReport, error)
+	// Connections looks after the connections and the vault; see Connections.
+	Connections Connections
 
 	// Serve serves until ctx ends.
 	Serve func(ctx context.Context, req ServeRequest) error

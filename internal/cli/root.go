@@ -93,6 +93,7 @@ Exit codes:
 		newTokens(sh),
 		newRehearsal(sh),
 		newConnections(sh),
+		newVault(sh),
 		newConformance(sh),
 		newInit(sh),
 		newDoctor(sh),

@@ -91,7 +91,7 @@ func (o *runOptions) run(ctx context.Context, file string) error {
 	if id == "" {
 		id = newRunID(time.Now())
 	}
-	if err := session.Start(ctx, id, built.Plan, inputs, req.Bindings); err != nil {
+	if err := session.Start(run.WithStarter(ctx, o.shell.user()), id, built.Plan, inputs, req.Bindings); err != nil {
 		return err
 	}
 	w := watcher{shell: o.shell, session: session, output: o.output, har: o.har, junit: o.junit, people: req.Bindings.Sandbox}

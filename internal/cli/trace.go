@@ -95,7 +95,11 @@ func (p *tracePrinter) began(r *report.Report) {
 	if !r.Ended.IsZero() {
 		took = ", took " + duration(r.Ended.Sub(r.Created).Microseconds())
 	}
-	p.line(1, "started %s%s", r.Created.Local().Format(time.DateTime), took)
+	by := ""
+	if r.StartedBy != "" {
+		by = " by " + printable(r.StartedBy)
+	}
+	p.line(1, "started %s%s%s", r.Created.Local().Format(time.DateTime), by, took)
 }
 
 func (p *tracePrinter) inputs(r *report.Report) {
@@ -211,6 +215,7 @@ func (p *tracePrinter) call(c *report.Call) {
 		what = "look-up"
 	}
 	p.line(2, "%s %d: %s", what, c.Attempt, printable(c.Method+" "+where(c)))
+	p.attribution(c)
 	p.headers(c.Header, c.JSON != nil)
 	p.body(c.JSON, c.Text)
 	if c.Answer == nil {
@@ -233,6 +238,16 @@ func (p *tracePrinter) call(c *report.Call) {
 		text = *a.Text
 	}
 	p.body(a.JSON, text)
+}
+
+// attribution says in whose name a call was made.
+func (p *tracePrinter) attribution(c *report.Call) {
+	switch {
+	case c.Identity != "":
+		p.line(3, "by connection %s, as %s", printable(c.Connection), printable(c.Identity))
+	case c.Connection != "":
+		p.line(3, "by connection %s", printable(c.Connection))
+	}
 }
 
 // headers shows those that say something about what happened.

@@ -9,14 +9,19 @@
 // OKTA_API_TOKEN add, is decided by package connector. Flags and their LANYARD_
 // variables are merged by the command line: flag over environment over file.
 //
+// A [Book] is the other place of connections: those added by command, in a file
+// of the data folder that Lanyard writes itself, read just as strictly.
+//
 // schema.json describes the file for editors; a test holds it to the reader.
 package config
 
 import (
+	"encoding/json"
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 
 	"github.com/lanyard-id/lanyard/internal/fault"
 	"github.com/lanyard-id/lanyard/internal/value"
@@ -39,32 +44,36 @@ type Source struct{ File, URL string }
 // Connection is what the operator binds to a source, by the source's name or
 // by that of its catalogue entry.
 type Connection struct {
-	Server       string            // base URL
-	Variables    map[string]string // of the description's server
-	Hosts        []string          // further hosts that may see the credential
-	AllowPrivate bool              // the server may be on a private or loopback address
-	Timeout      int               // seconds for one exchange; 0: the run's
-	Auth         Auth
-	Limits       Limits
+	Provider     string            `json:"provider,omitempty"`     // the catalogue entry, when name and server do not tell
+	Server       string            `json:"server,omitempty"`       // base URL
+	Variables    map[string]string `json:"variables,omitempty"`    // of the description's server
+	Hosts        []string          `json:"hosts,omitempty"`        // further hosts that may see the credential
+	AllowPrivate bool              `json:"allowPrivate,omitempty"` // the server may be on a private or loopback address
+	Timeout      int               `json:"timeout,omitempty"`      // seconds for one exchange; 0: the run's
+	Auth         Auth              `json:"auth,omitzero"`
+	Limits       Limits            `json:"limits,omitzero"`
 }
 
 // Auth is how a connection identifies itself. Fields that hold a credential are
 // references.
 type Auth struct {
-	Type         string // none, ssws, apiKey, bearer, basic, client_credentials, private_key_jwt
-	Token        string // ssws, bearer, apiKey: reference
-	In, Name     string // apiKey: where it goes, when the description does not say
-	Prefix       string // put before the token, when not as usual for the type: "Token "
-	Username     string // basic: text or reference
-	Password     string // basic: reference
-	ClientID     string // text or reference
-	ClientSecret string // client_credentials: reference
-	PrivateKey   string // private_key_jwt: reference to a PEM or JWK
-	KeyID        string
-	ClientAuth   string // client_credentials: how the client shows itself, post (default) or basic
-	TokenURL     string // default: by the catalogue entry or the description
-	Audience     string
-	Scopes       []string
+	Type         string   `json:"type"`                   // none, ssws, apiKey, bearer, basic, client_credentials, private_key_jwt, authorization_code
+	Token        string   `json:"token,omitempty"`        // ssws, bearer, apiKey: reference
+	In           string   `json:"in,omitempty"`           // apiKey: where it goes, when the description does not say
+	Name         string   `json:"name,omitempty"`         // apiKey: of the header, parameter or cookie
+	Prefix       string   `json:"prefix,omitempty"`       // put before the token, when not as usual for the type: "Token "
+	Username     string   `json:"username,omitempty"`     // basic: text or reference
+	Password     string   `json:"password,omitempty"`     // basic: reference
+	ClientID     string   `json:"clientId,omitempty"`     // text or reference
+	ClientSecret string   `json:"clientSecret,omitempty"` // client_credentials, authorization_code of a web application: reference
+	PrivateKey   string   `json:"privateKey,omitempty"`   // private_key_jwt: reference to a PEM or JWK
+	KeyID        string   `json:"keyId,omitempty"`
+	ClientAuth   string   `json:"clientAuth,omitempty"`   // with a client secret: how the client shows itself, post (default) or basic
+	AuthorizeURL string   `json:"authorizeUrl,omitempty"` // authorization_code; default: by the catalogue entry
+	TokenURL     string   `json:"tokenUrl,omitempty"`     // default: by the catalogue entry or the description
+	Audience     string   `json:"audience,omitempty"`
+	Scopes       []string `json:"scopes,omitempty"`
+	DPoP         bool     `json:"dpop,omitempty"` // private_key_jwt, authorization_code: bind tokens to a key (RFC 9449)
 }
 
 // Limits bound how fast a connection is used.
@@ -72,6 +81,21 @@ type Limits struct {
 	Share       int     // percent of the bucket that the provider advertises; 0: all
 	Rate        float64 // requests a second; 0: as the provider's headers say
 	Concurrency int     // calls at the same time; 0: no limit of ours
+}
+
+// MarshalJSON writes the limits as they are read.
+func (l Limits) MarshalJSON() ([]byte, error) {
+	out := map[string]any{}
+	if l.Share != 0 {
+		out["share"] = strconv.Itoa(l.Share) + "%"
+	}
+	if l.Rate != 0 {
+		out["rate"] = strconv.FormatFloat(l.Rate, 'f', -1, 64)
+	}
+	if l.Concurrency != 0 {
+		out["concurrency"] = l.Concurrency
+	}
+	return json.Marshal(out)
 }
 
 // Run holds the defaults of runs: the named switches and budgets of a profile.
@@ -98,6 +122,7 @@ const (
 	AuthBasic             = "basic"
 	AuthClientCredentials = "client_credentials"
 	AuthPrivateKeyJWT     = "private_key_jwt"
+	AuthAuthorizationCode = "authorization_code"
 )
 
 // Load reads a file. A file that does not exist is an error only when it was

@@ -270,7 +270,13 @@ func (r *reader) source(n *yaml.Node) Source {
 
 func (r *reader) connection(n *yaml.Node) Connection {
 	c := Connection{Variables: map[string]string{}}
-	r.mapping(n, "a connection", map[string]field{
+	r.mapping(n, "a connection", r.connectionFields(&c))
+	return c
+}
+
+func (r *reader) connectionFields(c *Connection) map[string]field {
+	return map[string]field{
+		"provider":     r.text(&c.Provider),
 		"server":       r.serverURL(&c.Server),
 		"hosts":        r.hosts(&c.Hosts),
 		"allowPrivate": r.flag(&c.AllowPrivate),
@@ -284,8 +290,7 @@ func (r *reader) connection(n *yaml.Node) Connection {
 				c.Variables[name] = s
 			})
 		},
-	})
-	return c
+	}
 }
 
 // authKinds says which fields each kind of credential cannot do without, and
@@ -297,12 +302,13 @@ var authKinds = map[string]struct{ needs, may []string }{
 	AuthBearer:            {[]string{"token"}, []string{"prefix"}},
 	AuthBasic:             {[]string{"username", "password"}, nil},
 	AuthClientCredentials: {[]string{"clientId", "clientSecret"}, []string{"clientAuth", "tokenUrl", "audience", "scopes"}},
-	AuthPrivateKeyJWT:     {[]string{"clientId", "privateKey"}, []string{"keyId", "tokenUrl", "audience", "scopes"}},
+	AuthPrivateKeyJWT:     {[]string{"clientId", "privateKey"}, []string{"keyId", "tokenUrl", "audience", "scopes", "dpop"}},
+	AuthAuthorizationCode: {[]string{"clientId"}, []string{"clientSecret", "clientAuth", "authorizeUrl", "tokenUrl", "audience", "scopes", "dpop"}},
 }
 
 func (r *reader) auth(n *yaml.Node, a *Auth) {
 	r.mapping(n, "auth", map[string]field{
-		"type":         r.choice(&a.Type, AuthNone, AuthSSWS, AuthAPIKey, AuthBearer, AuthBasic, AuthClientCredentials, AuthPrivateKeyJWT),
+		"type":         r.choice(&a.Type, AuthNone, AuthSSWS, AuthAPIKey, AuthBearer, AuthBasic, AuthClientCredentials, AuthPrivateKeyJWT, AuthAuthorizationCode),
 		"token":        r.credential(&a.Token),
 		"in":           r.choice(&a.In, "header", "query", "cookie"),
 		"name":         r.text(&a.Name),
@@ -314,9 +320,11 @@ func (r *reader) auth(n *yaml.Node, a *Auth) {
 		"clientAuth":   r.choice(&a.ClientAuth, "post", "basic"),
 		"privateKey":   r.credential(&a.PrivateKey),
 		"keyId":        r.text(&a.KeyID),
+		"authorizeUrl": r.text(&a.AuthorizeURL),
 		"tokenUrl":     r.text(&a.TokenURL),
 		"audience":     r.text(&a.Audience),
 		"scopes":       r.list(&a.Scopes),
+		"dpop":         r.flag(&a.DPoP),
 	})
 	if n.Kind == yaml.MappingNode {
 		r.authFields(n, a.Type)

@@ -37,15 +37,21 @@ type auth struct {
 	fixed  secret.Value // the sandbox's token
 
 	// OAuth 2.0
-	tokenURL string
-	audience string
-	scopes   []string
-	answers  map[int]catalog.Answer // what the token endpoint's refusals mean
+	tokenURL     string
+	authorizeURL string // authorization_code
+	audience     string
+	scopes       []string
+	usual        []string               // scopes of a sign-in that names none
+	answers      map[int]catalog.Answer // what the token endpoint's refusals mean
 }
 
 // oauth reports whether the credential is exchanged for an access token.
 func (a *auth) oauth() bool {
-	return a.kind == config.AuthClientCredentials || a.kind == config.AuthPrivateKeyJWT
+	switch a.kind {
+	case config.AuthClientCredentials, config.AuthPrivateKeyJWT, config.AuthAuthorizationCode:
+		return true
+	}
+	return false
 }
 
 // reference says where the credential is kept.
@@ -98,6 +104,9 @@ func (conn *Connection) bindAuth(a config.Auth, src Source) error {
 	if a.Prefix != "" {
 		conn.auth.prefix = a.Prefix
 	}
+	if a.DPoP {
+		conn.auth.prefix = "DPoP " // RFC 9449 7.1
+	}
 	for _, op := range src.Operations {
 		if _, ok := conn.place(op); !ok && !isPublic(op) {
 			return conn.wrong("auth.name", "source %s does not say where the API key goes in %s %s", src.Name, op.Method, op.Path).
@@ -133,9 +142,12 @@ func (conn *Connection) bindOAuth(a config.Auth, src Source) error {
 		if a.Audience == "" {
 			conn.auth.audience = here.Audience
 		}
-		conn.auth.answers = known.Answers
+		conn.auth.answers, conn.auth.authorizeURL, conn.auth.usual = known.Answers, here.AuthorizeURL, known.Scopes
 		if known.SendScopes && len(a.Scopes) == 0 {
-			if conn.auth.scopes = neededScopes(src); len(conn.auth.scopes) == 0 {
+			if conn.auth.scopes, err = conn.scopesFor(src); err != nil {
+				return err
+			}
+			if len(conn.auth.scopes) == 0 {
 				return conn.wrong("auth.scopes", "%s issues no token without scopes, and the description does not say which are needed", conn.Entry.Title).
 					Fix("list them in connections.%s.auth.scopes", conn.Name)
 			}
@@ -149,26 +161,37 @@ func (conn *Connection) bindOAuth(a config.Auth, src Source) error {
 			Fix("add tokenUrl to connections.%s.auth", conn.Name)
 	}
 	conn.auth.tokenURL, conn.Scopes = tokenURL, conn.auth.scopes
+	if a.AuthorizeURL != "" {
+		if conn.auth.authorizeURL, err = conn.endpoint("authorizeUrl", a.AuthorizeURL); err != nil {
+			return err
+		}
+	}
+	if a.Type == config.AuthAuthorizationCode && conn.auth.authorizeURL == "" {
+		return conn.wrong("auth.authorizeUrl", "it is not known where people sign in").
+			Fix("add authorizeUrl to connections.%s.auth", conn.Name)
+	}
 	return nil
+}
+
+// endpoint resolves one of the operator's URLs against the bound server.
+func (conn *Connection) endpoint(field, written string) (string, error) {
+	server, err := url.Parse(conn.Server)
+	if err != nil {
+		return "", fault.Wrap(fault.Internal, err, "a bound server is not a URL")
+	}
+	u, err := server.Parse(written)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || u.User != nil {
+		return "", conn.wrong("auth."+field, "the endpoint is not a URL").Fix("write it as https://host/path, or /path on the server")
+	}
+	return u.String(), nil
 }
 
 // tokenURL resolves the token endpoint of lanyard.yaml, or of the description's
 // scheme, against the bound server. The operator's is bound by being written
 // there; the description's must be on a host that is bound.
 func (conn *Connection) tokenURL(written string, src Source) (string, error) {
-	server, err := url.Parse(conn.Server)
-	if err != nil {
-		return "", fault.Wrap(fault.Internal, err, "a bound server is not a URL")
-	}
-	resolve := func(s string) (string, error) {
-		u, err := server.Parse(s)
-		if err != nil || u.Hostname() == "" || u.User != nil {
-			return "", conn.wrong("auth.tokenUrl", "the token endpoint is not a URL").Fix("write it as https://host/path, or /path on the server")
-		}
-		return u.String(), nil
-	}
 	if written != "" {
-		return resolve(written)
+		return conn.endpoint("tokenUrl", written)
 	}
 	if conn.Entry != nil {
 		return "", nil
@@ -178,7 +201,7 @@ func (conn *Connection) tokenURL(written string, src Source) (string, error) {
 		if scheme.TokenURL == "" {
 			continue
 		}
-		tokenURL, err := resolve(scheme.TokenURL)
+		tokenURL, err := conn.endpoint("tokenUrl", scheme.TokenURL)
 		if err != nil {
 			return "", err
 		}
@@ -201,6 +224,18 @@ func schemeNames(src Source) []string {
 	}
 	slices.Sort(names)
 	return names
+}
+
+// scopesFor are the scopes to ask for when the connection names none: those that
+// the source needs, or without a source those that a test needs.
+func (conn *Connection) scopesFor(src Source) ([]string, error) {
+	if len(src.Operations) > 0 {
+		return conn.NeededScopes(src)
+	}
+	if probe := conn.probe(); probe != nil {
+		return probe.Scopes, nil
+	}
+	return nil, nil
 }
 
 // neededScopes gathers the scopes that the operations ask for, so that a token

@@ -29,6 +29,7 @@ const (
 	ByFlag        = "--server"
 	BySandbox     = "--sandbox"
 	ByConfig      = "lanyard.yaml"
+	ByCommand     = "connections add"
 	ByEnvironment = "environment"
 	ByDescription = "description" // its default server; never with a credential
 )
@@ -47,6 +48,7 @@ type Connection struct {
 	Timeout      time.Duration // of one exchange; 0: the call's
 	Entry        *catalog.Entry
 
+	identity string // as the last test found
 	auth     auth
 	servers  map[*openapi.Operation]string // ByDescription: by operation
 	schemes  map[string]openapi.Scheme
@@ -55,8 +57,8 @@ type Connection struct {
 }
 
 // Bind chooses the server, credential and limits of a source for one run: a
-// --server flag, the sandbox, the connection in lanyard.yaml by the source's
-// name or its catalogue entry's, variables of the environment. A server that the
+// --server flag, the sandbox, the connection of lanyard.yaml or of the Book by
+// the source's name or its catalogue entry's, variables of the environment. A server that the
 // description names is used only when none of its operations asks for a
 // credential, none is bound, and the provider is not one of the catalogue.
 //
@@ -65,6 +67,12 @@ func (c *Connector) Bind(src Source, choices run.Bindings) (*Connection, error) 
 	server := choices.Servers[src.Name]
 	entry := c.recognise(src, server)
 	name, bound := c.configured(src.Name, entry)
+	if own := catalog.Find(bound.Provider); own != nil {
+		entry = own
+	} else if bound.Provider != "" {
+		return nil, fault.New(fault.Invalid, "there is no provider %q in the catalogue", bound.Provider).At("connections.%s.provider", name).
+			Fix("use one of %s, or remove it", strings.Join(catalog.Names(), ", "))
+	}
 	conn := &Connection{
 		Source: src.Name, Name: name, Entry: entry, schemes: src.Schemes,
 		AllowPrivate: choices.AllowPrivate || bound.AllowPrivate,
@@ -76,10 +84,10 @@ func (c *Connector) Bind(src Source, choices run.Bindings) (*Connection, error) 
 	case choices.Sandbox && sandbox != "":
 		return c.bindSandbox(conn, sandbox)
 	case bound.Server != "":
-		server, conn.BoundBy = bound.Server, ByConfig
+		server, conn.BoundBy = bound.Server, bound.by
 	default:
 		if server = fromVariables(src, bound.Variables); server != "" {
-			conn.BoundBy = ByConfig
+			conn.BoundBy = bound.by
 		}
 	}
 	if server == "" {
@@ -87,9 +95,6 @@ func (c *Connector) Bind(src Source, choices run.Bindings) (*Connection, error) 
 			return nil, err
 		}
 	} else {
-		if bound.fromEnvironment && conn.BoundBy == ByConfig {
-			conn.BoundBy = ByEnvironment
-		}
 		base, err := baseURL(server, entry)
 		if err != nil {
 			return nil, err.At("%s %s", conn.BoundBy, src.Name)
@@ -100,27 +105,38 @@ func (c *Connector) Bind(src Source, choices run.Bindings) (*Connection, error) 
 		return nil, err
 	}
 	conn.shared = c.share(conn, bound.Limits)
+	c.mu.Lock()
+	conn.identity = c.identities[name]
+	c.mu.Unlock()
 	return conn, nil
 }
 
-// BindNamed binds a connection of lanyard.yaml or the environment by its own
-// name, without any document, to test it.
+// BindNamed binds a connection by its own name, without any document, to test it.
 func (c *Connector) BindNamed(name string, choices run.Bindings) (*Connection, error) {
-	if _, ok := c.connections[name]; !ok {
-		return nil, fault.New(fault.NotFound, "there is no connection %q", name).Fix("add it to lanyard.yaml")
+	if _, ok := c.named(name); !ok {
+		return nil, fault.New(fault.NotFound, "there is no connection %q", name).Fix("lanyard connections list shows them, lanyard connections add makes one")
 	}
 	return c.Bind(Source{Name: name}, choices)
 }
 
-// Names returns the names of all connections, of lanyard.yaml and of the
-// environment, in order.
+// Names returns the names of all connections in order.
 func (c *Connector) Names() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	return slices.Sorted(maps.Keys(c.connections))
+}
+
+// From says where a connection is from: ByConfig, ByCommand or ByEnvironment;
+// empty when there is none of that name.
+func (c *Connector) From(name string) string {
+	b, _ := c.named(name)
+	return b.by
 }
 
 // recognise finds the catalogue entry of a source.
 func (c *Connector) recognise(src Source, server string) *catalog.Entry {
-	servers := []string{server, c.connections[src.Name].Server}
+	own, _ := c.named(src.Name)
+	servers := []string{server, own.Server}
 	for _, op := range src.Operations {
 		for _, s := range op.Servers {
 			if !slices.Contains(servers, s.URL) {
@@ -137,17 +153,30 @@ func (c *Connector) recognise(src Source, server string) *catalog.Entry {
 }
 
 // configured finds the connection for a source: under its own name, else under
-// that of its catalogue entry.
+// that of its catalogue entry, else the only one that says it is of that entry.
 func (c *Connector) configured(source string, entry *catalog.Entry) (string, bound) {
-	if conn, ok := c.connections[source]; ok {
+	if conn, ok := c.named(source); ok {
 		return source, conn
 	}
-	if entry != nil {
-		if conn, ok := c.connections[entry.Name]; ok {
-			return entry.Name, conn
-		}
+	if entry == nil {
+		return "", bound{}
 	}
-	return "", bound{}
+	if conn, ok := c.named(entry.Name); ok {
+		return entry.Name, conn
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var only string
+	for name, conn := range c.connections {
+		if conn.Provider != entry.Name {
+			continue
+		}
+		if only != "" {
+			return "", bound{} // which of them is meant has to be said
+		}
+		only = name
+	}
+	return only, c.connections[only]
 }
 
 func (c *Connector) sandbox(entry *catalog.Entry) string {

@@ -1,6 +1,7 @@
 package connector
 
 import (
+	"context"
 	"sync"
 	"time"
 
@@ -18,11 +19,17 @@ const (
 // Options are what a Connector works with.
 type Options struct {
 	Config *config.Config // connections; may be nil
+	// Book holds the connections that were added by command, which those of
+	// Config win over by name, and what is known of any. It may be nil.
+	Book *config.Book
 	// Secrets resolves credentials. Its Env is also asked for the variables
 	// that stand for a connection, such as OKTA_ORG_NAME.
 	Secrets *secret.Resolver
-	Client  *egress.Client
-	Clock   Clock // nil: the machine's
+	// Vault keeps what connections get for themselves: tokens of people who
+	// signed in, and keys that tokens are bound to. Without it nobody can sign in.
+	Vault  Vault
+	Client *egress.Client
+	Clock  Clock // nil: the machine's
 
 	// Sandbox holds the base URL of each catalogue entry's stand-in in this
 	// process, and SandboxToken the credential it accepts. The Client serves
@@ -37,14 +44,30 @@ type Options struct {
 	MaxWait time.Duration
 }
 
+// Vault is the part of a secret.Vault that connections write to. Exclusive keeps
+// other processes from exchanging a refresh token at the same time.
+type Vault interface {
+	Get(ctx context.Context, name string) (secret.Value, error)
+	Put(ctx context.Context, name string, v secret.Value) error
+	Exclusive(ctx context.Context) (release func(), err error)
+}
+
+// VaultName is the name in the vault of what belongs to a connection: a field of
+// its auth, or "tokens" and "dpop", which connections write themselves.
+func VaultName(connection, field string) string { return VaultPrefix(connection) + field }
+
+// VaultPrefix begins the names of all that the vault holds for a connection.
+func VaultPrefix(connection string) string { return "connection/" + connection + "/" }
+
 // Connector binds sources and performs their calls. It is safe for concurrent
 // use; everything that runs on one connection shares its budget and tokens.
 type Connector struct {
-	opts        Options
-	connections map[string]bound
+	opts Options
 
-	mu     sync.Mutex // guards shared
-	shared map[string]*shared
+	mu          sync.Mutex // guards what follows
+	connections map[string]bound
+	identities  map[string]string // by connection, as the last test found
+	shared      map[string]*shared
 }
 
 // New returns a Connector.
@@ -58,9 +81,35 @@ func New(o Options) *Connector {
 	if o.MaxWait == 0 {
 		o.MaxWait = DefaultMaxWait
 	}
-	var env func(string) (string, bool)
-	if o.Secrets != nil {
-		env = o.Secrets.Env
+	c := &Connector{opts: o, shared: map[string]*shared{}}
+	c.Use(o.Book)
+	return c
+}
+
+// Use takes over another Book: connections may be added and removed while others
+// are used.
+func (c *Connector) Use(book *config.Book) {
+	if book == nil {
+		book = &config.Book{}
 	}
-	return &Connector{opts: o, connections: connections(o.Config, env), shared: map[string]*shared{}}
+	var env func(string) (string, bool)
+	if c.opts.Secrets != nil {
+		env = c.opts.Secrets.Env
+	}
+	all := connections(c.opts.Config, book, env)
+	identities := map[string]string{}
+	for name, mark := range book.Marks {
+		identities[name] = mark.Identity
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.connections, c.identities = all, identities
+}
+
+// named returns a connection by its own name.
+func (c *Connector) named(name string) (bound, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	b, ok := c.connections[name]
+	return b, ok
 }

@@ -197,7 +197,7 @@ func TestBind(t *testing.T) {
 			want{err: "connections.x.auth.tokenUrl"}},
 		{"kind the provider lacks", map[string]config.Connection{"okta": {Server: oktaURL, Auth: config.Auth{Type: "client_credentials", ClientID: "i", ClientSecret: "env:SECRET"}}}, connector.Source{Name: "okta"}, run.Bindings{},
 			want{err: "Okta takes no client_credentials"}},
-		{"scopes unknown", map[string]config.Connection{"okta": {Server: oktaURL, Auth: config.Auth{Type: "private_key_jwt", ClientID: "i", PrivateKey: "env:KEY"}}}, connector.Source{Name: "okta"}, run.Bindings{},
+		{"scopes unknown", map[string]config.Connection{"okta": {Server: oktaURL, Auth: config.Auth{Type: "private_key_jwt", ClientID: "i", PrivateKey: "env:KEY"}}}, connector.Source{Name: "okta", Operations: []*openapi.Operation{{Method: "GET", Path: "/api/v1/unheard/of"}}}, run.Bindings{},
 			want{err: "connections.okta.auth.scopes"}},
 		{"foreign token endpoint of the description", map[string]config.Connection{"x": {Server: otherURL, Auth: config.Auth{Type: "client_credentials", ClientID: "i", ClientSecret: "env:SECRET"}}},
 			connector.Source{Name: "x", Schemes: map[string]openapi.Scheme{"o": {Type: "oauth2", TokenURL: "https://evil.test/token"}}}, run.Bindings{},

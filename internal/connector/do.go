@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/lanyard-id/lanyard/internal/config"
 	"github.com/lanyard-id/lanyard/internal/egress"
 	"github.com/lanyard-id/lanyard/internal/fault"
 	"github.com/lanyard-id/lanyard/internal/openapi"
@@ -101,6 +102,7 @@ type sending struct {
 	inject bool // the connection's credential goes to place
 
 	renewed  bool // the token was renewed after a 401
+	nonced   bool // the server's nonce was taken over after a 401
 	resends  int
 	exchange Exchange
 }
@@ -217,9 +219,15 @@ func (s *sending) once(ctx context.Context) bool {
 			return false
 		}
 	}
+	req, err := s.request(credential)
+	if err != nil {
+		s.budget.release(s.key, 0, nil, 0)
+		s.fail(err)
+		return false
+	}
 	clock := s.connector.opts.Clock
 	attempt := Attempt{At: clock.Now(), Waited: waited}
-	res, err := s.connector.opts.Client.Do(ctx, s.request(credential))
+	res, err := s.connector.opts.Client.Do(ctx, req)
 	attempt.Duration = clock.Now().Sub(attempt.At)
 	if err != nil {
 		s.budget.release(s.key, 0, nil, 0)
@@ -245,11 +253,18 @@ func (s *sending) fail(err error) {
 }
 
 // request is the request with the credential.
-func (s *sending) request(credential secret.Value) *egress.Request {
+func (s *sending) request(credential secret.Value) (*egress.Request, error) {
 	header, query := s.header, s.query
 	if s.inject {
 		header = header.Clone()
 		query = put(s.place, credential.Reveal(), header, query)
+	}
+	if p := s.conn.shared.proves(); p != nil && s.inject {
+		proof, err := p.proof(s.call.Request.Method, s.url, credential, s.connector.opts.Clock.Now())
+		if err != nil {
+			return nil, err
+		}
+		header.Set(proofHeader, proof)
 	}
 	timeout := s.call.Timeout
 	if timeout == 0 {
@@ -258,7 +273,7 @@ func (s *sending) request(credential secret.Value) *egress.Request {
 	return &egress.Request{
 		Method: s.call.Request.Method, URL: withQuery(s.url, query), Header: header, Body: s.call.Request.Body,
 		Hosts: s.conn.Hosts, AllowPrivate: s.conn.AllowPrivate, Timeout: timeout,
-	}
+	}, nil
 }
 
 // again decides whether the answer proves that nothing was done and asks for
@@ -266,6 +281,10 @@ func (s *sending) request(credential secret.Value) *egress.Request {
 func (s *sending) again(ctx context.Context, asked time.Duration, credential secret.Value) string {
 	switch status := s.exchange.Response.Status; {
 	case status == http.StatusUnauthorized:
+		if s.wantsNonce() {
+			s.nonced = true
+			return "the server asks for a nonce in the proof of possession"
+		}
 		if s.inject && s.conn.auth.oauth() && !s.renewed {
 			s.renewed = true
 			s.conn.shared.tokens.invalidate(credential)
@@ -280,6 +299,17 @@ func (s *sending) again(ctx context.Context, asked time.Duration, credential sec
 	}
 	s.resends++
 	return fmt.Sprintf("the provider asked to wait %v", asked.Round(time.Millisecond))
+}
+
+// wantsNonce reports whether a 401 only asks for another nonce (RFC 9449 9), and
+// takes it over.
+func (s *sending) wantsNonce() bool {
+	p := s.conn.shared.proves()
+	if p == nil || !s.inject {
+		return false
+	}
+	header := s.exchange.Response.Header
+	return p.learn(s.url, header) && !s.nonced && strings.Contains(header.Get("WWW-Authenticate"), useNonce)
 }
 
 // mayResend reports whether a status proves that the call had no effect. A 503
@@ -320,6 +350,9 @@ func (s *sending) denied() error {
 	case !s.inject:
 		return fault.New(fault.Unauthorized, "%s asks for a credential, and none is bound", host).
 			Fix("add connections.%s.auth to lanyard.yaml", name)
+	case s.conn.auth.kind == config.AuthAuthorizationCode:
+		return fault.New(fault.Unauthorized, "%s refuses the access token of connection %s, a new one too", host, name).
+			Fix("sign in again: lanyard connections authorize %s", name)
 	case s.conn.auth.oauth():
 		return fault.New(fault.Unauthorized, "%s refuses the access token, a new one too", host).
 			Fix("check audience and scopes of connections.%s.auth", name)

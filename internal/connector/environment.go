@@ -11,18 +11,21 @@ import (
 // bound is a connection as it is configured.
 type bound struct {
 	config.Connection
-	fromEnvironment bool // its server
+	by string // where its server is from: ByConfig, ByCommand or ByEnvironment
 }
 
-// connections merges those of lanyard.yaml with what the environment says of
-// the catalogue's providers: every admin has OKTA_API_TOKEN and its kin already.
-// The file wins; a token is not sent to a server that the file names and the
+// connections merges those of lanyard.yaml, those added by command, and what the
+// environment says of the catalogue's providers: every admin has OKTA_API_TOKEN
+// and its kin already. The file wins, then the command; a token is not sent to a server that the file names and the
 // environment does not.
-func connections(c *config.Config, env func(string) (string, bool)) map[string]bound {
+func connections(c *config.Config, book *config.Book, env func(string) (string, bool)) map[string]bound {
 	all := map[string]bound{}
+	for name, added := range book.Connections {
+		all[name] = bound{added.Connection, ByCommand}
+	}
 	if c != nil {
 		for name, conn := range c.Connections {
-			all[name] = bound{Connection: conn}
+			all[name] = bound{conn, ByConfig}
 		}
 	}
 	if env == nil {
@@ -39,7 +42,7 @@ func connections(c *config.Config, env func(string) (string, bool)) map[string]b
 		}
 		conn := all[e.Name]
 		if conn.Server == "" {
-			conn.Server, conn.fromEnvironment = server, true
+			conn.Server, conn.by = server, ByEnvironment
 		}
 		if conn.Auth.Type == "" && conn.Server == server {
 			conn.Auth = auth

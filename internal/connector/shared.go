@@ -20,6 +20,8 @@ type shared struct {
 
 	mu      sync.Mutex              // guards what follows
 	values  map[string]secret.Value // of the credential's fields, once opened
+	prover  *prover                 // with DPoP, once opened
+	who     string                  // whose access token it is, as far as it tells
 	fixed   []string                // secrets of the credential, old values too
 	fetched []string                // access tokens
 	known   []string                // both; replaced, never changed
@@ -54,8 +56,20 @@ func (c *Connector) share(conn *Connection, limits config.Limits) *shared {
 }
 
 // Open resolves the references of the connection's credential, so that a missing
-// one is known before the first call. Opening again takes over changed values.
+// one is known before the first call. Opening again takes over changed values,
+// and the tokens of somebody who signed in since in another process.
 func (c *Connector) Open(ctx context.Context, conn *Connection) error {
+	if err := c.open(ctx, conn); err != nil {
+		return err
+	}
+	if conn.auth.kind != config.AuthAuthorizationCode {
+		return nil
+	}
+	return conn.shared.tokens.reload(ctx)
+}
+
+// open is Open before anybody has signed in.
+func (c *Connector) open(ctx context.Context, conn *Connection) error {
 	a := conn.auth.config
 	fields := map[string]string{
 		"token": a.Token, "username": a.Username, "password": a.Password,
@@ -89,6 +103,11 @@ func (c *Connector) Open(ctx context.Context, conn *Connection) error {
 	if key, ok := values["privateKey"]; ok {
 		if _, err := signingKey(key, a.KeyID); err != nil {
 			return conn.wrong("auth.privateKey", "%s", fault.Public(err))
+		}
+	}
+	if a.DPoP {
+		if err := c.openProver(ctx, conn); err != nil {
+			return err
 		}
 	}
 	conn.shared.take(values)

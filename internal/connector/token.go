@@ -1,6 +1,7 @@
 package connector
 
 import (
+	"cmp"
 	"context"
 	"crypto"
 	"crypto/ecdsa"
@@ -10,6 +11,8 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
+	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -46,13 +49,16 @@ type tokenSource struct {
 
 	mu      sync.Mutex // guards what follows
 	current token
-	flight  *flight // the fetch under way
+	refused secret.Value // the last token that the server refused
+	flight  *flight      // the fetch under way
 }
 
 type token struct {
 	value   secret.Value
-	expires time.Time
-	scope   string // granted, as the endpoint says; may be empty
+	expires time.Time // when it is renewed, somewhat before its end
+	until   time.Time // its end
+	scope   string    // granted, as the endpoint says; may be empty
+	ends    time.Time // when the connection ends unless somebody signs in again; zero: never, or not known
 }
 
 // flight is a fetch that others wait for. token and err are set when done is closed.
@@ -113,6 +119,7 @@ func (s *tokenSource) land(f *flight) {
 func (s *tokenSource) invalidate(refused secret.Value) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.refused = refused
 	if s.current.value.Equal(refused) {
 		s.current = token{}
 	}
@@ -125,44 +132,113 @@ func (s *tokenSource) forget() {
 	s.current, s.flight = token{}, nil
 }
 
-// fetch asks the token endpoint.
+// fetch gets a token: from the token endpoint, or of somebody who signed in.
 func (s *tokenSource) fetch(ctx context.Context) (token, error) {
-	conf, err := s.request()
+	if s.conn.auth.kind == config.AuthAuthorizationCode {
+		return s.granted(ctx)
+	}
+	g, err := s.ask(ctx, url.Values{})
 	if err != nil {
 		return token{}, err
 	}
-	opts := s.connector.opts
+	return s.accept(g, time.Time{}), nil
+}
+
+// accept makes a grant the token that is used from now on.
+func (s *tokenSource) accept(g grant, ends time.Time) token {
+	access := secret.NewValue(g.AccessToken)
+	s.shared.learn(&s.shared.fetched, access)
+	s.shared.learn(&s.shared.fetched, secret.NewValue(g.RefreshToken))
+	t := token{value: access, expires: renewal(g), until: g.Expires, scope: g.Scope, ends: ends}
+	who, _ := claims(t)
+	s.shared.identify(cmp.Or(g.Identity, who))
+	return t
+}
+
+// renewal is when a token is renewed: somewhat before its end, so that it does
+// not expire on its way.
+func renewal(g grant) time.Time {
+	life := g.Expires.Sub(g.Obtained)
+	return g.Expires.Add(-min(life/10, maxTokenSkew))
+}
+
+// ask asks the token endpoint with the given parameters beside those of every
+// request. It asks twice when the endpoint wants a nonce in the proof of
+// possession; the assertion is made anew, since each can be used once.
+func (s *tokenSource) ask(ctx context.Context, params url.Values) (grant, error) {
+	g, err := s.askOnce(ctx, params)
+	if refusal(err) == useNonce && s.shared.proves() != nil {
+		g, err = s.askOnce(ctx, params)
+	}
+	if err != nil {
+		var own *fault.Error
+		if errors.As(err, &own) && !errors.As(err, new(*egress.SendError)) {
+			return grant{}, err
+		}
+		return grant{}, s.explain(err)
+	}
+	return g, nil
+}
+
+// refusal is the error code of the token endpoint (RFC 6749 5.2), empty for
+// other errors.
+func refusal(err error) string {
+	var refused *oauth2.RetrieveError
+	if errors.As(err, &refused) {
+		return refused.ErrorCode
+	}
+	return ""
+}
+
+func (s *tokenSource) askOnce(ctx context.Context, params url.Values) (grant, error) {
+	conf, err := s.request(params)
+	if err != nil {
+		return grant{}, err
+	}
+	opts, proves := s.connector.opts, s.shared.proves()
 	client := opts.Client.HTTPClient([]string{conf.TokenURL}, s.conn.AllowPrivate)
+	if proves != nil {
+		client.Transport = proving{client.Transport, proves, opts.Clock}
+	}
 	begin := time.Now()
 	t, err := conf.Token(context.WithValue(ctx, oauth2.HTTPClient, client))
 	if err != nil {
-		return token{}, s.explain(err)
+		return grant{}, err
 	}
-	if !strings.EqualFold(t.TokenType, "bearer") && t.TokenType != "" {
-		return token{}, fault.New(fault.Unsupported, "the token endpoint issues tokens that need proof of possession").
-			At("connections.%s.auth", s.conn.Name).Fix("let the application use bearer tokens (switch DPoP off)")
+	switch kind := strings.ToLower(t.TokenType); {
+	case proves != nil && kind != "dpop":
+		return grant{}, fault.New(fault.Unsupported, "the token endpoint issues tokens without proof of possession").
+			At("connections.%s.auth", s.conn.Name).Fix("let the application demand DPoP, or remove dpop")
+	case proves == nil && kind != "bearer" && kind != "":
+		return grant{}, fault.New(fault.Unsupported, "the token endpoint issues tokens that need proof of possession").
+			At("connections.%s.auth", s.conn.Name).Fix("add dpop: true; or let the application use bearer tokens")
 	}
 	life := unknownTokenLife
 	if !t.Expiry.IsZero() {
 		life = t.Expiry.Sub(begin)
 	}
-	got := token{value: secret.NewValue(t.AccessToken), expires: opts.Clock.Now().Add(life - min(life/10, maxTokenSkew))}
-	got.scope, _ = t.Extra("scope").(string)
-	s.shared.learn(&s.shared.fetched, got.value)
-	return got, nil
+	g := grant{AccessToken: t.AccessToken, RefreshToken: t.RefreshToken, Obtained: opts.Clock.Now()}
+	g.Expires = g.Obtained.Add(life)
+	g.Scope, _ = t.Extra("scope").(string)
+	g.idToken, _ = t.Extra("id_token").(string)
+	return g, nil
 }
 
 // request builds the token request; an assertion is used once.
-func (s *tokenSource) request() (*clientcredentials.Config, error) {
+func (s *tokenSource) request(params url.Values) (*clientcredentials.Config, error) {
 	a := &s.conn.auth
 	conf := &clientcredentials.Config{
-		ClientID: s.shared.value("clientId").Reveal(), TokenURL: a.tokenURL, Scopes: a.scopes,
-		AuthStyle: oauth2.AuthStyleInParams, EndpointParams: url.Values{},
+		ClientID: s.shared.value("clientId").Reveal(), TokenURL: a.tokenURL,
+		AuthStyle: oauth2.AuthStyleInParams, EndpointParams: maps.Clone(params),
 	}
 	if a.audience != "" {
 		conf.EndpointParams.Set("audience", a.audience)
 	}
-	if a.kind == config.AuthClientCredentials {
+	if a.kind != config.AuthAuthorizationCode {
+		conf.Scopes = a.scopes
+	}
+	if a.kind != config.AuthPrivateKeyJWT {
+		// Without a secret the client is a public one, which sends its id alone.
 		conf.ClientSecret = s.shared.value("clientSecret").Reveal()
 		if a.config.ClientAuth == "basic" {
 			conf.AuthStyle = oauth2.AuthStyleInHeader
@@ -287,13 +363,22 @@ func (s *tokenSource) explain(err error) error {
 	case status >= 500:
 		return at(fault.New(fault.Unavailable, "the token endpoint answered %d %s", status, http.StatusText(status)).Fix("try again later"))
 	}
-	e := fault.New(fault.Unauthorized, "the token endpoint refuses the client with %d%s", status, code).
+	e := fault.Wrap(fault.Unauthorized, refusedBy{status, refused.ErrorCode}, "the token endpoint refuses the client with %d%s", status, code).
 		Fix("check clientId, the secret or key, and that the application may use this API")
 	if a, ok := s.conn.auth.answers[status]; ok {
-		e = fault.New(fault.Unauthorized, "%s: %d%s", a.Meaning, status, code).Fix("%s", a.Remedy)
+		e = fault.Wrap(fault.Unauthorized, refusedBy{status, refused.ErrorCode}, "%s: %d%s", a.Meaning, status, code).Fix("%s", a.Remedy)
 	}
 	return at(e)
 }
+
+// refusedBy is how the token endpoint refused, without its text.
+type refusedBy struct {
+	status int
+	code   string
+}
+
+// Error makes it a cause.
+func (r refusedBy) Error() string { return fmt.Sprintf("the token endpoint answered %d", r.status) }
 
 // maxQuoted bounds what is quoted of a provider's message.
 const maxQuoted = 200

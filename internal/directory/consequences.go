@@ -81,7 +81,8 @@ func (d *Directory) groupEnding(tx Tx, actor Actor, g *Group, at time.Time) erro
 // are about, aboutGroups those that end with the group.
 var (
 	aboutAccounts = []Noun{
-		AppUserNoun, SessionNoun, sessionTokenNoun, oneTimeNoun, ruleClaimNoun, RoleNoun, OwnerNoun, unsubscribedNoun, riskNoun,
+		AppUserNoun, SessionNoun, sessionTokenNoun, oneTimeNoun, unsubscribedNoun, riskNoun,
+		ruleClaimNoun, RoleNoun, OwnerNoun,
 	}
 	aboutGroups = []Noun{RoleNoun, OwnerNoun}
 )

@@ -111,8 +111,12 @@ func (d *Directory) log(tx Tx, c change) error {
 	if err != nil {
 		return err
 	}
+	who, err := named(tx, c.realm, c.actor)
+	if err != nil {
+		return err
+	}
 	return tx.Append(Change{
-		At: c.at, Actor: c.actor, Kind: c.kind, Realm: c.realm, Target: c.target,
+		At: c.at, Actor: who, Kind: c.kind, Realm: c.realm, Target: c.target,
 		Before: before, After: after, Targets: c.targets, Outcome: c.outcome,
 	})
 }

@@ -573,6 +573,29 @@ func TestChangeLog(t *testing.T) {
 	}
 }
 
+// TestActorIsNamed makes sure that the log names people who are known by id only.
+func TestActorIsNamed(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	admin := b.create(draft("admin@example.com"))
+	for _, test := range []struct{ actor, want directory.Actor }{
+		{directory.Actor{ID: admin.ID, Type: directory.UserActor, IP: "::1"}, directory.Actor{ID: admin.ID, Type: directory.UserActor, IP: "::1", Name: "First Last", Login: "admin@example.com"}},
+		{directory.Actor{ID: "00unobody", Type: directory.UserActor}, directory.Actor{ID: "00unobody", Type: directory.UserActor}},
+		{me, me},
+	} {
+		if err := b.Note(t.Context(), test.actor, org, admin.ID, "user.session.clear"); err != nil {
+			t.Fatal(err)
+		}
+		changes, err := b.Changes(t.Context(), directory.ChangeQuery{Newest: true}, 1, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(test.want, changes[0].Actor); diff != "" {
+			t.Errorf("actor: - want + got\n%s", diff)
+		}
+	}
+}
+
 func TestPeople(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)

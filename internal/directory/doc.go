@@ -8,11 +8,13 @@
 // user. There is one account type behind all APIs:
 //
 //   - its Profile uses one vocabulary of attribute names (Okta's base names,
-//     profile.go); a façade with other names translates them;
+//     profile.go); a façade with other names translates them. What an Okta realm
+//     defines beside them is the Schema of the account's UserType (schemas.go);
 //   - its Status is Okta's life cycle (lifecycle.go). An Auth0 user is ACTIVE,
 //     or SUSPENDED when blocked;
 //   - what is unique is a list of Keys computed from it: the login in an Okta
-//     realm; e-mail address and user name, per connection, in an Auth0 realm.
+//     realm, with the attributes that its schema makes unique; e-mail address and
+//     user name, per connection, in an Auth0 realm.
 //
 // The same human being may have an account in several realms. Nothing links
 // them but the e-mail address, as in real life: a Person is a view over all
@@ -29,6 +31,11 @@
 // Secrets (password and recovery answer) are hashed before the transaction
 // starts, live in their own record, and are part of neither Account nor
 // Change: they cannot be shown or logged by accident.
+//
+// Group rules put accounts into groups by expressions of package compute
+// (rules.go, settle.go): they are evaluated in the transaction of whatever may
+// change their result. Admin roles (roles.go) say who may do what; to enforce
+// that is left to the façades.
 //
 // # Errors
 //

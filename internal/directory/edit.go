@@ -30,8 +30,8 @@ type Edit struct {
 }
 
 // EditAccount changes profile, credentials and metadata of an account that ref
-// names as in FindAccount. The profile of a DEPROVISIONED account silently
-// stays as it is (Okta OpenAPI: updates of deactivated users).
+// names as in FindAccount. A DEPROVISIONED account silently stays as it is
+// (Okta OpenAPI: updates of deactivated users), but for EditDeprovisioned.
 func (d *Directory) EditAccount(ctx context.Context, actor Actor, realm, ref string, e Edit) (*Account, error) {
 	current, err := d.FindAccount(ctx, realm, ref)
 	if err != nil {
@@ -55,6 +55,10 @@ func (d *Directory) EditAccount(ctx context.Context, actor Actor, realm, ref str
 			if err := e.Check(before); err != nil {
 				return err
 			}
+		}
+		e, secret := e, secret
+		if !d.editable(before) { // logged and counted all the same
+			e, secret = Edit{}, nil
 		}
 		after := before.clone()
 		d.apply(after, e)
@@ -138,7 +142,7 @@ func (d *Directory) apply(a *Account, e Edit) {
 	if e.Type != "" {
 		a.Type = canonicalType(e.Type)
 	}
-	if e.Profile != nil && d.editable(a) {
+	if e.Profile != nil {
 		if e.Replace {
 			a.Profile = compact(e.Profile)
 		} else {
@@ -189,7 +193,7 @@ func (a *Account) passwordSet(p Password, now time.Time) {
 	}
 }
 
-// editable reports whether changes to a profile take effect.
+// editable reports whether edits take effect.
 func (d *Directory) editable(a *Account) bool {
 	return a.Status != Deprovisioned || d.EditDeprovisioned
 }
@@ -203,7 +207,7 @@ func (d *Directory) checkEdit(shape *Shape, before, after *Account, e Edit) erro
 	if err := mayImport(before, e.Password); err != nil {
 		return err
 	}
-	if e.Profile == nil && after.Type == before.Type || !d.editable(after) {
+	if e.Profile == nil && after.Type == before.Type {
 		return nil
 	}
 	if e.Replace {

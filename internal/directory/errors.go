@@ -87,8 +87,8 @@ const (
 	TooLong      Rule = "long"      //
 	WrongType    Rule = "type"      //
 	WrongValue   Rule = "value"     // not one of those that are allowed
-	ReadOnly     Rule = "readonly"  //
-	Immutable    Rule = "immutable" //
+	ReadOnly     Rule = "readonly"  // the schema lets nobody change it
+	Immutable    Rule = "immutable" // the schema lets it be set once
 	Undefined    Rule = "unknown"   // no such attribute
 	Taken        Rule = "taken"     // another object has it
 	Weak         Rule = "weak"      // password policy

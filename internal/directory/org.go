@@ -20,10 +20,10 @@ type OrgSettings struct {
 
 func (s *OrgSettings) place() place { return place{noun: orgNoun} }
 
-const (
-	orgNoun  Noun = "org"
-	settings      = "settings" // id of the one record
-)
+const orgNoun Noun = "org"
+
+// settings is the id of the one record.
+const settings = "settings"
 
 // ContactTypes are the contacts that an org has.
 var ContactTypes = []string{"BILLING", "TECHNICAL"}

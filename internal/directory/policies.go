@@ -309,7 +309,7 @@ func (d *Directory) DeletePolicyRule(ctx context.Context, actor Actor, realm, po
 }
 
 func checkName(name string) Violations {
-	return (&Attribute{Name: "name", Type: TextType, Required: true, Max: 255}).check(name)
+	return Attribute{Name: "name", Type: TextType, Required: true, Max: 255}.check(name)
 }
 
 // systemObject is the fault for taking away what came with the org.

@@ -144,7 +144,7 @@ func base(name, title, action string, a Attribute) Attribute {
 }
 
 // check returns what is wrong with a value of the attribute; nil is no value.
-func (a *Attribute) check(v any) Violations {
+func (a Attribute) check(v any) Violations {
 	if v == nil || v == "" {
 		if a.Required {
 			return Violations{{Field: a.Name, Rule: Blank}}

@@ -254,6 +254,21 @@ func TestCascade(t *testing.T) {
 	}
 }
 
+// TestDeletionCascades makes sure that what a deleted rule takes away is seen by
+// the others.
+func TestDeletionCascades(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	g, h := b.group("G"), b.group("H")
+	p := b.person("p", "Engineer")
+	first := b.rule("First", `user.title == "Engineer"`, g)
+	b.rule("Second", fmt.Sprintf(`isMemberOfGroup(%q)`, g), h)
+	b.do(b.DeactivateRule(t.Context(), me, org, first))
+	b.wantMembers(h, p)
+	b.do(b.DeleteRule(t.Context(), me, org, first, true))
+	b.wantMembers(h)
+}
+
 // TestContradiction makes sure that rules without a stable state end, always in
 // the same one, and that the log says so.
 func TestContradiction(t *testing.T) {

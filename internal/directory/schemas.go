@@ -113,6 +113,14 @@ func wholePattern(pattern string) (*regexp.Regexp, error) {
 	return regexp.Compile(`^(?:` + pattern + `)$`)
 }
 
+// compiled returns the attribute with its pattern, which must be a good one, ready.
+func (a Attribute) compiled() *Attribute {
+	if a.Pattern != "" {
+		a.pattern, _ = wholePattern(a.Pattern)
+	}
+	return &a
+}
+
 func (c BaseChange) apply(a Attribute) Attribute {
 	if c.Required != nil {
 		a.Required = *c.Required
@@ -349,9 +357,7 @@ func (a *Attribute) define(base []Attribute) Violations {
 		return wrong(WrongValue)
 	}
 	if a.Default != nil {
-		plain := *a
-		plain.pattern, _ = wholePattern(a.Pattern)
-		return plain.check(a.Default)
+		return a.compiled().check(a.Default)
 	}
 	return nil
 }

@@ -30,8 +30,10 @@ type Report struct {
 	Error    string          `json:"error,omitempty"`
 	Remedy   string          `json:"remedy,omitempty"`
 	Warnings []string        `json:"warnings,omitempty"`
-	Created  time.Time       `json:"created"`
-	Ended    time.Time       `json:"ended,omitzero"`
+	// StartedBy is who started the run, as far as known.
+	StartedBy string    `json:"startedBy,omitempty"`
+	Created   time.Time `json:"created"`
+	Ended     time.Time `json:"ended,omitzero"`
 
 	Inputs map[string]any `json:"-"`
 }
@@ -74,7 +76,7 @@ type Call struct {
 // Build reads a run and its records.
 func Build(r run.Run, records []run.Record) (*Report, error) {
 	b := &builder{
-		report: &Report{Run: r.ID, Workflow: r.Workflow, Title: r.Title, Status: r.Status, Outputs: r.Outputs, Error: r.Reason, Created: r.Created, Ended: r.Ended, Inputs: r.Inputs, Steps: []*Step{}},
+		report: &Report{Run: r.ID, Workflow: r.Workflow, Title: r.Title, Status: r.Status, Outputs: r.Outputs, Error: r.Reason, StartedBy: r.StartedBy, Created: r.Created, Ended: r.Ended, Inputs: r.Inputs, Steps: []*Step{}},
 		calls:  map[int]*Call{}, open: map[int]*Step{},
 	}
 	if b.report.Outputs == nil {

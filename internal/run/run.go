@@ -35,6 +35,9 @@ type Spec struct {
 	Inputs   map[string]any `json:"inputs,omitempty"`
 	Bindings Bindings       `json:"bindings,omitzero"`
 	Trigger  string         `json:"trigger,omitempty"` // "command", later schedule, endpoint ...
+	// StartedBy is who started it, as far as known: for a command, the person
+	// whom the operating system knows.
+	StartedBy string `json:"startedBy,omitempty"`
 }
 
 // Bindings are the choices of one run about where its sources are served, kept

@@ -5,7 +5,8 @@
 //   - A [Ref] names a credential (env:NAME, file:PATH, vault:NAME); a [Resolver]
 //     turns it into a [Value], which cannot be printed by accident.
 //   - A [Key] seals bytes at rest: secret inputs of a run, the entries of a
-//     [FileVault].
+//     [FileVault], whose own key may be kept in the data folder, in a file
+//     elsewhere, in the environment or in the system's keyring, and be changed.
 //   - A [Redactor] replaces known secrets in text, plain or encoded, and
 //     [SecretName] tells by a name alone that a value is better not shown.
 //

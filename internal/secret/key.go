@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/crypto/chacha20poly1305"
 
+	"github.com/lanyard-id/lanyard/internal/durable"
 	"github.com/lanyard-id/lanyard/internal/fault"
 )
 
@@ -79,56 +80,12 @@ func readKey(path string) ([]byte, error) {
 	return raw, nil
 }
 
-// createKey writes a whole file first and then gives it its name, failing when
-// the name exists: a crash leaves no half key, a race no second one.
+// createKey makes folder and key. A crash leaves no half key, a race no second one.
 func createKey(dir, path string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	raw := make([]byte, chacha20poly1305.KeySize)
-	rand.Read(raw) // never fails (Go 1.24)
-	temp, err := writeTemp(dir, KeyFile, raw)
-	if err != nil {
-		return err
-	}
-	defer os.Remove(temp)
-	if err := os.Link(temp, path); err != nil {
-		return err
-	}
-	return syncDir(dir)
-}
-
-// writeTemp writes data to a new file in dir, mode 0600, down to the disk.
-func writeTemp(dir, name string, data []byte) (path string, err error) {
-	f, err := os.CreateTemp(dir, "."+name+"-*") // mode 0600
-	if err != nil {
-		return "", err
-	}
-	_, err = f.Write(data)
-	if err == nil {
-		err = f.Sync()
-	}
-	if e := f.Close(); err == nil {
-		err = e
-	}
-	if err != nil {
-		os.Remove(f.Name())
-		return "", err
-	}
-	return f.Name(), nil
-}
-
-// syncDir makes a new name in dir durable where the system can.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	if err := d.Sync(); err != nil && !errors.Is(err, errors.ErrUnsupported) && !errors.Is(err, fs.ErrInvalid) {
-		return err
-	}
-	return nil
+	return durable.Create(path, newKeyBytes())
 }
 
 // Seal encrypts plain and binds it to aad, which says what it is for: sealed

@@ -275,7 +275,7 @@ func TestFileVault(t *testing.T) {
 	if err := v.Put(ctx, "a", secret.Value{}); !fault.Is(err, fault.Usage) {
 		t.Errorf("an empty value = %v, want Usage", err)
 	}
-	for text, kind := range map[string]fault.Kind{"{": fault.Invalid, `{"version":2}`: fault.Unsupported} {
+	for text, kind := range map[string]fault.Kind{"{": fault.Invalid, `{"version":3}`: fault.Unsupported} {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -323,5 +323,5 @@ func newKey(t *testing.T, b byte) secret.Key {
 
 func newVault(t *testing.T) *secret.FileVault {
 	t.Helper()
-	return &secret.FileVault{Dir: t.TempDir(), Key: newKey(t, 7), Now: func() time.Time { return noon }}
+	return &secret.FileVault{Dir: t.TempDir(), Now: func() time.Time { return noon }}
 }

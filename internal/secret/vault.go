@@ -2,14 +2,16 @@ package secret
 
 import (
 	"context"
-	"encoding/json"
+	"crypto/rand"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
-	"sync"
 	"time"
 
+	"golang.org/x/crypto/chacha20poly1305"
+
+	"github.com/lanyard-id/lanyard/internal/durable"
 	"github.com/lanyard-id/lanyard/internal/fault"
 )
 
@@ -28,44 +30,35 @@ type Entry struct {
 	Updated time.Time `json:"updated"`
 }
 
-// VaultFile is the vault's name in a data folder. It holds
-//
-//	{"version": 1, "entries": {"NAME": {"updated": "...", "sealed": "base64"}}}
-//
-// with every value sealed by the folder's key and bound to its name.
+// VaultFile is the vault's name in a data folder; see vaultfile.go for its form.
 const VaultFile = "vault.json"
 
-// maxVault bounds the file that is read.
-const maxVault = 16 << 20
+// Lock files beside the vault. The first is held while the file is changed, the
+// second while a credential is exchanged for the one that replaces it.
+const (
+	vaultLock    = "vault.lock"
+	exchangeLock = "vault.exchange.lock"
+)
 
-// FileVault is a Vault in one file. It reads the file anew for every call, so
-// it sees what other processes did; the last writer wins, and a data folder has
-// one writer at a time.
+// FileVault is a Vault in one file of a data folder. Each entry is sealed with a
+// data key of its own, and the data keys with the vault's key: changing that one
+// (Rotate) leaves the entries as they are. Where the vault's key is stands in
+// the file; see VaultKey.
+//
+// It reads the file anew for every call, so it sees what other processes did,
+// and holds a lock while it changes it: any number of processes may share it.
 type FileVault struct {
-	Dir string
-	Key Key
-	Now func() time.Time
-
-	mu sync.Mutex
+	Dir     string                           // the data folder
+	Env     func(name string) (string, bool) // for a key in the environment; may be nil
+	Keyring Keyring                          // for a key in the system's keyring; nil: SystemKeyring
+	Now     func() time.Time                 // nil: time.Now
 }
 
 var _ Vault = (*FileVault)(nil)
 
-type vaultFile struct {
-	Version int                    `json:"version"`
-	Entries map[string]sealedEntry `json:"entries"`
-}
-
-type sealedEntry struct {
-	Updated time.Time `json:"updated"`
-	Sealed  []byte    `json:"sealed"`
-}
-
 // Get returns the value under name.
-func (v *FileVault) Get(_ context.Context, name string) (Value, error) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	file, err := v.read()
+func (v *FileVault) Get(ctx context.Context, name string) (Value, error) {
+	file, key, err := v.look(ctx)
 	if err != nil {
 		return Value{}, err
 	}
@@ -73,56 +66,45 @@ func (v *FileVault) Get(_ context.Context, name string) (Value, error) {
 	if !ok {
 		return Value{}, v.missing(name)
 	}
-	plain, err := v.Key.Open(entry.Sealed, vaultAAD(name))
+	plain, err := entry.open(file.Version, key.Key, name)
 	if err != nil {
 		return Value{}, fault.Wrap(fault.Invalid, err, "the vault's entry %q cannot be opened", name).
-			Fix("put it again; the file or the key of the data folder was changed")
+			Fix("put it again; the vault or the key of the data folder was changed")
 	}
 	return NewValue(string(plain)), nil
 }
 
 // Put stores a value under name, replacing the one before.
-func (v *FileVault) Put(_ context.Context, name string, value Value) error {
+func (v *FileVault) Put(ctx context.Context, name string, value Value) error {
 	if _, err := ParseRef(vaultKind + ":" + name); err != nil {
 		return fault.New(fault.Usage, "%q cannot be an entry's name", name).Fix("use letters, digits, dashes and dots")
 	}
 	if value.Empty() {
 		return fault.New(fault.Usage, "the credential for %q is empty", name)
 	}
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	file, err := v.read()
-	if err != nil {
+	return v.change(ctx, func(file *vaultFile, key *vaultKey) error {
+		entry, err := newEntry([]byte(value.Reveal()), key.Key, name, v.now())
+		if err == nil {
+			file.Entries[name] = entry
+		}
 		return err
-	}
-	sealed, err := v.Key.Seal([]byte(value.Reveal()), vaultAAD(name))
-	if err != nil {
-		return err
-	}
-	file.Entries[name] = sealedEntry{Updated: v.now().UTC().Truncate(time.Second), Sealed: sealed}
-	return v.write(file)
+	})
 }
 
 // Delete removes the value under name.
-func (v *FileVault) Delete(_ context.Context, name string) error {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	file, err := v.read()
-	if err != nil {
-		return err
-	}
-	if _, ok := file.Entries[name]; !ok {
-		return v.missing(name)
-	}
-	delete(file.Entries, name)
-	return v.write(file)
+func (v *FileVault) Delete(ctx context.Context, name string) error {
+	return v.change(ctx, func(file *vaultFile, _ *vaultKey) error {
+		if _, ok := file.Entries[name]; !ok {
+			return v.missing(name)
+		}
+		delete(file.Entries, name)
+		return nil
+	})
 }
 
 // List returns the names in order.
-func (v *FileVault) List(context.Context) ([]Entry, error) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	file, err := v.read()
+func (v *FileVault) List(ctx context.Context) ([]Entry, error) {
+	file, _, err := v.look(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -133,51 +115,164 @@ func (v *FileVault) List(context.Context) ([]Entry, error) {
 	return out, nil
 }
 
+// Exclusive waits until no other process exchanges a credential of this vault,
+// and keeps them from it until release. Whoever holds it reads the credential
+// again before using it up: it may have been exchanged meanwhile.
+func (v *FileVault) Exclusive(ctx context.Context) (release func(), err error) {
+	return v.lock(ctx, exchangeLock)
+}
+
+// Key says where the vault's key is.
+func (v *FileVault) Key(ctx context.Context) (VaultKey, error) {
+	_, key, err := v.look(ctx)
+	switch {
+	case err != nil:
+		return VaultKey{}, err
+	case key == nil:
+		return VaultKey{}, fault.New(fault.NotFound, "there is no vault in %s yet", v.Dir).Fix("it is made with the first credential: lanyard connections add")
+	}
+	return key.VaultKey, nil
+}
+
+// Rotate gives the vault a new key, at the place that to names: "folder" for a
+// new file in the data folder, "file:PATH" for a file elsewhere, made when it is
+// missing, "env:NAME" for a variable of the environment, "keyring" for the
+// system's. The data keys are sealed anew and the file is replaced in one step:
+// until then the old key opens it, from then on the new one, and a process that
+// is killed meanwhile loses nothing. The old key is removed if it is ours.
+func (v *FileVault) Rotate(ctx context.Context, to string) (VaultKey, error) {
+	release, err := v.lock(ctx, vaultLock)
+	if err != nil {
+		return VaultKey{}, err
+	}
+	defer release()
+	file, old, err := v.open(ctx)
+	if err != nil {
+		return VaultKey{}, err
+	}
+	next, err := v.makeKey(ctx, to)
+	if err != nil {
+		return VaultKey{}, err
+	}
+	if next.ID == old.ID {
+		return VaultKey{}, fault.New(fault.Conflict, "the vault is sealed with this key already").At("%s", next.Ref).Fix("name another key")
+	}
+	if err := file.rewrap(old.Key, next.Key, v.now()); err != nil {
+		return VaultKey{}, err
+	}
+	if err := v.write(file, next); err != nil {
+		return VaultKey{}, err
+	}
+	v.dropKey(ctx, old.VaultKey)
+	return next.VaultKey, nil
+}
+
+// look is open for those who change nothing: where there is no vault, none is
+// made, and no key.
+func (v *FileVault) look(ctx context.Context) (*vaultFile, *vaultKey, error) {
+	file, err := v.read()
+	if err != nil || file.Version == vaultVersion && file.Key.ID == "" {
+		return file, nil, err
+	}
+	return v.unlock(ctx, file)
+}
+
+// open reads the file and finds its key, making that for a new one.
+func (v *FileVault) open(ctx context.Context) (*vaultFile, *vaultKey, error) {
+	file, err := v.read()
+	if err != nil {
+		return nil, nil, err
+	}
+	return v.unlock(ctx, file)
+}
+
+// unlock finds the key of a file that was read, and checks it. A rotation that
+// came between is noticed, and the file read again.
+func (v *FileVault) unlock(ctx context.Context, file *vaultFile) (*vaultFile, *vaultKey, error) {
+	for {
+		key, err := v.findKey(ctx, file)
+		if err == nil {
+			err = file.check(key)
+		}
+		if err == nil {
+			return file, key, nil
+		}
+		again, e := v.read()
+		if e != nil || again.Key == file.Key {
+			return nil, nil, err
+		}
+		file = again
+	}
+}
+
+func (v *FileVault) path() string { return filepath.Join(v.Dir, VaultFile) }
+
 func (v *FileVault) read() (*vaultFile, error) {
-	path := filepath.Join(v.Dir, VaultFile)
-	file := &vaultFile{Version: 1}
+	path := v.path()
 	info, err := os.Stat(path)
 	if err == nil && info.Size() > maxVault {
 		return nil, fault.New(fault.TooLarge, "the vault %s is larger than %d bytes", path, maxVault)
 	}
 	data, err := os.ReadFile(path)
-	if err != nil && !notExist(err) {
+	if notExist(err) {
+		return &vaultFile{Version: vaultVersion, Entries: map[string]sealedEntry{}}, nil
+	}
+	if err != nil {
 		return nil, fault.Wrap(fault.Internal, err, "the vault %s cannot be read", path).Fix("check its permissions")
 	}
-	if err == nil {
-		if err := json.Unmarshal(data, file); err != nil {
-			return nil, fault.Wrap(fault.Invalid, err, "the vault %s is damaged", path).Fix("restore it from a backup")
-		}
-		if file.Version != 1 {
-			return nil, fault.New(fault.Unsupported, "the vault %s has version %d, this program reads 1", path, file.Version).
-				Fix("use a newer lanyard")
-		}
-	}
-	if file.Entries == nil {
-		file.Entries = map[string]sealedEntry{}
+	file, bad := parseVault(data)
+	if bad != nil {
+		return nil, bad.At("%s", path)
 	}
 	return file, nil
 }
 
-// write replaces the file in one step: readers see the old or the new one.
-func (v *FileVault) write(file *vaultFile) error {
-	data, err := json.MarshalIndent(file, "", "  ")
+// change does something to the file while nobody else can. A file of the first
+// version becomes one of ours.
+func (v *FileVault) change(ctx context.Context, do func(*vaultFile, *vaultKey) error) error {
+	release, err := v.lock(ctx, vaultLock)
 	if err != nil {
-		return fault.Wrap(fault.Internal, err, "the vault cannot be written")
+		return err
 	}
-	temp, err := writeTemp(v.Dir, VaultFile, append(data, '\n'))
-	if err == nil {
-		if err = os.Rename(temp, filepath.Join(v.Dir, VaultFile)); err != nil {
-			os.Remove(temp)
+	defer release()
+	file, key, err := v.open(ctx)
+	if err != nil {
+		return err
+	}
+	if file.Version != vaultVersion {
+		if err := file.rewrap(key.Key, key.Key, v.now()); err != nil {
+			return err
 		}
 	}
+	if err := do(file, key); err != nil {
+		return err
+	}
+	return v.write(file, key)
+}
+
+func (v *FileVault) write(file *vaultFile, key *vaultKey) error {
+	data, err := file.encode(key)
 	if err == nil {
-		err = syncDir(v.Dir)
+		err = durable.Write(v.path(), data)
 	}
 	if err != nil {
-		return fault.Wrap(fault.Internal, err, "the vault in %s cannot be written", v.Dir)
+		return fault.Wrap(fault.Internal, err, "the vault in %s cannot be written", v.Dir).Fix("check that the folder can be written")
 	}
 	return nil
+}
+
+func (v *FileVault) lock(ctx context.Context, name string) (func(), error) {
+	err := os.MkdirAll(v.Dir, 0o700)
+	if err == nil {
+		var release func()
+		if release, err = durable.Lock(ctx, filepath.Join(v.Dir, name)); err == nil {
+			return release, nil
+		}
+	}
+	if ctx.Err() != nil {
+		return nil, fault.Wrap(fault.Timeout, err, "another process holds the vault in %s", v.Dir).Fix("try again when it is done")
+	}
+	return nil, fault.Wrap(fault.Internal, err, "the vault in %s cannot be locked", v.Dir).Fix("check that the folder can be written")
 }
 
 func (v *FileVault) missing(name string) error {
@@ -191,4 +286,9 @@ func (v *FileVault) now() time.Time {
 	return v.Now()
 }
 
-func vaultAAD(name string) []byte { return []byte("vault:" + name) }
+// newKeyBytes makes a key.
+func newKeyBytes() []byte {
+	raw := make([]byte, chacha20poly1305.KeySize)
+	rand.Read(raw) // never fails (Go 1.24)
+	return raw
+}

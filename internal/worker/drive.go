@@ -127,7 +127,7 @@ func (w *Worker) record(a *active, r *run.Record, e engine.Event, turn engine.Tu
 	// is not in doubt after a stop.
 	call := turn.Command.Call
 	if call != nil && a.slot && !w.stopped() {
-		r.Intents, err = a.masked([]Intent{intent(call, a.mask.redactor)})
+		r.Intents, err = a.masked([]Intent{intent(call, a.caller, a.mask.redactor)})
 		return true, err
 	}
 	return false, nil

@@ -51,6 +51,13 @@ type Executor interface {
 	Bind(ctx context.Context, p *plan.Plan, b run.Bindings) (Caller, error)
 }
 
+// Attributor is a Caller that knows in whose name it calls.
+type Attributor interface {
+	// Attribution returns the name of the connection that a call is made on, and
+	// whose credential it carries, as far as is known before it leaves.
+	Attribution(call *engine.Call) (connection, identity string)
+}
+
 // Caller makes the calls of one run.
 type Caller interface {
 	// Call makes one exchange and reports how it went; it never fails otherwise.

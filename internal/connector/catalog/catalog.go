@@ -4,6 +4,7 @@ import (
 	"embed"
 	"net/url"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/lanyard-id/lanyard/internal/fault"
@@ -33,6 +34,16 @@ func Find(name string) *Entry {
 	return list[i]
 }
 
+// Names returns the names of the entries in order.
+func Names() []string {
+	list, _ := entries() // as above
+	names := make([]string, len(list))
+	for i, e := range list {
+		names[i] = e.Name
+	}
+	return names
+}
+
 // Entry is what the catalogue knows of one provider: its profile.yaml.
 type Entry struct {
 	Name  string `yaml:"-"`     // of the folder, and of the connection that serves every source of this provider
@@ -52,6 +63,10 @@ type Entry struct {
 	// NotProcessed are the statuses by which the provider says that it did
 	// nothing: such a call may be sent again, whatever it does.
 	NotProcessed []int `yaml:"notProcessed"`
+
+	// ScopeIncludes says by their ends which scopes include others: with
+	// .manage: .read, users.manage includes users.read.
+	ScopeIncludes map[string]string `yaml:"scopeIncludes"`
 
 	Probes   []Probe  `yaml:"probes"`
 	Forecast Forecast `yaml:"forecast"`
@@ -77,7 +92,7 @@ type Patterns struct {
 // Auth is one kind of credential that a provider accepts.
 type Auth struct {
 	// Type is the kind as in lanyard.yaml: ssws, apiKey, bearer, basic,
-	// client_credentials or private_key_jwt.
+	// client_credentials, private_key_jwt or authorization_code.
 	Type string `yaml:"type"`
 
 	// The credential is sent in the header Header, after Prefix, which ends in
@@ -89,6 +104,13 @@ type Auth struct {
 	// {origin} stands for scheme, host and port of the bound server; see At.
 	TokenURL string `yaml:"tokenUrl"`
 	Audience string `yaml:"audience"`
+
+	// AuthorizeURL is where people sign in (authorization_code); {origin} as above.
+	AuthorizeURL string `yaml:"authorizeUrl"`
+	// Scopes are asked for when nothing else says which (authorization_code).
+	Scopes []string `yaml:"scopes"`
+	// Grant tells an admin how to grant a client further scopes.
+	Grant string `yaml:"grant"`
 
 	// SendScopes says that a token request must name the scopes; without it
 	// the provider issues all that the client was granted.
@@ -109,7 +131,7 @@ func (a Auth) At(server string) (Auth, error) {
 		return Auth{}, fault.New(fault.Invalid, "the server is not an absolute URL").Fix("write it as https://host/base/path")
 	}
 	origin := u.Scheme + "://" + u.Host
-	a.TokenURL, a.Audience = withOrigin(a.TokenURL, origin), withOrigin(a.Audience, origin)
+	a.TokenURL, a.Audience, a.AuthorizeURL = withOrigin(a.TokenURL, origin), withOrigin(a.Audience, origin), withOrigin(a.AuthorizeURL, origin)
 	return a, nil
 }
 
@@ -172,12 +194,38 @@ type Probe struct {
 	Identity string `yaml:"identity"`
 	// Answers explain what else than success may come, by status.
 	Answers map[int]Answer `yaml:"answers"`
+	// Scopes are those that the call needs.
+	Scopes []string `yaml:"scopes"`
+	// Role explains what it means when the scopes are there and the call is
+	// forbidden all the same, or shows an empty list: the identity lacks a role.
+	// Nil: the provider has no such thing.
+	Role *Answer `yaml:"role"`
 }
 
 // Answer explains a status to an admin.
 type Answer struct {
 	Meaning string `yaml:"meaning"`
 	Remedy  string `yaml:"remedy"`
+	// Mark is the state of the connection that it shows, when that is not
+	// "broken": MissingScopes.
+	Mark string `yaml:"mark"`
+}
+
+// MissingScopes is the mark of a connection whose identity was not granted the
+// scopes that are asked for.
+const MissingScopes = "missing scopes"
+
+// Includes reports whether the scope that was granted allows what needs another.
+func (e *Entry) Includes(granted, needed string) bool {
+	if granted == needed {
+		return true
+	}
+	for larger, smaller := range e.ScopeIncludes {
+		if stem, ok := strings.CutSuffix(granted, larger); ok && stem+smaller == needed {
+			return true
+		}
+	}
+	return false
 }
 
 // Probe returns the probe for a credential of the given type, nil when there is

@@ -81,6 +81,7 @@ func TestProfiles(t *testing.T) {
 		sandbox, base, path string
 	}{
 		{okta, "private_key_jwt", "https://example.okta.com/", "https://example.okta.com/oauth2/v1/token", "", true, "okta", "", "/api/v1/users"},
+		{okta, "authorization_code", "https://example.okta.com", "https://example.okta.com/oauth2/v1/token", "", false, "okta", "", "/api/v1/users/me"},
 		{okta, "ssws", "https://example.okta.com", "", "", false, "okta", "", "/api/v1/users/me"},
 		{
 			auth0, "client_credentials", "https://example.eu.auth0.com/api/v2",
@@ -128,7 +129,7 @@ func TestAtRefusesWhatIsNoServer(t *testing.T) {
 func TestAuthTypesAreThoseOfTheConfiguration(t *testing.T) {
 	want := []string{
 		config.AuthSSWS, config.AuthAPIKey, config.AuthBearer, config.AuthBasic,
-		config.AuthClientCredentials, config.AuthPrivateKeyJWT,
+		config.AuthClientCredentials, config.AuthPrivateKeyJWT, config.AuthAuthorizationCode,
 	}
 	slices.Sort(want)
 	if got := slices.Sorted(maps.Keys(authTypes)); !slices.Equal(got, want) {
@@ -378,6 +379,14 @@ func TestReadRefuses(t *testing.T) {
 		{"an identity that is no pointer", with("probes: [{method: GET, path: /x, identity: id}]"), "identity"},
 		{"an answer without a remedy", with("probes: [{method: GET, path: /x, answers: {401: {meaning: no}}}]"), "remedy"},
 		{"a success to explain", with("probes: [{method: GET, path: /x, answers: {200: {meaning: a, remedy: b}}}]"), "200"},
+		{"an unknown mark", with("probes: [{method: GET, path: /x, answers: {401: {meaning: a, remedy: b, mark: odd}}}]"), `"odd"`},
+		{"a role without a remedy", with("probes: [{method: GET, path: /x, role: {meaning: a}}]"), "role needs"},
+		{"a role with a mark", with("probes: [{method: GET, path: /x, role: {meaning: a, remedy: b, mark: missing scopes}}]"), "role needs"},
+		{"a sign-in nowhere", strings.Replace(small, "type: bearer", "type: authorization_code, tokenUrl: '{origin}/t'", 1), "authorizeUrl belongs"},
+		{"a sign-in elsewhere", strings.Replace(small, "type: bearer", "type: authorization_code, tokenUrl: '{origin}/t', authorizeUrl: 'https://x/a'", 1), "{origin}"},
+		{"a sign-in of a token", strings.Replace(small, "header: A", "authorizeUrl: '{origin}/a', header: A", 1), "authorizeUrl belongs"},
+		{"scopes of a token", strings.Replace(small, "header: A", "scopes: [a], header: A", 1), "scopes belong"},
+		{"a scope that includes itself", with("scopeIncludes: {.a: .a}"), "scopeIncludes"},
 		{"an empty bucket", with("forecast: {buckets: [{path: /x}]}"), "allows nothing"},
 		{"a bucket without a path", with("forecast: {buckets: [{path: x, perMinute: 1}]}"), "not a path"},
 		{"a method in lower case", with("forecast: {buckets: [{path: /x, perMinute: 1, methods: [get]}]}"), "upper case"},
@@ -414,6 +423,9 @@ func TestAnswersReadAsErrors(t *testing.T) {
 		var answers []Answer
 		for _, p := range e.Probes {
 			answers = slices.AppendSeq(answers, maps.Values(p.Answers))
+			if p.Role != nil {
+				answers = append(answers, *p.Role)
+			}
 			for _, status := range []int{401, 403} {
 				if p.Answers[status].Remedy == "" {
 					t.Errorf("%s: the probe %s does not explain %d", e.Name, p.Path, status)
@@ -430,5 +442,28 @@ func TestAnswersReadAsErrors(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+func TestIncludes(t *testing.T) {
+	okta, auth0 := Find("okta"), Find("auth0")
+	for _, tt := range []struct {
+		entry           *Entry
+		granted, needed string
+		want            bool
+	}{
+		{okta, "okta.users.read", "okta.users.read", true},
+		{okta, "okta.users.manage", "okta.users.read", true},
+		{okta, "okta.users.read", "okta.users.manage", false},
+		{okta, "okta.users.manage", "okta.groups.read", false},
+		{okta, "okta.users.manage.self", "okta.users.read", false},
+		{auth0, "users.manage", "users.read", false},
+	} {
+		if got := tt.entry.Includes(tt.granted, tt.needed); got != tt.want {
+			t.Errorf("%s: %s includes %s = %t, want %t", tt.entry.Name, tt.granted, tt.needed, got, tt.want)
+		}
+	}
+	if names := Names(); !slices.Contains(names, "okta") || !slices.IsSorted(names) {
+		t.Errorf("Names = %v", names)
 	}
 }

@@ -21,7 +21,7 @@ const profileFile = "profile.yaml"
 // exchanged for a token. A test compares them with package config.
 var authTypes = map[string]bool{
 	"ssws": false, "apiKey": false, "bearer": false, "basic": false,
-	"client_credentials": true, "private_key_jwt": true,
+	"client_credentials": true, "private_key_jwt": true, "authorization_code": true,
 }
 
 // read reads every folder of the file system. All mistakes are reported at once.
@@ -106,6 +106,9 @@ func (c *checker) entry(e *Entry) {
 		seen[a.Type] = true
 		c.auth(a)
 	}
+	for larger, smaller := range e.ScopeIncludes {
+		c.need(larger != "" && smaller != "" && larger != smaller, "scopeIncludes: %q and %q are not the ends of scopes", larger, smaller)
+	}
 	c.environment(e)
 	c.rateLimit(e.RateLimit)
 	for _, status := range e.NotProcessed {
@@ -136,7 +139,9 @@ func (c *checker) auth(a Auth) {
 	c.need(a.Header != "", "auth %s: header is missing", a.Type)
 	c.need(a.OAuth() == oauth, "auth %s: tokenUrl belongs to OAuth 2.0 and nothing else", a.Type)
 	c.need(oauth || a.Audience == "" && !a.SendScopes && len(a.Answers) == 0, "auth %s: audience, sendScopes and answers belong to OAuth 2.0", a.Type)
-	for _, template := range []string{a.TokenURL, a.Audience} {
+	c.need((a.AuthorizeURL != "") == (a.Type == "authorization_code"), "auth %s: authorizeUrl belongs to authorization_code", a.Type)
+	c.need(a.AuthorizeURL != "" || len(a.Scopes) == 0, "auth %s: scopes belong to authorization_code", a.Type)
+	for _, template := range []string{a.TokenURL, a.Audience, a.AuthorizeURL} {
 		rest := withOrigin(template, "")
 		c.need(template == "" || rest != template && isPath(rest), "auth %s: %q must be {origin} and a path", a.Type, template)
 	}
@@ -187,12 +192,16 @@ func (c *checker) probe(e *Entry, p Probe) {
 		c.need(ok, "probes: the type %q does not stand in auth", authType)
 	}
 	c.answers("probes", p.Answers)
+	if p.Role != nil {
+		c.need(p.Role.Meaning != "" && p.Role.Remedy != "" && p.Role.Mark == "", "probes: role needs a meaning and a remedy, and has its own mark")
+	}
 }
 
 func (c *checker) answers(where string, answers map[int]Answer) {
 	for status, a := range answers {
 		c.need(isRefusal(status), "%s: %d is not the status of a refusal", where, status)
 		c.need(a.Meaning != "" && a.Remedy != "", "%s: the answer %d needs a meaning and a remedy", where, status)
+		c.need(a.Mark == "" || a.Mark == MissingScopes, "%s: the answer %d has the unknown mark %q", where, status, a.Mark)
 	}
 }
 

@@ -115,7 +115,7 @@ func (c *Client) Start(ctx context.Context, id string, p *plan.Plan, inputs map[
 	if err != nil {
 		return err
 	}
-	return c.call(ctx, http.MethodPost, "/runs", startBody{ID: id, Bundle: bundle, Inputs: inputs, Bindings: b}, nil)
+	return c.call(ctx, http.MethodPost, "/runs", startBody{ID: id, Bundle: bundle, Inputs: inputs, Bindings: b, StartedBy: run.Starter(ctx)}, nil)
 }
 
 // Run implements Service.

@@ -52,6 +52,9 @@ type startBody struct {
 	Bundle   []byte         `json:"bundle"` // plan.Bundle, encoded
 	Inputs   map[string]any `json:"inputs"`
 	Bindings run.Bindings   `json:"bindings"`
+	// StartedBy is who starts it, as the command knows; the token of the request
+	// says that they may.
+	StartedBy string `json:"startedBy,omitempty"`
 }
 
 // signalBody carries a decision.

@@ -156,7 +156,7 @@ func (a *API) start(w http.ResponseWriter, r *http.Request) error {
 	if p == nil {
 		return &plan.RefusedError{Diagnostics: diags}
 	}
-	if err := a.Service.Start(r.Context(), body.ID, p, body.Inputs, body.Bindings); err != nil {
+	if err := a.Service.Start(run.WithStarter(r.Context(), body.StartedBy), body.ID, p, body.Inputs, body.Bindings); err != nil {
 		return err
 	}
 	return web.WriteJSON(w, http.StatusAccepted, map[string]string{"id": body.ID})

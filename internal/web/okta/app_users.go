@@ -55,8 +55,8 @@ func (a *API) expandedAppUser(r *http.Request, u directory.Assignment) web.Objec
 	if r.URL.Query().Get("expand") != "user" {
 		return o
 	}
-	header := r.Header.Get("Content-Type")
-	s := shape{links: true, omitCredentials: hasFlag(header, "omitCredentials"), omitLinks: hasFlag(header, "omitCredentialsLinks")}
+	s := a.plainShape(r)
+	s.links = true
 	return embedIn(o, "user", user(base, u.Of, s))
 }
 

@@ -8,13 +8,14 @@ import (
 	"github.com/lanyard-id/lanyard/internal/web"
 )
 
-// credentialRoutes lists the paths of passwords and recovery questions.
+// credentialRoutes lists the paths of passwords, recovery questions and sign-in.
 func (a *API) credentialRoutes() {
 	const base = basePath + "/users/{id}/credentials/"
 	a.route(base+"change_password", method{"POST", manageUsers, a.changePassword})
 	a.route(base+"forgot_password", method{"POST", manageUsers, a.forgotPassword})
 	a.route(base+"forgot_password_recovery_question", method{"POST", manageUsers, a.answerRecovery})
 	a.route(base+"change_recovery_question", method{"POST", manageUsers, a.changeQuestion})
+	a.mux.Handle("POST "+authnPath, a.front.Handle(a.authenticate))
 }
 
 // changePassword is POST .../credentials/change_password. strict asks for the

@@ -43,6 +43,7 @@ var catalogue = map[string]struct {
 	"E0000056": {http.StatusForbidden, "Delete application forbidden."},
 	"E0000060": {http.StatusNotImplemented, "Unsupported operation."},
 	"E0000062": {http.StatusConflict, "The specified user is already assigned to the application."},
+	"E0000064": {http.StatusUnauthorized, "Password is expired and must be changed."},
 	"E0000068": {http.StatusForbidden, "Invalid Passcode/Answer"},
 	"E0000076": {http.StatusMethodNotAllowed, "Cannot modify the app user because it is mastered by an external app."},
 	"E0000077": {http.StatusForbidden, "Cannot modify the %s attribute because it is read-only."},
@@ -170,10 +171,10 @@ func translate(err error) *apiError {
 	var lost *directory.Missing
 	var state *directory.StateError
 	var group *directory.ReadOnlyGroup
-	var app directory.AppRefusal
 	var rule *directory.RuleError
 	var role *directory.RoleError
 	var owner *directory.OwnerError
+	var app directory.AppRefusal
 	var violations directory.Violations
 	var wrong *directory.WrongCredential
 	var inUse *directory.TypeInUse
@@ -192,14 +193,14 @@ func translate(err error) *apiError {
 		return problem("E0000142").because(err)
 	case errors.As(err, &group):
 		return problem("E0000060").because(err)
-	case errors.As(err, &app):
-		return problem(appRefusals[app].code, appRefusals[app].causes...).because(err)
 	case errors.As(err, &rule):
 		return ruleRefusal(rule).because(err)
 	case errors.As(err, &role):
 		return roleRefusal(role).because(err)
 	case errors.As(err, &owner):
 		return invalid("owner", "Provided owner is already assigned to this group").because(err)
+	case errors.As(err, &app):
+		return problem(appRefusals[app].code, appRefusals[app].causes...).because(err)
 	case errors.As(err, &violations):
 		return validation(violations).because(err)
 	case errors.As(err, &system):

@@ -19,6 +19,7 @@ func (a *API) iamRoutes() {
 	a.route(basePath+"/iam/roles/{role}",
 		method{"GET", readRoles, a.getCustomRole},
 		method{"DELETE", manageRoles, a.deleteCustomRole})
+	a.route(basePath+"/iam/roles/{role}/permissions", method{"GET", readRoles, a.listPermissions})
 	a.route(basePath+"/iam/resource-sets", method{"GET", readRoles, a.listResourceSets})
 }
 
@@ -121,6 +122,25 @@ func (a *API) deleteCustomRole(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return noContent(w)
+}
+
+// listPermissions is GET /iam/roles/{roleIdOrLabel}/permissions.
+func (a *API) listPermissions(w http.ResponseWriter, r *http.Request) error {
+	found, err := a.Directory.CustomRole(r.Context(), a.Realm, r.PathValue("role"))
+	if err != nil {
+		return err
+	}
+	self := a.base(r) + "/api/v1/iam/roles/" + found.ID
+	list := make([]web.Object, len(found.Permissions))
+	for i, label := range found.Permissions {
+		list[i] = web.Object{
+			{Key: "label", Value: label},
+			{Key: "created", Value: date(found.Created)},
+			{Key: "lastUpdated", Value: date(found.Updated)},
+			{Key: "_links", Value: web.Object{link("role", self, ""), link("self", self+"/permissions/"+url.PathEscape(label), "")}},
+		}
+	}
+	return web.WriteJSON(w, http.StatusOK, web.Object{{Key: "permissions", Value: list}})
 }
 
 // listResourceSets is GET /iam/resource-sets. There are none but the built-in

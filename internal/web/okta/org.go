@@ -15,6 +15,8 @@ import (
 const (
 	readOrgs      = "okta.orgs.read"
 	manageOrgs    = "okta.orgs.manage"
+	readRoles     = "okta.roles.read"
+	manageRoles   = "okta.roles.manage"
 	readOrigins   = "okta.trustedOrigins.read"
 	manageOrigins = "okta.trustedOrigins.manage"
 )

@@ -193,6 +193,7 @@ func replay(t *testing.T, r webtest.Recording, list []accepted) []outcome {
 	p.bench = newBench(t, func(o *okta.Options) {
 		o.WithoutBlocks = true // no recorded org has them
 		o.Authorizer = serviceApp(o.Authorizer)
+		o.WithoutBlocks = true // no recorded org has them
 		if r.Classic() {
 			o.Engine = "classic"
 		}

@@ -7,12 +7,6 @@ import (
 	"github.com/lanyard-id/lanyard/internal/web"
 )
 
-// The scopes of admin roles.
-const (
-	readRoles   = "okta.roles.read"
-	manageRoles = "okta.roles.manage"
-)
-
 // roleRoutes lists the paths of admin roles: the same below users, groups and
 // OAuth clients.
 func (a *API) roleRoutes() {

@@ -27,10 +27,10 @@ const (
 
 // schemaRoutes lists the paths of user types and schemas.
 func (a *API) schemaRoutes() {
-	a.route(userSchemas + "/linkedObjects") // the schema of no user type; there are none
 	a.route(userSchemas+"/{id}",
 		method{"GET", readSchemas, a.getUserSchema},
 		method{"POST", manageSchemas, a.updateUserSchema})
+	a.route(userSchemas + "/linkedObjects") // not the id of a schema, and not served
 	a.route(groupSchema,
 		method{"GET", readSchemas, a.getGroupSchema},
 		method{"POST", manageSchemas, a.updateGroupSchema})

@@ -2,6 +2,7 @@ package okta
 
 import (
 	"encoding/json"
+	"errors"
 	"maps"
 	"net/http"
 	"slices"
@@ -203,19 +204,25 @@ func (a *API) answerUser(w http.ResponseWriter, r *http.Request, account *direct
 }
 
 // requestedShape reads the parts of a user that a client wants (fields, expand)
-// or does not want:
+// beside those that it does not want.
+func (a *API) requestedShape(r *http.Request) (shape, error) {
+	q, s := r.URL.Query(), a.plainShape(r)
+	var err error
+	s.fields, err = parseFields(q.Get("fields"))
+	s.blocks = slices.Contains(strings.Split(q.Get("expand"), ","), "blocks")
+	return s, err
+}
+
+// plainShape reads the parts of a user that a client does not want:
 // Content-Type: application/json; okta-response="omitCredentials,..."
 // omitTransitioningToStatus has nothing to leave out: nothing is ever on its way.
-func (a *API) requestedShape(r *http.Request) (shape, error) {
-	header, q := r.Header.Get("Content-Type"), r.URL.Query()
-	fields, err := parseFields(q.Get("fields"))
+func (a *API) plainShape(r *http.Request) shape {
+	header := r.Header.Get("Content-Type")
 	return shape{
 		omitCredentials: hasFlag(header, "omitCredentials"),
 		omitLinks:       hasFlag(header, "omitCredentialsLinks"),
 		classic:         a.classic(),
-		blocks:          slices.Contains(strings.Split(q.Get("expand"), ","), "blocks"),
-		fields:          fields,
-	}, err
+	}
 }
 
 func hasFlag(contentType, flag string) bool {
@@ -234,10 +241,8 @@ func hasFlag(contentType, flag string) bool {
 
 // asCalled words a 404 of "me" with that name instead of the caller's.
 func (a *API) asCalled(r *http.Request, segment string, err error) error {
-	if err == nil {
-		return nil
-	}
-	if e := translate(err); e.code == "E0000007" && r.PathValue(segment) == "me" {
+	var lost *directory.Missing
+	if errors.As(err, &lost) && lost.Noun == directory.AccountNoun && r.PathValue(segment) == "me" {
 		return missing("me", "User").because(err)
 	}
 	return err
