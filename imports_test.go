@@ -38,7 +38,7 @@ var floors = [][]string{
 	// 1
 	{"internal/arazzo", "internal/config", "internal/connector/catalog", "internal/directory", "internal/egress", "internal/localca", "internal/web", "internal/web/webtest"},
 	// 2
-	{"internal/sources", "internal/web/rehearsal"},
+	{"internal/oauth", "internal/sources", "internal/web/rehearsal"},
 	// 3
 	{"internal/plan"},
 	// 4

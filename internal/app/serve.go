@@ -161,6 +161,7 @@ func (s *server) run(ctx context.Context) error {
 	if _, err := s.folder.worker.Recover(ctx); err != nil {
 		s.folder.log.Error("some runs could not be resumed", "error", err)
 	}
+	addresses["issuer"] = reachable(addresses["okta"])
 	s.req.Ready(addresses)
 	select {
 	case <-ctx.Done():
@@ -237,15 +238,22 @@ func (s *server) handlers(box *sandbox) ([]mounted, string, error) {
 	(&api.API{Service: s.folder, Stage: stage, Token: token, Log: s.folder.log}).Mount(mux)
 	return []mounted{
 		{"api", s.req.APIPort, mux},
-		{"okta", s.req.OktaPort, stage.Faults.Wrap(oktaFacade, okta.New(okta.Options{
-			Directory: box.directory, Authorizer: okta.Tokens(map[string]string{cred.OktaAPIToken: directory.Administrator}), Log: s.folder.log,
-			Limits: oktaLimits(stage.Faults),
-		}))},
+		{"okta", s.req.OktaPort, stage.Faults.Wrap(oktaFacade, s.okta(box, cred))},
 		{"auth0", s.req.Auth0Port, stage.Faults.Wrap(auth0Facade, auth0.New(auth0.Options{
 			Directory: box.directory, Authorizer: clients, Log: s.folder.log,
 			EnforceLimits: func() bool { return stage.Faults.Limits().Enforce },
 		}))},
 	}, token, nil
+}
+
+// okta is the org as other programs reach it: by the token of the credentials
+// file, API tokens, and access tokens of its authorization server.
+func (s *server) okta(box *sandbox, cred credentials) *okta.API {
+	made := okta.Tokens(map[string]string{cred.OktaAPIToken: directory.Administrator})
+	return okta.New(okta.Options{
+		Directory: box.directory, OAuth: box.oauth, Authorizer: okta.Authorization(box.oauth, made), Log: s.folder.log,
+		Limits: oktaLimits(s.folder.stage.Faults),
+	})
 }
 
 // readCredentials returns the credentials of the served APIs, making them once.

@@ -68,8 +68,11 @@ func (o *serveOptions) run(ctx context.Context) error {
 			_ = writeJSON(o.shell.Out, formatNDJSON, addresses)
 			return
 		}
-		for _, name := range []string{"api", "okta", "auth0"} {
-			fmt.Fprintf(o.shell.Out, "%-6s %s\n", name, addresses[name])
+		// The issuer is what OAuth clients of the Okta org are configured with.
+		for _, name := range []string{"api", "okta", "auth0", "issuer"} {
+			if address, ok := addresses[name]; ok {
+				fmt.Fprintf(o.shell.Out, "%-6s %s\n", name, address)
+			}
 		}
 	}
 	return o.shell.product.Serve(ctx, o.req)
