@@ -91,6 +91,7 @@ Exit codes:
 		newRuns(sh),
 		newActions(sh),
 		newServe(sh),
+		newTokens(sh),
 		newRehearsal(sh),
 		newConnections(sh),
 		newVault(sh),

@@ -46,7 +46,7 @@ const superAdmin = "SUPER_ADMIN"
 
 // CreateAPIToken makes a token and returns it beside what is kept of it. It is
 // not kept itself. fault.NotFound when the account does not exist,
-// fault.Forbidden when it holds no admin role, or not the one that was named.
+// fault.Conflict when it holds no admin role, or not the one that was named.
 func (s *Server) CreateAPIToken(ctx context.Context, actor directory.Actor, n NewAPIToken) (token string, kept APIToken, err error) {
 	n.Name = strings.TrimSpace(n.Name)
 	if n.Name == "" || len(n.Name) > maxTokenName {
@@ -61,7 +61,7 @@ func (s *Server) CreateAPIToken(ctx context.Context, actor directory.Actor, n Ne
 		return "", APIToken{}, err
 	}
 	if !usable(account) {
-		return "", APIToken{}, fault.New(fault.Forbidden, "%s is %s and can have no token", account.Login(), account.Status)
+		return "", APIToken{}, fault.New(fault.Conflict, "%s is %s and can have no token", account.Login(), account.Status)
 	}
 	roles, err := s.roles(ctx, account.ID)
 	if err != nil {
@@ -69,9 +69,9 @@ func (s *Server) CreateAPIToken(ctx context.Context, actor directory.Actor, n Ne
 	}
 	switch {
 	case len(roles) == 0:
-		return "", APIToken{}, fault.New(fault.Forbidden, "%s is no administrator", account.Login()).Fix("assign an admin role to the account first")
+		return "", APIToken{}, fault.New(fault.Conflict, "%s is no administrator", account.Login()).Fix("assign an admin role to the account first")
 	case n.Role != "" && len(narrow(roles, n.Role)) == 0:
-		return "", APIToken{}, fault.New(fault.Forbidden, "%s does not hold the role %s", account.Login(), n.Role).
+		return "", APIToken{}, fault.New(fault.Conflict, "%s does not hold the role %s", account.Login(), n.Role).
 			Fix("choose one of %s", strings.Join(roles, ", "))
 	}
 	token = "00" + s.Directory.IDs.Token(40)

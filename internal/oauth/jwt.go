@@ -2,6 +2,7 @@ package oauth
 
 import (
 	"context"
+	"crypto/rsa"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
@@ -97,8 +98,8 @@ func unsigned(err error) error { return fault.Wrap(fault.Internal, err, "the tok
 // read checks the signature of a JWT that the server made and decodes it. What
 // it did not make is false without an error.
 func (s *Server) read(ctx context.Context, token, typ string, into any) (bool, error) {
-	jws, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.RS256})
-	if err != nil {
+	jws := parseOwn(token)
+	if jws == nil {
 		return false, nil
 	}
 	header := jws.Signatures[0].Protected
@@ -109,11 +110,22 @@ func (s *Server) read(ctx context.Context, token, typ string, into any) (bool, e
 	if key == nil || err != nil {
 		return false, err
 	}
-	payload, err := jws.Verify(key)
+	return decodeVerified(jws, key, into), nil
+}
+
+// parseOwn reads a JWT of the form that the server makes, nil for others.
+func parseOwn(token string) *jose.JSONWebSignature {
+	jws, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.RS256})
 	if err != nil {
-		return false, nil
+		return nil
 	}
-	return json.Unmarshal(payload, into) == nil, nil
+	return jws
+}
+
+// decodeVerified decodes what a JWT says when its signature is good.
+func decodeVerified(jws *jose.JSONWebSignature, key *rsa.PublicKey, into any) bool {
+	payload, err := jws.Verify(key)
+	return err == nil && json.Unmarshal(payload, into) == nil
 }
 
 // halfHash is the left half of a token's digest: at_hash (OpenID Connect Core 3.1.3.6).

@@ -196,19 +196,7 @@ func (s *Server) endGrant(tx directory.Tx, actor directory.Actor, id, kind strin
 		directory.Target{Type: "AppInstance", ID: g.T.Client}, directory.Target{Type: "User", ID: g.T.Account})
 }
 
-// EndGrants ends what clients were allowed to do for an account: all their
-// tokens for it. It is part of ending the account's sessions when that is asked for.
-func (s *Server) EndGrants(ctx context.Context, actor directory.Actor, account string) error {
-	return s.Directory.Store.Update(ctx, func(tx directory.Tx) error {
-		grants, err := list[grantRecord](tx, directory.RecordQuery{Realm: s.realm(), Noun: grantNoun, Subject: account})
-		if err != nil {
-			return err
-		}
-		for _, g := range grants {
-			if err := s.endGrant(tx, actor, g.record.ID, "app.oauth2.token.revoke"); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
+// TokenNouns are the sorts of records by which clients act for an account, which
+// is their subject. To remove them ends all that clients hold of it: access
+// tokens of a grant that is gone are refused.
+func TokenNouns() []directory.Noun { return []directory.Noun{grantNoun, refreshNoun, codeNoun} }

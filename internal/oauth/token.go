@@ -88,10 +88,12 @@ func checkGrantType(client *proven, grantType string) error {
 	return nil
 }
 
-// bind checks the proof of possession of a token request. It returns nil when
-// there is none and none is needed.
+// bind checks the proof of possession of a token request. It returns nil for
+// clients that are not bound to prove it: okta-sdk-nodejs sends a proof with
+// every request, and takes an answer without asking for a nonce to mean that
+// its tokens are bearer tokens.
 func (s *Server) bind(ctx context.Context, client *Client, r TokenRequest) (*proof, error) {
-	if len(r.Proofs) == 0 && !client.RequireDPoP {
+	if !client.RequireDPoP {
 		return nil, nil
 	}
 	p, err := s.checkProof(ctx, proofCheck{proofs: r.Proofs, method: "POST", url: r.Endpoint, nonce: true})

@@ -33,7 +33,7 @@ func (a *API) oauthRoutes() {
 	a.endpoint(oauthPath+"/introspect", a.server.Handle, endpointMethods{"POST": a.introspect})
 	a.endpoint(oauthPath+"/revoke", a.server.Handle, endpointMethods{"POST": a.revoke})
 	a.endpoint(oauthPath+"/keys", a.server.Handle, endpointMethods{"GET": a.keys})
-	a.endpoint(oauthPath+"/userinfo", a.server.Handle, endpointMethods{"GET": a.userInfo, "POST": a.userInfo})
+	a.endpoint(oauthPath+"/userinfo", a.server.Handle, endpointMethods{"GET": a.userInfo})
 	a.endpoint("/.well-known/openid-configuration", a.server.Handle, endpointMethods{"GET": a.metadata})
 	a.endpoint("/.well-known/oauth-authorization-server", a.server.Handle, endpointMethods{"GET": a.metadata})
 }
@@ -152,8 +152,10 @@ func (a *API) userInfo(w http.ResponseWriter, r *http.Request) error {
 		Scheme: scheme, Token: token, Proofs: r.Header.Values("DPoP"), Method: r.Method, URL: a.base(r) + r.URL.EscapedPath(), Issuer: a.base(r),
 	})
 	var refusal *oauth.Error
-	if errors.As(err, &refusal) {
+	if errors.As(err, &refusal) { // the header says all there is to say
 		w.Header().Set("WWW-Authenticate", a.challenge(r, scheme, "openid", refusal))
+		w.WriteHeader(refusal.Status)
+		return nil
 	}
 	if err != nil {
 		return err

@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/fault"
 	"github.com/lanyard-id/lanyard/internal/oauth"
 )
@@ -74,7 +73,7 @@ func (a *API) proceed(w http.ResponseWriter, r *http.Request, form oauth.Form, a
 	case step == oauth.StepConsent:
 		return a.showConsent(w, r, form, auth, session)
 	}
-	to, err := a.OAuth.IssueCode(r.Context(), comingFrom(r, directory.Actor{}), auth, session, a.base(r))
+	to, err := a.OAuth.IssueCode(r.Context(), client(r), auth, session, a.base(r))
 	if err != nil {
 		return a.refuse(w, r, auth, err)
 	}
@@ -119,7 +118,7 @@ func (a *API) signIn(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	id, session, err := a.OAuth.SignInBrowser(r.Context(), comingFrom(r, directory.Actor{}), values.Get("login"), values.Get("password"))
+	id, session, err := a.OAuth.SignInBrowser(r.Context(), client(r), values.Get("login"), values.Get("password"))
 	switch {
 	case fault.Is(err, fault.Conflict):
 		return a.showSignIn(w, r, form, auth, values.Get("login"), "The password has expired. Ask an administrator to reset it.")
@@ -145,7 +144,7 @@ func (a *API) consent(w http.ResponseWriter, r *http.Request) error {
 	if session == nil || values.Get("decision") != "allow" {
 		return a.refuse(w, r, auth, oauth.Refuse("access_denied"))
 	}
-	if err := a.OAuth.Consent(r.Context(), comingFrom(r, directory.Actor{}), auth, session); err != nil {
+	if err := a.OAuth.Consent(r.Context(), client(r), auth, session); err != nil {
 		return err
 	}
 	return a.proceed(w, r, form, auth, session)
@@ -161,18 +160,18 @@ func (a *API) logout(w http.ResponseWriter, r *http.Request) error {
 		}
 		q = form
 	}
-	client, err := a.OAuth.HintedClient(r.Context(), q.Get("id_token_hint"), a.base(r))
+	app, err := a.OAuth.HintedClient(r.Context(), q.Get("id_token_hint"), a.base(r))
 	if err != nil {
 		return err
 	}
 	to := q.Get("post_logout_redirect_uri")
 	switch {
-	case client == nil:
+	case app == nil:
 		return oauth.Refuse("invalid_request")
-	case to != "" && !slices.Contains(client.LogoutURIs, to):
+	case to != "" && !slices.Contains(app.LogoutURIs, to):
 		return oauth.Refuse("illegal_post_logout_redirect_uri")
 	}
-	if err := a.OAuth.SignOut(r.Context(), comingFrom(r, directory.Actor{}), cookie(r, sessionCookie)); err != nil {
+	if err := a.OAuth.SignOut(r.Context(), client(r), cookie(r, sessionCookie)); err != nil {
 		return err
 	}
 	http.SetCookie(w, &http.Cookie{Name: sessionCookie, Path: oauthPath, MaxAge: -1, HttpOnly: true, Secure: a.isSecure(r), SameSite: http.SameSiteLaxMode})

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"maps"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -318,9 +319,14 @@ func TestDPoP(t *testing.T) {
 		b.refusedCall(test.name, send(test.scheme, proofs...), test.want)
 	}
 
-	// A token that is bound to nothing needs no proof and may not pretend.
+	// A token that is bound to nothing needs no proof and may not pretend; a
+	// client that need not prove anything gets one whatever it sends.
 	free := b.service("", "okta.users.read")
-	plain := b.serviceToken(free, "okta.users.read")
+	a = b.post("/oauth2/v1/token", serviceForm(b.assertion(free), "okta.users.read"), "DPoP", b.proof(key, "POST", endpoint, "", "", nil))
+	if a.status != 200 || a.object(t)["token_type"] != "Bearer" {
+		t.Fatalf("a proof that nobody asked for: %d %s", a.status, a.body)
+	}
+	plain := a.object(t)["access_token"].(string)
 	a = b.call("GET", "/api/v1/users", "", "Authorization", "DPoP "+plain, "DPoP", b.proof(key, "GET", users, plain, "", nil))
 	b.refusedCall("not bound", a, "access_token_not_dpop_bound")
 }
@@ -346,7 +352,7 @@ func (b *authBench) refusedCall(name string, a answer, refusal string) {
 func TestNonces(t *testing.T) {
 	t.Parallel()
 	b := newAuth(t)
-	client := b.service("", "okta.users.read")
+	client := b.service(`,"dpop_bound_access_tokens":true`, "okta.users.read")
 	key := newProofKey(t)
 	ask := func(nonce string) answer {
 		return b.post("/oauth2/v1/token", serviceForm(b.assertion(client), "okta.users.read"), "DPoP", b.proof(key, "POST", org+"/oauth2/v1/token", "", nonce, nil))
@@ -384,7 +390,7 @@ func TestMetadataAndKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	token := b.serviceToken(b.service("", "okta.users.read"), "okta.users.read")
-	jws, err := jose.ParseSigned(token, []jose.SignatureAlgorithm{jose.RS256})
+	jws, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.RS256})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -723,6 +729,22 @@ func TestIntrospectAndRevoke(t *testing.T) {
 	b.post("/oauth2/v1/revoke", url.Values{"client_id": {client}}).refusedWith(t, "no token", "request_missing_token")
 }
 
+// Ending the sessions of an account can end what clients hold of it.
+func TestClearSessionsEndsTokens(t *testing.T) {
+	t.Parallel()
+	b := newAuth(t)
+	ann := b.person()
+	client := b.native("", ann)
+	o := b.post("/oauth2/v1/token", codeForm(client, b.code(client, "openid offline_access"))).object(t)
+	as := []string{"Authorization", "Bearer " + o["access_token"].(string)}
+	b.ok(204, "DELETE", "/api/v1/users/"+ann+"/sessions", "")
+	b.ok(200, "GET", "/oauth2/v1/userinfo", "", as...)
+	b.ok(204, "DELETE", "/api/v1/users/"+ann+"/sessions?oauthTokens=true", "")
+	b.ok(401, "GET", "/oauth2/v1/userinfo", "", as...)
+	b.post("/oauth2/v1/token", codeForm(client, "", "grant_type", "refresh_token", "refresh_token", o["refresh_token"].(string), "code", "")).
+		refusedWith(t, "refresh", "invalid_refresh_token")
+}
+
 func TestLogout(t *testing.T) {
 	t.Parallel()
 	b := newAuth(t)
@@ -766,4 +788,65 @@ func TestRefreshIsBound(t *testing.T) {
 	if a := b.post("/oauth2/v1/token", form, "DPoP", proof(key)); a.status != 200 {
 		t.Errorf("refresh: %d %s", a.status, a.body)
 	}
+}
+
+// TestEveryEndpoint sends to every endpoint of the authorization server what
+// nobody should send.
+func TestEveryEndpoint(t *testing.T) {
+	t.Parallel()
+	g := newGate(t)
+	client := g.native("", g.real["users"])
+	g.ok(200, "GET", "/oauth2/v1/keys", "") // makes the first key
+	g.changesOf("setting up")
+	long := strings.Repeat("x", 100_000)
+	for path, methods := range map[string][]string{
+		"/oauth2/v1/token": {"POST"}, "/oauth2/v1/introspect": {"POST"}, "/oauth2/v1/revoke": {"POST"},
+		"/oauth2/v1/authorize": {"GET", "POST"}, "/oauth2/v1/authorize/sign-in": {"POST"}, "/oauth2/v1/authorize/consent": {"POST"},
+		"/oauth2/v1/logout": {"GET", "POST"}, "/oauth2/v1/userinfo": {"GET"}, "/oauth2/v1/keys": {"GET"},
+		"/.well-known/openid-configuration": {"GET"}, "/.well-known/oauth-authorization-server": {"GET"},
+	} {
+		for _, method := range []string{"GET", "POST", "PUT", "PATCH", "DELETE", "TRACE"} {
+			known := slices.Contains(methods, method)
+			for name, send := range map[string][]string{ // body, then headers
+				"nothing":       {"", "Content-Type", ""},
+				"JSON":          {`{"client_id":"` + client + `","grant_type":"client_credentials"}`},
+				"deep JSON":     {strings.Repeat("[", 50_000)},
+				"bad escapes":   {"client_id=%zz&token=%", "Content-Type", "application/x-www-form-urlencoded"},
+				"invalid UTF-8": {"client_id=\xff&token=\xfe&login=\xff&form=\xff", "Content-Type", "application/x-www-form-urlencoded"},
+				"oversize":      {"client_id=" + client + "&token=" + long, "Content-Type", "application/x-www-form-urlencoded"},
+				"twice":         {"client_id=" + client + "&client_id=" + client, "Content-Type", "application/x-www-form-urlencoded"},
+				"a bad Basic":   {"", "Authorization", "Basic !!!"},
+				"a bad Bearer":  {"", "Authorization", "Bearer a.b.c"},
+				"a bad proof":   {"client_id=" + client + "&grant_type=refresh_token", "Content-Type", "application/x-www-form-urlencoded", "DPoP", "a.b.c"},
+				"many cookies":  {"form=x", "Content-Type", "application/x-www-form-urlencoded", "Cookie", strings.Repeat("lanyard_form=x; ", 500)},
+			} {
+				headers := append([]string{"Authorization", ""}, send[1:]...)
+				a := g.call(method, path+"?x=%zz", send[0], headers...)
+				what := name + ": " + method + " " + path
+				switch {
+				case a.status >= 500:
+					t.Errorf("%s: %d %s", what, a.status, a.body)
+				case !known && (a.status != 405 || a.object(t)["errorCode"] != "E0000022"):
+					t.Errorf("%s: %d %s, want E0000022", what, a.status, a.body)
+				}
+				if found := givenAway.FindString(a.body); found != "" {
+					t.Errorf("%s: the answer gives away %q: %s", what, found, a.body)
+				}
+				if log := g.log.take(); strings.Contains(log, "goroutine") || strings.Contains(log, long) {
+					t.Errorf("%s: the log: %.500s", what, log)
+				}
+				g.changesOf(what)
+			}
+		}
+	}
+}
+
+// changesOf checks that the change log is as it was when it was last asked.
+func (g *gate) changesOf(what string) {
+	g.t.Helper()
+	now := g.changes()
+	if g.seen != 0 && now != g.seen {
+		g.t.Errorf("%s: the log has %d entries more", what, now-g.seen)
+	}
+	g.seen = now
 }

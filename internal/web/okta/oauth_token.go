@@ -7,7 +7,6 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/oauth"
 	"github.com/lanyard-id/lanyard/internal/web"
 )
@@ -82,7 +81,7 @@ func (a *API) token(w http.ResponseWriter, r *http.Request) error {
 	t, err := a.OAuth.Token(r.Context(), oauth.TokenRequest{
 		Credentials: a.credentials(r, form), GrantType: form.Get("grant_type"), Scope: form.Get("scope"),
 		Code: form.Get("code"), RedirectURI: form.Get("redirect_uri"), Verifier: form.Get("code_verifier"),
-		RefreshToken: form.Get("refresh_token"), Proofs: proofs, From: comingFrom(r, directory.Actor{}),
+		RefreshToken: form.Get("refresh_token"), Proofs: proofs, From: client(r),
 	})
 	var refusal *oauth.Error
 	if errors.As(err, &refusal) && refusal.Code == "use_dpop_nonce" || err == nil && t.Type == "DPoP" {
@@ -147,7 +146,7 @@ func (a *API) revoke(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := a.OAuth.Revoke(r.Context(), a.credentials(r, form), form.Get("token"), comingFrom(r, directory.Actor{})); err != nil {
+	if err := a.OAuth.Revoke(r.Context(), a.credentials(r, form), form.Get("token"), client(r)); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusOK)

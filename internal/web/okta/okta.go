@@ -16,7 +16,6 @@ package okta
 import (
 	"context"
 	"log/slog"
-	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -124,6 +123,9 @@ func New(o Options) *API {
 	}
 	a := &API{Options: o, mux: http.NewServeMux(), rules: http.NewServeMux(), limits: newLimits(o.Directory.Clock, o.Limits)}
 	a.front = web.Front{Log: o.Log, NewID: a.requestID, Open: a.open, Fail: a.fail}
+	if o.OAuth != nil && o.TokenNouns == nil {
+		a.TokenNouns = oauth.TokenNouns()
+	}
 	a.server = web.Front{Log: o.Log, NewID: a.requestID, Open: a.open, Fail: a.failOAuth}
 	a.pages = web.Front{Log: o.Log, NewID: a.requestID, Open: a.open, Fail: a.failPage}
 	a.routes()
@@ -270,17 +272,9 @@ func (a *API) authorize(r *http.Request) (Caller, error) {
 	if err != nil {
 		return Caller{}, a.unauthorized(r, scheme, err)
 	}
-	who.Actor = comingFrom(r, who.Actor)
+	from := client(r)
+	who.Actor.Request, who.Actor.IP, who.Actor.UserAgent = from.Request, from.IP, from.UserAgent
 	return who, nil
-}
-
-// comingFrom adds to an actor where a request comes from.
-func comingFrom(r *http.Request, actor directory.Actor) directory.Actor {
-	actor.Request, actor.UserAgent = web.RequestID(r.Context()), r.UserAgent()
-	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
-		actor.IP = host
-	}
-	return actor
 }
 
 // userRef returns the account that a path names: "me" is the caller.
