@@ -365,6 +365,32 @@ func part(want, have any) string {
 	return ""
 }
 
+// Lists are read to their end: the groups of an application come in pages of 20
+// (okta.md 1.3).
+func TestActionsReadWholeLists(t *testing.T) {
+	o := newOrg(t, "")
+	w := o.newWorld(t)
+	const many = 45
+	for i := range many {
+		o.ask(t, w, fmt.Sprintf(`x = POST /api/v1/groups {"profile":{"name":"One of many %d"}}`, i))
+		o.ask(t, w, "PUT /api/v1/apps/{a}/groups/{x} {}")
+	}
+	a, err := catalog.FindAction("okta.list_application_groups")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := o.act(t, a, map[string]any{"appId": w["a"]})
+	groups, _ := r.Outputs["groups"].([]any)
+	ids := map[string]bool{}
+	for _, g := range groups {
+		object, _ := g.(map[string]any)
+		ids[fmt.Sprint(object["id"])] = true
+	}
+	if r.code != 0 || len(groups) != many || len(ids) != many {
+		t.Errorf("exit %d (%s): %d groups, %d different ones, want %d", r.code, r.text(), len(groups), len(ids), many)
+	}
+}
+
 // asked are the actions that a provider of this kind must have.
 var asked = []string{
 	"get_user", "get_user_by_login", "get_user_by_shortname", "lookup_user", "create_user", "create_user_with_password", "update_user",

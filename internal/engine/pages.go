@@ -14,9 +14,14 @@ func (t *turn) nextPage(f *frame, w waiting, a *Answer) bool {
 		return false
 	}
 	page, ok := response(a).Body.([]any)
-	query, more := nextQuery(a.Header)
-	if !ok || !more || query == w.Request.Query {
+	link, more := nextLink(a.Header)
+	if !ok || !more {
 		return false
+	}
+	query, ok := queryOf(link)
+	if !ok || query == w.Request.Query { // half a list must not pass for a whole one
+		t.judge(outcome{status: a.Status, header: a.Header, message: "the Link header names a next page that cannot be asked for: " + shorten(link)})
+		return true
 	}
 	if t.s.Visits >= t.m.plan.Profile.StepBudget() {
 		t.frozen = t.s.Frames
@@ -31,9 +36,9 @@ func (t *turn) nextPage(f *frame, w waiting, a *Answer) bool {
 	return true
 }
 
-// nextQuery returns the query of the link whose relation is next (RFC 8288 3),
+// nextLink returns the target of the link whose relation is next (RFC 8288 3),
 // from one header or several.
-func nextQuery(header map[string][]string) (string, bool) {
+func nextLink(header map[string][]string) (string, bool) {
 	for name, values := range header {
 		if !strings.EqualFold(name, "Link") {
 			continue
@@ -46,23 +51,24 @@ func nextQuery(header map[string][]string) (string, bool) {
 					break
 				}
 				params, _, _ = strings.Cut(params, "<") // of the next link
-				rest = after[len(target)+1:]
-				if !isNext(params) {
-					continue
+				if isNext(params) {
+					return target, true
 				}
-				u, err := url.Parse(target)
-				return queryOf(u), err == nil && u.RawQuery != ""
+				rest = after[len(target)+1:]
 			}
 		}
 	}
 	return "", false
 }
 
-func queryOf(u *url.URL) string {
-	if u == nil {
-		return ""
+// queryOf returns the query of a link, if it has one that may be sent as it is.
+func queryOf(link string) (string, bool) {
+	u, err := url.Parse(link)
+	if err != nil || u.RawQuery == "" {
+		return "", false
 	}
-	return u.RawQuery
+	unsafe := func(r rune) bool { return r <= ' ' || r >= 0x7f || strings.ContainsRune("\"<>\\^`{|}", r) } // RFC 3986 3.4
+	return u.RawQuery, strings.IndexFunc(u.RawQuery, unsafe) < 0
 }
 
 // isNext reads the parameters of a link.

@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -51,8 +52,6 @@ func TestPages(t *testing.T) {
 		{"several relations", []string{`<http://items.test/items?after=1>; rel="last next"`}, "after=1"},
 		{"another server", []string{`<http://other.test/elsewhere?after=1>; rel="next"`}, "after=1"},
 		{"self only", []string{self}, ""},
-		{"itself as the next", []string{`<http://items.test/items?name=x>; rel="next"`}, ""},
-		{"without a query", []string{`<http://items.test/items>; rel="next"`}, ""},
 		{"not a link", []string{`<http://items.test/items?after=1`}, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -95,10 +94,40 @@ func TestPagesAgain(t *testing.T) {
 	}
 }
 
+// Half a list does not pass for a whole one.
+func TestPagesThatCannotBeAsked(t *testing.T) {
+	for _, link := range []string{
+		`<http://items.test/items?name=x>; rel="next"`, // itself
+		`<http://items.test/items>; rel="next"`,        // without a query
+		`<http://items.test/items?a b>; rel="next"`,
+		`<%zz>; rel="next"`,
+	} {
+		text := strings.Replace(paged, "        onFailure: [{name: again, type: retry}]\n", "", 1)
+		g := play(t, drivertest.Plan(t, text, plan.Profile{}), nil)
+		g.page(`[1]`, link)
+		g.run(link, "> failed {\"all\":null}\n? names a next page that cannot be asked for")
+	}
+}
+
 // A list that never ends is given up.
 func TestPagesBounded(t *testing.T) {
 	g := play(t, drivertest.Plan(t, paged, plan.Profile{MaxSteps: 2}), nil)
 	g.page(`[1]`, `<http://items.test/items?after=1>; rel="next"`)
 	g.page(`[1]`, `<http://items.test/items?after=2>; rel="next"`)
 	g.run("bounded", "> failed {\"all\":null}\n? more pages than")
+}
+
+// Any Link header is read without harm, and what it yields is a query.
+func FuzzPages(f *testing.F) {
+	for _, link := range []string{`<http://a.test/x?after=1>; rel="next"`, `<>;rel=next,<?a>;rel="next self"`, `<a<b>c>;;rel=next`, `<%zz?a>; rel=next`} {
+		f.Add(link)
+	}
+	p := drivertest.Plan(f, paged, plan.Profile{})
+	f.Fuzz(func(t *testing.T, link string) {
+		g := play(t, p, nil)
+		g.page(`[1]`, link)
+		if query := g.asks(); strings.ContainsAny(query, " <>#") {
+			t.Errorf("the query is %q", query)
+		}
+	})
 }
