@@ -16,8 +16,8 @@ import (
 // parameter is a path's parameter, whatever it is called.
 var parameter = regexp.MustCompile(`\{[^}]*\}`)
 
-// undescribed are operations that Okta does not document either: clients of
-// old call them.
+// undescribed are operations that Okta does not document either: old clients
+// call them.
 var undescribed = []string{
 	"PUT /api/v1/users/{id}/factors/{factor}",
 	"GET /api/v1/internal/apps/{id}/settings/oauth/idToken", "POST /api/v1/internal/apps/{id}/settings/oauth/idToken",
