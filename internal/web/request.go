@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/lanyard-id/lanyard/internal/fault"
 	"github.com/lanyard-id/lanyard/internal/value"
@@ -48,6 +49,9 @@ func ReadJSON(r *http.Request, limit int64) (any, error) {
 	}
 	if len(strings.TrimSpace(string(b))) == 0 {
 		return nil, fault.Wrap(fault.Invalid, ErrNoBody, "the request has no body")
+	}
+	if !utf8.Valid(b) { // encoding/json would put U+FFFD in its place
+		return nil, fault.New(fault.Invalid, "the request body is not UTF-8")
 	}
 	return value.Decode(b)
 }
