@@ -7,6 +7,7 @@ import (
 
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/fault"
+	"github.com/lanyard-id/lanyard/internal/oauth"
 	"github.com/lanyard-id/lanyard/internal/web"
 )
 
@@ -70,6 +71,11 @@ type apiError struct {
 	object string // what the summary speaks of
 	causes []string
 	err    error // for the log
+
+	// refusal is set instead of a code of the catalogue when the trouble is a
+	// token: then the protocol's own code and text take the catalogue's places.
+	refusal   *oauth.Error
+	challenge string // for WWW-Authenticate; empty: none
 }
 
 // problem returns an error of the catalogue.
@@ -83,6 +89,16 @@ func invalid(object string, causes ...string) *apiError {
 // missing returns the 404 for an object, with Okta's name for its type.
 func missing(id, typ string) *apiError {
 	return &apiError{code: "E0000007", object: id + " (" + typ + ")"}
+}
+
+// fromOAuth words a refusal of the authorization server in the form of the
+// management API.
+func fromOAuth(e *oauth.Error) *apiError { return &apiError{code: e.Code, refusal: e} }
+
+// challenged adds the header that tells a client what is wrong with its token.
+func (e *apiError) challenged(header string) *apiError {
+	e.challenge = header
+	return e
 }
 
 func (e *apiError) because(err error) *apiError {
@@ -100,7 +116,17 @@ func (e *apiError) Error() string {
 
 func (e *apiError) Unwrap() error { return e.err }
 
+func (e *apiError) status() int {
+	if e.refusal != nil {
+		return e.refusal.Status
+	}
+	return catalogue[e.code].status
+}
+
 func (e *apiError) summary() string {
+	if e.refusal != nil {
+		return e.refusal.Text
+	}
 	text := catalogue[e.code].summary
 	if e.object != "" {
 		return fmt.Sprintf(text, e.object)
@@ -124,8 +150,11 @@ type errorCause struct {
 // fail answers an error.
 func (a *API) fail(w http.ResponseWriter, _ *http.Request, err error) {
 	e := translate(err)
+	if e.challenge != "" {
+		w.Header().Set("WWW-Authenticate", e.challenge)
+	}
 	// Encoding this struct cannot fail.
-	_ = web.WriteJSON(w, catalogue[e.code].status, a.errorBody(e))
+	_ = web.WriteJSON(w, e.status(), a.errorBody(e))
 }
 
 func (a *API) errorBody(e *apiError) errorBody {

@@ -22,17 +22,18 @@ import (
 	"time"
 
 	"github.com/lanyard-id/lanyard/internal/directory"
-	"github.com/lanyard-id/lanyard/internal/fault"
+	"github.com/lanyard-id/lanyard/internal/oauth"
 	"github.com/lanyard-id/lanyard/internal/web"
 )
 
 // Call is what an Authorizer has to judge: the credential of a request and
 // where it was sent. Scheme and Token are empty when there is none.
 type Call struct {
-	Scheme, Token string // of the Authorization header
-	Proof         string // of the DPoP header
+	Scheme, Token string   // of the Authorization header
+	Proofs        []string // the DPoP headers
 	Method        string
 	URL           string // as the client addressed it, without query
+	Issuer        string // the org's address, which tokens must be meant for
 }
 
 // Caller is who makes a call, and what it may do.
@@ -51,8 +52,9 @@ type Authorizer func(ctx context.Context, c Call) (Caller, error)
 type Options struct {
 	Directory  *directory.Directory
 	Authorizer Authorizer
-	Realm      string       // of the directory; default directory.OktaRealm
-	Log        *slog.Logger // default: no log
+	OAuth      *oauth.Server // the org's authorization server; nil: there is none
+	Realm      string        // of the directory; default directory.OktaRealm
+	Log        *slog.Logger  // default: no log
 
 	// BaseURL is the org's address in links, such as https://example.okta.com;
 	// default: the address the client used.
@@ -94,6 +96,9 @@ type API struct {
 	mux     *http.ServeMux
 	rules   *http.ServeMux // the paths below rulesPath
 	limits  *limits
+	server  web.Front // of the endpoints of the authorization server
+	pages   web.Front // of its pages
+	table   []Route
 }
 
 // New returns the API.
@@ -112,6 +117,11 @@ func New(o Options) *API {
 	}
 	a := &API{Options: o, mux: http.NewServeMux(), rules: http.NewServeMux(), limits: newLimits(o.Directory.Clock, o.Limits)}
 	a.front = web.Front{Log: o.Log, NewID: a.requestID, Open: a.open, Fail: a.fail}
+	if o.OAuth != nil && o.TokenNouns == nil {
+		a.TokenNouns = oauth.TokenNouns()
+	}
+	a.server = web.Front{Log: o.Log, NewID: a.requestID, Open: a.open, Fail: a.failOAuth}
+	a.pages = web.Front{Log: o.Log, NewID: a.requestID, Open: a.open, Fail: a.failPage}
 	a.routes()
 	return a
 }
@@ -155,6 +165,9 @@ func (a *API) routes() {
 	a.authenticatorRoutes()
 	a.logRoutes()
 	a.orgRoutes()
+	a.tokenRoutes()
+	a.oauthRoutes()
+	a.clientRoutes()
 	a.route("/")
 }
 
@@ -170,9 +183,21 @@ func (a *API) muxOf(path string) *http.ServeMux {
 	return a.mux
 }
 
+// Route is one operation that the API has.
+type Route struct {
+	Method, Pattern string
+	Scope           string // that a token needs; empty: none
+}
+
+// Routes returns the operations of the management API.
+func (a *API) Routes() []Route { return slices.Clone(a.table) }
+
 // route registers a path. A method that it does not have is E0000022; no
 // methods at all make it the path of everything unknown, E0000008.
 func (a *API) route(pattern string, methods ...method) {
+	for _, m := range methods {
+		a.table = append(a.table, Route{m.name, pattern, m.scope})
+	}
 	handler := a.front.Handle(func(w http.ResponseWriter, r *http.Request) error {
 		name := r.Method
 		if name == http.MethodHead {
@@ -186,7 +211,7 @@ func (a *API) route(pattern string, methods ...method) {
 		defer leave()
 		var who Caller
 		var err error = problem("E0000008")
-		if strings.HasPrefix(r.URL.Path, "/api/") {
+		if len(methods) > 0 || strings.HasPrefix(r.URL.Path, "/api/") {
 			who, err = a.authorize(r)
 		}
 		if err == nil {
@@ -204,8 +229,9 @@ func (a *API) route(pattern string, methods ...method) {
 			return problem("E0000008")
 		case i < 0:
 			return problem("E0000022")
-		case !who.may(methods[i].scope):
-			return problem("E0000006")
+		}
+		if on, err := a.enforce(w, r, who, operation{pattern, methods[i]}); !on {
+			return err
 		}
 		return methods[i].run(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, who)))
 	})
@@ -219,15 +245,6 @@ func (a *API) route(pattern string, methods ...method) {
 		a.served = append(a.served, m.name+" "+pattern)
 	}
 	a.muxOf(pattern).Handle(pattern, handler)
-}
-
-// may reports whether the caller's scopes let it call an operation.
-func (c Caller) may(scope string) bool {
-	if scope == "" || c.Scopes == nil || slices.Contains(c.Scopes, scope) {
-		return true
-	}
-	resource, isRead := strings.CutSuffix(scope, ".read")
-	return isRead && slices.Contains(c.Scopes, resource+".manage")
 }
 
 type callerKey struct{}
@@ -244,18 +261,15 @@ func actor(r *http.Request) directory.Actor { return caller(r).Actor }
 func (a *API) authorize(r *http.Request) (Caller, error) {
 	scheme, token := web.Credential(r)
 	who, err := a.Authorizer(r.Context(), Call{
-		Scheme: scheme, Token: token, Proof: r.Header.Get("DPoP"),
-		Method: r.Method, URL: a.base(r) + r.URL.EscapedPath(),
+		Scheme: scheme, Token: token, Proofs: r.Header.Values("DPoP"),
+		Method: r.Method, URL: a.base(r) + r.URL.EscapedPath(), Issuer: a.base(r),
 	})
-	switch {
-	case fault.Is(err, fault.Unauthorized):
-		return Caller{}, problem("E0000011").because(err)
-	case fault.Is(err, fault.Forbidden):
-		return Caller{}, problem("E0000006").because(err)
+	if err != nil {
+		return Caller{}, a.unauthorized(r, scheme, err)
 	}
 	from := client(r)
 	who.Actor.Request, who.Actor.IP, who.Actor.UserAgent = from.Request, from.IP, from.UserAgent
-	return who, err
+	return who, nil
 }
 
 // userRef returns the account that a path names: "me" is the caller.

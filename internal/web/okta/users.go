@@ -28,7 +28,7 @@ func (a *API) userRoutes() {
 	a.route(basePath+"/users/{id}/clients", method{"GET", readUsers, a.listNothing})
 	a.route(basePath+"/users/{id}/idps", method{"GET", readUsers, a.listNothing})
 	a.route(basePath+"/users/{id}/grants",
-		method{"GET", readUsers, a.listGrants},
+		method{"GET", readUsers, a.listUserGrants},
 		method{"DELETE", manageUsers, a.revokeGrants})
 }
 
@@ -175,8 +175,8 @@ func (a *API) listNothing(w http.ResponseWriter, r *http.Request) error {
 	return web.WriteJSON(w, http.StatusOK, []web.Object{})
 }
 
-// listGrants is GET /users/{id}/grants.
-func (a *API) listGrants(w http.ResponseWriter, r *http.Request) error {
+// listUserGrants is GET /users/{id}/grants.
+func (a *API) listUserGrants(w http.ResponseWriter, r *http.Request) error {
 	p, err := a.newPage(r, grantsPage, usersPage)
 	if err != nil {
 		return err
