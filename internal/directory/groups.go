@@ -229,11 +229,8 @@ func (d *Directory) GroupStats(ctx context.Context, realm string, groups []*Grou
 }
 
 func statsOf(r Reader, realm, group string) (s GroupStats, err error) {
-	for _, err := range r.Accounts(AccountQuery{Realm: realm, Group: group}) {
-		if err != nil {
-			return s, err
-		}
-		s.Users++
+	if s.Users, err = r.CountMembers(realm, group); err != nil {
+		return s, err
 	}
 	for _, err := range r.Records(RecordQuery{Realm: realm, Noun: AppGroupNoun, Subject: group}) {
 		if err != nil {

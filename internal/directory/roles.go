@@ -270,16 +270,11 @@ func mayHaveRoles(r Reader, realm, id string) error {
 	if len(rules) > 0 {
 		return roleRefused(fault.Invalid, RoleOnRules, name, "group %q is filled by rules and cannot have roles", name)
 	}
-	members := 0
-	for _, err := range r.Accounts(AccountQuery{Realm: realm, Group: id}) {
-		if err != nil {
-			return err
-		}
-		if members++; members > maxRoleMembers {
-			return roleRefused(fault.Invalid, RoleOnMany, name, "group %q has more than %d members and cannot have roles", name, maxRoleMembers)
-		}
+	members, err := r.CountMembers(realm, id)
+	if err == nil && members > maxRoleMembers {
+		return roleRefused(fault.Invalid, RoleOnMany, name, "group %q has more than %d members and cannot have roles", name, maxRoleMembers)
 	}
-	return nil
+	return err
 }
 
 // privilege describes a change to what somebody may do. Okta's log has an event

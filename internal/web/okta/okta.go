@@ -95,13 +95,14 @@ type API struct {
 	Options
 	served []string // operations, as METHOD pattern
 
-	front  web.Front
-	mux    *http.ServeMux
-	rules  *http.ServeMux // the paths below rulesPath
-	limits *limits
-	server web.Front // of the endpoints of the authorization server
-	pages  web.Front // of its pages
-	table  []Route
+	front   web.Front
+	unknown http.Handler // of paths that there are not
+	mux     *http.ServeMux
+	rules   *http.ServeMux // the paths below rulesPath
+	limits  *limits
+	server  web.Front // of the endpoints of the authorization server
+	pages   web.Front // of its pages
+	table   []Route
 }
 
 // New returns the API.
@@ -135,9 +136,6 @@ func New(o Options) *API {
 // Mount puts the whole API on a mux of its own port: paths that it does not
 // know are answered as Okta does.
 func (a *API) Mount(mux *http.ServeMux) { mux.Handle("/", a) }
-
-// ServeHTTP answers a request.
-func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.muxOf(r.URL.Path).ServeHTTP(w, r) }
 
 // method is one operation of a path.
 type method struct {
@@ -223,6 +221,9 @@ func (a *API) route(pattern string, methods ...method) {
 		if len(methods) > 0 || strings.HasPrefix(r.URL.Path, "/api/") {
 			who, err = a.authorize(r)
 		}
+		if err == nil {
+			err = checkQuery(r.URL)
+		}
 		// Whose share a call counts for is known after it is authorized; one that
 		// is not counts for the bucket.
 		if !a.limits.take(w.Header(), name, r.URL.EscapedPath(), who.Token) {
@@ -242,6 +243,7 @@ func (a *API) route(pattern string, methods ...method) {
 		return methods[i].run(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, who)))
 	})
 	if pattern == "/" {
+		a.unknown = handler
 		a.mux.Handle("/", handler)
 		a.rules.Handle("/", handler)
 		return

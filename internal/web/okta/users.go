@@ -256,9 +256,9 @@ func readObject(r *http.Request) (object, error) {
 	if t := r.Header.Get("Content-Type"); t != "" && !web.IsJSON(t) {
 		return nil, problem("E0000021")
 	}
-	v, err := web.ReadJSON(r, web.MaxBody)
+	v, err := readValue(r)
 	if err != nil {
-		return nil, problem("E0000003").because(err)
+		return nil, err
 	}
 	o, ok := v.(map[string]any)
 	if !ok {
@@ -266,6 +266,40 @@ func readObject(r *http.Request) (object, error) {
 	}
 	return o, nil
 }
+
+// readValue reads a JSON body. Everything else is E0000003, and so is text with
+// NUL or with characters that take four bytes in UTF-8, which Okta does not keep
+// (okta.md 1.1).
+func readValue(r *http.Request) (any, error) {
+	v, err := web.ReadJSON(r, web.MaxBody)
+	if err != nil {
+		return nil, problem("E0000003").because(err)
+	}
+	if !plain(v) {
+		return nil, problem("E0000003")
+	}
+	return v, nil
+}
+
+// plain reports whether all texts of a value can be kept.
+func plain(v any) bool {
+	switch v := v.(type) {
+	case string:
+		return !strings.ContainsFunc(v, func(r rune) bool { return r == 0 || r > maxRune })
+	case []any:
+		return !slices.ContainsFunc(v, func(one any) bool { return !plain(one) })
+	case map[string]any:
+		for name, one := range v {
+			if !plain(name) || !plain(one) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// maxRune is the greatest character that takes three bytes.
+const maxRune = 0xFFFF
 
 // object returns a member that is an object: nil when it is absent or null.
 func (o object) object(name string) (object, error) {
