@@ -240,11 +240,12 @@ func (d *Directory) ActivateFactor(ctx context.Context, actor Actor, realm, ref,
 		if err := d.checkPassCode(tx, before, code); err != nil {
 			return err
 		}
-		if after, err = cloneObject[Factor](before); err != nil {
-			return err
-		}
-		after.Status = ActiveFactor
-		return d.updateObject(tx, before, after, change{at: d.now(), actor: actor, kind: "user.mfa.factor.activate", target: a.ID, targets: []Target{a.target()}})
+		c := change{at: d.now(), actor: actor, kind: "user.mfa.factor.activate", target: a.ID, targets: []Target{a.target()}}
+		after, err = amend(d, tx, before, c, func(f *Factor) error {
+			f.Status = ActiveFactor
+			return nil
+		})
+		return err
 	})
 	return after, err
 }
@@ -329,24 +330,21 @@ func (d *Directory) ReplaceQuestion(ctx context.Context, actor Actor, realm, ref
 		if before.Type != "question" {
 			return fault.New(fault.Unsupported, "a %s factor cannot be changed", before.Type)
 		}
-		if after, err = cloneObject[Factor](before); err != nil {
-			return err
-		}
-		after.Profile = map[string]any{"question": q.Question}
-		old, err := get[factorSecret](tx, realm, id)
+		now := d.now()
+		secret, err := get[factorSecret](tx, realm, id)
 		if err != nil {
 			return err
 		}
-		record, err := recordOf(&factorSecret{Meta: Meta{
-			ID: id, Realm: realm, Created: old.Created, Updated: d.now(), Version: old.Version + 1,
-		}, Answer: hash})
-		if err != nil {
+		secret.Answer = hash
+		if err := replaceObject(tx, secret, now); err != nil {
 			return err
 		}
-		if err := tx.UpdateRecord(record); err != nil {
-			return err
-		}
-		return d.updateObject(tx, before, after, change{at: d.now(), actor: actor, kind: "user.mfa.factor.update", target: a.ID, targets: []Target{a.target()}})
+		c := change{at: now, actor: actor, kind: "user.mfa.factor.update", target: a.ID, targets: []Target{a.target()}}
+		after, err = amend(d, tx, before, c, func(f *Factor) error {
+			f.Profile = map[string]any{"question": q.Question}
+			return nil
+		})
+		return err
 	})
 	return after, err
 }
