@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -322,6 +323,29 @@ func TestTamperedVault(t *testing.T) {
 	}
 	writeVault(t, v, now)
 	wantEntry(t, v, "okta", "tok-3")
+}
+
+// TestExposedKey makes sure that a key which everyone can read is not used.
+func TestExposedKey(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows has no such permissions")
+	}
+	v := newVault(t)
+	put(t, v, "okta", "tok-okta")
+	path := filepath.Join(t.TempDir(), "kek")
+	if _, err := v.Rotate(t.Context(), "file:"+path); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(path, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := v.Get(t.Context(), "okta"); !fault.Is(err, fault.Refused) || !strings.Contains(err.Error(), "chmod 600") {
+		t.Errorf("Get = %v, want it refused with the remedy", err)
+	}
+	if err := os.Chmod(path, 0o640); err != nil { // a volume of Kubernetes
+		t.Fatal(err)
+	}
+	wantEntry(t, v, "okta", "tok-okta")
 }
 
 func TestVaultIsShared(t *testing.T) {
