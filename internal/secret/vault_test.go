@@ -325,6 +325,27 @@ func TestTamperedVault(t *testing.T) {
 	wantEntry(t, v, "okta", "tok-3")
 }
 
+// TestRotatedMeanwhile gives the vault another key between the moment when its
+// file is read and the moment when its key is looked for.
+func TestRotatedMeanwhile(t *testing.T) {
+	dir := t.TempDir()
+	rotating := &secret.FileVault{Dir: dir, Env: environment(map[string]string{secret.KeyVariable: keyA})}
+	put(t, rotating, "okta", "tok-okta")
+	asked := 0
+	reading := &secret.FileVault{Dir: dir, Env: func(string) (string, bool) {
+		if asked++; asked == 1 {
+			if _, err := rotating.Rotate(t.Context(), "folder"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return "", false // the variable went with the key
+	}}
+	wantEntry(t, reading, "okta", "tok-okta")
+	if asked == 0 {
+		t.Error("nobody looked for the key")
+	}
+}
+
 // TestExposedKey makes sure that a key which everyone can read is not used.
 func TestExposedKey(t *testing.T) {
 	if runtime.GOOS == "windows" {
