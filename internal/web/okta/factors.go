@@ -199,7 +199,7 @@ func (a *API) verifyFactor(w http.ResponseWriter, r *http.Request) error {
 	}
 	result := "CHALLENGE"
 	if code != "" || answer != "" {
-		_, err := a.Directory.VerifyFactor(r.Context(), a.Realm, userRef(r, "id"), r.PathValue("factor"), code, answer)
+		err := a.Directory.VerifyFactor(r.Context(), a.Realm, userRef(r, "id"), r.PathValue("factor"), code, answer)
 		if err != nil {
 			return a.asCalled(r, "id", err)
 		}
