@@ -133,7 +133,7 @@ func TestTheTourIsTrue(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range regexp.MustCompile(`[a-z/]+\.go\b`).FindAllString(string(text), -1) {
+	for _, name := range regexp.MustCompile(`[a-z_/]+\.go\b`).FindAllString(string(text), -1) {
 		here, above := filepath.FromSlash(name), filepath.Join("..", filepath.FromSlash(name))
 		_, err1 := os.Stat(here)
 		_, err2 := os.Stat(above)

@@ -20,7 +20,6 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strconv"
 
 	"github.com/lanyard-id/lanyard/internal/fault"
@@ -163,9 +162,9 @@ func Parse(path string, data []byte) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &reader{file: path, dir: filepath.Dir(path)}
+	r := newReader(path)
 	c := r.config(root)
-	if err := r.err(); err != nil {
+	if err := r.Err(); err != nil {
 		return nil, err
 	}
 	c.File = path
