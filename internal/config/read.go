@@ -104,16 +104,16 @@ func (r *reader) config(n *yaml.Node) *Config {
 		"run":   func(n *yaml.Node) { r.run(n, &c.Run) },
 		"serve": func(n *yaml.Node) { r.serve(n, &c.Serve) },
 		"sandbox": func(n *yaml.Node) {
-			r.mapping(n, "sandbox", map[string]field{"okta": func(n *yaml.Node) { r.oktaSandbox(n, &c.Sandbox.Okta) }})
+			r.Mapping(n, "sandbox", map[string]strict.Field{"okta": func(n *yaml.Node) { r.oktaSandbox(n, &c.Sandbox.Okta) }})
 		},
 	})
 	return c
 }
 
 func (r *reader) oktaSandbox(n *yaml.Node, s *OktaSandbox) {
-	r.mapping(n, "sandbox.okta", map[string]field{
-		"engine":   r.choice(&s.Engine, "oie", "classic"),
-		"statuses": r.choice(&s.Statuses, StatusesRecorded, Statuses2022),
+	r.Mapping(n, "sandbox.okta", map[string]strict.Field{
+		"engine":   r.Choice(&s.Engine, "oie", "classic"),
+		"statuses": r.Choice(&s.Statuses, StatusesRecorded, Statuses2022),
 	})
 }
 
