@@ -252,7 +252,7 @@ func measureOktaSearch(ctx context.Context, o *options) (any, error) {
 func measureOktaPage(ctx context.Context, o *options) (any, error) {
 	return o.asking(ctx, func(ctx context.Context, g *org, i int) error {
 		after := personID(g.spread(i) / 2)
-		return g.call(ctx, http.MethodGet, fmt.Sprintf("/api/v1/users?limit=%d&after=%s", pageSize, after), nil)
+		return g.call(ctx, http.MethodGet, fmt.Sprintf("/api/v1/users?limit=%d&after=200%s", pageSize, after), nil)
 	})
 }
 

@@ -303,9 +303,19 @@ func (r *replay) apply(c *directory.Change) {
 	switch {
 	case strings.HasPrefix(c.Kind, "group.user_membership."):
 		r.member(c)
-	case strings.HasPrefix(c.Kind, "user.") && (c.Before != nil || c.After != nil):
+	case isAccount(c.Before) || isAccount(c.After):
 		r.account(c)
 	}
+}
+
+// isAccount tells the state of an account from those of its roles and factors,
+// whose changes are about the account as well.
+func isAccount(state json.RawMessage) bool {
+	var a struct {
+		Profile  map[string]any
+		Provider struct{ Type string }
+	}
+	return state != nil && json.Unmarshal(state, &a) == nil && a.Profile["login"] != nil && a.Provider.Type != ""
 }
 
 func (r *replay) member(c *directory.Change) {

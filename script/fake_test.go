@@ -294,18 +294,22 @@ func capture(ts *testscript.TestScript, negated bool, args []string) {
 	ts.Setenv(args[0], found[1])
 }
 
-// call implements call METHOD URL okta|none [BODY].
+// call implements call METHOD URL okta|none|CREDENTIAL [BODY].
 func call(ts *testscript.TestScript, negated bool, args []string) {
 	if negated || len(args) < 3 {
-		ts.Fatalf("usage: call METHOD URL okta|none [BODY]")
+		ts.Fatalf("usage: call METHOD URL okta|none|CREDENTIAL [BODY]")
 	}
 	req, err := http.NewRequest(args[0], args[1], strings.NewReader(strings.Join(args[3:], " ")))
 	ts.Check(err)
 	req.Header.Set("Content-Type", "application/json")
-	if args[2] == "okta" {
+	switch args[2] {
+	case "none":
+	case "okta":
 		var made struct{ OktaAPIToken string }
 		ts.Check(json.Unmarshal([]byte(ts.ReadFile(".lanyard/sandbox.json")), &made))
 		req.Header.Set("Authorization", "SSWS "+made.OktaAPIToken)
+	default:
+		req.Header.Set("Authorization", args[2])
 	}
 	resp, err := http.DefaultClient.Do(req)
 	ts.Check(err)

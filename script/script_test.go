@@ -14,8 +14,9 @@
 //	daemon NAME COMMAND [ARG...]  start a command that prints one JSON object when it is ready;
 //	                              its fields become $NAME_FIELD
 //	stop NAME                     end a daemon as Ctrl-C does
-//	call METHOD URL okta|none [BODY]  ask a server of serve's, with the credential of .lanyard or none;
-//	                              stdout gets the status and the body
+//	call METHOD URL okta|none|CREDENTIAL [BODY]
+//	                              ask a server of serve's, with the credential of .lanyard, none, or an
+//	                              Authorization header; stdout gets the status and the body
 //	expand FILE                   replace $NAME in a file by the value of each variable a fake has set
 //	capture VARIABLE PATTERN      set a variable to the first group of PATTERN in the last stdout
 //

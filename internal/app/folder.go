@@ -188,10 +188,11 @@ func (f *Folder) release() error {
 func (f *Folder) openSandbox(ctx context.Context) (*sandbox, error) {
 	f.sandboxOnce.Do(func() {
 		if f.readOnly {
-			f.sandbox = &sandbox{directory: directory.New(f.db.Directory())}
+			d := directory.New(f.db.Directory())
+			f.sandbox = &sandbox{directory: d, oauth: newOAuth(d, f.key)}
 			return
 		}
-		f.sandbox, f.sandboxErr = openSandbox(context.WithoutCancel(ctx), f.db, f.stage, f.served, f.log)
+		f.sandbox, f.sandboxErr = openSandbox(context.WithoutCancel(ctx), f.db, f.key, f.stage, f.served, f.log)
 	})
 	return f.sandbox, f.sandboxErr
 }

@@ -32,6 +32,8 @@ type endpoint struct {
 	PID   int    `json:"pid"`
 	URL   string `json:"url"`
 	Token string `json:"token"`
+
+	Authority string `json:"authority,omitempty"` // file of the authority that signed its certificate; empty: plain HTTP
 }
 
 // lock takes a data folder for this process. A folder that is held by another

@@ -3,6 +3,8 @@ package app
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"io"
 	"log/slog"
@@ -190,7 +192,11 @@ func (a *App) open(ctx context.Context, s cli.Settings, access cli.Access) (cli.
 	f, err := a.openFolder(ctx, s, "run", c)
 	if fault.Is(err, fault.Locked) {
 		if e, ok := readEndpoint(s.Data); ok {
-			return connect(e), nil
+			r, err := connect(e)
+			if err != nil {
+				return nil, err
+			}
+			return r, nil
 		}
 		if access == cli.ReadOnly {
 			return a.openToRead(ctx, s, c)
@@ -207,11 +213,21 @@ type remote struct{ *api.Client }
 
 // connect reaches a serving process. The token goes straight to it: through no
 // proxy, and nowhere else by a redirect.
-func connect(e endpoint) remote {
+func connect(e endpoint) (remote, error) {
+	transport := &http.Transport{}
+	if e.Authority != "" {
+		text, err := os.ReadFile(e.Authority)
+		if err != nil {
+			return remote{}, fault.Wrap(fault.Unavailable, err, "the certificate authority of the serving process cannot be read").At("%s", e.Authority)
+		}
+		trusted := x509.NewCertPool()
+		trusted.AppendCertsFromPEM(text)
+		transport.TLSClientConfig = &tls.Config{RootCAs: trusted, MinVersion: tls.VersionTLS12}
+	}
 	return remote{&api.Client{Base: e.URL, Token: e.Token, HTTP: &http.Client{
-		Transport:     &http.Transport{},
+		Transport:     transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}}
+	}}}, nil
 }
 
 // Close lets the connections go; the other process keeps the folder.

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/lanyard-id/lanyard/internal/directory"
+	"github.com/lanyard-id/lanyard/internal/oauth"
+	"github.com/lanyard-id/lanyard/internal/secret"
 	"github.com/lanyard-id/lanyard/internal/store"
 	"github.com/lanyard-id/lanyard/internal/web/auth0"
 	"github.com/lanyard-id/lanyard/internal/web/okta"
@@ -26,12 +28,14 @@ const sandboxActor = "sandbox"
 // sandbox is the directory of a data folder with its façades.
 type sandbox struct {
 	directory *directory.Directory
+	oauth     *oauth.Server           // of the Okta org
 	handlers  map[string]http.Handler // by origin, for runs of this process
 }
 
 // openSandbox opens the directory on a stage and fills a new one with made data.
-// served says that other programs can reach it over the network.
-func openSandbox(ctx context.Context, db *store.DB, stage *rehearsal.Stage, served bool, log *slog.Logger) (*sandbox, error) {
+// key seals the keys of its authorization server. served says that other
+// programs can reach it over the network.
+func openSandbox(ctx context.Context, db *store.DB, key secret.Key, stage *rehearsal.Stage, served bool, log *slog.Logger) (*sandbox, error) {
 	d := directory.New(db.Directory())
 	d.Clock, d.IDs = stage.Clock.Now, directory.NewIDs(stage.Clock.Now)
 	if !served {
@@ -43,17 +47,18 @@ func openSandbox(ctx context.Context, db *store.DB, stage *rehearsal.Stage, serv
 	if err := d.ResumeRules(ctx, directory.OktaRealm); err != nil {
 		return nil, err
 	}
-	return &sandbox{directory: d, handlers: inProcess(d, stage.Faults, log)}, nil
+	server := newOAuth(d, key)
+	return &sandbox{directory: d, oauth: server, handlers: inProcess(d, server, stage.Faults, log)}, nil
 }
 
 // inProcess serves runs of this process. Whoever can start a run here owns the
 // data folder, so any credential, or none, will do: documents are rehearsed
 // with made ones.
-func inProcess(d *directory.Directory, faults *rehearsal.Faults, log *slog.Logger) map[string]http.Handler {
+func inProcess(d *directory.Directory, server *oauth.Server, faults *rehearsal.Faults, log *slog.Logger) map[string]http.Handler {
 	anyone := func(context.Context, okta.Call) (okta.Caller, error) { return okta.Owner(directory.Administrator), nil }
 	return map[string]http.Handler{
 		oktaSandbox: faults.Wrap(oktaFacade, okta.New(okta.Options{
-			Directory: d, Authorizer: anyone, Log: log, BaseURL: "https://okta.sandbox", Limits: oktaLimits(faults),
+			Directory: d, Authorizer: anyone, OAuth: server, Log: log, BaseURL: "https://okta.sandbox", Limits: oktaLimits(faults),
 		})),
 		auth0Sandbox: faults.Wrap(auth0Facade, auth0.New(auth0.Options{
 			Directory: d, Authorizer: open{}, Log: log, EnforceLimits: func() bool { return faults.Limits().Enforce },

@@ -4,10 +4,12 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"io/fs"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -21,6 +23,7 @@ import (
 	"github.com/lanyard-id/lanyard/internal/config"
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/fault"
+	"github.com/lanyard-id/lanyard/internal/localca"
 	"github.com/lanyard-id/lanyard/internal/web/api"
 	"github.com/lanyard-id/lanyard/internal/web/auth0"
 	"github.com/lanyard-id/lanyard/internal/web/okta"
@@ -58,9 +61,7 @@ func (a *App) serve(ctx context.Context, req cli.ServeRequest) error {
 	if err != nil {
 		return err
 	}
-	if err := merge(&req, c); err != nil {
-		return err
-	}
+	merge(&req, c)
 	if err := checkListen(req); err != nil {
 		return err
 	}
@@ -77,11 +78,7 @@ func (a *App) serve(ctx context.Context, req cli.ServeRequest) error {
 }
 
 // merge fills in what flags left open from the configuration and the defaults.
-func merge(req *cli.ServeRequest, c *config.Config) error {
-	if c.Serve.TLS {
-		return fault.New(fault.Unsupported, "serve.tls is not supported by this version").At("%s", c.File).
-			Fix("remove it, and put a TLS proxy in front when others are to reach it")
-	}
+func merge(req *cli.ServeRequest, c *config.Config) {
 	pick := func(flag *int, configured, otherwise int) {
 		switch {
 		case *flag == -1:
@@ -97,17 +94,17 @@ func merge(req *cli.ServeRequest, c *config.Config) error {
 	pick(&req.Auth0Port, c.Serve.Auth0Port, defaultAuth0Port)
 	req.Listen = cmp.Or(req.Listen, c.Serve.Listen, defaultListen)
 	req.AllowRemote = req.AllowRemote || c.Serve.PlainHTTP
-	return nil
+	req.TLS = req.TLS || c.Serve.TLS
 }
 
 // checkListen refuses to show people and credentials to the network in the clear.
 func checkListen(req cli.ServeRequest) error {
 	ip := net.ParseIP(req.Listen)
-	if req.Listen == "localhost" || ip != nil && ip.IsLoopback() || req.AllowRemote {
+	if req.Listen == "localhost" || ip != nil && ip.IsLoopback() || req.AllowRemote || req.TLS {
 		return nil
 	}
 	return fault.New(fault.Refused, "listening on %s would show people and credentials to the network unencrypted", req.Listen).At("--listen").
-		Fix("listen on 127.0.0.1 behind a TLS proxy, or say --insecure-remote")
+		Fix("say --tls, listen on 127.0.0.1 behind a TLS proxy, or say --insecure-remote")
 }
 
 // server is one lanyard serve.
@@ -126,6 +123,14 @@ func (s *server) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	secure, err := s.tls()
+	if err != nil {
+		return err
+	}
+	scheme := "http://"
+	if secure != nil {
+		scheme = "https://"
+	}
 	addresses := map[string]string{}
 	failed := make(chan error, len(handlers))
 	var serving sync.WaitGroup
@@ -137,24 +142,26 @@ func (s *server) run(ctx context.Context) error {
 			return fault.Wrap(fault.Usage, err, "the port %d of the %s API cannot be listened on", h.port, h.name).
 				Fix("stop what holds it, or choose another with --%s-port", h.name)
 		}
-		addresses[h.name] = "http://" + listener.Addr().String()
-		srv := &http.Server{Handler: h.handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
+		addresses[h.name] = scheme + listener.Addr().String()
+		srv := &http.Server{Handler: h.handler, TLSConfig: secure, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
+			ErrorLog: slog.NewLogLogger(s.folder.log.Handler(), slog.LevelDebug)} // handshakes that fail, above all
 		s.servers = append(s.servers, srv)
 		serving.Go(func() {
-			if err := srv.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			if err := answer(srv, listener); !errors.Is(err, http.ErrServerClosed) {
 				failed <- err
 			}
 		})
 	}
 	defer serving.Wait()
 	defer s.shutdown(ctx)
-	if err := writeEndpoint(s.folder.data, endpoint{PID: os.Getpid(), URL: reachable(addresses["api"]), Token: token}); err != nil {
+	if err := writeEndpoint(s.folder.data, endpoint{PID: os.Getpid(), URL: reachable(addresses["api"]), Token: token, Authority: s.authorityFile()}); err != nil {
 		return err
 	}
 	defer func() { _ = os.Remove(filepath.Join(s.folder.data, serveFile)) }() // the lock is what counts
 	if _, err := s.folder.worker.Recover(ctx); err != nil {
 		s.folder.log.Error("some runs could not be resumed", "error", err)
 	}
+	addresses["issuer"] = reachable(addresses["okta"])
 	s.req.Ready(addresses)
 	select {
 	case <-ctx.Done():
@@ -162,6 +169,34 @@ func (s *server) run(ctx context.Context) error {
 	case err := <-failed:
 		return fault.Wrap(fault.Internal, err, "a server stopped")
 	}
+}
+
+// answer serves until the server is shut down.
+func answer(srv *http.Server, l net.Listener) error {
+	if srv.TLSConfig != nil {
+		return srv.ServeTLS(l, "", "")
+	}
+	return srv.Serve(l)
+}
+
+// tls returns the TLS settings of every server, nil for none.
+func (s *server) tls() (*tls.Config, error) {
+	if !s.req.TLS {
+		return nil, nil
+	}
+	authority, err := localca.Open(s.folder.data, time.Now)
+	if err != nil {
+		return nil, err
+	}
+	return authority.ServerConfig(), nil
+}
+
+// authorityFile is what clients have to trust, "" when nothing is encrypted.
+func (s *server) authorityFile() string {
+	if !s.req.TLS {
+		return ""
+	}
+	return filepath.Join(s.folder.data, localca.CertFile)
 }
 
 // reachable is a base URL by which this machine reaches a server: one that
@@ -203,15 +238,22 @@ func (s *server) handlers(box *sandbox) ([]mounted, string, error) {
 	(&api.API{Service: s.folder, Stage: stage, Token: token, Log: s.folder.log}).Mount(mux)
 	return []mounted{
 		{"api", s.req.APIPort, mux},
-		{"okta", s.req.OktaPort, stage.Faults.Wrap(oktaFacade, okta.New(okta.Options{
-			Directory: box.directory, Authorizer: okta.Tokens(map[string]string{cred.OktaAPIToken: directory.Administrator}), Log: s.folder.log,
-			Limits: oktaLimits(stage.Faults),
-		}))},
+		{"okta", s.req.OktaPort, stage.Faults.Wrap(oktaFacade, s.okta(box, cred))},
 		{"auth0", s.req.Auth0Port, stage.Faults.Wrap(auth0Facade, auth0.New(auth0.Options{
 			Directory: box.directory, Authorizer: clients, Log: s.folder.log,
 			EnforceLimits: func() bool { return stage.Faults.Limits().Enforce },
 		}))},
 	}, token, nil
+}
+
+// okta is the org as other programs reach it: by the token of the credentials
+// file, API tokens, and access tokens of its authorization server.
+func (s *server) okta(box *sandbox, cred credentials) *okta.API {
+	made := okta.Tokens(map[string]string{cred.OktaAPIToken: directory.Administrator})
+	return okta.New(okta.Options{
+		Directory: box.directory, OAuth: box.oauth, Authorizer: okta.Authorization(box.oauth, made), Log: s.folder.log,
+		Limits: oktaLimits(s.folder.stage.Faults),
+	})
 }
 
 // readCredentials returns the credentials of the served APIs, making them once.

@@ -105,5 +105,9 @@ func (a *App) rehearsal(_ context.Context, s cli.Settings) (cli.Rehearsal, error
 	if !ok {
 		return nil, fault.New(fault.Usage, "no lanyard serve runs on this data folder").At("%s", s.Data).Fix("start one, or name its folder with --data")
 	}
-	return connect(e), nil
+	r, err := connect(e)
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/engine"
 	"github.com/lanyard-id/lanyard/internal/fault"
+	"github.com/lanyard-id/lanyard/internal/oauth"
 	"github.com/lanyard-id/lanyard/internal/openapi"
 	"github.com/lanyard-id/lanyard/internal/plan"
 	"github.com/lanyard-id/lanyard/internal/run"
@@ -88,6 +89,7 @@ type fakeSession struct {
 	t        testing.TB
 	journals map[string]journal
 	people   []directory.Person
+	tokens   []oauth.APIToken
 
 	// What fails, by the name of the method.
 	fails map[string]error
@@ -185,6 +187,27 @@ func (s *fakeSession) Signal(_ context.Context, id string, e engine.Event, input
 	}
 	s.signals, s.events, s.inputs = append(s.signals, fmt.Sprint(e.Kind, " ", id)), append(s.events, e), inputs
 	return nil
+}
+
+func (s *fakeSession) CreateToken(_ context.Context, n oauth.NewAPIToken) (string, oauth.APIToken, error) {
+	kept := oauth.APIToken{
+		ID: "00T1", Name: n.Name, Account: "00u1", Login: "ada.min@example.com", Role: n.Role,
+		Created: time.Date(2026, time.March, 4, 5, 6, 7, 0, time.UTC), Expires: time.Date(2026, time.April, 3, 5, 6, 7, 0, time.UTC),
+	}
+	return "00secret", kept, s.fails["CreateToken"]
+}
+
+func (s *fakeSession) Tokens(context.Context) ([]oauth.APIToken, error) {
+	return s.tokens, s.fails["Tokens"]
+}
+
+func (s *fakeSession) RevokeToken(_ context.Context, ref string) (oauth.APIToken, error) {
+	for _, t := range s.tokens {
+		if t.ID == ref || t.Name == ref {
+			return t, s.fails["RevokeToken"]
+		}
+	}
+	return oauth.APIToken{}, directory.NotFound(directory.TokenNoun, ref)
 }
 
 func (s *fakeSession) People(_ context.Context, email string) ([]directory.Person, error) {

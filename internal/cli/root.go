@@ -90,6 +90,7 @@ Exit codes:
 		newSources(sh),
 		newRuns(sh),
 		newServe(sh),
+		newTokens(sh),
 		newRehearsal(sh),
 		newConnections(sh),
 		newVault(sh),

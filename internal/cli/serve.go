@@ -13,6 +13,7 @@ type ServeRequest struct {
 	Listen                       string // address without port
 	APIPort, OktaPort, Auth0Port int    // 0: the configuration's, else the default; -1: any free port
 	AllowRemote                  bool   // listen beyond loopback without TLS
+	TLS                          bool   // HTTPS with the local authority of the data folder
 	Faults                       string // file of faults; empty: none
 	Clock                        string // where the sandbox's time begins, RFC 3339; empty: now
 	EnforceLimits                bool   // answer 429 when a rate limit is used up
@@ -48,6 +49,7 @@ to this process. Runs that were interrupted go on.`,
 	flags.IntVar(&opts.req.APIPort, "api-port", 0, "`PORT` of Lanyard's own API; default 8480, -1: any free one")
 	flags.IntVar(&opts.req.OktaPort, "okta-port", 0, "`PORT` of the Okta API; default 8481, -1: any free one")
 	flags.IntVar(&opts.req.Auth0Port, "auth0-port", 0, "`PORT` of the Auth0 API; default 8482, -1: any free one")
+	flags.BoolVar(&opts.req.TLS, "tls", false, "serve HTTPS; clients have to trust ca.pem in the data folder")
 	flags.BoolVar(&opts.req.AllowRemote, "insecure-remote", false, "listen beyond this machine although nothing is encrypted")
 	flags.StringVar(&opts.req.Faults, "faults", "", "rehearse with the faults in `FILE` (docs/rehearsal.md)")
 	flags.StringVar(&opts.req.Clock, "clock", "", "begin the directory's time at `TIME`, such as 2026-01-01T00:00:00Z; default: now")
@@ -66,8 +68,11 @@ func (o *serveOptions) run(ctx context.Context) error {
 			_ = writeJSON(o.shell.Out, formatNDJSON, addresses)
 			return
 		}
-		for _, name := range []string{"api", "okta", "auth0"} {
-			fmt.Fprintf(o.shell.Out, "%-6s %s\n", name, addresses[name])
+		// The issuer is what OAuth clients of the Okta org are configured with.
+		for _, name := range []string{"api", "okta", "auth0", "issuer"} {
+			if address, ok := addresses[name]; ok {
+				fmt.Fprintf(o.shell.Out, "%-6s %s\n", name, address)
+			}
 		}
 	}
 	return o.shell.product.Serve(ctx, o.req)

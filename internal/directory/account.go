@@ -16,6 +16,7 @@ type Account struct {
 	ID         string         `json:"id"`
 	Realm      string         `json:"realm"`
 	Connection string         `json:"connection,omitempty"` // Auth0: where the user signs in; empty in Okta realms
+	Type       string         `json:"type,omitempty"`       // id of the user type; empty: the default one
 	Status     Status         `json:"status"`
 	Profile    map[string]any `json:"profile"` // by canonical attribute name (profile.go); no null values
 
@@ -23,6 +24,7 @@ type Account struct {
 	HasPassword      bool     `json:"hasPassword,omitempty"` // the hash itself is a Secret
 	RecoveryQuestion string   `json:"recoveryQuestion,omitempty"`
 
+	FailedSignIns int            `json:"failedSignIns,omitempty"` // since the last success
 	EmailVerified bool           `json:"emailVerified,omitempty"`
 	UserMetadata  map[string]any `json:"userMetadata,omitempty"` // Auth0 user_metadata; nil when never set
 	AppMetadata   map[string]any `json:"appMetadata,omitempty"`  // Auth0 app_metadata; nil when never set
@@ -55,6 +57,9 @@ const (
 func (p Provider) external() bool {
 	return p.Type == ProviderFederation || p.Type == ProviderSocial
 }
+
+// UserType returns the id of the account's user type.
+func (a *Account) UserType() string { return or(a.Type, DefaultUserType) }
 
 // Text returns a profile attribute that is a string, "" when it is absent.
 func (a *Account) Text(attribute string) string {

@@ -1,6 +1,10 @@
 package directory
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/lanyard-id/lanyard/internal/fault"
+)
 
 // Actor is who makes a change, and from where. The change log keeps it.
 type Actor struct {
@@ -26,6 +30,23 @@ const (
 
 // System is a part of the product that acts by itself.
 func System(name string) Actor { return Actor{ID: name, Type: SystemActor, Name: name} }
+
+// named completes an actor that is known by the id of its account only.
+func named(r Reader, realm string, who Actor) (Actor, error) {
+	if who.Type != UserActor || who.Login != "" {
+		return who, nil
+	}
+	a, err := r.Account(realm, who.ID)
+	if fault.Is(err, fault.NotFound) {
+		return who, nil // of another realm, or gone by what is logged
+	}
+	if err != nil {
+		return who, err
+	}
+	t := a.target()
+	who.Name, who.Login = t.DisplayName, t.AlternateID
+	return who, nil
+}
 
 // Target is one thing that an event of the log is about.
 type Target struct {

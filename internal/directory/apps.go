@@ -398,6 +398,11 @@ func (d *Directory) DeleteApp(ctx context.Context, actor Actor, realm, id string
 				return err
 			}
 		}
+		if app.Client != nil {
+			if err := endRecords(tx, realm, app.Client.ID, []Noun{RoleNoun}); err != nil {
+				return err
+			}
+		}
 		return d.deleteObject(tx, app, change{at: d.now(), actor: actor, kind: "application.lifecycle.delete", targets: []Target{app.target()}})
 	})
 }

@@ -23,6 +23,7 @@ func (b bench) app(label string) string {
 	return app.ID
 }
 
+// group makes a group and returns its id.
 func (b bench) group(name string, members ...string) string {
 	b.t.Helper()
 	g, err := b.CreateGroup(b.t.Context(), me, org, map[string]any{"name": name})

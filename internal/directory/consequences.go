@@ -57,6 +57,11 @@ func (d *Directory) ending(tx Tx, actor Actor, a *Account, at time.Time) error {
 	return endFactors(tx, a)
 }
 
+// sessionsEnding follows when an operation ends the sessions of an account.
+func (d *Directory) sessionsEnding(tx Tx, actor Actor, a *Account, at time.Time) error {
+	return endRecords(tx, a.Realm, a.ID, []Noun{SessionNoun, sessionTokenNoun})
+}
+
 // groupEnding comes before a group is deleted, while its members are still in it.
 func (d *Directory) groupEnding(tx Tx, actor Actor, g *Group, at time.Time) error {
 	if err := d.appsEnding(tx, actor, g, at); err != nil {
@@ -76,7 +81,7 @@ func (d *Directory) groupEnding(tx Tx, actor Actor, g *Group, at time.Time) erro
 // are about, aboutGroups those that end with the group.
 var (
 	aboutAccounts = []Noun{
-		AppUserNoun, SessionNoun, sessionTokenNoun, unsubscribedNoun, riskNoun,
+		AppUserNoun, SessionNoun, sessionTokenNoun, oneTimeNoun, unsubscribedNoun, riskNoun,
 		ruleClaimNoun, RoleNoun, OwnerNoun,
 	}
 	aboutGroups = []Noun{RoleNoun, OwnerNoun}

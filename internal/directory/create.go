@@ -2,13 +2,17 @@ package directory
 
 import (
 	"context"
+	"maps"
 	"time"
+
+	"github.com/lanyard-id/lanyard/internal/fault"
 )
 
 // Draft is a new account as asked for.
 type Draft struct {
 	ID         string // empty: made by the directory
 	Connection string
+	Type       string // id of the user type; empty: the default one
 	Profile    map[string]any
 	Provider   Provider // zero: OKTA
 
@@ -34,11 +38,8 @@ const maxGroups = 20
 // CreateAccount adds an account to a realm. Everything wrong with the draft is
 // reported at once as Violations; unknown groups as *Missing.
 func (d *Directory) CreateAccount(ctx context.Context, actor Actor, realm string, draft Draft) (*Account, error) {
-	secret, violations, err := d.prepare(ctx, realm, draft)
+	prepared, err := d.prepare(ctx, realm, draft)
 	if err != nil {
-		return nil, err
-	}
-	if err := violations.err(); err != nil {
 		return nil, err
 	}
 	var created *Account
@@ -47,12 +48,15 @@ func (d *Directory) CreateAccount(ctx context.Context, actor Actor, realm string
 		if err != nil {
 			return err
 		}
+		if err := d.recheck(tx, r, &prepared); err != nil {
+			return err
+		}
 		now := d.now()
-		a := newAccount(r, draft, now)
+		a := newAccount(r, prepared.draft, now)
 		if a.ID == "" {
 			a.ID = d.newID(r, a)
 		}
-		if err := d.insert(tx, actor, r, a, secret); err != nil {
+		if err := d.insert(tx, actor, r, a, prepared); err != nil {
 			return err
 		}
 		created = a
@@ -73,31 +77,97 @@ func (d *Directory) CreateAccount(ctx context.Context, actor Actor, realm string
 	return created, nil
 }
 
+// prepared is a draft that was found good by a schema, with its secrets hashed.
+type prepared struct {
+	draft  Draft
+	shape  *Shape // nil in realms without schemas
+	secret Secret
+}
+
 // prepare does what needs no transaction: it checks the draft by the rules of
 // the realm and hashes its secrets.
-func (d *Directory) prepare(ctx context.Context, realm string, draft Draft) (s Secret, v Violations, err error) {
+func (d *Directory) prepare(ctx context.Context, realm string, draft Draft) (prepared, error) {
+	p := prepared{draft: draft}
 	var r *Realm
-	err = d.Store.View(ctx, func(tx Reader) error {
-		r, err = tx.Realm(realm)
+	err := d.Store.View(ctx, func(tx Reader) (err error) {
+		if r, err = tx.Realm(realm); err != nil {
+			return err
+		}
+		p.shape, err = d.shapeFor(tx, r, draft.Type)
 		return err
 	})
 	if err != nil {
-		return s, nil, err
+		return p, err
 	}
-	if v = draft.check(r.Kind); len(v) > 0 {
-		return s, v, nil
+	p.draft.Type = canonicalType(draft.Type)
+	if err := draft.check(p.shape).err(); err != nil {
+		return p, err
 	}
-	s, err = d.secretFor(draft.Password, draft.RecoveryQuestion)
-	return s, nil, err
+	p.secret, err = d.secretFor(draft.Password, draft.RecoveryQuestion)
+	return p, err
 }
 
-func (draft Draft) check(kind Kind) Violations {
-	if kind == Auth0 {
+// recheck makes sure that a draft is good by the schema as it is now.
+func (d *Directory) recheck(tx Tx, r *Realm, p *prepared) error {
+	now, err := d.shapeFor(tx, r, p.draft.Type)
+	if err != nil {
+		return err
+	}
+	if now != p.shape {
+		p.shape = now
+		if err := p.draft.check(now).err(); err != nil {
+			return err
+		}
+	}
+	if now != nil {
+		p.draft.Profile = now.withDefaults(p.draft.Profile)
+	}
+	return nil
+}
+
+// shapeFor returns the schema of a user type, which must exist. Realms that are
+// not Okta's have none.
+func (d *Directory) shapeFor(r Reader, realm *Realm, userType string) (*Shape, error) {
+	if realm.Kind != Okta {
+		return nil, nil
+	}
+	id := or(canonicalType(userType), DefaultUserType)
+	s, err := d.shape(r, realm.ID, SchemaOf(id))
+	if fault.Is(err, fault.NotFound) {
+		return nil, NotFound(UserTypeNoun, userType)
+	}
+	return s, err
+}
+
+// canonicalType is how an account keeps its user type: the default one is "".
+func canonicalType(id string) string {
+	if id == "default" || id == DefaultUserType {
+		return ""
+	}
+	return id
+}
+
+// withDefaults fills in the values that the schema gives to those who do not
+// say. The profile given is not changed.
+func (s *Shape) withDefaults(profile map[string]any) map[string]any {
+	if s.defaults == nil {
+		return profile
+	}
+	out := maps.Clone(s.defaults)
+	maps.Copy(out, compact(profile))
+	return out
+}
+
+// check returns everything wrong with a draft. A nil shape stands for the rules
+// of Auth0.
+func (draft Draft) check(shape *Shape) Violations {
+	if shape == nil {
 		return checkAuth0Password(draft.Password)
 	}
-	v := checkProfile(OktaProfile, draft.Profile, true)
+	v := shape.checkProfile(shape.withDefaults(draft.Profile))
 	login, _ := draft.Profile["login"].(string)
 	v = append(v, checkPassword(draft.Password, login)...)
+	v = append(v, checkImport(draft.Password)...)
 	v = append(v, draft.RecoveryQuestion.check()...)
 	if len(draft.Groups) > maxGroups {
 		v = append(v, Violation{Field: "groupIds", Rule: TooMany, Limit: maxGroups})
@@ -115,15 +185,15 @@ func (q *RecoveryQuestion) check() Violations {
 	if q == nil {
 		return nil
 	}
-	question := Attribute{Name: "recovery_question", Type: TextType, Required: true, Max: 100}
-	answer := Attribute{Name: "recovery_answer", Type: TextType, Required: true, Max: 100}
+	question := &Attribute{Name: "recovery_question", Type: TextType, Required: true, Max: 100}
+	answer := &Attribute{Name: "recovery_answer", Type: TextType, Required: true, Max: 100}
 	return append(question.check(q.Question), answer.check(q.Answer)...)
 }
 
 // newAccount is the account a draft asks for, as of now.
 func newAccount(r *Realm, draft Draft, now time.Time) *Account {
 	a := &Account{
-		ID: draft.ID, Realm: r.ID, Connection: draft.Connection, Profile: compact(draft.Profile),
+		ID: draft.ID, Realm: r.ID, Connection: draft.Connection, Type: draft.Type, Profile: compact(draft.Profile),
 		Provider: draft.Provider, HasPassword: draft.Password != nil,
 		EmailVerified: draft.EmailVerified,
 		UserMetadata:  draft.UserMetadata, AppMetadata: draft.AppMetadata,
@@ -200,19 +270,24 @@ func Auth0Provider(connection string) string {
 }
 
 // insert stores a new account with its secret, puts it into Everyone and logs it.
-func (d *Directory) insert(tx Tx, actor Actor, r *Realm, a *Account, s Secret) error {
-	if err := tx.InsertAccount(a, a.Keys(r.Kind)); err != nil {
+func (d *Directory) insert(tx Tx, actor Actor, r *Realm, a *Account, p prepared) error {
+	if err := tx.InsertAccount(a, p.shape.keys(r.Kind, a)); err != nil {
 		return err
 	}
-	if s != (Secret{}) {
-		if err := tx.PutSecret(a.Realm, a.ID, s); err != nil {
+	if p.secret != (Secret{}) {
+		if err := tx.PutSecret(a.Realm, a.ID, p.secret); err != nil {
 			return err
 		}
 	}
 	if err := joinEveryone(tx, r, a); err != nil {
 		return err
 	}
-	return d.log(tx, change{at: a.Created, actor: actor, kind: "user.lifecycle.create", realm: a.Realm, target: a.ID, after: a, targets: []Target{a.target()}})
+	c := change{at: a.Created, actor: actor, kind: "user.lifecycle.create", realm: a.Realm, target: a.ID, after: a, targets: []Target{a.target()}}
+	if err := d.log(tx, c); err != nil || r.Kind != Okta || a.Activated.IsZero() {
+		return err
+	}
+	c.kind, c.after = lifecycle[Activate].log, nil // Okta's log has both events
+	return d.log(tx, c)
 }
 
 // joinEveryone puts an account into its realm's built-in group. The group's

@@ -28,8 +28,8 @@ func (r *CustomRole) target() Target {
 
 // CreateCustomRole adds a custom role. A taken label is a *RoleError.
 func (d *Directory) CreateCustomRole(ctx context.Context, actor Actor, realm, label, description string, permissions []string) (*CustomRole, error) {
-	v := Attribute{Name: "label", Type: TextType, Required: true, Max: 255}.check(label)
-	v = append(v, Attribute{Name: "description", Type: TextType, Required: true, Max: 1024}.check(description)...)
+	v := (&Attribute{Name: "label", Type: TextType, Required: true, Max: 255}).check(label)
+	v = append(v, (&Attribute{Name: "description", Type: TextType, Required: true, Max: 1024}).check(description)...)
 	if err := v.err(); err != nil {
 		return nil, err
 	}

@@ -16,15 +16,25 @@ type Directory struct {
 	Clock func() time.Time
 	IDs   *IDs
 	Hash  func(password string) (string, error)
+	// Check reports whether a password is the one behind a hash that Hash made.
+	Check func(hash, password string) (bool, error)
 
 	// SuspendPending also allows suspension from PROVISIONED and
 	// PASSWORD_EXPIRED. Okta documents ACTIVE only, but publishes the link.
 	SuspendPending bool
+	// DeactivateAgain lets deactivation of a DEPROVISIONED account pass without
+	// effect. Okta's documentation does not say; the default is to refuse.
+	DeactivateAgain bool
+	// EditDeprovisioned lets profiles of DEPROVISIONED accounts change, as an Okta
+	// org may choose. The default is that such changes silently have no effect.
+	EditDeprovisioned bool
+
+	shapes *shapes
 }
 
 // New returns a Directory on the system's clock and randomness.
 func New(store Store) *Directory {
-	return &Directory{Store: store, Clock: time.Now, IDs: NewIDs(time.Now), Hash: HashPassword}
+	return &Directory{Store: store, Clock: time.Now, IDs: NewIDs(time.Now), Hash: HashPassword, Check: CheckPassword, shapes: newShapes()}
 }
 
 // now is the time of one transaction, in the resolution of the store.
@@ -101,8 +111,12 @@ func (d *Directory) log(tx Tx, c change) error {
 	if err != nil {
 		return err
 	}
+	who, err := named(tx, c.realm, c.actor)
+	if err != nil {
+		return err
+	}
 	return tx.Append(Change{
-		At: c.at, Actor: c.actor, Kind: c.kind, Realm: c.realm, Target: c.target,
+		At: c.at, Actor: who, Kind: c.kind, Realm: c.realm, Target: c.target,
 		Before: before, After: after, Targets: c.targets, Outcome: c.outcome,
 	})
 }

@@ -75,6 +75,7 @@ func newEmpty(t *testing.T) bench {
 	d.Clock = c.now
 	d.IDs = &directory.IDs{Clock: c.now, Random: rand.NewChaCha8([32]byte{})}
 	d.Hash = func(text string) (string, error) { return "hashed:" + text, nil }
+	d.Check = func(hash, text string) (bool, error) { return hash == "hashed:"+text, nil }
 	return bench{d, t, c}
 }
 
@@ -264,9 +265,9 @@ func TestCreateChecks(t *testing.T) {
 		want  directory.Violations
 	}{
 		{"all at once", directory.Draft{Profile: map[string]any{"login": "a@b", "firstName": true, "shoe": "44", "wing": nil}, Password: &directory.Password{Text: "weak"}}, directory.Violations{
-			{Field: "login", Rule: directory.TooShort, Limit: 5}, {Field: "email", Rule: directory.Blank},
+			{Field: "login", Rule: directory.TooShort, Limit: 5},
 			{Field: "firstName", Rule: directory.WrongType}, {Field: "lastName", Rule: directory.Blank},
-			{Field: "shoe", Rule: directory.Undefined}, {Field: "wing", Rule: directory.Undefined},
+			{Field: "email", Rule: directory.Blank}, {Field: "shoe", Rule: directory.Undefined},
 			{Field: "password", Rule: directory.Weak},
 		}},
 		{"too many groups", long, directory.Violations{{Field: "groupIds", Rule: directory.TooMany, Limit: 20}}},
@@ -391,12 +392,28 @@ func TestEditSecrets(t *testing.T) {
 	if got, want := b.secret(org, a.ID), (directory.Secret{Password: "hashed:Sesame4me", Answer: first.Answer}); got != want {
 		t.Errorf("Secret = %v, want %v: the answer kept", got, want)
 	}
-	imported := edit(directory.Edit{Password: &directory.Password{Import: `{"algorithm":"MD5"}`}})
-	if imported.Provider.Type != directory.ProviderImport || b.secret(org, a.ID).Password != `import:{"algorithm":"MD5"}` {
-		t.Errorf("imported: provider %v, secret %v", imported.Provider, b.secret(org, a.ID))
+}
+
+// TestEditImport makes sure that hashes of others are taken only before an
+// account begins to live.
+func TestEditImport(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	const md5 = `{"algorithm":"MD5","value":"XUFAKrxLKna5cZ2REBfFkg=="}`
+	importing := directory.Edit{Password: &directory.Password{Import: md5}}
+	a := b.in(directory.Staged, "a@example.com")
+	a, err := b.EditAccount(t.Context(), me, org, a.ID, importing)
+	if err != nil || a.Provider.Type != directory.ProviderImport || b.secret(org, a.ID).Password != "import:"+md5 {
+		t.Errorf("imported: %v, account %+v, secret %v", err, a, b.secret(org, a.ID))
 	}
-	if back := edit(directory.Edit{Password: &directory.Password{Text: "Sesame4me"}}); back.Provider.Type != directory.ProviderOkta {
-		t.Errorf("provider = %v after a password of our own, want OKTA", back.Provider)
+	a, err = b.EditAccount(t.Context(), me, org, a.ID, directory.Edit{Password: &directory.Password{Text: "Sesame4me"}})
+	if err != nil || a.Provider.Type != directory.ProviderOkta {
+		t.Errorf("provider = %v, %v after a password of our own, want OKTA", a.Provider, err)
+	}
+	active := b.in(directory.Active, "b@example.com")
+	var state *directory.StateError
+	if _, err := b.EditAccount(t.Context(), me, org, active.ID, importing); !errors.As(err, &state) || state.Operation != directory.ImportPassword {
+		t.Errorf("import for an active account = %v, want it refused", err)
 	}
 }
 
@@ -536,12 +553,14 @@ func TestChangeLog(t *testing.T) {
 	}
 	want := []row{
 		{"user.lifecycle.create", a.ID, "", "ACTIVE"},
+		{"user.lifecycle.activate", a.ID, "", ""},
 		{"group.lifecycle.create", g.ID, "", "G"},
 		{"group.user_membership.add", a.ID, "", g.ID},
 		{"user.account.update_profile", a.ID, "ACTIVE", "ACTIVE Boss"},
 		{"group.user_membership.remove", a.ID, g.ID, ""},
 		{"user.session.clear", a.ID, "", ""},
 		{"user.lifecycle.deactivate", a.ID, "ACTIVE Boss", "DEPROVISIONED Boss"},
+		{"user.lifecycle.delete.initiated", a.ID, "", ""},
 		{"user.lifecycle.delete.completed", a.ID, "DEPROVISIONED Boss", ""},
 		{"group.lifecycle.delete", g.ID, "G", ""},
 	}
@@ -551,6 +570,29 @@ func TestChangeLog(t *testing.T) {
 	tail, err := b.Changes(t.Context(), directory.ChangeQuery{After: 7}, 1, nil)
 	if err != nil || len(tail) != 1 || tail[0].Seq != 8 {
 		t.Errorf("Changes(7, 1) = %+v, %v, want entry 8", tail, err)
+	}
+}
+
+// TestActorIsNamed makes sure that the log names people who are known by id only.
+func TestActorIsNamed(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	admin := b.create(draft("admin@example.com"))
+	for _, test := range []struct{ actor, want directory.Actor }{
+		{directory.Actor{ID: admin.ID, Type: directory.UserActor, IP: "::1"}, directory.Actor{ID: admin.ID, Type: directory.UserActor, IP: "::1", Name: "First Last", Login: "admin@example.com"}},
+		{directory.Actor{ID: "00unobody", Type: directory.UserActor}, directory.Actor{ID: "00unobody", Type: directory.UserActor}},
+		{me, me},
+	} {
+		if err := b.Note(t.Context(), test.actor, org, admin.ID, "user.session.clear"); err != nil {
+			t.Fatal(err)
+		}
+		changes, err := b.Changes(t.Context(), directory.ChangeQuery{Newest: true}, 1, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(test.want, changes[0].Actor); diff != "" {
+			t.Errorf("actor: - want + got\n%s", diff)
+		}
 	}
 }
 

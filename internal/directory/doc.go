@@ -9,11 +9,13 @@
 // account type behind all APIs:
 //
 //   - its Profile uses one vocabulary of attribute names (Okta's base names,
-//     profile.go); a façade with other names translates them;
+//     profile.go); a façade with other names translates them. What an Okta realm
+//     defines beside them is the Schema of the account's UserType (schemas.go);
 //   - its Status is Okta's life cycle (lifecycle.go). An Auth0 user is ACTIVE,
 //     or SUSPENDED when blocked;
 //   - what is unique is a list of Keys computed from it: the login in an Okta
-//     realm; e-mail address and user name, per connection, in an Auth0 realm.
+//     realm, with the attributes that its schema makes unique; e-mail address and
+//     user name, per connection, in an Auth0 realm.
 //
 // The same human being may have an account in several realms. Nothing links
 // them but the e-mail address, as in real life: a Person is a view over all

@@ -5,12 +5,15 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/lanyard-id/lanyard/internal/value"
 )
 
 // Edit is a change to an account. Nil fields stay as they are.
 type Edit struct {
 	Profile map[string]any // attributes to set; null erases
 	Replace bool           // attributes that Profile does not name are erased
+	Type    string         // id of the new user type; empty: as it is
 
 	Password         *Password
 	RecoveryQuestion *RecoveryQuestion
@@ -27,8 +30,8 @@ type Edit struct {
 }
 
 // EditAccount changes profile, credentials and metadata of an account that ref
-// names as in FindAccount. The profile of a DEPROVISIONED account silently
-// stays as it is (Okta OpenAPI: updates of deactivated users).
+// names as in FindAccount. A DEPROVISIONED account silently stays as it is
+// (Okta OpenAPI: updates of deactivated users), but for EditDeprovisioned.
 func (d *Directory) EditAccount(ctx context.Context, actor Actor, realm, ref string, e Edit) (*Account, error) {
 	current, err := d.FindAccount(ctx, realm, ref)
 	if err != nil {
@@ -53,14 +56,27 @@ func (d *Directory) EditAccount(ctx context.Context, actor Actor, realm, ref str
 				return err
 			}
 		}
+		e, secret := e, secret
+		if !d.editable(before) { // logged and counted all the same
+			e, secret = Edit{}, nil
+		}
 		after := before.clone()
-		after.apply(e, d.now())
-		if err := after.check(r.Kind, e); err != nil {
+		d.apply(after, e)
+		shape, err := d.shapeFor(tx, r, after.Type)
+		if err != nil {
+			return err
+		}
+		if err := d.checkEdit(shape, before, after, e); err != nil {
 			return err
 		}
 		edited = after
-		if err := d.save(tx, actor, e.kind(), r, before, after, secret); err != nil {
+		if err := d.saveKeyed(tx, actor, e.kind(before, after), shape.keys(r.Kind, after), before, after, secret); err != nil {
 			return err
+		}
+		if e.Password != nil {
+			if err := endTokens(tx, after); err != nil {
+				return err
+			}
 		}
 		if e.Profile == nil {
 			return nil
@@ -97,7 +113,11 @@ func (d *Directory) secretForEdit(ctx context.Context, a *Account, e Edit) (*Sec
 	}
 	v := checkAuth0Password(e.Password)
 	if r.Kind == Okta {
+		if err := mayImport(a, e.Password); err != nil {
+			return nil, err
+		}
 		v = append(checkPassword(e.Password, a.Login()), e.RecoveryQuestion.check()...)
+		v = append(v, checkImport(e.Password)...)
 	}
 	if err := v.err(); err != nil {
 		return nil, err
@@ -115,10 +135,14 @@ func (d *Directory) secretForEdit(ctx context.Context, a *Account, e Edit) (*Sec
 	return &s, nil
 }
 
-// apply changes the account as the edit says.
-func (a *Account) apply(e Edit, now time.Time) {
+// apply changes an account as an edit says.
+func (d *Directory) apply(a *Account, e Edit) {
+	now := d.now()
 	a.Updated = now
-	if e.Profile != nil && a.Status != Deprovisioned {
+	if e.Type != "" {
+		a.Type = canonicalType(e.Type)
+	}
+	if e.Profile != nil {
 		if e.Replace {
 			a.Profile = compact(e.Profile)
 		} else {
@@ -126,15 +150,7 @@ func (a *Account) apply(e Edit, now time.Time) {
 		}
 	}
 	if e.Password != nil {
-		a.HasPassword, a.PasswordChanged = true, now
-		if e.Password.Import != "" {
-			a.Provider = Provider{ProviderImport, ProviderImport}
-		} else if a.Provider.Type == ProviderImport {
-			a.Provider = Provider{ProviderOkta, ProviderOkta}
-		}
-		if slices.Contains(waitForPassword, a.Status) {
-			a.Status, a.StatusChanged = Active, now
-		}
+		a.passwordSet(*e.Password, now)
 	}
 	if e.RecoveryQuestion != nil {
 		a.RecoveryQuestion = e.RecoveryQuestion.Question
@@ -160,21 +176,73 @@ func mergedMetadata(base, change map[string]any) map[string]any {
 	return merged(base, change)
 }
 
-// check applies the realm's schema to a profile that was edited.
-func (a *Account) check(kind Kind, e Edit) error {
-	if kind != Okta || e.Profile == nil || a.Status == Deprovisioned {
+// passwordSet notes that an account has a new password. Clients tell changes of
+// passwords by a date of whole seconds, so it always moves by one at least.
+func (a *Account) passwordSet(p Password, now time.Time) {
+	if next := a.PasswordChanged.Truncate(time.Second).Add(time.Second); a.HasPassword && next.After(now) {
+		now = next
+	}
+	a.HasPassword, a.PasswordChanged = true, now
+	if p.Import != "" {
+		a.Provider = Provider{ProviderImport, ProviderImport}
+	} else if a.Provider.Type == ProviderImport {
+		a.Provider = Provider{ProviderOkta, ProviderOkta}
+	}
+	if slices.Contains(waitForPassword, a.Status) {
+		a.Status, a.StatusChanged = Active, a.Updated
+	}
+}
+
+// editable reports whether edits take effect.
+func (d *Directory) editable(a *Account) bool {
+	return a.Status != Deprovisioned || d.EditDeprovisioned
+}
+
+// checkEdit applies the schema to a profile that was edited. A nil shape allows
+// everything.
+func (d *Directory) checkEdit(shape *Shape, before, after *Account, e Edit) error {
+	if shape == nil {
 		return nil
 	}
-	return checkProfile(OktaProfile, a.Profile, true).err()
+	if err := mayImport(before, e.Password); err != nil {
+		return err
+	}
+	if e.Profile == nil && after.Type == before.Type {
+		return nil
+	}
+	if e.Replace {
+		after.Profile = shape.withDefaults(after.Profile)
+	}
+	v := shape.checkProfile(after.Profile)
+	return append(v, shape.checkMutability(before.Profile, after.Profile)...).err()
+}
+
+// checkMutability returns the attributes that changed although they may not.
+func (s *Shape) checkMutability(before, after map[string]any) Violations {
+	var v Violations
+	for _, a := range s.Custom() {
+		if value.Equal(before[a.Name], after[a.Name]) {
+			continue
+		}
+		switch {
+		case a.Mutability == "READ_ONLY":
+			v = append(v, Violation{Field: a.Name, Rule: ReadOnly})
+		case a.Mutability == "IMMUTABLE" && before[a.Name] != nil:
+			v = append(v, Violation{Field: a.Name, Rule: Immutable})
+		}
+	}
+	return v
 }
 
 // kind names the change for the log by what matters most in it.
-func (e Edit) kind() string {
+func (e Edit) kind(before, after *Account) string {
 	switch {
 	case e.Blocked != nil && *e.Blocked:
 		return lifecycle[Suspend].log
 	case e.Blocked != nil:
 		return lifecycle[Unsuspend].log
+	case before.Type != after.Type:
+		return "user.account.update_user_type"
 	case e.Password != nil && e.Profile == nil:
 		return "user.account.update_password"
 	}
@@ -183,9 +251,30 @@ func (e Edit) kind() string {
 
 // save stores what became of an account and logs it. A nil secret leaves the
 // credentials as they are.
-func (d *Directory) save(tx Tx, actor Actor, kind string, r *Realm, before, after *Account, s *Secret) error {
+func (d *Directory) save(tx Tx, actor Actor, kind string, before, after *Account, s *Secret) error {
+	keys, err := d.keysOf(tx, after)
+	if err != nil {
+		return err
+	}
+	return d.saveKeyed(tx, actor, kind, keys, before, after, s)
+}
+
+// keysOf returns what must be unique of an account.
+func (d *Directory) keysOf(r Reader, a *Account) ([]Key, error) {
+	realm, err := r.Realm(a.Realm)
+	if err != nil {
+		return nil, err
+	}
+	shape, err := d.shapeFor(r, realm, a.Type)
+	if err != nil {
+		return nil, err
+	}
+	return shape.keys(realm.Kind, a), nil
+}
+
+func (d *Directory) saveKeyed(tx Tx, actor Actor, kind string, keys []Key, before, after *Account, s *Secret) error {
 	after.Version = before.Version + 1
-	if err := tx.UpdateAccount(after, after.Keys(r.Kind)); err != nil {
+	if err := tx.UpdateAccount(after, keys); err != nil {
 		return err
 	}
 	if s != nil {

@@ -81,25 +81,28 @@ type Rule string
 
 // The rules.
 const (
-	Blank        Rule = "blank"    // required and absent or empty
-	Pattern      Rule = "pattern"  // not an e-mail address
-	TooShort     Rule = "short"    //
-	TooLong      Rule = "long"     //
-	WrongType    Rule = "type"     //
-	WrongValue   Rule = "value"    // not one of those that are allowed
-	Undefined    Rule = "unknown"  // no such attribute
-	Taken        Rule = "taken"    // another object has it
-	Weak         Rule = "weak"     // password policy
-	TooMany      Rule = "many"     // more than Limit entries
-	NeedPassword Rule = "password" // expiring a password that is not there
-	NeedActivate Rule = "activate" // expiring the password of a user that is not activated
+	Blank        Rule = "blank"     // required and absent or empty
+	Pattern      Rule = "pattern"   // not an e-mail address, or not what the schema's pattern says
+	TooShort     Rule = "short"     //
+	TooLong      Rule = "long"      //
+	WrongType    Rule = "type"      //
+	WrongValue   Rule = "value"     // not one of those that are allowed
+	ReadOnly     Rule = "readonly"  // the schema lets nobody change it
+	Immutable    Rule = "immutable" // the schema lets it be set once
+	Undefined    Rule = "unknown"   // no such attribute
+	Taken        Rule = "taken"     // another object has it
+	Weak         Rule = "weak"      // password policy
+	TooMany      Rule = "many"      // more than Limit entries
+	NeedPassword Rule = "password"  // expiring a password that is not there
+	NeedActivate Rule = "activate"  // expiring the password of a user that is not activated
 )
 
 // Violation is one thing wrong with what was asked for.
 type Violation struct {
 	Field string // attribute, or "password", "groupIds" ...
 	Rule  Rule
-	Limit int // for TooShort, TooLong and TooMany
+	Limit int  // for TooShort, TooLong and TooMany
+	Noun  Noun // of the object; empty: an account
 }
 
 // Violations are all things wrong at once. They are the cause of a
@@ -124,7 +127,7 @@ func (v Violation) words() string {
 	case Blank:
 		return "is required"
 	case Pattern:
-		return "is not an e-mail address"
+		return "does not have the form it must have"
 	case TooShort:
 		return fmt.Sprintf("is shorter than %d characters", v.Limit)
 	case TooLong:
@@ -139,6 +142,8 @@ func (v Violation) words() string {
 		return "is taken by another object"
 	case Weak:
 		return "does not meet the password policy"
+	case ReadOnly, Immutable:
+		return "may not be changed"
 	case TooMany:
 		return fmt.Sprintf("has more than %d entries", v.Limit)
 	case NeedPassword:

@@ -2,7 +2,9 @@ package directory
 
 import (
 	"context"
+	"encoding/json"
 	"strings"
+	"time"
 
 	"github.com/lanyard-id/lanyard/internal/fault"
 )
@@ -78,4 +80,103 @@ func (d *Directory) Accounts(ctx context.Context, q AccountQuery, limit int, mat
 		return nil
 	})
 	return out, err
+}
+
+// CustomAttributes returns the names of the custom attributes of all user types
+// of a realm.
+func (d *Directory) CustomAttributes(ctx context.Context, realm string) (names []string, err error) {
+	err = d.Store.View(ctx, func(r Reader) error {
+		ids := []string{SchemaOf(DefaultUserType)}
+		for t, err := range each[UserType](r, RecordQuery{Realm: realm}) {
+			if err != nil {
+				return err
+			}
+			ids = append(ids, SchemaOf(t.ID))
+		}
+		for _, id := range ids {
+			s, err := d.shape(r, realm, id)
+			if err != nil {
+				return err
+			}
+			for _, a := range s.Custom() {
+				names = append(names, a.Name)
+			}
+		}
+		return nil
+	})
+	return names, err
+}
+
+// KnewAccount reports whether a realm has, or ever had, an account with an id.
+func (d *Directory) KnewAccount(ctx context.Context, realm, id string) (bool, error) {
+	return d.knew(ctx, realm, id, func(r Reader) error {
+		_, err := r.Account(realm, id)
+		return err
+	})
+}
+
+// KnewGroup is KnewAccount for groups.
+func (d *Directory) KnewGroup(ctx context.Context, realm, id string) (bool, error) {
+	return d.knew(ctx, realm, id, func(r Reader) error {
+		_, err := r.Group(realm, id)
+		return err
+	})
+}
+
+// knew asks the objects first, and the change log for those that are gone.
+func (d *Directory) knew(ctx context.Context, realm, id string, lookUp func(Reader) error) (known bool, err error) {
+	err = d.Store.View(ctx, func(r Reader) error {
+		err := lookUp(r)
+		if known = err == nil; known || !fault.Is(err, fault.NotFound) {
+			return err
+		}
+		for _, err := range r.Changes(ChangeQuery{Realm: realm, Target: id, MaxRows: 1}) {
+			known = err == nil
+			return err
+		}
+		return nil
+	})
+	return known, err
+}
+
+// AsOf returns how the accounts of a realm that were written at or after a time
+// were before it, by id; nil for those that did not exist. Accounts that are not
+// in it are as they were. It reads the change log.
+func (d *Directory) AsOf(ctx context.Context, realm string, at time.Time) (map[string]*Account, error) {
+	then := map[string]*Account{}
+	err := d.Store.View(ctx, func(r Reader) error {
+		for c, err := range r.Changes(ChangeQuery{Realm: realm, Since: at}) {
+			if err != nil {
+				return err
+			}
+			if _, seen := then[c.Target]; seen || !c.writesAccount() {
+				continue
+			}
+			var before *Account
+			if c.Before != nil {
+				before = &Account{}
+				if err := decodeState(c.Before, before); err != nil {
+					return err
+				}
+			}
+			then[c.Target] = before
+		}
+		return nil
+	})
+	return then, err
+}
+
+// writesAccount reports whether a change wrote an account: it holds one, whose id is
+// that of the target.
+func (c *Change) writesAccount() bool {
+	state := c.After
+	if state == nil {
+		state = c.Before
+	}
+	var head struct {
+		ID      string          `json:"id"`
+		Status  Status          `json:"status"`
+		Profile json.RawMessage `json:"profile"`
+	}
+	return state != nil && json.Unmarshal(state, &head) == nil && head.ID == c.Target && head.Status != "" && head.Profile != nil
 }

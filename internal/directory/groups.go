@@ -8,12 +8,12 @@ import (
 // CreateGroup adds an OKTA_GROUP. Violations as for accounts; a name that is
 // taken is a fault.Conflict.
 func (d *Directory) CreateGroup(ctx context.Context, actor Actor, realm string, profile map[string]any) (*Group, error) {
-	if err := checkProfile(oktaGroupProfile, profile, false).err(); err != nil {
-		return nil, err
-	}
 	var g *Group
 	err := d.Store.Update(ctx, func(tx Tx) error {
 		if _, err := tx.Realm(realm); err != nil {
+			return err
+		}
+		if err := d.checkGroup(tx, realm, "", profile); err != nil {
 			return err
 		}
 		now := d.now()
@@ -67,9 +67,6 @@ func (d *Directory) Groups(ctx context.Context, q GroupQuery, limit int, match f
 
 // ReplaceGroup replaces the profile of an OKTA_GROUP.
 func (d *Directory) ReplaceGroup(ctx context.Context, actor Actor, realm, id string, profile map[string]any) (*Group, error) {
-	if err := checkProfile(oktaGroupProfile, profile, false).err(); err != nil {
-		return nil, err
-	}
 	var after *Group
 	affects := false // the rules
 	err := d.Store.Update(ctx, func(tx Tx) error {
@@ -79,6 +76,9 @@ func (d *Directory) ReplaceGroup(ctx context.Context, actor Actor, realm, id str
 		}
 		if before.Type != OktaGroup {
 			return readOnly(before)
+		}
+		if err := d.checkGroup(tx, realm, id, profile); err != nil {
+			return err
 		}
 		after = before.clone()
 		after.Profile, after.Updated, after.Version = compact(profile), d.now(), before.Version+1
@@ -229,11 +229,8 @@ func (d *Directory) GroupStats(ctx context.Context, realm string, groups []*Grou
 }
 
 func statsOf(r Reader, realm, group string) (s GroupStats, err error) {
-	for _, err := range r.Accounts(AccountQuery{Realm: realm, Group: group}) {
-		if err != nil {
-			return s, err
-		}
-		s.Users++
+	if s.Users, err = r.CountMembers(realm, group); err != nil {
+		return s, err
 	}
 	for _, err := range r.Records(RecordQuery{Realm: realm, Noun: AppGroupNoun, Subject: group}) {
 		if err != nil {

@@ -3,6 +3,7 @@ package directory
 import (
 	"context"
 	"slices"
+	"time"
 )
 
 // Status is where an account stands in Okta's life cycle.
@@ -33,6 +34,17 @@ const (
 	Unlock         Operation = "unlock"
 	ResetPassword  Operation = "reset_password"
 	ExpirePassword Operation = "expire_password"
+)
+
+// The operations on credentials. They do not lead along the life cycle by
+// themselves, but a status may forbid them.
+const (
+	ChangePassword         Operation = "change_password"
+	ForgotPassword         Operation = "forgot_password"
+	ChangeRecoveryQuestion Operation = "change_recovery_question"
+	ImportPassword         Operation = "import_password" // replace a password by a hash made elsewhere
+	RedeemToken            Operation = "redeem_token"    // set a password with an activation or reset token
+	SignInOperation        Operation = "sign_in"
 )
 
 // ready is the pseudo-status of an account that starts to live: ACTIVE when it
@@ -114,57 +126,115 @@ func readyStatus(a *Account) Status {
 
 // Transition moves an account along its life cycle. A status that forbids the
 // operation is a fault.Conflict with a *StateError.
-func (d *Directory) Transition(ctx context.Context, actor Actor, realm, ref string, op Operation) (a *Account, err error) {
+func (d *Directory) Transition(ctx context.Context, actor Actor, realm, ref string, op Operation) (*Account, error) {
+	a, _, err := d.Take(ctx, actor, realm, ref, Step{Operation: op})
+	return a, err
+}
+
+// Step is an operation with what may be asked for beside it.
+type Step struct {
+	Operation
+	RevokeSessions bool // end the account's sessions
+	Federate       bool // ResetPassword: the account signs in elsewhere from now on and has no password
+}
+
+// Take is Transition with options. Activation, reactivation and reset of a
+// password also make a token, with which the person can set a password
+// (Redeem); tokens made before end.
+func (d *Directory) Take(ctx context.Context, actor Actor, realm, ref string, s Step) (a *Account, token string, err error) {
 	err = d.Store.Update(ctx, func(tx Tx) error {
 		before, err := find(tx, realm, ref)
 		if err != nil {
 			return err
 		}
-		a, err = d.transition(tx, actor, before, op)
+		if s.Operation == Deactivate && before.Status == Deprovisioned && d.DeactivateAgain {
+			a = before
+			return nil
+		}
+		if a, err = d.transition(tx, actor, before, s); err != nil {
+			return err
+		}
+		token, err = d.tokenFor(tx, a, s)
 		return err
 	})
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	return a, nil
+	return a, token, nil
 }
 
-func (d *Directory) transition(tx Tx, actor Actor, before *Account, op Operation) (*Account, error) {
-	to, ok := d.next(before, op)
-	if !ok {
-		return nil, refused(before, op)
+func (d *Directory) tokenFor(tx Tx, a *Account, s Step) (string, error) {
+	switch {
+	case s.Operation == Activate, s.Operation == Reactivate:
+		return d.issueToken(tx, a, Activation)
+	case s.Operation == ResetPassword && !s.Federate:
+		return d.issueToken(tx, a, Reset)
 	}
-	r, err := tx.Realm(before.Realm)
-	if err != nil {
-		return nil, err
+	return "", nil
+}
+
+func (d *Directory) transition(tx Tx, actor Actor, before *Account, s Step) (*Account, error) {
+	to, ok := d.next(before, s.Operation)
+	if !ok {
+		return nil, refused(before, s.Operation)
+	}
+	if s.Federate {
+		to = Active
 	}
 	now := d.now()
 	after := before.clone()
 	after.Updated = now
-	if op == Activate {
+	if s.Operation == Activate {
 		after.Activated = now
 	}
-	if to != before.Status || op == ExpirePassword {
+	if s.Operation == Unlock {
+		after.FailedSignIns = 0
+	}
+	if to != before.Status || s.Operation == ExpirePassword {
 		after.Status, after.StatusChanged = to, now
 	}
+	if s.Operation == ResetPassword {
+		after.federate(s.Federate)
+	}
 	var secret *Secret
-	if op == Deactivate { // Okta help: the password of a deactivated user is deleted for good
+	if s.Operation == Deactivate || s.Federate { // Okta help: the password of a deactivated user is deleted for good
 		after.HasPassword = false
 		secret = &Secret{}
 	}
-	if err := d.save(tx, actor, lifecycle[op].log, r, before, after, secret); err != nil {
+	if err := d.save(tx, actor, lifecycle[s.Operation].log, before, after, secret); err != nil {
 		return nil, err
 	}
-	switch op {
-	case Deactivate:
-		err = d.deactivated(tx, actor, after, now)
+	return after, d.consequences(tx, actor, after, s, now)
+}
+
+// federate sets who checks the credential: a reset without it brings a
+// federated account back (Okta: convert a user to a federated user).
+func (a *Account) federate(elsewhere bool) {
+	switch {
+	case elsewhere:
+		a.Provider = Provider{ProviderFederation, ProviderFederation}
+	case a.Provider.Type == ProviderFederation:
+		a.Provider = Provider{ProviderOkta, ProviderOkta}
+	}
+}
+
+// consequences are what follows from a step, beside the account itself.
+func (d *Directory) consequences(tx Tx, actor Actor, a *Account, s Step, now time.Time) error {
+	if s.RevokeSessions || s.Operation == Deactivate || s.Operation == Suspend {
+		if err := d.sessionsEnding(tx, actor, a, now); err != nil {
+			return err
+		}
+	}
+	switch s.Operation {
 	case Activate:
-		err = d.activated(tx, actor, after, now)
+		return d.activated(tx, actor, a, now)
+	case Deactivate:
+		if err := endTokens(tx, a); err != nil {
+			return err
+		}
+		return d.deactivated(tx, actor, a, now)
 	}
-	if err != nil {
-		return nil, err
-	}
-	return after, nil
+	return nil
 }
 
 // Retire deletes an account as Okta does: the first call deactivates, a call
@@ -176,10 +246,14 @@ func (d *Directory) Retire(ctx context.Context, actor Actor, realm, ref string) 
 			return err
 		}
 		if a.Status != Deprovisioned {
-			_, err := d.transition(tx, actor, a, Deactivate)
+			_, err := d.transition(tx, actor, a, Step{Operation: Deactivate})
 			return err
 		}
 		gone = true
+		begun := change{at: d.now(), actor: actor, kind: "user.lifecycle.delete.initiated", realm: realm, target: a.ID, targets: []Target{a.target()}}
+		if err := d.log(tx, begun); err != nil {
+			return err
+		}
 		return d.remove(tx, actor, a)
 	})
 	return gone && err == nil, err

@@ -115,7 +115,7 @@ func (d *Directory) TrustedOrigin(ctx context.Context, realm, id string) (o *Tru
 
 func (o *TrustedOrigin) check() error {
 	v := checkName(o.Name)
-	v = append(v, Attribute{Name: "origin", Type: TextType, Required: true, Max: 255}.check(o.Origin)...)
+	v = append(v, (&Attribute{Name: "origin", Type: TextType, Required: true, Max: 255}).check(o.Origin)...)
 	known := []string{"CORS", "REDIRECT", "IFRAME_EMBED"}
 	if slices.ContainsFunc(o.Scopes, func(s string) bool { return !slices.Contains(known, s) }) {
 		v = append(v, Violation{Field: "scopes", Rule: WrongValue})

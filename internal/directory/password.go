@@ -40,15 +40,15 @@ const hashCost = 9
 const rehearsalCost = 5
 
 // HashPassword is the default of Directory.Hash: bcrypt.
-func HashPassword(text string) (string, error) { return hash(text, hashCost) }
+func HashPassword(text string) (string, error) { return bcryptHash(text, hashCost) }
 
 // HashRehearsal is HashPassword for a directory that only a rehearsal in this
 // process can reach: its passwords are made up, and a command that runs once
 // should not spend half its time on guarding them. The cost is kept with each
 // hash, so both kinds can be checked.
-func HashRehearsal(text string) (string, error) { return hash(text, rehearsalCost) }
+func HashRehearsal(text string) (string, error) { return bcryptHash(text, rehearsalCost) }
 
-func hash(text string, cost int) (string, error) {
+func bcryptHash(text string, cost int) (string, error) {
 	b, err := bcrypt.GenerateFromPassword([]byte(text), cost)
 	if err != nil {
 		return "", fault.Wrap(fault.Internal, err, "the password cannot be hashed")
@@ -70,6 +70,22 @@ func CheckPassword(hash, text string) (bool, error) {
 		return false, fault.Wrap(fault.Internal, err, "the stored password hash cannot be read")
 	}
 	return true, nil
+}
+
+// checkSecret reports whether text is the password behind a secret, whoever
+// hashed it.
+func (d *Directory) checkSecret(s Secret, text string) (bool, error) {
+	if foreign, ok := strings.CutPrefix(s.Password, importPrefix); ok {
+		hash, err := readForeignHash(foreign)
+		if err != nil {
+			return false, fault.Wrap(fault.Internal, err, "the stored password hash cannot be read")
+		}
+		return hash.matches(text), nil
+	}
+	if s.Password == "" {
+		return false, nil
+	}
+	return d.Check(s.Password, text)
 }
 
 // secretFor hashes what a draft or an edit brings. It takes tens of

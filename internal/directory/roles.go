@@ -69,8 +69,9 @@ type AssigneeType string
 
 // The types of assignees.
 const (
-	UserAssignee  AssigneeType = "USER"
-	GroupAssignee AssigneeType = "GROUP"
+	UserAssignee   AssigneeType = "USER"
+	GroupAssignee  AssigneeType = "GROUP"
+	ClientAssignee AssigneeType = "CLIENT" // an OAuth client that acts for itself, by its client_id
 )
 
 // Role is an admin role that an account or a group has. Its targets limit it to
@@ -153,6 +154,13 @@ func findAssignee(r Reader, realm string, who Assignee) (Assignee, Target, error
 			return who, Target{}, err
 		}
 		return who, g.target(), nil
+	}
+	if who.Type == ClientAssignee {
+		app, err := clientApp(r, realm, who.ID)
+		if err != nil {
+			return who, Target{}, err
+		}
+		return who, app.target(), nil
 	}
 	a, err := find(r, realm, who.ID)
 	if err != nil {
@@ -262,29 +270,24 @@ func mayHaveRoles(r Reader, realm, id string) error {
 	if len(rules) > 0 {
 		return roleRefused(fault.Invalid, RoleOnRules, name, "group %q is filled by rules and cannot have roles", name)
 	}
-	members := 0
-	for _, err := range r.Accounts(AccountQuery{Realm: realm, Group: id}) {
-		if err != nil {
-			return err
-		}
-		if members++; members > maxRoleMembers {
-			return roleRefused(fault.Invalid, RoleOnMany, name, "group %q has more than %d members and cannot have roles", name, maxRoleMembers)
-		}
+	members, err := r.CountMembers(realm, id)
+	if err == nil && members > maxRoleMembers {
+		return roleRefused(fault.Invalid, RoleOnMany, name, "group %q has more than %d members and cannot have roles", name, maxRoleMembers)
 	}
-	return nil
+	return err
 }
 
 // privilege describes a change to what somebody may do. Okta's log has an event
 // for "the privileges are others now" and one for "none is left".
 func privilege(role *Role, actor Actor, at time.Time, left bool, about ...Target) change {
-	kind := "user.account.privilege.revoke"
-	switch {
-	case role.AssigneeType == UserAssignee && left:
-		kind = "user.account.privilege.grant"
-	case role.AssigneeType == GroupAssignee && left:
-		kind = "group.privilege.grant"
-	case role.AssigneeType == GroupAssignee:
-		kind = "group.privilege.revoke"
+	kinds := map[AssigneeType][2]string{
+		UserAssignee:   {"user.account.privilege.grant", "user.account.privilege.revoke"},
+		GroupAssignee:  {"group.privilege.grant", "group.privilege.revoke"},
+		ClientAssignee: {"app.oauth2.client.privilege.grant", "app.oauth2.client.privilege.revoke"},
+	}[role.AssigneeType]
+	kind := kinds[0]
+	if !left {
+		kind = kinds[1]
 	}
 	return change{at: at, actor: actor, kind: kind, target: role.Assignee, targets: append(about, role.target())}
 }
@@ -331,7 +334,7 @@ func findRole(r Reader, realm string, who Assignee, id string) (*Role, Target, e
 }
 
 // RolesOf returns the types of the roles that an account has, itself or by its
-// groups, each once, in the order of their names.
+// groups, or that an OAuth client has, each once, in the order of their names.
 func (d *Directory) RolesOf(ctx context.Context, realm, account string) (types []RoleType, err error) {
 	err = d.Store.View(ctx, func(r Reader) error {
 		types, err = rolesOf(r, realm, account)

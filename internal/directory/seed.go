@@ -104,11 +104,11 @@ func (d *Directory) seed(tx Tx) error {
 
 func (d *Directory) seedPerson(tx Tx, r *Realm, p seedPerson, groups map[string]*Group) error {
 	a := p.account()
-	secret := Secret{}
+	credentials := prepared{}
 	if a.HasPassword {
-		secret = seedSecret
+		credentials.secret = seedSecret
 	}
-	if err := d.insert(tx, System("seed"), r, a, secret); err != nil {
+	if err := d.insert(tx, System("seed"), r, a, credentials); err != nil {
 		return err
 	}
 	for _, name := range p.groups {

@@ -35,6 +35,8 @@ type Reader interface {
 	Group(realm, id string) (*Group, error)
 	// Groups yields groups ordered by realm and id. An error ends the sequence.
 	Groups(q GroupQuery) iter.Seq2[*Group, error]
+	// CountMembers returns how many accounts are in a group.
+	CountMembers(realm, group string) (int, error)
 
 	// Record returns a record by its id.
 	Record(realm string, noun Noun, id string) (*Record, error)

@@ -70,6 +70,8 @@ func (t *directoryTx) InsertRealm(r *directory.Realm) error {
 // from directory.Account so that each may change.
 type accountBody struct {
 	Connection       string             `json:"connection,omitempty"`
+	Type             string             `json:"type,omitempty"`
+	FailedSignIns    int                `json:"failedSignIns,omitempty"`
 	Status           directory.Status   `json:"status"`
 	Profile          map[string]any     `json:"profile"`
 	Provider         directory.Provider `json:"provider"`
@@ -88,7 +90,7 @@ type accountBody struct {
 
 func encodeAccount(a *directory.Account) (string, error) {
 	return encodeBody(accountBody{
-		Connection: a.Connection, Status: a.Status, Profile: a.Profile, Provider: a.Provider,
+		Connection: a.Connection, Type: a.Type, FailedSignIns: a.FailedSignIns, Status: a.Status, Profile: a.Profile, Provider: a.Provider,
 		HasPassword: a.HasPassword, RecoveryQuestion: a.RecoveryQuestion, EmailVerified: a.EmailVerified,
 		UserMetadata: a.UserMetadata, AppMetadata: a.AppMetadata,
 		Created: Micros(a.Created), Activated: Micros(a.Activated), StatusChanged: Micros(a.StatusChanged),
@@ -103,7 +105,7 @@ func decodeAccount(realm, id string, version int64, text string) (*directory.Acc
 	}
 	return &directory.Account{
 		ID: id, Realm: realm, Version: version,
-		Connection: b.Connection, Status: b.Status, Profile: b.Profile, Provider: b.Provider,
+		Connection: b.Connection, Type: b.Type, FailedSignIns: b.FailedSignIns, Status: b.Status, Profile: b.Profile, Provider: b.Provider,
 		HasPassword: b.HasPassword, RecoveryQuestion: b.RecoveryQuestion, EmailVerified: b.EmailVerified,
 		UserMetadata: b.UserMetadata, AppMetadata: b.AppMetadata,
 		Created: Time(b.Created), Activated: Time(b.Activated), StatusChanged: Time(b.StatusChanged),
@@ -164,25 +166,53 @@ func (t *directoryTx) AccountByKey(realm string, k directory.Key) (*directory.Ac
 }
 
 func (t *directoryTx) Accounts(q directory.AccountQuery) iter.Seq2[*directory.Account, error] {
-	from := selection{text: "SELECT " + accountColumns + " FROM directory_accounts a"}
+	if q.KeyPrefix != nil {
+		return each(t, accountsByKey(q), scanAccount)
+	}
+	return chunked(t, scanAccount, func(last *directory.Account, more bool) selection {
+		if more && q.Realm != "" {
+			q.After = last.ID
+		}
+		// The order is that of the table which says what is selected, so that the
+		// database walks its index and need not sort, or try every account.
+		realm, id := "a.realm", "a.id"
+		from := selection{text: "SELECT " + accountColumns + " FROM directory_accounts a"}
+		if q.Group != "" {
+			realm, id = "m.realm", "m.account"
+			from.text = "SELECT " + accountColumns + " FROM directory_members m" +
+				" JOIN directory_accounts a ON a.realm = m.realm AND a.id = m.account"
+		}
+		from.where(realm+" = ", q.Realm)
+		from.where("m.group_id = ", q.Group)
+		from.where(id+" > ", q.After)
+		from.where("a.email_key = ", q.Email)
+		if more && q.Realm == "" {
+			from.behind(realm, id, last.Realm, last.ID)
+		}
+		from.text += " ORDER BY " + realm + ", " + id
+		return from
+	})
+}
+
+// accountsByKey selects accounts by the beginning of a key: few, or all of them
+// sorted at once.
+func accountsByKey(q directory.AccountQuery) selection {
+	k := q.KeyPrefix
+	from := selection{text: "SELECT " + accountColumns + " FROM directory_keys k" +
+		" JOIN directory_accounts a ON a.realm = k.realm AND a.id = k.account"}
 	if q.Group != "" {
 		from.text += " JOIN directory_members m ON m.realm = a.realm AND m.account = a.id"
 	}
-	if q.KeyPrefix != nil {
-		from.text += " JOIN directory_keys k ON k.realm = a.realm AND k.account = a.id"
-	}
-	from.where("a.realm = ", q.Realm)
+	from.where("k.realm = ", q.Realm)
+	from.add("k.name = ", k.Name)
+	from.add("k.scope = ", k.Scope)
+	from.where("k.value >= ", k.Value)
+	from.where("k.value < ", successor(k.Value))
 	from.where("a.id > ", q.After)
 	from.where("a.email_key = ", q.Email)
 	from.where("m.group_id = ", q.Group)
-	if k := q.KeyPrefix; k != nil {
-		from.where("k.name = ", k.Name)
-		from.add("k.scope = ", k.Scope)
-		from.where("k.value >= ", k.Value)
-		from.where("k.value < ", successor(k.Value))
-	}
 	from.text += " ORDER BY a.realm, a.id"
-	return each(t, from, scanAccount)
+	return from
 }
 
 func (t *directoryTx) InsertAccount(a *directory.Account, keys []directory.Key) error {
@@ -358,17 +388,28 @@ func (t *directoryTx) Group(realm, id string) (*directory.Group, error) {
 }
 
 func (t *directoryTx) Groups(q directory.GroupQuery) iter.Seq2[*directory.Group, error] {
-	from := selection{text: "SELECT " + groupColumns + " FROM directory_groups g"}
-	if q.Member != "" {
-		from.text += " JOIN directory_members m ON m.realm = g.realm AND m.group_id = g.id"
-	}
-	from.where("g.realm = ", q.Realm)
-	from.where("g.id > ", q.After)
-	from.where("g.name_key = ", q.Name)
-	from.where("g.type = ", string(q.Type))
-	from.where("m.account = ", q.Member)
-	from.text += " ORDER BY g.realm, g.id"
-	return each(t, from, scanGroup)
+	return chunked(t, scanGroup, func(last *directory.Group, more bool) selection {
+		if more && q.Realm != "" {
+			q.After = last.ID
+		}
+		realm, id := "g.realm", "g.id"
+		from := selection{text: "SELECT " + groupColumns + " FROM directory_groups g"}
+		if q.Member != "" {
+			realm, id = "m.realm", "m.group_id"
+			from.text = "SELECT " + groupColumns + " FROM directory_members m" +
+				" JOIN directory_groups g ON g.realm = m.realm AND g.id = m.group_id"
+		}
+		from.where(realm+" = ", q.Realm)
+		from.where("m.account = ", q.Member)
+		from.where(id+" > ", q.After)
+		from.where("g.name_key = ", q.Name)
+		from.where("g.type = ", string(q.Type))
+		if more && q.Realm == "" {
+			from.behind(realm, id, last.Realm, last.ID)
+		}
+		from.text += " ORDER BY " + realm + ", " + id
+		return from
+	})
 }
 
 func (t *directoryTx) InsertGroup(g *directory.Group) error {
@@ -440,6 +481,11 @@ func (t *directoryTx) RemoveMember(realm, group, account string, at time.Time) (
 	return true, t.touchMembers(realm, group, at)
 }
 
+func (t *directoryTx) CountMembers(realm, group string) (n int, err error) {
+	err = t.queryRow("SELECT count(*) FROM directory_members WHERE realm = $1 AND group_id = $2", realm, group).Scan(&n)
+	return n, t.db.Translate(err)
+}
+
 func (t *directoryTx) touchMembers(realm, group string, at time.Time) error {
 	if at.IsZero() {
 		return nil
@@ -473,8 +519,65 @@ func (t *directoryTx) Append(c directory.Change) error {
 }
 
 func (t *directoryTx) Changes(q directory.ChangeQuery) iter.Seq2[directory.Change, error] {
+	few, err := t.fewChanges(q)
+	if err != nil {
+		return func(yield func(directory.Change, error) bool) { yield(directory.Change{}, err) }
+	}
+	if few {
+		from := selectChanges(q, "realm = ", "at >= ", "at < ")
+		if q.MaxRows > 0 {
+			from.bind(" LIMIT ", q.MaxRows)
+		}
+		return each(t, from, scanChange)
+	}
+	left := q.MaxRows
+	return func(yield func(directory.Change, error) bool) {
+		// Conditions on what is calculated keep the database from the index by
+		// time, for which it would have to sort.
+		walk := chunked(t, scanChange, func(last directory.Change, more bool) selection {
+			if more {
+				q.After = last.Seq
+			}
+			return selectChanges(q, "realm || '' = ", "at + 0 >= ", "at + 0 < ")
+		})
+		for c, err := range walk {
+			if left--; !yield(c, err) || left == 0 {
+				return
+			}
+		}
+	}
+}
+
+// sortable is how many entries of the change log may be selected by their time
+// and then sorted; more are read in their order.
+const sortable = 2000
+
+// fewChanges reports whether a time selects so few entries.
+func (t *directoryTx) fewChanges(q directory.ChangeQuery) (bool, error) {
+	if q.Since.IsZero() && q.Until.IsZero() || q.Realm == "" || q.Target != "" {
+		return false, nil
+	}
+	from := selection{text: "SELECT count(*) FROM (SELECT 1 FROM directory_changes"}
+	from.times(q, "realm = ", "at >= ", "at < ")
+	from.bind(" LIMIT ", sortable)
+	var n int
+	err := t.queryRow(from.text+") some", from.args...).Scan(&n)
+	return n < sortable, t.db.Translate(err)
+}
+
+func (s *selection) times(q directory.ChangeQuery, realm, since, until string) {
+	s.where(realm, q.Realm)
+	if !q.Since.IsZero() {
+		s.add(since, Micros(q.Since))
+	}
+	if !q.Until.IsZero() {
+		s.add(until, Micros(q.Until))
+	}
+}
+
+func selectChanges(q directory.ChangeQuery, realm, since, until string) selection {
 	from := selection{text: "SELECT seq, at, actor, kind, realm, target, before, after, detail FROM directory_changes"}
-	from.where("realm = ", q.Realm)
+	from.times(q, realm, since, until)
 	from.where("target = ", q.Target)
 	from.where("kind = ", q.Kind)
 	switch {
@@ -483,20 +586,11 @@ func (t *directoryTx) Changes(q directory.ChangeQuery) iter.Seq2[directory.Chang
 	case q.After != 0:
 		from.add("seq < ", q.After)
 	}
-	if !q.Since.IsZero() {
-		from.add("at >= ", Micros(q.Since))
-	}
-	if !q.Until.IsZero() {
-		from.add("at < ", Micros(q.Until))
-	}
 	from.text += " ORDER BY seq"
 	if q.Newest {
 		from.text += " DESC"
 	}
-	if q.MaxRows > 0 {
-		from.bind(" LIMIT ", q.MaxRows)
-	}
-	return each(t, from, scanChange)
+	return from
 }
 
 func scanChange(row scanner) (directory.Change, error) {
@@ -551,6 +645,44 @@ func (s *selection) add(condition string, arg any) {
 func (s *selection) bind(text string, arg any) {
 	s.args = append(s.args, arg)
 	s.text += text + "$" + strconv.Itoa(len(s.args))
+}
+
+// behind adds the condition that a row comes after another in the order of realm
+// and id.
+func (s *selection) behind(realm, id, lastRealm, lastID string) {
+	s.add("("+realm+", "+id+") > (", lastRealm)
+	s.bind(", ", lastID)
+	s.text += ")"
+}
+
+// The sizes of chunks: the first holds a page of most lists.
+const (
+	firstChunk = 256
+	lastChunk  = 4096
+)
+
+// chunked yields the rows of a query that may have a great many, of which the
+// caller may want the first only: a database sends or sorts all that it is asked
+// for. query returns it without LIMIT, from behind the last row when there are more.
+func chunked[T any](t *directoryTx, scan func(scanner) (T, error), query func(last T, more bool) selection) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		var last T
+		for size, more := firstChunk, false; ; size, more = min(2*size, lastChunk), true {
+			q := query(last, more)
+			q.bind(" LIMIT ", size)
+			n := 0
+			for v, err := range each(t, q, scan) {
+				if !yield(v, err) || err != nil {
+					return
+				}
+				last = v
+				n++
+			}
+			if n < size {
+				return
+			}
+		}
+	}
 }
 
 // each runs a query and yields its rows. An error is the last thing it yields.

@@ -35,10 +35,15 @@ func (t *directoryTx) Record(realm string, noun directory.Noun, id string) (*dir
 }
 
 func (t *directoryTx) Records(q directory.RecordQuery) iter.Seq2[*directory.Record, error] {
-	from := selection{text: "SELECT " + recordColumns + " FROM directory_records"}
-	from.records(q)
-	from.text += " ORDER BY id"
-	return each(t, from, scanRecord)
+	return chunked(t, scanRecord, func(last *directory.Record, more bool) selection {
+		if more {
+			q.After = last.ID
+		}
+		from := selection{text: "SELECT " + recordColumns + " FROM directory_records"}
+		from.records(q)
+		from.text += " ORDER BY id"
+		return from
+	})
 }
 
 // records adds the conditions of a query.

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/lanyard-id/lanyard/internal/fault"
 	"github.com/lanyard-id/lanyard/internal/value"
@@ -40,7 +41,8 @@ func tooLarge(limit int64) error {
 }
 
 // ReadJSON reads a JSON body of at most limit bytes without losing digits. A
-// missing body is fault.Invalid with ErrNoBody as its cause.
+// missing body is fault.Invalid with ErrNoBody as its cause; so is, without it,
+// one that is not UTF-8.
 func ReadJSON(r *http.Request, limit int64) (any, error) {
 	b, err := ReadBody(r, limit)
 	if err != nil {
@@ -48,6 +50,9 @@ func ReadJSON(r *http.Request, limit int64) (any, error) {
 	}
 	if len(strings.TrimSpace(string(b))) == 0 {
 		return nil, fault.Wrap(fault.Invalid, ErrNoBody, "the request has no body")
+	}
+	if !utf8.Valid(b) { // what is not would be changed silently
+		return nil, fault.New(fault.Invalid, "the request body is not UTF-8")
 	}
 	return value.Decode(b)
 }

@@ -107,6 +107,7 @@ func TestReadJSON(t *testing.T) {
 		{`{} {}`, nil, fault.Invalid},
 		{`"` + strings.Repeat("x", 100) + `"`, nil, fault.TooLarge},
 		{strings.Repeat("[", 90), nil, fault.Invalid},
+		{"\"\xff\"", nil, fault.Invalid},
 	}
 	for _, test := range tests {
 		for _, chunked := range []bool{false, true} {

@@ -44,6 +44,7 @@ func TestDirectory(t *testing.T, open func(t *testing.T) directory.Store) {
 		{"ChangeQueries", testChangeQueries},
 		{"Records", testRecords},
 		{"RecordQueries", testRecordQueries},
+		{"LongLists", testLongLists},
 		{"MixedFates", testMixedFates},
 		{"Rollback", testRollback},
 		{"ViewIsSnapshot", testViewIsSnapshot},

@@ -18,6 +18,7 @@ import (
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/engine"
 	"github.com/lanyard-id/lanyard/internal/fault"
+	"github.com/lanyard-id/lanyard/internal/oauth"
 	"github.com/lanyard-id/lanyard/internal/openapi"
 	"github.com/lanyard-id/lanyard/internal/plan"
 	"github.com/lanyard-id/lanyard/internal/run"
@@ -36,6 +37,9 @@ type fakeService struct {
 	records func(ctx context.Context, id string, after int, wait bool) ([]run.Record, error)
 	signal  func(ctx context.Context, id string, e engine.Event, inputs map[string]any) error
 	people  func(ctx context.Context, email string) ([]directory.Person, error)
+	create  func(ctx context.Context, n oauth.NewAPIToken) (string, oauth.APIToken, error)
+	tokens  func(ctx context.Context) ([]oauth.APIToken, error)
+	revoke  func(ctx context.Context, ref string) (oauth.APIToken, error)
 }
 
 func (f *fakeService) Start(ctx context.Context, id string, p *plan.Plan, inputs map[string]any, b run.Bindings) error {
@@ -53,6 +57,14 @@ func (f *fakeService) Signal(ctx context.Context, id string, e engine.Event, inp
 }
 func (f *fakeService) People(ctx context.Context, email string) ([]directory.Person, error) {
 	return f.people(ctx, email)
+}
+
+func (f *fakeService) CreateToken(ctx context.Context, n oauth.NewAPIToken) (string, oauth.APIToken, error) {
+	return f.create(ctx, n)
+}
+func (f *fakeService) Tokens(ctx context.Context) ([]oauth.APIToken, error) { return f.tokens(ctx) }
+func (f *fakeService) RevokeToken(ctx context.Context, ref string) (oauth.APIToken, error) {
+	return f.revoke(ctx, ref)
 }
 
 // serve serves a Service and returns a client of it.
@@ -119,6 +131,9 @@ func TestCalls(t *testing.T) {
 	bindings := run.Bindings{Servers: map[string]string{"people": "https://x.example"}, AllowPrivate: true}
 	event := engine.Event{Kind: engine.Skipped, By: "ada", Reason: "done by hand", Outputs: map[string]any{"id": json.Number("9007199254740993")}}
 
+	kept := oauth.APIToken{ID: "00T1", Name: "ci / a", Account: "00u1", Login: "ada@example.com", Role: "ORG_ADMIN", Created: at, Expires: at}
+	wish := oauth.NewAPIToken{Name: "ci / a", As: "ada", Role: "ORG_ADMIN"}
+
 	var got []any
 	seen := func(args ...any) { got = args }
 	c, _ := serve(t, &fakeService{
@@ -143,6 +158,12 @@ func TestCalls(t *testing.T) {
 			seen(email)
 			return []directory.Person{person}, nil
 		},
+		create: func(_ context.Context, n oauth.NewAPIToken) (string, oauth.APIToken, error) {
+			seen(n)
+			return "00secret", kept, nil
+		},
+		tokens: func(context.Context) ([]oauth.APIToken, error) { seen(); return []oauth.APIToken{kept}, nil },
+		revoke: func(_ context.Context, ref string) (oauth.APIToken, error) { seen(ref); return kept, nil },
 	})
 	ctx := t.Context()
 	filter := worker.Filter{Workflow: "a b&c", Statuses: []run.Status{run.Failed, run.Held}, Limit: 7}
@@ -160,6 +181,12 @@ func TestCalls(t *testing.T) {
 		{"records at once", func() (any, error) { return c.Records(ctx, "x", 0, false) }, []any{"x", 0, false}, records},
 		{"signal", func() (any, error) { return nil, c.Signal(ctx, one.ID, event, inputs) }, []any{one.ID, event, inputs}, nil},
 		{"people", func() (any, error) { return c.People(ctx, person.Email) }, []any{person.Email}, []directory.Person{person}},
+		{"create token", func() (any, error) {
+			token, kept, err := c.CreateToken(ctx, wish)
+			return []any{token, kept}, err
+		}, []any{wish}, []any{"00secret", kept}},
+		{"tokens", func() (any, error) { return c.Tokens(ctx) }, nil, []oauth.APIToken{kept}},
+		{"revoke token", func() (any, error) { return c.RevokeToken(ctx, kept.Name) }, []any{kept.Name}, kept},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			got = nil
@@ -183,8 +210,9 @@ func TestNothing(t *testing.T) {
 		runs:    func(context.Context, worker.Filter) ([]run.Run, error) { return nil, nil },
 		records: func(context.Context, string, int, bool) ([]run.Record, error) { return nil, nil },
 		people:  func(context.Context, string) ([]directory.Person, error) { return nil, nil },
+		tokens:  func(context.Context) ([]oauth.APIToken, error) { return nil, nil },
 	})
-	for _, path := range []string{"/runs", "/runs/a/records", "/people"} {
+	for _, path := range []string{"/runs", "/runs/a/records", "/people", "/tokens"} {
 		status, body := ask(t, server, http.MethodGet, path, token, "")
 		if status != http.StatusOK || body != "[]" {
 			t.Errorf("GET %s = %d %s, want an empty list", path, status, body)

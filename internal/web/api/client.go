@@ -12,6 +12,7 @@ import (
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/engine"
 	"github.com/lanyard-id/lanyard/internal/fault"
+	"github.com/lanyard-id/lanyard/internal/oauth"
 	"github.com/lanyard-id/lanyard/internal/plan"
 	"github.com/lanyard-id/lanyard/internal/run"
 	"github.com/lanyard-id/lanyard/internal/worker"
@@ -165,4 +166,25 @@ func (c *Client) People(ctx context.Context, email string) ([]directory.Person, 
 	var people []directory.Person
 	err := c.call(ctx, http.MethodGet, "/people?email="+url.QueryEscape(email), nil, &people)
 	return people, err
+}
+
+// CreateToken implements Service.
+func (c *Client) CreateToken(ctx context.Context, n oauth.NewAPIToken) (token string, kept oauth.APIToken, err error) {
+	var body tokenBody
+	err = c.call(ctx, http.MethodPost, "/tokens", n, &body)
+	return body.Token, body.Kept, err
+}
+
+// Tokens implements Service.
+func (c *Client) Tokens(ctx context.Context) ([]oauth.APIToken, error) {
+	var tokens []oauth.APIToken
+	err := c.call(ctx, http.MethodGet, "/tokens", nil, &tokens)
+	return tokens, err
+}
+
+// RevokeToken implements Service.
+func (c *Client) RevokeToken(ctx context.Context, ref string) (oauth.APIToken, error) {
+	var kept oauth.APIToken
+	err := c.call(ctx, http.MethodDelete, "/tokens/"+url.PathEscape(ref), nil, &kept)
+	return kept, err
 }

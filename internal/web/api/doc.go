@@ -15,6 +15,7 @@ import (
 
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/engine"
+	"github.com/lanyard-id/lanyard/internal/oauth"
 	"github.com/lanyard-id/lanyard/internal/plan"
 	"github.com/lanyard-id/lanyard/internal/run"
 	"github.com/lanyard-id/lanyard/internal/worker"
@@ -35,6 +36,14 @@ type Service interface {
 	Signal(ctx context.Context, id string, e engine.Event, inputs map[string]any) error
 	// People returns whoever has this e-mail address.
 	People(ctx context.Context, email string) ([]directory.Person, error)
+	// CreateToken makes an API token of the sandbox's Okta org. It is shown this
+	// once.
+	CreateToken(ctx context.Context, n oauth.NewAPIToken) (token string, kept oauth.APIToken, err error)
+	// Tokens returns what is kept of the API tokens that are good.
+	Tokens(ctx context.Context) ([]oauth.APIToken, error)
+	// RevokeToken ends the API token with this id or name, and returns what was
+	// kept of it.
+	RevokeToken(ctx context.Context, ref string) (oauth.APIToken, error)
 }
 
 // startBody asks for a run.
@@ -52,6 +61,12 @@ type startBody struct {
 type signalBody struct {
 	Event  engine.Event   `json:"event"`
 	Inputs map[string]any `json:"inputs"`
+}
+
+// tokenBody is a new API token.
+type tokenBody struct {
+	Token string         `json:"token"`
+	Kept  oauth.APIToken `json:"kept"`
 }
 
 // errorBody is what went wrong, as a stranger may read it. Several things at

@@ -17,6 +17,7 @@ import (
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/engine"
 	"github.com/lanyard-id/lanyard/internal/fault"
+	"github.com/lanyard-id/lanyard/internal/oauth"
 	"github.com/lanyard-id/lanyard/internal/plan"
 	"github.com/lanyard-id/lanyard/internal/run"
 	"github.com/lanyard-id/lanyard/internal/web"
@@ -42,6 +43,9 @@ func (a *API) Mount(mux *http.ServeMux) {
 		"GET " + prefix + "/runs/{id}/records": a.records,
 		"POST " + prefix + "/runs/{id}/signal": a.signal,
 		"GET " + prefix + "/people":            a.people,
+		"POST " + prefix + "/tokens":           a.createToken,
+		"GET " + prefix + "/tokens":            a.tokens,
+		"DELETE " + prefix + "/tokens/{ref}":   a.revokeToken,
 		"/":                                    unknown,
 	}
 	if a.Stage != nil {
@@ -233,4 +237,35 @@ func (a *API) people(w http.ResponseWriter, r *http.Request) error {
 		people = []directory.Person{}
 	}
 	return web.WriteJSON(w, http.StatusOK, people)
+}
+
+func (a *API) createToken(w http.ResponseWriter, r *http.Request) error {
+	var body oauth.NewAPIToken
+	if err := read(r, &body); err != nil {
+		return err
+	}
+	token, kept, err := a.Service.CreateToken(r.Context(), body)
+	if err != nil {
+		return err
+	}
+	return web.WriteJSON(w, http.StatusCreated, tokenBody{Token: token, Kept: kept})
+}
+
+func (a *API) tokens(w http.ResponseWriter, r *http.Request) error {
+	tokens, err := a.Service.Tokens(r.Context())
+	if err != nil {
+		return err
+	}
+	if tokens == nil {
+		tokens = []oauth.APIToken{}
+	}
+	return web.WriteJSON(w, http.StatusOK, tokens)
+}
+
+func (a *API) revokeToken(w http.ResponseWriter, r *http.Request) error {
+	kept, err := a.Service.RevokeToken(r.Context(), r.PathValue("ref"))
+	if err != nil {
+		return err
+	}
+	return web.WriteJSON(w, http.StatusOK, kept)
 }

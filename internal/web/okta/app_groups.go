@@ -121,9 +121,9 @@ func priorityOf(v any) (int, error) {
 // patchAppGroup is PATCH /apps/{id}/groups/{groupId}: a JSON Patch (RFC 6902)
 // that adds, replaces and removes the priority and attributes of the profile.
 func (a *API) patchAppGroup(w http.ResponseWriter, r *http.Request) error {
-	v, err := web.ReadJSON(r, web.MaxBody)
+	v, err := readValue(r)
 	if err != nil {
-		return problem("E0000003").because(err)
+		return err
 	}
 	steps, ok := v.([]any)
 	if !ok {

@@ -51,7 +51,7 @@ func (a *API) expandedAppUser(r *http.Request, u directory.Assignment) web.Objec
 	if r.URL.Query().Get("expand") != "user" {
 		return o
 	}
-	s := requestedShape(r)
+	s := a.plainShape(r)
 	s.links = true
 	return embedIn(o, "user", user(base, u.Of, s))
 }

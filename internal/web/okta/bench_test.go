@@ -42,6 +42,17 @@ func BenchmarkSearchLogin(b *testing.B) {
 	}
 }
 
+// BenchmarkListUsers is a page of 200.
+func BenchmarkListUsers(b *testing.B) {
+	api := newBenchmark(b)
+	for i := range 300 {
+		do(b, api, "POST", "/api/v1/users", fmt.Sprintf(`{"profile":{"firstName":"Ann","lastName":"Lee","email":"ann@example.com","login":"ann%d@example.com"}}`, i))
+	}
+	for b.Loop() {
+		do(b, api, "GET", "/api/v1/users?limit=200", "")
+	}
+}
+
 func newBenchmark(b *testing.B) *okta.API {
 	b.Helper()
 	db, err := sqlite.Open(context.Background(), filepath.Join(b.TempDir(), "lanyard.db"))

@@ -7,6 +7,7 @@ import (
 
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/fault"
+	"github.com/lanyard-id/lanyard/internal/oauth"
 	"github.com/lanyard-id/lanyard/internal/web"
 )
 
@@ -24,6 +25,8 @@ var catalogue = map[string]struct {
 	"E0000009": {http.StatusInternalServerError, "Internal Server Error"},
 	"E0000010": {http.StatusServiceUnavailable, "Service is in read only mode"},
 	"E0000011": {http.StatusUnauthorized, "Invalid token provided"},
+	"E0000014": {http.StatusForbidden, "Update of credentials failed"},
+	"E0000015": {http.StatusUnauthorized, "You do not have permission to access the feature you are requesting"},
 	"E0000016": {http.StatusForbidden, "Activation failed because the user is already active"},
 	"E0000021": {http.StatusBadRequest, "Bad request.  Accept and/or Content-Type headers likely do not match supported values."},
 	"E0000022": {http.StatusMethodNotAllowed, "The endpoint does not support the provided HTTP method"},
@@ -31,20 +34,28 @@ var catalogue = map[string]struct {
 	"E0000031": {http.StatusBadRequest, "Invalid search criteria."},
 	"E0000032": {http.StatusForbidden, "Unlock is not allowed for this user."},
 	"E0000033": {http.StatusBadRequest, "Bad request. Can't specify a search query and filter in the same request."},
+	"E0000034": {http.StatusForbidden, "Forgot password not allowed on specified user."},
+	"E0000035": {http.StatusForbidden, "Change password not allowed on specified user."},
+	"E0000036": {http.StatusForbidden, "Change recovery question not allowed on specified user."},
 	"E0000038": {http.StatusForbidden, "This operation is not allowed in the user's current status."},
 	"E0000041": {http.StatusBadRequest, "Credentials should not be set on this resource based on the scheme."},
 	"E0000047": {http.StatusTooManyRequests, "API call exceeded rate limit due to too many requests."},
 	"E0000056": {http.StatusForbidden, "Delete application forbidden."},
 	"E0000060": {http.StatusNotImplemented, "Unsupported operation."},
 	"E0000062": {http.StatusConflict, "The specified user is already assigned to the application."},
+	"E0000064": {http.StatusUnauthorized, "Password is expired and must be changed."},
 	"E0000068": {http.StatusForbidden, "Invalid Passcode/Answer"},
 	"E0000076": {http.StatusMethodNotAllowed, "Cannot modify the app user because it is mastered by an external app."},
+	"E0000077": {http.StatusForbidden, "Cannot modify the %s attribute because it is read-only."},
+	"E0000078": {http.StatusForbidden, "Cannot modify the %s attribute because it is immutable."},
+	"E0000087": {http.StatusForbidden, "The recovery question answer did not match our records."},
 	"E0000090": {http.StatusConflict, "The role specified is already assigned to the user."},
 	"E0000091": {http.StatusBadRequest, "The provided role type was not the same as required role type."},
 	"E0000112": {http.StatusConflict, "Cannot update this user because they are still being activated. Please try again in a few minutes."},
 	"E0000117": {http.StatusForbidden, "Cannot assign apps or update app profiles for an inactive user."},
 	"E0000124": {http.StatusBadRequest, "Could not create user. To create a user and expire their password immediately, a password must be specified"},
 	"E0000125": {http.StatusBadRequest, `Could not create user. To create a user and expire their password immediately, "activate" must be true`},
+	"E0000142": {http.StatusForbidden, "This User Type cannot be deleted."},
 	"E0000192": {http.StatusBadRequest, "Roles cannot be granted to groups with group membership rules. %s"},
 	"E0000193": {http.StatusBadRequest, "Roles can only be granted to groups with 5000 or less users. %s"},
 	"E0000194": {http.StatusBadRequest, "Roles can only be granted to Okta groups, AD groups and LDAP groups. %s"},
@@ -60,6 +71,11 @@ type apiError struct {
 	object string // what the summary speaks of
 	causes []string
 	err    error // for the log
+
+	// refusal is set instead of a code of the catalogue when the trouble is a
+	// token: then the protocol's own code and text take the catalogue's places.
+	refusal   *oauth.Error
+	challenge string // for WWW-Authenticate; empty: none
 }
 
 // problem returns an error of the catalogue.
@@ -73,6 +89,16 @@ func invalid(object string, causes ...string) *apiError {
 // missing returns the 404 for an object, with Okta's name for its type.
 func missing(id, typ string) *apiError {
 	return &apiError{code: "E0000007", object: id + " (" + typ + ")"}
+}
+
+// fromOAuth words a refusal of the authorization server in the form of the
+// management API.
+func fromOAuth(e *oauth.Error) *apiError { return &apiError{code: e.Code, refusal: e} }
+
+// challenged adds the header that tells a client what is wrong with its token.
+func (e *apiError) challenged(header string) *apiError {
+	e.challenge = header
+	return e
 }
 
 func (e *apiError) because(err error) *apiError {
@@ -90,7 +116,17 @@ func (e *apiError) Error() string {
 
 func (e *apiError) Unwrap() error { return e.err }
 
+func (e *apiError) status() int {
+	if e.refusal != nil {
+		return e.refusal.Status
+	}
+	return catalogue[e.code].status
+}
+
 func (e *apiError) summary() string {
+	if e.refusal != nil {
+		return e.refusal.Text
+	}
 	text := catalogue[e.code].summary
 	if e.object != "" {
 		return fmt.Sprintf(text, e.object)
@@ -114,8 +150,11 @@ type errorCause struct {
 // fail answers an error.
 func (a *API) fail(w http.ResponseWriter, _ *http.Request, err error) {
 	e := translate(err)
+	if e.challenge != "" {
+		w.Header().Set("WWW-Authenticate", e.challenge)
+	}
 	// Encoding this struct cannot fail.
-	_ = web.WriteJSON(w, catalogue[e.code].status, a.errorBody(e))
+	_ = web.WriteJSON(w, e.status(), a.errorBody(e))
 }
 
 func (a *API) errorBody(e *apiError) errorBody {
@@ -137,6 +176,8 @@ func translate(err error) *apiError {
 	var owner *directory.OwnerError
 	var app directory.AppRefusal
 	var violations directory.Violations
+	var wrong *directory.WrongCredential
+	var inUse *directory.TypeInUse
 	var system *directory.SystemObject
 	var code directory.WrongPassCode
 	switch {
@@ -146,6 +187,10 @@ func translate(err error) *apiError {
 		return missing(lost.Ref, typeNames[lost.Noun]).because(err)
 	case errors.As(err, &state):
 		return refusal(state.Operation).because(err)
+	case errors.As(err, &wrong):
+		return wrongCredential(wrong).because(err)
+	case errors.As(err, &inUse):
+		return problem("E0000142").because(err)
 	case errors.As(err, &group):
 		return problem("E0000060").because(err)
 	case errors.As(err, &rule):
@@ -215,6 +260,10 @@ var refusals = map[directory.Operation]apiError{
 	directory.Unlock:         {code: "E0000032", causes: []string{"The user is not locked out."}},
 	directory.ResetPassword:  {code: "E0000038"},
 	directory.ExpirePassword: {code: "E0000038"},
+
+	directory.ChangePassword:         {code: "E0000035"},
+	directory.ForgotPassword:         {code: "E0000034"},
+	directory.ChangeRecoveryQuestion: {code: "E0000036"},
 }
 
 // appRefusals says how Okta words that an application refuses. The cause of
@@ -235,6 +284,15 @@ func refusal(op directory.Operation) *apiError {
 	return &e
 }
 
+// wrongCredential words a wrong old password or recovery answer. The cause is
+// what administrators report; no recording shows it.
+func wrongCredential(w *directory.WrongCredential) *apiError {
+	if w.Answer {
+		return problem("E0000087")
+	}
+	return problem("E0000014", "Old Password is not correct")
+}
+
 const taken = "An object with this field already exists in the current organization"
 
 // passwordPolicy is Okta's sentence for its default policy.
@@ -250,6 +308,10 @@ func validation(v directory.Violations) *apiError {
 			return problem("E0000124")
 		case directory.NeedActivate:
 			return problem("E0000125")
+		case directory.ReadOnly:
+			return &apiError{code: "E0000077", object: one.Field}
+		case directory.Immutable:
+			return &apiError{code: "E0000078", object: one.Field}
 		}
 		object, cause := wording(one)
 		if e.object == "" {
@@ -263,7 +325,11 @@ func validation(v directory.Violations) *apiError {
 func wording(v directory.Violation) (object, cause string) {
 	switch v.Rule {
 	case directory.Undefined:
-		return "newUser", "Property name '" + v.Field + "' is not defined in profile"
+		object = "newUser"
+		if v.Noun == directory.GroupNoun {
+			object = "newGroup"
+		}
+		return object, "Property name '" + v.Field + "' is not defined in profile"
 	case directory.Weak:
 		return "password", v.Field + ": " + passwordPolicy
 	}

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/lanyard-id/lanyard/internal/web"
 )
 
 // Row is one error of the catalogue.
@@ -23,6 +25,13 @@ func Catalogue() map[string]Row {
 
 // Matches is the check of an If-Match header.
 var Matches = matches
+
+// Select reports whether a text is a list of fields, and keeps the id.
+func Select(text string) (kept, ok bool) {
+	s, err := parseFields(text)
+	o := s.project(web.Object{{Key: "id", Value: 1}})
+	return len(o) == 1, err == nil
+}
 
 // Limits counts calls apart from an API.
 type Limits struct{ *limits }

@@ -2,6 +2,7 @@ package okta
 
 import (
 	"cmp"
+	"context"
 	"net/http"
 	"net/url"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/lanyard-id/lanyard/internal/directory"
+	"github.com/lanyard-id/lanyard/internal/fault"
 	"github.com/lanyard-id/lanyard/internal/filter"
 	"github.com/lanyard-id/lanyard/internal/web"
 )
@@ -22,6 +24,7 @@ const (
 	groupsByQ      = 300
 	membersPage    = 1000
 	userGroupsPage = 200
+	grantsPage     = 20
 )
 
 // page is one page of a list, as asked for.
@@ -46,7 +49,7 @@ func (a *API) newPage(r *http.Request, def, most int) (*page, error) {
 		limit = def
 	}
 	p := &page{url: a.base(r) + r.URL.EscapedPath(), limit: limit, after: q.Get("after")}
-	for _, name := range []string{"search", "filter", "q", "sortBy"} {
+	for _, name := range []string{"search", "filter", "q", "fields", "sortBy"} {
 		if v := q.Get(name); v != "" {
 			p.keep = append(p.keep, [2]string{name, v})
 		}
@@ -66,7 +69,10 @@ func (p *page) cursor(prefix, code string) error {
 		return nil
 	}
 	id := p.after
-	if p.plainCursor && len(id) > 3 && strings.Trim(id[:3], "0123456789") == "" && strings.HasPrefix(id[3:], prefix) {
+	if p.plainCursor {
+		if len(id) <= 3 || strings.Trim(id[:3], "0123456789") != "" {
+			return problem(code, "Invalid cursor.")
+		}
 		id = id[3:]
 	}
 	if !strings.HasPrefix(id, prefix) || strings.ContainsAny(id, "/?&= ") {
@@ -154,7 +160,10 @@ func (a *API) listUsers(w http.ResponseWriter, r *http.Request) error {
 	if err := p.cursor("00u", code); err != nil {
 		return err
 	}
-	s, err := userSelection(search, filterText, term)
+	if err := a.ownCursor(r, p, code, a.Directory.KnewAccount); err != nil {
+		return err
+	}
+	s, err := a.userSelection(r.Context(), search, filterText, term)
 	if err != nil {
 		return err
 	}
@@ -165,30 +174,44 @@ func (a *API) listUsers(w http.ResponseWriter, r *http.Request) error {
 	if term != "" {
 		last = "" // q is not pageable
 	}
-	p.links(w, last)
-	return web.WriteJSON(w, http.StatusOK, a.thinUsers(r, list))
+	return a.answerUsers(w, r, p, list, last)
+}
+
+// ownCursor refuses a cursor that did not come from this org: knew says whether
+// there is, or ever was, the object that it names.
+func (a *API) ownCursor(r *http.Request, p *page, code string, knew func(ctx context.Context, realm, id string) (bool, error)) error {
+	if p.after == "" {
+		return nil
+	}
+	ok, err := knew(r.Context(), a.Realm, p.after)
+	if err == nil && !ok {
+		return problem(code, "Invalid cursor.")
+	}
+	return err
 }
 
 // selectUsers reads one page of users, and the id of its last one when there
 // is another page.
 func (a *API) selectUsers(r *http.Request, p *page, s accountSelection) ([]*directory.Account, string, error) {
 	q := r.URL.Query()
-	query := s.query
-	query.Realm = a.Realm
 	id := func(x *directory.Account) string { return x.ID }
-	if q.Get("sortBy") == "" || q.Get("search") == "" {
-		query.After = p.after
-		list, err := a.Directory.Accounts(r.Context(), query, p.limit+1, s.match)
+	by := q.Get("sortBy")
+	if by == "" || q.Get("search") == "" {
+		list, err := a.matching(r.Context(), s, p.after, p.limit+1)
 		if err != nil {
 			return nil, "", err
 		}
 		list, last := cut(list, p.limit, id)
 		return list, last, nil
 	}
-	if !userSearch.sortable(q.Get("sortBy")) {
-		return nil, "", problem("E0000031", "sortBy: "+q.Get("sortBy")+" is not a property of users")
+	g, err := a.withCustom(r.Context(), userSearch, by+" pr")
+	if err != nil {
+		return nil, "", err
 	}
-	list, err := a.Directory.Accounts(r.Context(), query, 0, s.match)
+	if !g.sortable(by) {
+		return nil, "", problem("E0000031", "sortBy: "+by+" is not a property of users")
+	}
+	list, err := a.matching(r.Context(), s, "", 0)
 	if err != nil {
 		return nil, "", err
 	}
@@ -196,14 +219,53 @@ func (a *API) selectUsers(r *http.Request, p *page, s accountSelection) ([]*dire
 	return list, last, nil
 }
 
+// matching returns at most limit accounts (0: all) behind the one with the id
+// after, in the order of their ids.
+func (a *API) matching(ctx context.Context, s accountSelection, after string, limit int) ([]*directory.Account, error) {
+	if a.IndexDelay > 0 {
+		return a.matchingLate(ctx, s, after, limit)
+	}
+	if s.ref != "" {
+		return a.matchingOne(ctx, s, after)
+	}
+	s.query.Realm, s.query.After = a.Realm, after
+	return a.Directory.Accounts(ctx, s.query, limit, s.match)
+}
+
+// matchingOne looks up the only account that a selection can have.
+func (a *API) matchingOne(ctx context.Context, s accountSelection, after string) ([]*directory.Account, error) {
+	account, err := a.Directory.FindAccount(ctx, a.Realm, s.ref)
+	if fault.Is(err, fault.NotFound) {
+		return nil, nil
+	}
+	if err != nil || account.ID <= after || !s.match(account) {
+		return nil, err
+	}
+	return []*directory.Account{account}, nil
+}
+
+// answerUsers writes one page of users.
+func (a *API) answerUsers(w http.ResponseWriter, r *http.Request, p *page, list []*directory.Account, last string) error {
+	users, err := a.thinUsers(r, list)
+	if err != nil {
+		return err
+	}
+	p.links(w, last)
+	return web.WriteJSON(w, http.StatusOK, users)
+}
+
 // thinUsers is the form of users in lists: self is the only link.
-func (a *API) thinUsers(r *http.Request, list []*directory.Account) []web.Object {
-	base, s := a.base(r), requestedShape(r)
+func (a *API) thinUsers(r *http.Request, list []*directory.Account) ([]web.Object, error) {
+	s, err := a.requestedShape(r)
+	if err != nil {
+		return nil, err
+	}
+	base := a.base(r)
 	out := make([]web.Object, len(list))
 	for i, account := range list {
 		out[i] = user(base, account, s)
 	}
-	return out
+	return out, nil
 }
 
 // listUserGroups is GET /users/{id}/groups.
@@ -232,13 +294,15 @@ func (a *API) listMembers(w http.ResponseWriter, r *http.Request) error {
 	if err := p.cursor("00u", "E0000029"); err != nil {
 		return err
 	}
+	if err := a.ownCursor(r, p, "E0000029", a.Directory.KnewAccount); err != nil {
+		return err
+	}
 	list, err := a.Directory.Accounts(r.Context(), directory.AccountQuery{Realm: a.Realm, Group: g.ID, After: p.after}, p.limit+1, nil)
 	if err != nil {
 		return err
 	}
 	list, last := cut(list, p.limit, func(x *directory.Account) string { return x.ID })
-	p.links(w, last)
-	return web.WriteJSON(w, http.StatusOK, a.thinUsers(r, list))
+	return a.answerUsers(w, r, p, list, last)
 }
 
 // listGroups is GET /groups.
@@ -266,6 +330,9 @@ func (a *API) listGroups(w http.ResponseWriter, r *http.Request) error {
 func (a *API) answerGroups(w http.ResponseWriter, r *http.Request, p *page, query directory.GroupQuery, match func(*directory.Group) bool) error {
 	q := r.URL.Query()
 	if err := p.cursor("00g", "E0000029"); err != nil {
+		return err
+	}
+	if err := a.ownCursor(r, p, "E0000029", a.Directory.KnewGroup); err != nil {
 		return err
 	}
 	query.Realm = a.Realm

@@ -21,24 +21,24 @@ package okta
 import (
 	"context"
 	"log/slog"
-	"net"
 	"net/http"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/lanyard-id/lanyard/internal/directory"
-	"github.com/lanyard-id/lanyard/internal/fault"
+	"github.com/lanyard-id/lanyard/internal/oauth"
 	"github.com/lanyard-id/lanyard/internal/web"
 )
 
 // Call is what an Authorizer has to judge: the credential of a request and
 // where it was sent. Scheme and Token are empty when there is none.
 type Call struct {
-	Scheme, Token string // of the Authorization header
-	Proof         string // of the DPoP header
+	Scheme, Token string   // of the Authorization header
+	Proofs        []string // the DPoP headers
 	Method        string
 	URL           string // as the client addressed it, without query
+	Issuer        string // the org's address, which tokens must be meant for
 }
 
 // Caller is who makes a call, and what it may do.
@@ -57,8 +57,9 @@ type Authorizer func(ctx context.Context, c Call) (Caller, error)
 type Options struct {
 	Directory  *directory.Directory
 	Authorizer Authorizer
-	Realm      string       // of the directory; default directory.OktaRealm
-	Log        *slog.Logger // default: no log
+	OAuth      *oauth.Server // the org's authorization server; nil: there is none
+	Realm      string        // of the directory; default directory.OktaRealm
+	Log        *slog.Logger  // default: no log
 
 	// BaseURL is the org's address in links, such as https://example.okta.com;
 	// default: the address the client used.
@@ -72,6 +73,14 @@ type Options struct {
 	// "classic". They differ in activation links, in some links of users, and in
 	// defaults.
 	Engine string
+
+	// WithoutBlocks is for an org that cannot list what blocks a user, which
+	// answers 401 E0000015 then, as all recorded ones do.
+	WithoutBlocks bool
+
+	// IndexDelay is how long lists and searches of users lag behind changes; 0, the
+	// default, is not at all. Okta's index is said to need less than a second.
+	IndexDelay time.Duration
 
 	// TokenNouns are the records that hold what applications may do in a user's
 	// name: clearing a user's sessions with oauthTokens removes them.
@@ -87,10 +96,14 @@ type API struct {
 	Options
 	served []string // operations, as METHOD pattern
 
-	front  web.Front
-	mux    *http.ServeMux
-	rules  *http.ServeMux // the paths below rulesPath
-	limits *limits
+	front   web.Front
+	unknown http.Handler // of paths that there are not
+	mux     *http.ServeMux
+	rules   *http.ServeMux // the paths below rulesPath
+	limits  *limits
+	server  web.Front // of the endpoints of the authorization server
+	pages   web.Front // of its pages
+	table   []Route
 }
 
 // New returns the API.
@@ -109,6 +122,11 @@ func New(o Options) *API {
 	}
 	a := &API{Options: o, mux: http.NewServeMux(), rules: http.NewServeMux(), limits: newLimits(o.Directory.Clock, o.Limits)}
 	a.front = web.Front{Log: o.Log, NewID: a.requestID, Open: a.open, Fail: a.fail}
+	if o.OAuth != nil && o.TokenNouns == nil {
+		a.TokenNouns = oauth.TokenNouns()
+	}
+	a.server = web.Front{Log: o.Log, NewID: a.requestID, Open: a.open, Fail: a.failOAuth}
+	a.pages = web.Front{Log: o.Log, NewID: a.requestID, Open: a.open, Fail: a.failPage}
 	a.routes()
 	return a
 }
@@ -116,9 +134,6 @@ func New(o Options) *API {
 // Mount puts the whole API on a mux of its own port: paths that it does not
 // know are answered as Okta does.
 func (a *API) Mount(mux *http.ServeMux) { mux.Handle("/", a) }
-
-// ServeHTTP answers a request.
-func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.muxOf(r.URL.Path).ServeHTTP(w, r) }
 
 // method is one operation of a path.
 type method struct {
@@ -155,6 +170,9 @@ func (a *API) routes() {
 	a.authenticatorRoutes()
 	a.logRoutes()
 	a.orgRoutes()
+	a.tokenRoutes()
+	a.oauthRoutes()
+	a.clientRoutes()
 	a.route("/")
 }
 
@@ -170,9 +188,21 @@ func (a *API) muxOf(path string) *http.ServeMux {
 	return a.mux
 }
 
+// Route is one operation that the API has.
+type Route struct {
+	Method, Pattern string
+	Scope           string // that a token needs; empty: none
+}
+
+// Routes returns the operations of the management API.
+func (a *API) Routes() []Route { return slices.Clone(a.table) }
+
 // route registers a path. A method that it does not have is E0000022; no
 // methods at all make it the path of everything unknown, E0000008.
 func (a *API) route(pattern string, methods ...method) {
+	for _, m := range methods {
+		a.table = append(a.table, Route{m.name, pattern, m.scope})
+	}
 	handler := a.front.Handle(func(w http.ResponseWriter, r *http.Request) error {
 		name := r.Method
 		if name == http.MethodHead {
@@ -186,8 +216,11 @@ func (a *API) route(pattern string, methods ...method) {
 		defer leave()
 		var who Caller
 		var err error = problem("E0000008")
-		if strings.HasPrefix(r.URL.Path, "/api/") {
+		if len(methods) > 0 || strings.HasPrefix(r.URL.Path, "/api/") {
 			who, err = a.authorize(r)
+		}
+		if err == nil {
+			err = checkQuery(r.URL)
 		}
 		// Whose share a call counts for is known after it is authorized; one that
 		// is not counts for the bucket.
@@ -201,12 +234,14 @@ func (a *API) route(pattern string, methods ...method) {
 			return problem("E0000008")
 		case i < 0:
 			return problem("E0000022")
-		case !who.may(methods[i].scope):
-			return problem("E0000006")
+		}
+		if on, err := a.enforce(w, r, who, operation{pattern, methods[i]}); !on {
+			return err
 		}
 		return methods[i].run(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, who)))
 	})
 	if pattern == "/" {
+		a.unknown = handler
 		a.mux.Handle("/", handler)
 		a.rules.Handle("/", handler)
 		return
@@ -215,15 +250,6 @@ func (a *API) route(pattern string, methods ...method) {
 		a.served = append(a.served, m.name+" "+pattern)
 	}
 	a.muxOf(pattern).Handle(pattern, handler)
-}
-
-// may reports whether the caller's scopes let it call an operation.
-func (c Caller) may(scope string) bool {
-	if scope == "" || c.Scopes == nil || slices.Contains(c.Scopes, scope) {
-		return true
-	}
-	resource, isRead := strings.CutSuffix(scope, ".read")
-	return isRead && slices.Contains(c.Scopes, resource+".manage")
 }
 
 type callerKey struct{}
@@ -240,20 +266,15 @@ func actor(r *http.Request) directory.Actor { return caller(r).Actor }
 func (a *API) authorize(r *http.Request) (Caller, error) {
 	scheme, token := web.Credential(r)
 	who, err := a.Authorizer(r.Context(), Call{
-		Scheme: scheme, Token: token, Proof: r.Header.Get("DPoP"),
-		Method: r.Method, URL: a.base(r) + r.URL.EscapedPath(),
+		Scheme: scheme, Token: token, Proofs: r.Header.Values("DPoP"),
+		Method: r.Method, URL: a.base(r) + r.URL.EscapedPath(), Issuer: a.base(r),
 	})
-	switch {
-	case fault.Is(err, fault.Unauthorized):
-		return Caller{}, problem("E0000011").because(err)
-	case fault.Is(err, fault.Forbidden):
-		return Caller{}, problem("E0000006").because(err)
+	if err != nil {
+		return Caller{}, a.unauthorized(r, scheme, err)
 	}
-	who.Actor.Request, who.Actor.UserAgent = web.RequestID(r.Context()), r.UserAgent()
-	if host, _, e := net.SplitHostPort(r.RemoteAddr); e == nil {
-		who.Actor.IP = host
-	}
-	return who, err
+	from := client(r)
+	who.Actor.Request, who.Actor.IP, who.Actor.UserAgent = from.Request, from.IP, from.UserAgent
+	return who, nil
 }
 
 // userRef returns the account that a path names: "me" is the caller.

@@ -89,6 +89,7 @@ func newDirectory(t *testing.T) *bench {
 	d.Clock = c.now
 	d.IDs = &directory.IDs{Clock: c.now, Random: rand.NewChaCha8([32]byte{})}
 	d.Hash = func(password string) (string, error) { return "hashed:" + password, nil }
+	d.Check = func(hash, password string) (bool, error) { return hash == "hashed:"+password, nil }
 	return &bench{t: t, dir: d, clock: c, token: "SSWS good"}
 }
 

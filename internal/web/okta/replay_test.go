@@ -191,7 +191,9 @@ func replay(t *testing.T, r webtest.Recording, list []accepted) []outcome {
 	t.Helper()
 	p := &player{r: r, ids: newIDMap(), past: map[string][]string{}}
 	p.bench = newBench(t, func(o *okta.Options) {
+		o.WithoutBlocks = true // no recorded org has them
 		o.Authorizer = serviceApp(o.Authorizer)
+		o.WithoutBlocks = true // no recorded org has them
 		if r.Classic() {
 			o.Engine = "classic"
 		}

@@ -7,10 +7,12 @@ import (
 	"github.com/lanyard-id/lanyard/internal/web"
 )
 
-// roleRoutes lists the paths of admin roles: the same below users and groups.
+// roleRoutes lists the paths of admin roles: the same below users, groups and
+// OAuth clients.
 func (a *API) roleRoutes() {
 	a.assigneeRoutes(basePath+"/users/{id}/roles", directory.UserAssignee)
 	a.assigneeRoutes(basePath+"/groups/{id}/roles", directory.GroupAssignee)
+	a.assigneeRoutes(clientsPath+"/{id}/roles", directory.ClientAssignee)
 	a.iamRoutes()
 }
 
@@ -183,8 +185,11 @@ func role(base string, r *directory.Role) web.Object {
 		web.Field{Key: "lastUpdated", Value: date(r.Updated)},
 		web.Field{Key: "assignmentType", Value: r.AssigneeType})
 	assignee := base + "/api/v1/users/" + r.Assignee
-	if r.AssigneeType == directory.GroupAssignee {
+	switch r.AssigneeType {
+	case directory.GroupAssignee:
 		assignee = base + "/api/v1/groups/" + r.Assignee
+	case directory.ClientAssignee:
+		assignee = base + clientsPath + "/" + r.Assignee + "/roles"
 	}
 	links := web.Object{link("assignee", assignee, "")}
 	if r.CustomRole != "" {

@@ -1,6 +1,7 @@
 package okta
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"time"
@@ -15,6 +16,7 @@ import (
 type grammar struct {
 	attributes []string    // by name; profile attributes with "profile." in front
 	schema     []string    // names of profile attributes beside them
+	custom     bool        // also the profile attributes that the org defined
 	anyProfile bool        // also profile attributes outside the schema
 	operators  []filter.Op // for every attribute
 	contains   []string    // attributes that also take co
@@ -30,6 +32,7 @@ var (
 	userSearch = grammar{
 		attributes: []string{"id", "status", "created", "activated", "statusChanged", "lastUpdated", "type.id"},
 		schema:     names(directory.OktaProfile),
+		custom:     true,
 		operators:  searchOperators,
 		contains:   []string{"profile.firstName", "profile.lastName", "profile.email", "profile.login"},
 		folded:     true,
@@ -116,10 +119,37 @@ func (g grammar) fold() func(path, text string) string {
 // answers from an index, and a condition on what it yields.
 type accountSelection struct {
 	query directory.AccountQuery
+	ref   string // the id or login of the only account that can match; empty: any may
 	match func(*directory.Account) bool
 }
 
-func userSelection(search, filterText, term string) (accountSelection, error) {
+// withCustom adds the custom attributes of the org to a grammar, when an
+// expression or a sort key may need them. Most do not, and read no schema.
+func (a *API) withCustom(ctx context.Context, g grammar, text string) (grammar, error) {
+	if !g.custom || !g.names(text) {
+		return g, nil
+	}
+	custom, err := a.Directory.CustomAttributes(ctx, a.Realm)
+	g.schema = append(slices.Clip(g.schema), custom...)
+	return g, err
+}
+
+// names reports whether an expression names a profile attribute that the
+// grammar does not know. What cannot be read names none: parse will say why.
+func (g grammar) names(text string) bool {
+	e, err := filter.Parse(text)
+	if err != nil {
+		return false
+	}
+	unknown := false
+	_ = filter.Walk(e, func(c *filter.Compare) error {
+		unknown = unknown || !g.sortable(c.Path) && strings.HasPrefix(c.Path, "profile.")
+		return nil
+	})
+	return unknown
+}
+
+func (a *API) userSelection(ctx context.Context, search, filterText, term string) (accountSelection, error) {
 	g, text := userSearch, search
 	if filterText != "" {
 		g, text = userFilter, filterText
@@ -127,11 +157,14 @@ func userSelection(search, filterText, term string) (accountSelection, error) {
 	var s accountSelection
 	var expr filter.Expr
 	if text != "" {
-		var err error
+		g, err := a.withCustom(ctx, g, text)
+		if err != nil {
+			return s, err
+		}
 		if expr, err = g.parse(text); err != nil {
 			return s, err
 		}
-		s.query = indexed(expr)
+		s.query, s.ref = indexed(expr)
 	}
 	s.match = func(a *directory.Account) bool {
 		if expr == nil && a.Status == directory.Deprovisioned {
@@ -147,17 +180,19 @@ func userSelection(search, filterText, term string) (accountSelection, error) {
 	return s, nil
 }
 
-// indexed finds what an expression pins down, so that looking up one login or
-// address does not read every account.
-func indexed(e filter.Expr) directory.AccountQuery {
-	if login, ok := filter.Pinned(e, "profile.login"); ok && login != "" {
-		key := directory.LoginKey(login)
-		return directory.AccountQuery{KeyPrefix: &key}
+// indexed finds what an expression pins down, so that looking up one login, id
+// or address does not read every account.
+func indexed(e filter.Expr) (q directory.AccountQuery, ref string) {
+	if id, ok := filter.Pinned(e, "id"); ok {
+		return q, id
+	}
+	if login, ok := filter.Pinned(e, "profile.login"); ok {
+		return q, login
 	}
 	if email, ok := filter.Pinned(e, "profile.email"); ok {
-		return directory.AccountQuery{Email: directory.Fold(email)}
+		q.Email = directory.Fold(email)
 	}
-	return directory.AccountQuery{}
+	return q, ""
 }
 
 func startsWith(term string, values ...string) bool {
@@ -173,7 +208,7 @@ func accountValues(a *directory.Account, path string) []any {
 	case "status":
 		return []any{string(a.Status)}
 	case "type.id":
-		return []any{userTypeID}
+		return []any{a.UserType()}
 	case "created":
 		return moment(a.Created)
 	case "activated":

@@ -237,8 +237,7 @@ func TestLogs(t *testing.T) {
 	id := b.user(ann, "")
 	b.ok(200, "POST", "/api/v1/users/"+id+"/lifecycle/deactivate", "")
 	a := b.ok(200, "GET", `/api/v1/logs?filter=target.id+eq+"`+id+`"`, "")
-	if got := a.list(t, "eventType"); !cmp.Equal(got, []string{"user.lifecycle.create", "user.lifecycle.activate", "user.lifecycle.deactivate"}) &&
-		!cmp.Equal(got, []string{"user.lifecycle.create", "user.lifecycle.deactivate"}) {
+	if got := a.list(t, "eventType"); !cmp.Equal(got, []string{"user.lifecycle.create", "user.lifecycle.activate", "user.lifecycle.deactivate"}) {
 		t.Errorf("events = %v", got)
 	}
 	if got := a.list(t, "actor", "id"); got[0] != directory.Administrator {
@@ -251,7 +250,7 @@ func TestLogs(t *testing.T) {
 		t.Errorf("events behind the last = %s", got)
 	}
 	b.ok(204, "DELETE", "/api/v1/users/"+id, "")
-	if got := b.ok(200, "GET", path, "").list(t, "eventType"); len(got) != 1 || got[0] != "user.lifecycle.delete.completed" {
+	if got := b.ok(200, "GET", path, "").list(t, "eventType"); !cmp.Equal(got, []string{"user.lifecycle.delete.initiated", "user.lifecycle.delete.completed"}) {
 		t.Errorf("later events = %v", got)
 	}
 	newest := b.ok(200, "GET", "/api/v1/logs?sortOrder=DESCENDING&limit=1", "").list(t, "eventType")

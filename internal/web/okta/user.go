@@ -1,6 +1,7 @@
 package okta
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"maps"
@@ -11,12 +12,6 @@ import (
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/value"
 	"github.com/lanyard-id/lanyard/internal/web"
-)
-
-// The only user type so far, and its schema.
-const (
-	userTypeID = "oty0default0000001d7"
-	schemaID   = "osc0default0000001d7"
 )
 
 // timeLayout has the second resolution of all recorded timestamps.
@@ -35,6 +30,9 @@ type shape struct {
 	links           bool // all links of the status; lists have only self
 	omitCredentials bool
 	omitLinks       bool // links of credentials
+	classic         bool // the org is of the Classic Engine
+	blocks          bool // what bars the account, as an embedded list
+	fields          selector
 }
 
 // user is the wire form of an account, in the recorded order of keys.
@@ -48,37 +46,60 @@ func user(base string, a *directory.Account, s shape) web.Object {
 		{Key: "lastLogin", Value: date(a.LastLogin)},
 		{Key: "lastUpdated", Value: date(a.Updated)},
 		{Key: "passwordChanged", Value: date(a.PasswordChanged)},
-		{Key: "type", Value: web.Object{{Key: "id", Value: userTypeID}}},
+		{Key: "type", Value: web.Object{{Key: "id", Value: a.UserType()}}},
 		{Key: "profile", Value: profile(a.Profile)},
 	}
 	if !s.omitCredentials {
 		o = append(o, web.Field{Key: "credentials", Value: credentials(a)})
 	}
-	return append(o, web.Field{Key: "_links", Value: userLinks(base, a, s)})
+	o = append(o, web.Field{Key: "_links", Value: userLinks(base, a, s)})
+	if s.blocks {
+		o = append(o, web.Field{Key: "_embedded", Value: web.Object{{Key: "blocks", Value: blocks(a)}}})
+	}
+	return s.fields.project(o)
 }
 
-// The attributes at the start and at the end of every recorded profile; they
-// are there even without a value. The others stand between them.
-var (
-	profileHead = []string{"firstName", "lastName", "mobilePhone"}
-	profileTail = []string{"secondEmail", "login", "email"}
-)
+// blocks are the reasons why an account cannot sign in although its status
+// would let it.
+func blocks(a *directory.Account) []web.Object {
+	if a.Status != directory.LockedOut {
+		return []web.Object{}
+	}
+	return []web.Object{{{Key: "type", Value: "DEVICE_BASED"}, {Key: "appliesTo", Value: "ANY_DEVICES"}}}
+}
 
+// shown are the attributes that every recorded profile has, even without a value.
+var shown = []string{"firstName", "lastName", "mobilePhone", "secondEmail", "login", "email"}
+
+// profile is the wire form of a profile. Its members stand in the order of a
+// hash table of Java's, as recorded profiles do: clients that compare texts see
+// no difference.
 func profile(attributes map[string]any) web.Object {
-	var o web.Object
-	add := func(names []string) {
-		for _, name := range names {
-			o = append(o, web.Field{Key: name, Value: attributes[name]})
-		}
+	names := slices.Sorted(maps.Keys(attributes))
+	names = slices.DeleteFunc(names, func(name string) bool { return slices.Contains(shown, name) })
+	names = append(names, shown...) // among those of one bucket, custom attributes came first
+	buckets := uint32(16)
+	for len(names) > int(buckets)*3/4 {
+		buckets *= 2
 	}
-	add(profileHead)
-	for _, name := range slices.Sorted(maps.Keys(attributes)) {
-		if !slices.Contains(profileHead, name) && !slices.Contains(profileTail, name) {
-			o = append(o, web.Field{Key: name, Value: attributes[name]})
-		}
+	slices.SortStableFunc(names, func(x, y string) int {
+		return cmp.Compare(javaHash(x)&(buckets-1), javaHash(y)&(buckets-1))
+	})
+	o := make(web.Object, len(names))
+	for i, name := range names {
+		o[i] = web.Field{Key: name, Value: attributes[name]}
 	}
-	add(profileTail)
 	return o
+}
+
+// javaHash is String.hashCode with its upper half folded in, as java.util.HashMap
+// does. Names of attributes are ASCII.
+func javaHash(s string) uint32 {
+	var h uint32
+	for i := 0; i < len(s); i++ {
+		h = 31*h + uint32(s[i])
+	}
+	return h ^ h>>16
 }
 
 // credentials never shows a password: {} says that there is one.
@@ -139,6 +160,12 @@ var linkTargets = map[string]struct {
 	"delete":                 {method: "DELETE"},
 }
 
+// absentOnClassic reports whether Classic Engine leaves out a link: it resets
+// factors elsewhere, and recovers passwords by a question only (recorded).
+func absentOnClassic(rel string, a *directory.Account) bool {
+	return rel == "resetFactors" || rel == "forgotPassword" && a.RecoveryQuestion == ""
+}
+
 func userLinks(base string, a *directory.Account, s shape) web.Object {
 	self := base + "/api/v1/users/" + a.ID
 	if !s.links {
@@ -148,10 +175,13 @@ func userLinks(base string, a *directory.Account, s shape) web.Object {
 	for _, rel := range linksByStatus[a.Status] {
 		switch rel {
 		case "schema":
-			o = append(o, link(rel, base+"/api/v1/meta/schemas/user/"+schemaID, ""))
+			o = append(o, link(rel, base+"/api/v1/meta/schemas/user/"+directory.SchemaOf(a.UserType()), ""))
 		case "type":
-			o = append(o, link(rel, base+"/api/v1/meta/types/user/"+userTypeID, ""))
+			o = append(o, link(rel, base+"/api/v1/meta/types/user/"+a.UserType(), ""))
 		default:
+			if s.classic && absentOnClassic(rel, a) {
+				continue
+			}
 			target := linkTargets[rel]
 			if !target.credential || !s.omitLinks {
 				o = append(o, link(rel, self+target.path, target.method))

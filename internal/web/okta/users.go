@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -23,14 +24,23 @@ func (a *API) userRoutes() {
 		method{"PUT", manageUsers, a.replaceUser},
 		method{"DELETE", manageUsers, a.deleteUser})
 	a.route(basePath+"/users/{id}/groups", method{"GET", readUsers, a.listUserGroups})
+	a.route(basePath+"/users/{id}/blocks", method{"GET", readUsers, a.listBlocks})
+	a.route(basePath+"/users/{id}/clients", method{"GET", readUsers, a.listNothing})
+	a.route(basePath+"/users/{id}/idps", method{"GET", readUsers, a.listNothing})
+	a.route(basePath+"/users/{id}/grants",
+		method{"GET", readUsers, a.listUserGrants},
+		method{"DELETE", manageUsers, a.revokeGrants})
 }
 
 // createUser is POST /users. It answers 200, not 201.
 func (a *API) createUser(w http.ResponseWriter, r *http.Request) error {
 	q := r.URL.Query()
-	activate, err := web.Bool(q, "activate", true)
+	activate, err := flag(r, "activate", true)
 	if err != nil {
-		return invalid("activate", "activate: must be true or false").because(err)
+		return err
+	}
+	if _, err := flag(r, "provider", false); err != nil { // the body says which
+		return err
 	}
 	body, err := readObject(r)
 	if err != nil {
@@ -77,6 +87,10 @@ func (a *API) replaceUser(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (a *API) editUser(w http.ResponseWriter, r *http.Request, replace bool) error {
+	// strict asks for password rules that the default policy does not have.
+	if _, err := flag(r, "strict", false); err != nil {
+		return err
+	}
 	body, err := readObject(r)
 	if err != nil {
 		return err
@@ -86,11 +100,31 @@ func (a *API) editUser(w http.ResponseWriter, r *http.Request, replace bool) err
 		return err
 	}
 	edit.Check = ifMatch(r.Header.Get("If-Match"))
+	if !replace {
+		edit.Check, edit.Type = sameType(edit.Type, edit.Check), ""
+	}
 	edited, err := a.Directory.EditAccount(r.Context(), actor(r), a.Realm, userRef(r, "id"), edit)
 	if err != nil {
 		return a.asCalled(r, "id", err)
 	}
 	return a.answerUser(w, r, edited)
+}
+
+// sameType refuses a partial update that names another user type than the
+// user's: only PUT changes it (Okta OpenAPI: updateUser).
+func sameType(id string, then func(*directory.Account) error) func(*directory.Account) error {
+	if id == "" {
+		return then
+	}
+	return func(current *directory.Account) error {
+		if id != current.UserType() && (id != "default" || current.Type != "") {
+			return invalid("type", "type: The user type cannot be changed by a partial update")
+		}
+		if then == nil {
+			return nil
+		}
+		return then(current)
+	}
 }
 
 // ifMatch returns the condition of an If-Match header, nil when there is none.
@@ -108,8 +142,12 @@ func ifMatch(header string) func(*directory.Account) error {
 }
 
 // deleteUser is DELETE /users/{idOrLogin}: the first call deactivates, the
-// second deletes. Both answer alike.
+// second deletes. Both answer alike, with Prefer: respond-async too: the work is
+// done by then.
 func (a *API) deleteUser(w http.ResponseWriter, r *http.Request) error {
+	if _, err := sendEmail(r, false); err != nil {
+		return err
+	}
 	if _, err := a.Directory.Retire(r.Context(), actor(r), a.Realm, userRef(r, "id")); err != nil {
 		return a.asCalled(r, "id", err)
 	}
@@ -117,20 +155,73 @@ func (a *API) deleteUser(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// listBlocks is GET /users/{id}/blocks.
+func (a *API) listBlocks(w http.ResponseWriter, r *http.Request) error {
+	if a.WithoutBlocks {
+		return problem("E0000015")
+	}
+	account, err := a.Directory.FindAccount(r.Context(), a.Realm, userRef(r, "id"))
+	if err != nil {
+		return a.asCalled(r, "id", err)
+	}
+	return web.WriteJSON(w, http.StatusOK, blocks(account))
+}
+
+// listNothing answers lists of what users never have here.
+func (a *API) listNothing(w http.ResponseWriter, r *http.Request) error {
+	if _, err := a.Directory.FindAccount(r.Context(), a.Realm, userRef(r, "id")); err != nil {
+		return a.asCalled(r, "id", err)
+	}
+	return web.WriteJSON(w, http.StatusOK, []web.Object{})
+}
+
+// listUserGrants is GET /users/{id}/grants.
+func (a *API) listUserGrants(w http.ResponseWriter, r *http.Request) error {
+	p, err := a.newPage(r, grantsPage, usersPage)
+	if err != nil {
+		return err
+	}
+	p.links(w, "")
+	return a.listNothing(w, r)
+}
+
+// revokeGrants is DELETE /users/{id}/grants.
+func (a *API) revokeGrants(w http.ResponseWriter, r *http.Request) error {
+	if _, err := a.Directory.FindAccount(r.Context(), a.Realm, userRef(r, "id")); err != nil {
+		return a.asCalled(r, "id", err)
+	}
+	return noContent(w)
+}
+
 // answerUser writes a single user.
 func (a *API) answerUser(w http.ResponseWriter, r *http.Request, account *directory.Account) error {
-	s := requestedShape(r)
+	s, err := a.requestedShape(r)
+	if err != nil {
+		return err
+	}
 	s.links = true
 	return web.WriteJSON(w, http.StatusOK, user(a.base(r), account, s))
 }
 
-// requestedShape reads the parts of a user that a client does not want:
+// requestedShape reads the parts of a user that a client wants (fields, expand)
+// beside those that it does not want.
+func (a *API) requestedShape(r *http.Request) (shape, error) {
+	q, s := r.URL.Query(), a.plainShape(r)
+	var err error
+	s.fields, err = parseFields(q.Get("fields"))
+	s.blocks = slices.Contains(strings.Split(q.Get("expand"), ","), "blocks")
+	return s, err
+}
+
+// plainShape reads the parts of a user that a client does not want:
 // Content-Type: application/json; okta-response="omitCredentials,..."
-func requestedShape(r *http.Request) shape {
+// omitTransitioningToStatus has nothing to leave out: nothing is ever on its way.
+func (a *API) plainShape(r *http.Request) shape {
 	header := r.Header.Get("Content-Type")
 	return shape{
 		omitCredentials: hasFlag(header, "omitCredentials"),
 		omitLinks:       hasFlag(header, "omitCredentialsLinks"),
+		classic:         a.classic(),
 	}
 }
 
@@ -165,9 +256,9 @@ func readObject(r *http.Request) (object, error) {
 	if t := r.Header.Get("Content-Type"); t != "" && !web.IsJSON(t) {
 		return nil, problem("E0000021")
 	}
-	v, err := web.ReadJSON(r, web.MaxBody)
+	v, err := readValue(r)
 	if err != nil {
-		return nil, problem("E0000003").because(err)
+		return nil, err
 	}
 	o, ok := v.(map[string]any)
 	if !ok {
@@ -175,6 +266,40 @@ func readObject(r *http.Request) (object, error) {
 	}
 	return o, nil
 }
+
+// readValue reads a JSON body. Everything else is E0000003, and so is text with
+// NUL or with characters that take four bytes in UTF-8, which Okta does not keep
+// (okta.md 1.1).
+func readValue(r *http.Request) (any, error) {
+	v, err := web.ReadJSON(r, web.MaxBody)
+	if err != nil {
+		return nil, problem("E0000003").because(err)
+	}
+	if !plain(v) {
+		return nil, problem("E0000003")
+	}
+	return v, nil
+}
+
+// plain reports whether all texts of a value can be kept.
+func plain(v any) bool {
+	switch v := v.(type) {
+	case string:
+		return !strings.ContainsFunc(v, func(r rune) bool { return r == 0 || r > maxRune })
+	case []any:
+		return !slices.ContainsFunc(v, func(one any) bool { return !plain(one) })
+	case map[string]any:
+		for name, one := range v {
+			if !plain(name) || !plain(one) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// maxRune is the greatest character that takes three bytes.
+const maxRune = 0xFFFF
 
 // object returns a member that is an object: nil when it is absent or null.
 func (o object) object(name string) (object, error) {
@@ -219,7 +344,10 @@ func (o object) draft() (directory.Draft, error) {
 		return d, err
 	}
 	d.Profile = compactProfile(profile)
-	if err := o.checkType(); err != nil {
+	if d.Type, err = o.typeID(); err != nil {
+		return d, err
+	}
+	if _, err := o.text("realmId"); err != nil { // there is one realm only, whatever its id
 		return d, err
 	}
 	if d.Groups, err = o.texts("groupIds"); err != nil {
@@ -243,7 +371,10 @@ func (o object) edit(replace bool) (directory.Edit, error) {
 			e.Profile = compactProfile(profile)
 		}
 	}
-	if err := o.checkType(); err != nil {
+	if e.Type, err = o.typeID(); err != nil {
+		return e, err
+	}
+	if _, err := o.text("realmId"); err != nil {
 		return e, err
 	}
 	c, err := o.credentials()
@@ -259,20 +390,13 @@ func compactProfile(profile object) map[string]any {
 	return out
 }
 
-// checkType refuses user types that do not exist.
-func (o object) checkType() error {
+// typeID returns the id of the user type that a body names, "" for none.
+func (o object) typeID() (string, error) {
 	t, err := o.object("type")
 	if err != nil || t == nil {
-		return err
+		return "", err
 	}
-	id, err := t.text("id")
-	if err != nil {
-		return err
-	}
-	if id != "" && id != userTypeID && id != "default" {
-		return missing(id, "CVDType")
-	}
-	return nil
+	return t.text("id")
 }
 
 // texts returns a member that is a list of strings: nil when it is absent or null.
@@ -309,18 +433,8 @@ func (o object) credentials() (c newCredentials, err error) {
 	if c.password, err = all.password(); err != nil {
 		return c, err
 	}
-	question, err := all.object("recovery_question")
-	if err != nil {
+	if c.question, err = all.question(); err != nil {
 		return c, err
-	}
-	if question != nil {
-		c.question = &directory.RecoveryQuestion{}
-		if c.question.Question, err = question.text("question"); err != nil {
-			return c, err
-		}
-		if c.question.Answer, err = question.text("answer"); err != nil {
-			return c, err
-		}
 	}
 	provider, err := all.object("provider")
 	if err != nil {
