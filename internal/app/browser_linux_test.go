@@ -31,7 +31,7 @@ func TestBrowserOutlivesSignIn(t *testing.T) {
 	}
 	in, out := pipe("in"), pipe("out")
 	script := "#!/bin/sh\necho started >" + out.Name() + "\nread go <" + in.Name() + "\necho \"$1\" >" + out.Name() + "\n"
-	if err := os.WriteFile(filepath.Join(dir, "xdg-open"), []byte(script), 0o700); err != nil { //nolint:gosec // a command has to be executable
+	if err := os.WriteFile(filepath.Join(dir, "xdg-open"), []byte(script), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
