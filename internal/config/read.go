@@ -103,8 +103,18 @@ func (r *reader) config(n *yaml.Node) *Config {
 		"store": r.store(&c.Store),
 		"run":   func(n *yaml.Node) { r.run(n, &c.Run) },
 		"serve": func(n *yaml.Node) { r.serve(n, &c.Serve) },
+		"sandbox": func(n *yaml.Node) {
+			r.Mapping(n, "sandbox", map[string]strict.Field{"okta": func(n *yaml.Node) { r.oktaSandbox(n, &c.Sandbox.Okta) }})
+		},
 	})
 	return c
+}
+
+func (r *reader) oktaSandbox(n *yaml.Node, s *OktaSandbox) {
+	r.Mapping(n, "sandbox.okta", map[string]strict.Field{
+		"engine":   r.Choice(&s.Engine, "oie", "classic"),
+		"statuses": r.Choice(&s.Statuses, StatusesRecorded, Statuses2022),
+	})
 }
 
 // store reads where runs and the directory are kept: a file, a server, or a

@@ -89,6 +89,10 @@ type Options struct {
 	// DeleteStatus is the status of a successful DELETE of a user: 204 as
 	// recorded (the default), or 202 as the OpenAPI edition of 2024 said.
 	DeleteStatus int
+
+	// GroupRoleStatus is the status of a role given to a group: 201 as recorded
+	// (the default), or 200 as the OpenAPI edition of 2022 said.
+	GroupRoleStatus int
 }
 
 // API is the HTTP API. It is safe for concurrent use.
@@ -113,6 +117,9 @@ func New(o Options) *API {
 	}
 	if o.Engine == "" {
 		o.Engine = "oie"
+	}
+	if o.GroupRoleStatus == 0 {
+		o.GroupRoleStatus = http.StatusCreated
 	}
 	if o.DeleteStatus == 0 {
 		o.DeleteStatus = http.StatusNoContent
