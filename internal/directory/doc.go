@@ -57,8 +57,12 @@
 //	consequences.go                     what follows from a change
 //	realm.go, seed.go                   tenants, and what a sandbox begins with
 //	account.go, profile.go, people.go   accounts, their attributes, people across realms
+//	usertypes.go, schemas.go            sorts of users with their schemas
+//	reshape.go                          what the change of a schema does to accounts and groups
 //	create.go, find.go, edit.go         accounts made, found, changed
-//	lifecycle.go, password.go           statuses, passwords and recovery
+//	lifecycle.go, signin.go             statuses; signing in, and being locked out
+//	password.go, foreignhash.go         passwords, and hashes that others made
+//	credentials.go                      passwords changed, reset and recovered; one-time tokens
 //	group.go, groups.go, owners.go      groups, their members, who owns them
 //	rules.go, settle.go                 group rules, and their evaluation
 //	roles.go, customroles.go            admin roles with their targets

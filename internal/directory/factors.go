@@ -124,17 +124,19 @@ func (d *Directory) EnrollFactor(ctx context.Context, actor Actor, realm, ref st
 			Account: a.ID, Type: kind.Type, Provider: kind.Provider, Status: PendingFactor,
 			Profile: factorProfile(kind, a, draft.Profile),
 		}
-		if kind.Immediate || draft.Activate {
-			f.Status = ActiveFactor
-		}
 		now := d.now()
+		// The log tells of an activation once, when it happens.
+		c := change{at: now, actor: actor, kind: "user.mfa.factor.update", target: a.ID, targets: []Target{a.target()}}
+		if kind.Immediate || draft.Activate {
+			f.Status, c.kind = ActiveFactor, "user.mfa.factor.activate"
+		}
 		if secret != nil {
 			secret.Meta = Meta{Realm: realm, ID: f.ID}
 			if err := putObject(tx, secret, now); err != nil {
 				return err
 			}
 		}
-		return d.insertObject(tx, f, change{at: now, actor: actor, kind: "user.mfa.factor.activate", target: a.ID, targets: []Target{a.target()}})
+		return d.insertObject(tx, f, c)
 	})
 	if err != nil {
 		return nil, "", err
