@@ -125,6 +125,7 @@ var publicText = map[fault.Kind]string{
 	fault.NotFound:    "a record that this one refers to does not exist",
 	fault.Timeout:     "the database did not answer in time",
 	fault.Refused:     "the database may not be written",
+	fault.Locked:      "another process has taken the database over; this one must stop",
 }
 
 // Micros returns a time as it is stored: microseconds since 1970 UTC, 0 for

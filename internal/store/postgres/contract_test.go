@@ -63,6 +63,34 @@ func TestOwner(t *testing.T) {
 	open(t, address)
 }
 
+// The connection that makes a process the owner is cut, and another takes over:
+// the first can write nothing any more.
+func TestOwnerIsFenced(t *testing.T) {
+	ctx, address := t.Context(), storetest.Postgres(t)
+	first := open(t, address)
+	if err := directory.Seed(ctx, directory.New(first.Directory())); err != nil {
+		t.Fatalf("Seed: %v", err)
+	}
+	_, err := first.SQL().ExecContext(ctx, "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted AND pid <> pg_backend_pid() AND database = (SELECT oid FROM pg_database WHERE datname = current_database())")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var second *store.DB
+	for second == nil { // the server lets go of the lock in its own time
+		if second, err = postgres.Open(ctx, address); err != nil && !fault.Is(err, fault.Locked) {
+			t.Fatalf("Open: %v", err)
+		}
+	}
+	defer second.Close()
+	realm := directory.Realm{ID: "late", Kind: directory.Auth0}
+	if err := directory.New(first.Directory()).AddRealm(ctx, realm); !fault.Is(err, fault.Locked) {
+		t.Errorf("an update of the former owner = %v, want Locked", err)
+	}
+	if err := directory.New(second.Directory()).AddRealm(ctx, realm); err != nil {
+		t.Errorf("an update of the new owner: %v", err)
+	}
+}
+
 func TestMigrationsGoDownAndUp(t *testing.T) {
 	address := storetest.Postgres(t)
 	db := open(t, address)

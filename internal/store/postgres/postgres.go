@@ -12,6 +12,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"net/url"
 	"regexp"
 	"strings"
@@ -28,11 +29,24 @@ import (
 // connections bounds the pool: one writer and some readers.
 const connections = 8
 
-// Keys of advisory locks, unlikely to be anybody else's.
-const (
-	writeLock = "SELECT pg_advisory_xact_lock(5716021743190)"
-	ownLock   = "SELECT pg_try_advisory_lock(5716021743191)"
-)
+// ownLock is held by the owner of a database for as long as its connection
+// lives. The numbers of advisory locks are unlikely to be anybody else's.
+const ownLock = "SELECT pg_try_advisory_lock(5716021743191)"
+
+// takeOver counts the owners that a database has had.
+const takeOver = `INSERT INTO directory_counters (name, value) VALUES ('owner', 1)
+	ON CONFLICT (name) DO UPDATE SET value = directory_counters.value + 1 RETURNING value`
+
+// beginUpdate takes the lock that writers queue on, and makes sure that nobody
+// has taken the database over: the connection that holds ownLock may have been
+// cut without this process noticing, and then another one may be the owner. A
+// worker that goes on would do everything twice.
+const beginUpdate = `DO $$ BEGIN
+	PERFORM pg_advisory_xact_lock(5716021743190);
+	IF (SELECT value FROM directory_counters WHERE name = 'owner') <> %d THEN
+		RAISE EXCEPTION 'another process has taken the database over' USING ERRCODE = '55000';
+	END IF;
+END $$`
 
 // Open opens the database at a postgres:// URL, takes ownership of it and brings
 // its schema up to date. A database that another process owns is fault.Locked:
@@ -42,16 +56,20 @@ func Open(ctx context.Context, address string) (*store.DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	db := newDB(pool)
 	conn, err := own(ctx, pool, address)
 	if err == nil {
-		db.Hold(conn)
 		err = migrate(ctx, pool, address)
 	}
-	if err != nil {
-		_ = db.Close() // the first error is the one to report
-		return nil, err
+	var term int64
+	if err == nil {
+		err = pool.QueryRowContext(ctx, takeOver).Scan(&term)
 	}
+	if err != nil {
+		_ = pool.Close() // the first error is the one to report
+		return nil, openError(err, address)
+	}
+	db := newDB(pool, fmt.Sprintf(beginUpdate, term))
+	db.Hold(conn)
 	return db, nil
 }
 
@@ -61,12 +79,12 @@ func OpenToRead(ctx context.Context, address string) (*store.DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newDB(pool), nil
+	return newDB(pool, "SET TRANSACTION READ ONLY"), nil
 }
 
-func newDB(pool *sql.DB) *store.DB {
+func newDB(pool *sql.DB, begin string) *store.DB {
 	return store.New(pool, store.Dialect{
-		Name: "postgres", Kind: kindOf, BeginUpdate: writeLock, Snapshot: sql.LevelRepeatableRead,
+		Name: "postgres", Kind: kindOf, BeginUpdate: begin, Snapshot: sql.LevelRepeatableRead,
 	})
 }
 
@@ -164,6 +182,10 @@ func Place(address string) string {
 }
 
 func openError(err error, address string) error {
+	var f *fault.Error
+	if errors.As(err, &f) {
+		return err
+	}
 	remedy := "check that the server runs and the address is right"
 	if kindOf(err) == fault.Refused {
 		remedy = "check the user, its password, and that it may use the database"
@@ -181,6 +203,7 @@ var kinds = map[string]fault.Kind{
 	"53":    fault.Unavailable, // insufficient resources
 	"53100": fault.TooLarge,    // disk_full
 	"54":    fault.TooLarge,    // program limit exceeded
+	"55000": fault.Locked,      // object_not_in_prerequisite_state: beginUpdate
 	"55P03": fault.Unavailable, // lock_not_available
 	"57":    fault.Unavailable, // operator intervention: shutdown
 	"57014": fault.Timeout,     // query_canceled
