@@ -45,3 +45,30 @@ func TestTextThatIsNotKept(t *testing.T) {
 	}
 	b.ok(http.StatusOK, "POST", "/api/v1/groups", `{"profile":{"name":"three bytes ‰ 語"}}`)
 }
+
+// TestSortedPagesGoOn deletes the objects that ended a page, and changes one so
+// that the search does not find it any more: the next page is still the next.
+func TestSortedPagesGoOn(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	ids := map[string]string{}
+	for _, name := range []string{"E", "C", "A", "D", "B"} {
+		created := b.ok(http.StatusOK, "POST", "/api/v1/groups", `{"profile":{"name":"`+name+`","description":"listed"}}`)
+		ids[name] = created.object(t)["id"].(string)
+	}
+	page := func(after string) string {
+		return "/api/v1/groups?limit=1&sortBy=profile.name&sortOrder=desc&search=profile.description+eq+%22listed%22&after=" + after
+	}
+	for _, name := range []string{"E", "C"} {
+		b.ok(http.StatusNoContent, "DELETE", "/api/v1/groups/"+ids[name], "")
+	}
+	b.ok(http.StatusOK, "PUT", "/api/v1/groups/"+ids["B"], `{"profile":{"name":"B"}}`)
+	for after, want := range map[string]string{"E": "D", "D": "A", "C": "A", "B": "A"} {
+		if got := b.ok(http.StatusOK, "GET", page(ids[after]), "").body; !strings.Contains(got, `"name":"`+want+`"`) {
+			t.Errorf("behind %s comes %s, want %s", after, got, want)
+		}
+	}
+	if got := b.ok(http.StatusOK, "GET", page(ids["A"]), "").body; got != "[]" {
+		t.Errorf("behind the last comes %s, want nothing", got)
+	}
+}
