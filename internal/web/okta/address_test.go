@@ -15,6 +15,7 @@ func TestAddresses(t *testing.T) {
 	for _, path := range []string{
 		"//api/v1/users", "/api//v1/users", "/api/v1/users//", "/api/v1/users/../groups", "/api/v1/./users",
 		"/api/v1/users/%2E%2e/groups", "/api/v1/users/",
+		"/api/v1/users/%00", "/api/v1/groups/%ff",
 	} {
 		wantProblem(t, b.call("GET", path, ""), http.StatusNotFound, "E0000008", unknown)
 	}
