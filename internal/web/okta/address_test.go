@@ -2,6 +2,7 @@ package okta_test
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 )
@@ -71,5 +72,43 @@ func TestSortedPagesGoOn(t *testing.T) {
 	}
 	if got := b.ok(http.StatusOK, "GET", page(ids["A"]), "").body; got != "[]" {
 		t.Errorf("behind the last comes %s, want nothing", got)
+	}
+}
+
+// TestScansThatAreNarrowed searches for texts whose stored form differs from the
+// text that is asked for.
+func TestScansThatAreNarrowed(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	// Each as it stands in a body of JSON.
+	for i, title := range []string{`A\"B<C>D&E\\F`, `\u212a\u0130\u0130\u212a`, `ÉCOLE of Arts`, `100%_sure`} {
+		login := string(rune('a'+i)) + "@example.com"
+		b.ok(http.StatusOK, "POST", "/api/v1/users?activate=false",
+			`{"profile":{"firstName":"Ann","lastName":"Lee","email":"`+login+`","login":"`+login+`","title":"`+title+`"}}`)
+	}
+	for expression, want := range map[string]string{
+		`profile.title eq "a\"b<c>d&e\\f"`:                      "a",
+		`profile.title sw "A\"b<"`:                              "a",
+		`profile.title eq "kiik"`:                               "b",
+		`profile.title eq "école OF arts"`:                      "c",
+		`profile.title eq "100%_SURE"`:                          "d",
+		`profile.title eq "100%_sure" and profile.title eq "x"`: "",
+		`profile.login sw "C@EXAMPLE"`:                          "c",
+	} {
+		answer := b.ok(http.StatusOK, "GET", "/api/v1/users?search="+url.QueryEscape(expression), "")
+		got := strings.ReplaceAll(strings.Join(answer.list(t, "profile", "login"), ""), "@example.com", "")
+		if got != want {
+			t.Errorf("%s finds %q, want %q", expression, got, want)
+		}
+	}
+	for filter, want := range map[string]int{
+		`eventType eq "USER.LIFECYCLE.CREATE"`:                            4,
+		`eventType sw "user.life" and outcome.result eq "SUCCESS"`:        4,
+		`eventType co "lifecycle.delete"`:                                 0,
+		`eventType eq "user.lifecycle.create" or eventType eq "nonsense"`: 4,
+	} {
+		if got := len(b.ok(http.StatusOK, "GET", "/api/v1/logs?filter="+url.QueryEscape(filter), "").list(t, "uuid")); got != want {
+			t.Errorf("%s finds %d events, want %d", filter, got, want)
+		}
 	}
 }
