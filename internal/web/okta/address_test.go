@@ -93,12 +93,19 @@ func TestScansThatAreNarrowed(t *testing.T) {
 		`profile.title eq "école OF arts"`:                      "c",
 		`profile.title eq "100%_SURE"`:                          "d",
 		`profile.title eq "100%_sure" and profile.title eq "x"`: "",
+		`status eq "staged" and profile.title eq "100%_sure"`:   "d",
+		`status eq "ACTIVE"`:                                    "",
 		`profile.login sw "C@EXAMPLE"`:                          "c",
 	} {
 		answer := b.ok(http.StatusOK, "GET", "/api/v1/users?search="+url.QueryEscape(expression), "")
 		got := strings.ReplaceAll(strings.Join(answer.list(t, "profile", "login"), ""), "@example.com", "")
 		if got != want {
 			t.Errorf("%s finds %q, want %q", expression, got, want)
+		}
+	}
+	for q, want := range map[string]int{"C@Example.com": 1, "lifecycle.create 127.0.0.1": 0, "lifecycle.CREATE c@": 1, "nonsense": 0} {
+		if got := len(b.ok(http.StatusOK, "GET", "/api/v1/logs?q="+url.QueryEscape(q), "").list(t, "uuid")); got != want {
+			t.Errorf("q=%s finds %d events, want %d", q, got, want)
 		}
 	}
 	for filter, want := range map[string]int{

@@ -1,6 +1,7 @@
 package okta
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
 	"slices"
@@ -152,6 +153,9 @@ func logMatch(q url.Values) (match func(*directory.Change) bool, needed string, 
 		needed = filter.Needed(expr, func(path string) bool { return slices.Contains(storedAsShown, path) })
 	}
 	words := strings.Fields(strings.ToLower(q.Get("q")))
+	for _, word := range words {
+		needed = cmp.Or(needed, word)
+	}
 	return func(c *directory.Change) bool {
 		for _, word := range words {
 			if !strings.Contains(strings.ToLower(logText(c)), word) {

@@ -166,7 +166,7 @@ func (a *API) userSelection(ctx context.Context, search, filterText, term string
 			return s, err
 		}
 		s.query, s.ref = indexed(expr)
-		s.query.Holding = plainRun(filter.Needed(expr, inProfile))
+		s.query.Holding = plainRun(filter.Needed(expr, keptAsText))
 	}
 	s.query.Holding = cmp.Or(s.query.Holding, plainRun(term))
 	s.match = func(a *directory.Account) bool {
@@ -198,7 +198,9 @@ func indexed(e filter.Expr) (q directory.AccountQuery, ref string) {
 	return q, ""
 }
 
-func inProfile(path string) bool { return strings.HasPrefix(path, "profile.") }
+// keptAsText reports whether an attribute of users is stored in the letters that
+// it is shown in.
+func keptAsText(path string) bool { return path == "status" || strings.HasPrefix(path, "profile.") }
 
 // plainRun returns the longest part of a text that looks the same wherever it is
 // stored: of ASCII that JSON does not escape, and without i and k, which letters
