@@ -79,9 +79,9 @@ verify: ## Check modules and generated files against what they come from
 .PHONY: test-clients
 test-clients: build ## Test against other people's clients (needs npm); CLIENT=NAME for one of script/clients
 	npm ci --prefix $(CLIENTS) --no-audit --no-fund
-	$(REDOCLY) lint examples/*.arazzo.yaml examples/openapi/*.yaml
+	$(REDOCLY) lint examples/*.arazzo.yaml examples/openapi/*.yaml internal/connector/catalog/*/actions/*.arazzo.yaml internal/connector/catalog/*/openapi.yaml
 	$(GO) run ./script/clients $(CLIENT)
 
 .PHONY: test-pg
 test-pg: ## Run the contract of the stores on PostgreSQL (installs Debian's when there is none)
-	.ci/with-postgres $(GO) test -count=1 -tags postgres -run 'Postgres|TestDirectory$$|TestJournal|TestOwner|TestMigrations' ./internal/store/postgres/... ./script
+	.ci/with-postgres $(GO) test -count=1 -tags postgres -run 'Postgres|TestDirectory$$|TestJournal|TestOwner|TestMigrations' ./internal/store/postgres/... ./internal/app ./script

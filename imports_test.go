@@ -33,6 +33,7 @@ var floors = [][]string{
 	// The ground lies below floor 0 (docs/decisions/2026-11-22-ground-packages.md).
 	{"internal/durable", "internal/fault", "internal/spelling"},
 	{"internal/value"},
+	{"internal/strict"},
 	// 0: languages and nouns
 	{"examples", "internal/arazzo/expr", "internal/compute", "internal/filter", "internal/openapi", "internal/run", "internal/secret"},
 	// 1

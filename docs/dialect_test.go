@@ -220,7 +220,7 @@ func TestExtensionSchema(t *testing.T) {
 		}
 	}
 	for _, wrong := range []string{
-		`{}`, `[]`, `{"key": "a"}`, `{"header": "A"}`, `{"done": []}`, `{"done": [99]}`, `{"done": ["409"]}`, `{"retry": 1}`,
+		`{}`, `[]`, `{"key": "a"}`, `{"header": "A"}`, `{"done": []}`, `{"done": [99]}`, `{"done": ["409"]}`, `{"retry": 1}`, `{"repeat": false}`,
 		`{"lookup": {}}`, `{"lookup": {"operationId": "a", "operationPath": "b"}}`, `{"lookup": {"operationId": "a", "find": "b"}}`,
 		`{"lookup": {"operationId": "a", "parameters": [{"name": "b", "value": 1}]}}`, `{"lookup": {"operationId": "a", "found": true}}`,
 	} {

@@ -127,7 +127,11 @@ func openBrowser(ctx context.Context, address string) error {
 	}
 	path, err := exec.LookPath(name)
 	if err == nil {
-		err = exec.CommandContext(ctx, path, args...).Start()
+		// The command may become the browser itself, so it must not end with us.
+		cmd := exec.CommandContext(context.WithoutCancel(ctx), path, args...)
+		if err = cmd.Start(); err == nil {
+			err = cmd.Process.Release()
+		}
 	}
 	if err != nil {
 		return fault.Wrap(fault.Unsupported, err, "no browser can be opened: %s does not run", name).Fix("open the address yourself, without --open")

@@ -190,8 +190,10 @@ func (c connections) Rotate(ctx context.Context, req cli.RotateConnection) (cli.
 		added.Auth.KeyID, added.Next = "", nil // the new key's own, if it has one
 	}
 	r, err := l.tryAndSwitch(ctx, req, added)
-	if err != nil || !r.Switched {
-		_ = l.vault.Delete(ctx, name) // at worst a useless entry stays
+	if err == nil && !r.Switched {
+		// After an error the connection may have the new credential already; if not,
+		// a useless entry stays, which goes with the next rotation.
+		_ = l.vault.Delete(ctx, name)
 	}
 	return r, err
 }

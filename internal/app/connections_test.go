@@ -135,6 +135,40 @@ func TestAddRotateRemove(t *testing.T) {
 	}
 }
 
+// TestRotateKeepsWhatIsInUse lets the vault fail once the connection has its new
+// credential: that one must not be cleared away with the failed command.
+func TestRotateKeepsWhatIsInUse(t *testing.T) {
+	var good atomic.Value
+	good.Store("first-token")
+	b := newBench(t)
+	rest, failing := b.Env, 0
+	b.Env = func(name string) (string, bool) {
+		if name != secret.KeyVariable {
+			return rest(name)
+		}
+		list, _ := os.ReadFile(b.path(".lanyard/connections.json"))
+		if failing < 2 && strings.Contains(string(list), "token-2") { // asked twice in one attempt
+			failing++
+			return "", false
+		}
+		return base64.StdEncoding.EncodeToString(make([]byte, 32)), true
+	}
+	okta := config.Connection{Provider: "okta", Server: accepting(t, &good), AllowPrivate: true, Auth: config.Auth{Type: config.AuthSSWS}}
+	if _, err := b.add("prod", okta, token("first-token")); err != nil {
+		t.Fatal(err)
+	}
+	good.Store("second-token")
+	_, err := connections{b.App}.Rotate(t.Context(), cli.RotateConnection{
+		Settings: b.settings(), Name: "prod", Ask: func(string) (secret.Value, error) { return secret.NewValue("second-token"), nil },
+	})
+	if err == nil || failing == 0 {
+		t.Fatalf("Rotate = %v, want the vault's failure", err)
+	}
+	if r := b.reportOn("prod", true); !r.OK || r.State != connector.Connected {
+		t.Errorf("after the failure: %+v", r)
+	}
+}
+
 func TestAddRefuses(t *testing.T) {
 	b := newBench(t)
 	b.write("lanyard.yaml", "connections: {file: {server: https://x.okta.com}}\n")

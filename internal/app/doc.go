@@ -12,12 +12,22 @@
 // the call's intent is in the journal before connector makes it through egress,
 // its outcome before the machine goes on. report reads the journal for people.
 //
+// # The story of a connection
+//
+// lanyard connections add (connections_change.go) puts the credential into the
+// vault (secret.FileVault), then the connection into the list of the data folder
+// (config.Book); authorize takes a person through a sign-in. A connector.Connector
+// joins that list with lanyard.yaml and the environment. These commands need no
+// data folder that is held: list, vault and tokens are files that processes
+// share, under locks.
+//
 // # Who owns what
 //
 // A Folder owns one data folder: lock, key, vault, database, directory, worker.
-// It is opened by the commands (product.go) and by lanyard serve (serve.go),
-// which adds listeners. The sandbox (sandbox.go) is the folder's directory
-// behind its façades; runs reach it inside the process, other programs over
-// the ports of serve. Both pass its stage (stage.go), which moves time and makes
-// calls fail when a rehearsal asks for it.
+// The database is a SQLite file in it, or a PostgreSQL server (openDatabase). It
+// is opened by the commands (product.go) and by lanyard serve (serve.go), which
+// adds listeners. The sandbox (sandbox.go) is the folder's directory behind its
+// façades; runs reach it inside the process, other programs over the ports of
+// serve. Both pass its stage (stage.go), which moves time and makes calls fail when
+// a rehearsal asks for it.
 package app

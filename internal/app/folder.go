@@ -192,7 +192,7 @@ func (f *Folder) openSandbox(ctx context.Context) (*sandbox, error) {
 			f.sandbox = &sandbox{directory: d, oauth: newOAuth(d, f.key)}
 			return
 		}
-		f.sandbox, f.sandboxErr = openSandbox(context.WithoutCancel(ctx), f.db, f.key, f.stage, f.served, f.log)
+		f.sandbox, f.sandboxErr = openSandbox(context.WithoutCancel(ctx), f.db, f.key, f.stage, f.config.Sandbox, f.served, f.log)
 	})
 	return f.sandbox, f.sandboxErr
 }

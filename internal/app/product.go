@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 
 	"github.com/lanyard-id/lanyard/internal/arazzo"
 	"github.com/lanyard-id/lanyard/internal/cli"
@@ -90,6 +91,9 @@ func (a *App) plan(ctx context.Context, req cli.PlanRequest) (*plan.Result, erro
 
 // readDocument reads the document that was named, refusing what cannot be one.
 func readDocument(file string) ([]byte, error) {
+	if strings.HasPrefix(file, catalog.Address) {
+		return catalog.Document(file)
+	}
 	info, err := os.Stat(file)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
@@ -131,7 +135,7 @@ func (a *App) loader(c *config.Config, req cli.PlanRequest) (*sources.Loader, fu
 	}
 	l := &sources.Loader{
 		Fetch: client, CacheDir: filepath.Join(req.Data, cacheFolder), Overrides: map[string]string{}, Lock: pins,
-		AllowBuiltin: req.Bindings.Sandbox, Builtin: builtin,
+		AllowBuiltin: req.Bindings.Sandbox, Builtin: builtin, Own: catalog.Document,
 	}
 	for name, s := range c.Sources {
 		l.Overrides[name] = cmp.Or(s.File, s.URL)

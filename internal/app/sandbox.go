@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/lanyard-id/lanyard/internal/config"
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/oauth"
 	"github.com/lanyard-id/lanyard/internal/secret"
@@ -35,7 +36,7 @@ type sandbox struct {
 // openSandbox opens the directory on a stage and fills a new one with made data.
 // key seals the keys of its authorization server. served says that other
 // programs can reach it over the network.
-func openSandbox(ctx context.Context, db *store.DB, key secret.Key, stage *rehearsal.Stage, served bool, log *slog.Logger) (*sandbox, error) {
+func openSandbox(ctx context.Context, db *store.DB, key secret.Key, stage *rehearsal.Stage, c config.Sandbox, served bool, log *slog.Logger) (*sandbox, error) {
 	d := directory.New(db.Directory())
 	d.Clock, d.IDs = stage.Clock.Now, directory.NewIDs(stage.Clock.Now)
 	if !served {
@@ -48,18 +49,18 @@ func openSandbox(ctx context.Context, db *store.DB, key secret.Key, stage *rehea
 		return nil, err
 	}
 	server := newOAuth(d, key)
-	return &sandbox{directory: d, oauth: server, handlers: inProcess(d, server, stage.Faults, log)}, nil
+	return &sandbox{directory: d, oauth: server, handlers: inProcess(d, server, stage.Faults, c, log)}, nil
 }
 
 // inProcess serves runs of this process. Whoever can start a run here owns the
 // data folder, so any credential, or none, will do: documents are rehearsed
 // with made ones.
-func inProcess(d *directory.Directory, server *oauth.Server, faults *rehearsal.Faults, log *slog.Logger) map[string]http.Handler {
+func inProcess(d *directory.Directory, server *oauth.Server, faults *rehearsal.Faults, c config.Sandbox, log *slog.Logger) map[string]http.Handler {
 	anyone := func(context.Context, okta.Call) (okta.Caller, error) { return okta.Owner(directory.Administrator), nil }
 	return map[string]http.Handler{
-		oktaSandbox: faults.Wrap(oktaFacade, okta.New(okta.Options{
+		oktaSandbox: faults.Wrap(oktaFacade, okta.New(withSwitches(c.Okta, okta.Options{
 			Directory: d, Authorizer: anyone, OAuth: server, Log: log, BaseURL: "https://okta.sandbox", Limits: oktaLimits(faults),
-		})),
+		}))),
 		auth0Sandbox: faults.Wrap(auth0Facade, auth0.New(auth0.Options{
 			Directory: d, Authorizer: open{}, Log: log, EnforceLimits: func() bool { return faults.Limits().Enforce },
 		})),

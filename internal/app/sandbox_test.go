@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lanyard-id/lanyard/internal/config"
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/secret"
 	"github.com/lanyard-id/lanyard/internal/store/sqlite"
@@ -68,7 +69,7 @@ func TestSandboxResumesRules(t *testing.T) {
 		t.Fatalf("%d members before the restart", n)
 	}
 	stage := &rehearsal.Stage{Clock: rehearsal.NewClock(time.Now)}
-	if _, err := openSandbox(ctx, db, secret.Key{}, stage, false, slog.New(slog.DiscardHandler)); err != nil {
+	if _, err := openSandbox(ctx, db, secret.Key{}, stage, config.Sandbox{}, false, slog.New(slog.DiscardHandler)); err != nil {
 		t.Fatal(err)
 	}
 	if got, want := count(g.ID), count(directory.EngineeringGroup); got != want || want == 0 {

@@ -250,10 +250,10 @@ func (s *server) handlers(box *sandbox) ([]mounted, string, error) {
 // file, API tokens, and access tokens of its authorization server.
 func (s *server) okta(box *sandbox, cred credentials) *okta.API {
 	made := okta.Tokens(map[string]string{cred.OktaAPIToken: directory.Administrator})
-	return okta.New(okta.Options{
+	return okta.New(withSwitches(s.folder.config.Sandbox.Okta, okta.Options{
 		Directory: box.directory, OAuth: box.oauth, Authorizer: okta.Authorization(box.oauth, made), Log: s.folder.log,
 		Limits: oktaLimits(s.folder.stage.Faults),
-	})
+	}))
 }
 
 // readCredentials returns the credentials of the served APIs, making them once.

@@ -40,6 +40,9 @@ func (f *flow) step(i int, s *Step) {
 	ok := f.target(s)
 	f.stepParameters(sc, s)
 	f.body(sc, s)
+	if items, _, ok := s.forEach(); ok {
+		sc.value(items)
+	}
 
 	sc.spot = inCriteria
 	for k := range s.SuccessCriteria {
@@ -236,6 +239,9 @@ func (f *flow) subWorkflow(s *Step) {
 	given := map[string]bool{}
 	for _, p := range f.c.doc.EffectiveParameters(f.w, s) {
 		given[p.Name.Value] = true
+	}
+	if _, as, ok := s.forEach(); ok {
+		given[as] = true
 	}
 	for _, p := range s.Parameters {
 		if r, ok := f.c.doc.ResolveParameter(p); ok {

@@ -31,7 +31,7 @@ type flow struct {
 
 func newFlow(c *checker, index int, w *Workflow) *flow {
 	f := &flow{c: c, w: w, index: index, steps: make(map[string]int, len(w.Steps)), inputs: c.schemas.inputsOf(w),
-		ownOutputs: outputNames(w.Outputs), inputUsed: map[string]bool{}}
+		ownOutputs: w.outputNames(), inputUsed: map[string]bool{}}
 	for i, s := range w.Steps {
 		if _, taken := f.steps[s.ID.Value]; !taken && s.ID.Node != nil {
 			f.steps[s.ID.Value] = i
@@ -39,7 +39,7 @@ func newFlow(c *checker, index int, w *Workflow) *flow {
 		onSuccess, onFailure := c.doc.EffectiveActions(w, s)
 		f.onSuccess = append(f.onSuccess, onSuccess)
 		f.onFailure = append(f.onFailure, onFailure)
-		f.stepOutputs = append(f.stepOutputs, outputNames(s.Outputs))
+		f.stepOutputs = append(f.stepOutputs, s.outputNames())
 	}
 	return f
 }
@@ -116,6 +116,9 @@ func (f *flow) stepOutput(step int, name string) (match, bool) {
 	ref := f.w.Steps[step].WorkflowID
 	if m != absent || ref.Node == nil {
 		return m, true
+	}
+	if _, _, each := f.w.Steps[step].forEach(); each {
+		return absent, true // it has the outputs of many
 	}
 	target := f.c.flowOf(ref.Value)
 	if target == nil {

@@ -237,11 +237,14 @@ func (o *connectionsScopesOptions) run(cmd *cobra.Command, name string) error {
 	} else {
 		err = o.print(r)
 	}
-	if err == nil && len(r.Missing) > 0 {
+	if err == nil && (len(r.Missing) > 0 || len(r.Needed) > 0 && !r.known()) {
 		return outcome(exitAuth)
 	}
 	return err
 }
+
+// known reports whether it could be found out which scopes are granted.
+func (r ScopesReport) known() bool { return !r.Scoped || len(r.Granted) > 0 }
 
 func (o *connectionsScopesOptions) print(r ScopesReport) error {
 	t := newTable(o.shell.IO, "SCOPE", "GRANTED", "NEEDED")
@@ -265,6 +268,8 @@ func (o *connectionsScopesOptions) print(r ScopesReport) error {
 		case granted[s]:
 		case missing[s]:
 			t.row(s, "missing", "yes")
+		case !r.known():
+			t.row(s, "not known", "yes")
 		case r.Scoped:
 			t.row(s, "by another", "yes")
 		default:

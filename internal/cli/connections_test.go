@@ -29,6 +29,7 @@ type recorder struct {
 	vaultTo string
 	result  RotateReport
 	lacks   []string
+	unknown bool // which scopes are granted
 	pasted  url.Values
 	public  KeyToRegister
 }
@@ -55,6 +56,10 @@ func (r *recorder) Scopes(_ context.Context, req ScopesRequest) (ScopesReport, e
 	s := ScopesReport{
 		Name: req.Name, Kind: "private_key_jwt", Scoped: true, Granted: []string{"okta.groups.manage", "okta.users.read"},
 		Needed: []string{"okta.apps.read", "okta.groups.read", "okta.users.read"}, Missing: []string{},
+	}
+	if r.unknown {
+		s.Granted, s.Message = []string{}, "it is not known which scopes are granted: nobody has signed in to connection okta yet"
+		s.Remedy = "lanyard connections authorize okta"
 	}
 	if len(r.lacks) > 0 {
 		s.Missing, s.Message, s.Remedy = r.lacks, "missing: "+strings.Join(r.lacks, " "), "in the Admin Console open the service app"
@@ -173,6 +178,7 @@ func TestConnectionsGolden(t *testing.T) {
 		{"connections-authorize-json", "connections authorize okta -o json", "", recorder{}, exitOK},
 		{"connections-authorize-paste", "connections authorize okta --no-listen", "http://127.0.0.1:8484/callback?code=c&state=x\n", recorder{}, exitOK},
 		{"connections-scopes", "connections scopes okta --for a.yaml", "", recorder{lacks: []string{"okta.apps.read"}}, exitAuth},
+		{"connections-scopes-unknown", "connections scopes okta --for a.yaml", "", recorder{unknown: true}, exitAuth},
 		{"connections-scopes-json", "connections scopes okta -o json", "", recorder{}, exitOK},
 		{"connections-rotate", "connections rotate okta --token-from -", "new", recorder{result: RotateReport{Switched: true}}, exitOK},
 		{"connections-rotate-refused", "connections rotate okta --token-from -", "new", recorder{result: RotateReport{Test: failed}}, exitAuth},

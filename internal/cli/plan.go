@@ -83,6 +83,11 @@ func (o *planOptions) run(ctx context.Context, file string) error {
 	if err != nil {
 		return err
 	}
+	return o.show(ctx, req, built)
+}
+
+// show prints a plan with what its operations are bound to.
+func (o *planOptions) show(ctx context.Context, req PlanRequest, built *plan.Result) error {
 	view := planView{
 		Digest: built.Plan.Digest, Workflow: built.Plan.Workflows[built.Plan.Main].ID, Title: built.Plan.Title,
 		Forecast: built.Plan.Forecast(), Notices: built.Notices,
@@ -90,10 +95,7 @@ func (o *planOptions) run(ctx context.Context, file string) error {
 	if schema := built.Plan.Workflows[built.Plan.Main].InputSchema(); schema != nil {
 		view.Inputs = schema
 	}
-	if o.shell.product.Bind == nil {
-		return missingPart("connections")
-	}
-	bind, err := o.shell.product.Bind(ctx, req)
+	bind, err := o.shell.bindings(ctx, req)
 	if err != nil {
 		return err
 	}
@@ -142,7 +144,7 @@ func settledBy(s *plan.Step) string {
 		return "sending it again with its idempotency key"
 	case rule != nil && len(rule.Done) > 0:
 		return "sending it again and accepting an answer that it was done"
-	case s.Operation.Repeatable():
+	case s.Operation.Repeatable() || rule != nil && rule.Repeat:
 		return "sending it again"
 	}
 	return "asking a person"
@@ -178,7 +180,7 @@ func (o *planOptions) print(v planView) error {
 	}
 	loops := ""
 	if v.Forecast.Loops {
-		loops = "; actions go back, so more are possible"
+		loops = "; some may be made more often"
 	}
 	fmt.Fprintf(out, "%d calls, at most %d with every retry%s\n", v.Forecast.Straight, v.Forecast.WithRetries, loops)
 	for _, p := range problems {

@@ -89,6 +89,7 @@ Exit codes:
 		newFix(sh),
 		newSources(sh),
 		newRuns(sh),
+		newActions(sh),
 		newServe(sh),
 		newTokens(sh),
 		newRehearsal(sh),

@@ -139,6 +139,9 @@ type watcher struct {
 	people  bool // show the directory's view of the people named in the inputs
 	after   int  // records up to here belong to the past
 
+	// remedy says what to do about a failed run; may be nil.
+	remedy func(*report.Report) string
+
 	// each is given the report in place of -o json's own printing, for commands
 	// that print several as one object; may be nil.
 	each func(*report.Report)
@@ -181,6 +184,9 @@ func (w *watcher) report(ctx context.Context, id string, records []run.Record) (
 	if err == nil {
 		var rep *report.Report
 		if rep, err = report.Build(summary, records); err == nil {
+			if w.remedy != nil && rep.Status == run.Failed && rep.Remedy == "" {
+				rep.Remedy = w.remedy(rep)
+			}
 			return rep, nil
 		}
 	}

@@ -359,6 +359,7 @@ func TestEvalRefuses(t *testing.T) {
 		{`isMemberOfGroup()`, "expression, character 1: isMemberOfGroup needs an argument"},
 		{`isMemberOfGroup(5)`, "expression, character 1: isMemberOfGroup needs texts, not a number"},
 		{`isMemberOfGroupNameRegex("(")`, `expression, character 1: isMemberOfGroupNameRegex: "(" is not a regular expression`},
+		{`isMemberOfGroupNameRegex("West)|(.*")`, `expression, character 1: isMemberOfGroupNameRegex: "West)|(.*" is not a regular expression`},
 		{`isMemberOfGroupNameRegex("a","b")`, "expression, character 1: isMemberOfGroupNameRegex needs one pattern"},
 		{`user.isMemberOf("x")`, "expression, character 1: user.isMemberOf needs objects such as {'group.id': '00g…'}, not a text"},
 		{`user.isMemberOf({'operator': 'EXACT'})`, "expression, character 1: user.isMemberOf needs a criterion such as {'group.id': '00g…'}"},

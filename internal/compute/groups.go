@@ -117,11 +117,15 @@ func byPattern(name string, args []any) (groupMatch, error) {
 	if err != nil || len(patterns) != 1 {
 		return nil, fault.Wrap(fault.Invalid, err, "%s needs one pattern", name)
 	}
-	re, err := regexp.Compile("^(?:" + patterns[0] + ")$")
-	if err != nil {
-		return nil, fault.Wrap(fault.Invalid, err, "%s: %q is not a regular expression", name, patterns[0])
+	// By itself first: one that closes more than it opens would end the brackets
+	// that make it match the whole name.
+	if _, err = regexp.Compile(patterns[0]); err == nil {
+		var re *regexp.Regexp
+		if re, err = regexp.Compile("^(?:" + patterns[0] + ")$"); err == nil {
+			return func(g Group) bool { return re.MatchString(g.Name) }, nil
+		}
 	}
-	return func(g Group) bool { return re.MatchString(g.Name) }, nil
+	return nil, fault.Wrap(fault.Invalid, err, "%s: %q is not a regular expression", name, patterns[0])
 }
 
 // byCriteria is user.isMemberOf({"group.id": {"00g…"}}, {"group.profile.name":

@@ -13,6 +13,7 @@ import (
 
 	"github.com/lanyard-id/lanyard/internal/durable"
 	"github.com/lanyard-id/lanyard/internal/fault"
+	"github.com/lanyard-id/lanyard/internal/strict"
 	"github.com/lanyard-id/lanyard/internal/value"
 )
 
@@ -87,9 +88,9 @@ func ParseBook(path string, data []byte) (*Book, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &reader{file: path, dir: filepath.Dir(path)}
+	r := newReader(path)
 	b := r.book(root)
-	if err := r.err(); err != nil {
+	if err := r.Err(); err != nil {
 		return nil, err
 	}
 	return b, nil
@@ -130,17 +131,17 @@ func newBook() *Book {
 func (r *reader) book(n *yaml.Node) *Book {
 	b := newBook()
 	b.Version = 0
-	r.mapping(n, "the list of connections", map[string]field{
-		"version": r.number(&b.Version, 1),
+	r.Mapping(n, "the list of connections", map[string]strict.Field{
+		"version": r.AtLeast(&b.Version, 1),
 		"connections": func(n *yaml.Node) {
-			r.named(n, "connections", func(name string, n *yaml.Node) { b.Connections[name] = r.added(n) })
+			r.Named(n, "connections", func(name string, n *yaml.Node) { b.Connections[name] = r.added(n) })
 		},
 		"marks": func(n *yaml.Node) {
-			r.named(n, "marks", func(name string, n *yaml.Node) { b.Marks[name] = r.mark(n) })
+			r.Named(n, "marks", func(name string, n *yaml.Node) { b.Marks[name] = r.mark(n) })
 		},
 	})
 	if b.Version != bookVersion {
-		r.wrong(n, "use a newer lanyard", "the list of connections has version %d, this program reads %d", b.Version, bookVersion)
+		r.Wrong(n, "use a newer lanyard", "the list of connections has version %d, this program reads %d", b.Version, bookVersion)
 	}
 	return b
 }
@@ -151,30 +152,30 @@ func (r *reader) added(n *yaml.Node) Added {
 	fields["added"], fields["rotated"], fields["expires"] = r.time(&a.Added), r.time(&a.Rotated), r.time(&a.Expires)
 	fields["next"] = func(n *yaml.Node) {
 		a.Next = &Next{}
-		r.mapping(n, "next", map[string]field{
-			"privateKey": r.credential(&a.Next.PrivateKey), "keyId": r.text(&a.Next.KeyID), "made": r.time(&a.Next.Made),
+		r.Mapping(n, "next", map[string]strict.Field{
+			"privateKey": r.credential(&a.Next.PrivateKey), "keyId": r.Text(&a.Next.KeyID), "made": r.time(&a.Next.Made),
 		})
 	}
-	r.mapping(n, "a connection", fields)
+	r.Mapping(n, "a connection", fields)
 	return a
 }
 
 func (r *reader) mark(n *yaml.Node) Mark {
 	var m Mark
-	r.mapping(n, "a mark", map[string]field{
-		"state": r.text(&m.State), "at": r.time(&m.At), "server": r.text(&m.Server), "status": r.number(&m.Status, 0),
-		"identity": r.text(&m.Identity), "scopes": r.list(&m.Scopes), "message": r.text(&m.Message), "remedy": r.text(&m.Remedy),
+	r.Mapping(n, "a mark", map[string]strict.Field{
+		"state": r.Text(&m.State), "at": r.time(&m.At), "server": r.Text(&m.Server), "status": r.AtLeast(&m.Status, 0),
+		"identity": r.Text(&m.Identity), "scopes": r.Texts(&m.Scopes), "message": r.Text(&m.Message), "remedy": r.Text(&m.Remedy),
 		"expires": r.time(&m.Expires), "token": r.time(&m.Token),
 	})
 	return m
 }
 
 // time reads a date and time (RFC 3339).
-func (r *reader) time(into *time.Time) field {
+func (r *reader) time(into *time.Time) strict.Field {
 	return func(n *yaml.Node) {
 		at, err := time.Parse(time.RFC3339, n.Value)
 		if n.Kind != yaml.ScalarNode || err != nil {
-			r.wrong(n, "write it as 2026-01-31T12:00:00Z", "this must be a date and a time")
+			r.Wrong(n, "write it as 2026-01-31T12:00:00Z", "this must be a date and a time")
 			return
 		}
 		*into = at

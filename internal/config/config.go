@@ -20,7 +20,6 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strconv"
 
 	"github.com/lanyard-id/lanyard/internal/fault"
@@ -36,6 +35,7 @@ type Config struct {
 	Store       string // "sqlite:PATH", "postgres://...", or a reference to the latter: "env:NAME", "file:PATH"
 	Run         Run
 	Serve       Serve
+	Sandbox     Sandbox
 }
 
 // Source says where a source's description is, when not at its URL.
@@ -113,6 +113,22 @@ type Serve struct {
 	PlainHTTP                    bool   // said explicitly: plain HTTP beyond loopback
 }
 
+// Sandbox holds the switches for behaviour of providers that differs by edition
+// or is in doubt.
+type Sandbox struct{ Okta OktaSandbox }
+
+// OktaSandbox are the switches of the org that the sandbox plays.
+type OktaSandbox struct {
+	Engine   string // oie (default) or classic
+	Statuses string // recorded (default), as recorded traffic answers, or 2022, as the description of that year says
+}
+
+// The choices of OktaSandbox.Statuses.
+const (
+	StatusesRecorded = "recorded"
+	Statuses2022     = "2022"
+)
+
 // The kinds of Auth.
 const (
 	AuthNone              = "none"
@@ -146,9 +162,9 @@ func Parse(path string, data []byte) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &reader{file: path, dir: filepath.Dir(path)}
+	r := newReader(path)
 	c := r.config(root)
-	if err := r.err(); err != nil {
+	if err := r.Err(); err != nil {
 		return nil, err
 	}
 	c.File = path

@@ -88,7 +88,7 @@ func TestParseReportsEveryMistakeWithItsPlace(t *testing.T) {
 		{"server", "connections: {o: {server: example.com}}", []string{"base URL"}},
 		{"server with credential", "connections: {o: {server: 'https://u:p@example.com'}}", []string{"base URL"}},
 		{"share", "connections: {o: {limits: {share: 0.5}}}", []string{"50%"}},
-		{"share of nothing", "connections: {o: {limits: {share: 0%}}}", []string{"between 1%"}},
+		{"share of nothing", "connections: {o: {limits: {share: 0%}}}", []string{"from 1% to 100%"}},
 		{"rate", "connections: {o: {limits: {rate: -1}}}", []string{"requests a second"}},
 		{"source of two kinds", "sources: {a: {file: x, url: y}}", []string{"either file or url"}},
 		{"a list instead of a mapping", "connections: [a]", []string{"mapping of names"}},

@@ -65,6 +65,12 @@ type Connection struct {
 // Bind does no I/O and resolves no credential; see Open.
 func (c *Connector) Bind(src Source, choices run.Bindings) (*Connection, error) {
 	server := choices.Servers[src.Name]
+	if other, ok := choices.Connections[src.Name]; ok {
+		if !slices.Contains(c.Names(), other) {
+			return nil, fault.New(fault.NotFound, "there is no connection %q", other).Fix("lanyard connections list shows them")
+		}
+		src.Name = other // bound as a source of that name is
+	}
 	entry := c.recognise(src, server)
 	name, bound := c.configured(src.Name, entry)
 	if own := catalog.Find(bound.Provider); own != nil {

@@ -33,16 +33,48 @@ type AppGroupDraft struct {
 // AssignGroup assigns an application to a group, or changes the assignment.
 // Groups with the same or following priorities make room (recorded: a new
 // group gets 0 and the one that had it 1; gaps are left alone).
-func (d *Directory) AssignGroup(ctx context.Context, actor Actor, realm, appID, groupID string, draft AppGroupDraft) (*AssignedGroup, error) {
-	return d.changeAppGroup(ctx, actor, realm, appID, groupID, true, func(g *AssignedGroup) error {
-		g.apply(draft)
-		return nil
+func (d *Directory) AssignGroup(ctx context.Context, actor Actor, realm, appID, groupID string, draft AppGroupDraft) (ag *AssignedGroup, err error) {
+	err = d.Store.Update(ctx, func(tx Tx) error {
+		app, g, err := appAndGroup(tx, realm, appID, groupID)
+		if err != nil {
+			return err
+		}
+		before, err := appGroup(tx, app, g)
+		switch {
+		case fault.Is(err, fault.NotFound):
+			ag, err = d.addAppGroup(tx, actor, app, g, draft)
+		case err == nil:
+			ag, err = d.amendAppGroup(tx, actor, app, g, before, func(after *AssignedGroup) error {
+				after.apply(draft)
+				return nil
+			})
+		}
+		return err
 	})
+	if err != nil {
+		return nil, err
+	}
+	return ag, nil
 }
 
 // EditAppGroup changes the assignment of a group in place.
-func (d *Directory) EditAppGroup(ctx context.Context, actor Actor, realm, appID, groupID string, edit func(*AssignedGroup) error) (*AssignedGroup, error) {
-	return d.changeAppGroup(ctx, actor, realm, appID, groupID, false, edit)
+func (d *Directory) EditAppGroup(ctx context.Context, actor Actor, realm, appID, groupID string, edit func(*AssignedGroup) error) (after *AssignedGroup, err error) {
+	err = d.Store.Update(ctx, func(tx Tx) error {
+		app, g, err := appAndGroup(tx, realm, appID, groupID)
+		if err != nil {
+			return err
+		}
+		before, err := appGroup(tx, app, g)
+		if err != nil {
+			return err
+		}
+		after, err = d.amendAppGroup(tx, actor, app, g, before, edit)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return after, nil
 }
 
 func (g *AssignedGroup) apply(draft AppGroupDraft) {
@@ -54,44 +86,33 @@ func (g *AssignedGroup) apply(draft AppGroupDraft) {
 	}
 }
 
-func (d *Directory) changeAppGroup(ctx context.Context, actor Actor, realm, appID, groupID string, mayAdd bool, edit func(*AssignedGroup) error) (after *AssignedGroup, err error) {
-	err = d.Store.Update(ctx, func(tx Tx) error {
-		app, g, err := appAndGroup(tx, realm, appID, groupID)
-		if err != nil {
-			return err
-		}
-		before, err := appGroup(tx, app, g)
-		isNew := fault.Is(err, fault.NotFound)
-		switch {
-		case isNew && mayAdd:
-			after = &AssignedGroup{Meta: Meta{ID: assignmentID(app.ID, g.ID), Realm: realm}, App: app.ID, Group: g.ID, Profile: map[string]any{}}
-		case err != nil:
-			return err
-		default:
-			if after, err = cloneObject(before); err != nil {
-				return err
-			}
-		}
-		if err := edit(after); err != nil {
-			return err
-		}
-		if err := makeRoom(tx, after); err != nil {
-			return err
-		}
-		c := change{at: d.now(), actor: actor, kind: "group.application_assignment.update", target: app.ID, targets: []Target{g.target(), app.target()}}
-		if !isNew {
-			return d.updateObject(tx, before, after, c)
-		}
-		c.kind = "group.application_assignment.add"
-		if err := d.insertObject(tx, after, c); err != nil {
-			return err
-		}
-		return eachMember(tx, g, func(a *Account) error { return d.cover(tx, actor, app, a, g.ID, c.at) })
+// addAppGroup makes an assignment, and users of all members of the group.
+func (d *Directory) addAppGroup(tx Tx, actor Actor, app *App, g *Group, draft AppGroupDraft) (*AssignedGroup, error) {
+	ag := &AssignedGroup{Meta: Meta{ID: assignmentID(app.ID, g.ID), Realm: app.Realm}, App: app.ID, Group: g.ID, Profile: map[string]any{}}
+	ag.apply(draft)
+	if err := makeRoom(tx, ag); err != nil {
+		return nil, err
+	}
+	now := d.now()
+	err := d.insertObject(tx, ag, change{
+		at: now, actor: actor, kind: "group.application_assignment.add", target: app.ID, targets: []Target{g.target(), app.target()},
 	})
 	if err != nil {
 		return nil, err
 	}
-	return after, nil
+	return ag, eachMember(tx, g, func(a *Account) error { return d.cover(tx, actor, app, a, g.ID, now) })
+}
+
+func (d *Directory) amendAppGroup(tx Tx, actor Actor, app *App, g *Group, before *AssignedGroup, edit func(*AssignedGroup) error) (*AssignedGroup, error) {
+	c := change{
+		at: d.now(), actor: actor, kind: "group.application_assignment.update", target: app.ID, targets: []Target{g.target(), app.target()},
+	}
+	return amend(d, tx, before, c, func(after *AssignedGroup) error {
+		if err := edit(after); err != nil {
+			return err
+		}
+		return makeRoom(tx, after)
+	})
 }
 
 // makeRoom moves the groups that have the priority of g, and those directly
@@ -111,12 +132,7 @@ func makeRoom(tx Tx, g *AssignedGroup) error {
 		}
 		taken++
 		o.Priority = taken
-		o.Version++
-		record, err := recordOf(o)
-		if err != nil {
-			return err
-		}
-		if err := tx.UpdateRecord(record); err != nil {
+		if err := replaceObject(tx, o, o.Updated); err != nil { // it was not edited itself
 			return err
 		}
 	}
@@ -279,9 +295,7 @@ func (d *Directory) uncover(tx Tx, actor Actor, app *App, a *Account, group stri
 	}
 	after := *u
 	after.Group = other
-	return d.updateObject(tx, u, &after, change{
-		at: now, actor: actor, kind: "application.user_membership.update", target: a.ID, targets: after.targets(app, a),
-	})
+	return d.updateAppUser(tx, actor, app, a, u, &after, now)
 }
 
 // coveringGroup returns the first group, by priority, that has the application

@@ -339,18 +339,15 @@ func (d *Directory) EditApp(ctx context.Context, actor Actor, realm, id string, 
 		if err != nil {
 			return err
 		}
-		if after, err = cloneObject(before); err != nil {
-			return err
-		}
-		if err := e.Change(after); err != nil {
-			return err
-		}
-		after.complete()
-		if err := after.check(e.ClientSecret).err(); err != nil {
-			return err
-		}
-		c := change{at: d.now(), actor: actor, kind: or(e.Kind, "application.lifecycle.update"), targets: []Target{after.target()}}
-		if err := d.updateObject(tx, before, after, c); err != nil {
+		c := change{at: d.now(), actor: actor, kind: or(e.Kind, "application.lifecycle.update")}
+		after, err = amend(d, tx, before, c, func(a *App) error {
+			if err := e.Change(a); err != nil {
+				return err
+			}
+			a.complete()
+			return a.check(e.ClientSecret).err()
+		})
+		if err != nil {
 			return err
 		}
 		secret, err = d.settleSecret(tx, after, e.ClientSecret, c.at)
@@ -374,9 +371,11 @@ func (d *Directory) SetAppStatus(ctx context.Context, actor Actor, realm, id str
 		if err != nil || before.Status == status {
 			return err
 		}
-		after := *before
-		after.Status = status
-		return d.updateObject(tx, before, &after, change{at: d.now(), actor: actor, kind: kind, targets: []Target{after.target()}})
+		_, err = amend(d, tx, before, change{at: d.now(), actor: actor, kind: kind}, func(a *App) error {
+			a.Status = status
+			return nil
+		})
+		return err
 	})
 }
 

@@ -441,3 +441,65 @@ func TestAppUserNames(t *testing.T) {
 		t.Errorf("AssignUser of nobody: %v", err)
 	}
 }
+
+// TestNothingOutlivesAnAccount gives an account one of everything that is kept
+// about accounts, and deletes it.
+func TestNothingOutlivesAnAccount(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	id, g := b.staff("ada"), b.group("Analysts")
+	b.assign(b.app("Mail"), id)
+	b.rule("All", "true", g)
+	user := directory.Assignee{ID: id, Type: directory.UserAssignee}
+	b.grant(user, directory.ReportAdmin)
+	_, err := b.AssignOwner(t.Context(), me, org, g, user)
+	b.do(err)
+	for _, draft := range []directory.FactorDraft{
+		{Type: "token:software:totp"},
+		{Type: "question", Profile: map[string]any{"question": "disliked_food"}, Answer: "meatball"},
+	} {
+		_, _, err = b.EnrollFactor(t.Context(), me, org, id, draft)
+		b.do(err)
+	}
+	token, _, err := b.SessionToken(t.Context(), org, id)
+	b.do(err)
+	_, err = b.StartSession(t.Context(), me, org, token)
+	b.do(err)
+	_, _, err = b.SessionToken(t.Context(), org, id)
+	b.do(err)
+	_, _, err = b.SetRisk(t.Context(), me, org, id, "HIGH")
+	b.do(err)
+	b.do(b.SubscribeAccount(t.Context(), me, org, id, directory.NotificationTypes[0], false))
+
+	kept := func() map[directory.Noun]int {
+		n := map[directory.Noun]int{}
+		b.do(b.Store.View(t.Context(), func(r directory.Reader) error {
+			for _, noun := range []directory.Noun{
+				directory.AppUserNoun, "rule claim", directory.RoleNoun, directory.OwnerNoun, directory.FactorNoun, "factor secret",
+				directory.SessionNoun, "session token", "user risk", "unsubscribed",
+			} {
+				n[noun] = 0
+				for _, err := range r.Records(directory.RecordQuery{Realm: org, Noun: noun}) {
+					if err != nil {
+						return err
+					}
+					n[noun]++
+				}
+			}
+			return nil
+		}))
+		return n
+	}
+	for noun, n := range kept() {
+		if n == 0 {
+			t.Errorf("the test makes no %s", noun)
+		}
+	}
+	b.transition(id, directory.Deactivate)
+	b.do(b.Remove(t.Context(), me, org, id))
+	for noun, n := range kept() {
+		if n != 0 {
+			t.Errorf("the account left %d %s", n, noun)
+		}
+	}
+}

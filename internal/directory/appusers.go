@@ -192,6 +192,12 @@ func (d *Directory) addAppUser(tx Tx, actor Actor, app *App, a *Account, u *AppU
 	})
 }
 
+func (d *Directory) updateAppUser(tx Tx, actor Actor, app *App, a *Account, before, after *AppUser, now time.Time) error {
+	return d.updateObject(tx, before, after, change{
+		at: now, actor: actor, kind: "application.user_membership.update", target: a.ID, targets: after.targets(app, a),
+	})
+}
+
 func (d *Directory) removeAppUser(tx Tx, actor Actor, app *App, a *Account, u *AppUser, now time.Time) error {
 	return d.deleteObject(tx, u, change{
 		at: now, actor: actor, kind: "application.user_membership.remove", target: a.ID, targets: u.targets(app, a),
@@ -235,10 +241,8 @@ func (d *Directory) editAppUser(tx Tx, actor Actor, app *App, a *Account, before
 	if err != nil {
 		return nil, err
 	}
-	after.apply(draft, now)
-	return after, d.updateObject(tx, before, after, change{
-		at: now, actor: actor, kind: "application.user_membership.update", target: a.ID, targets: after.targets(app, a),
-	})
+	after.apply(draft, now) // which may change what the log calls it
+	return after, d.updateAppUser(tx, actor, app, a, before, after, now)
 }
 
 func assignment(r Reader, realm, appID, ref string) (*App, *Account, *AppUser, error) {

@@ -99,11 +99,11 @@ func (d *Directory) changeAuthenticator(ctx context.Context, actor Actor, realm,
 		if err != nil {
 			return err
 		}
-		if after, err = cloneObject[Authenticator](before); err != nil {
-			return err
-		}
-		f(after)
-		return d.updateObject(tx, before, after, change{at: d.now(), actor: actor, kind: kind, targets: []Target{after.target()}})
+		after, err = amend(d, tx, before, change{at: d.now(), actor: actor, kind: kind}, func(a *Authenticator) error {
+			f(a)
+			return nil
+		})
+		return err
 	})
 	return after, err
 }

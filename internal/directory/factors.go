@@ -124,17 +124,19 @@ func (d *Directory) EnrollFactor(ctx context.Context, actor Actor, realm, ref st
 			Account: a.ID, Type: kind.Type, Provider: kind.Provider, Status: PendingFactor,
 			Profile: factorProfile(kind, a, draft.Profile),
 		}
-		if kind.Immediate || draft.Activate {
-			f.Status = ActiveFactor
-		}
 		now := d.now()
+		// The log tells of an activation once, when it happens.
+		c := change{at: now, actor: actor, kind: "user.mfa.factor.update", target: a.ID, targets: []Target{a.target()}}
+		if kind.Immediate || draft.Activate {
+			f.Status, c.kind = ActiveFactor, "user.mfa.factor.activate"
+		}
 		if secret != nil {
 			secret.Meta = Meta{Realm: realm, ID: f.ID}
 			if err := putObject(tx, secret, now); err != nil {
 				return err
 			}
 		}
-		return d.insertObject(tx, f, change{at: now, actor: actor, kind: "user.mfa.factor.activate", target: a.ID, targets: []Target{a.target()}})
+		return d.insertObject(tx, f, c)
 	})
 	if err != nil {
 		return nil, "", err
@@ -240,31 +242,35 @@ func (d *Directory) ActivateFactor(ctx context.Context, actor Actor, realm, ref,
 		if err := d.checkPassCode(tx, before, code); err != nil {
 			return err
 		}
-		if after, err = cloneObject[Factor](before); err != nil {
-			return err
-		}
-		after.Status = ActiveFactor
-		return d.updateObject(tx, before, after, change{at: d.now(), actor: actor, kind: "user.mfa.factor.activate", target: a.ID, targets: []Target{a.target()}})
+		c := change{at: d.now(), actor: actor, kind: "user.mfa.factor.activate", target: a.ID, targets: []Target{a.target()}}
+		after, err = amend(d, tx, before, c, func(f *Factor) error {
+			f.Status = ActiveFactor
+			return nil
+		})
+		return err
 	})
 	return after, err
 }
 
-// VerifyFactor checks a code or an answer against an active factor.
-func (d *Directory) VerifyFactor(ctx context.Context, realm, ref, id, code, answer string) (f *Factor, err error) {
-	err = d.Store.View(ctx, func(r Reader) error {
-		if _, f, err = factorOf(r, realm, ref, id); err != nil {
+// VerifyFactor checks a code or, for a question, an answer against a factor. One
+// that does not match is fault.Refused with WrongPassCode.
+func (d *Directory) VerifyFactor(ctx context.Context, realm, ref, id, code, answer string) error {
+	var question *factorSecret
+	err := d.Store.View(ctx, func(r Reader) error {
+		_, f, err := factorOf(r, realm, ref, id)
+		if err != nil {
 			return err
 		}
 		if f.Type != "question" {
 			return d.checkPassCode(r, f, code)
 		}
-		secret, err := get[factorSecret](r, realm, f.ID)
-		if err != nil {
-			return err
-		}
-		return matchesHash(secret.Answer, answerDigest(answer))
+		question, err = get[factorSecret](r, realm, f.ID)
+		return err
 	})
-	return f, err
+	if err != nil || question == nil {
+		return err
+	}
+	return matchesHash(question.Answer, answerDigest(answer)) // slow, so outside the transaction
 }
 
 func matchesHash(hash, text string) error {
@@ -329,24 +335,21 @@ func (d *Directory) ReplaceQuestion(ctx context.Context, actor Actor, realm, ref
 		if before.Type != "question" {
 			return fault.New(fault.Unsupported, "a %s factor cannot be changed", before.Type)
 		}
-		if after, err = cloneObject[Factor](before); err != nil {
-			return err
-		}
-		after.Profile = map[string]any{"question": q.Question}
-		old, err := get[factorSecret](tx, realm, id)
+		now := d.now()
+		secret, err := get[factorSecret](tx, realm, id)
 		if err != nil {
 			return err
 		}
-		record, err := recordOf(&factorSecret{Meta: Meta{
-			ID: id, Realm: realm, Created: old.Created, Updated: d.now(), Version: old.Version + 1,
-		}, Answer: hash})
-		if err != nil {
+		secret.Answer = hash
+		if err := replaceObject(tx, secret, now); err != nil {
 			return err
 		}
-		if err := tx.UpdateRecord(record); err != nil {
-			return err
-		}
-		return d.updateObject(tx, before, after, change{at: d.now(), actor: actor, kind: "user.mfa.factor.update", target: a.ID, targets: []Target{a.target()}})
+		c := change{at: now, actor: actor, kind: "user.mfa.factor.update", target: a.ID, targets: []Target{a.target()}}
+		after, err = amend(d, tx, before, c, func(f *Factor) error {
+			f.Profile = map[string]any{"question": q.Question}
+			return nil
+		})
+		return err
 	})
 	return after, err
 }

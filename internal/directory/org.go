@@ -67,16 +67,10 @@ func (d *Directory) ChangeOrgSettings(ctx context.Context, realm string, f func(
 				}
 			}
 		}
-		s.Updated = d.now()
-		s.Version++
-		record, err := recordOf(s)
-		if err != nil {
-			return err
-		}
 		if fresh {
-			return tx.InsertRecord(record)
+			return putObject(tx, s, d.now())
 		}
-		return tx.UpdateRecord(record)
+		return replaceObject(tx, s, d.now())
 	})
 	return s, err
 }
@@ -150,15 +144,12 @@ func (d *Directory) ChangeTrustedOrigin(ctx context.Context, actor Actor, realm,
 		if err != nil {
 			return err
 		}
-		if after, err = cloneObject[TrustedOrigin](before); err != nil {
-			return err
-		}
-		f(after)
-		if err := after.check(); err != nil {
-			return err
-		}
-		after.UpdatedBy = actor.ID
-		return d.updateObject(tx, before, after, change{at: d.now(), actor: actor, kind: "security.trusted_origin." + kind, targets: []Target{after.target()}})
+		after, err = amend(d, tx, before, change{at: d.now(), actor: actor, kind: "security.trusted_origin." + kind}, func(o *TrustedOrigin) error {
+			f(o)
+			o.UpdatedBy = actor.ID
+			return o.check()
+		})
+		return err
 	})
 	return after, err
 }

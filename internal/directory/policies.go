@@ -155,13 +155,8 @@ func (d *Directory) changePolicy(ctx context.Context, actor Actor, realm, id, ki
 		if err != nil {
 			return err
 		}
-		if after, err = cloneObject[Policy](before); err != nil {
-			return err
-		}
-		if err := f(after); err != nil {
-			return err
-		}
-		return d.updateObject(tx, before, after, change{at: d.now(), actor: actor, kind: kind, targets: []Target{after.target()}})
+		after, err = amend(d, tx, before, change{at: d.now(), actor: actor, kind: kind}, f)
+		return err
 	})
 	return after, err
 }
@@ -283,13 +278,8 @@ func (d *Directory) changePolicyRule(ctx context.Context, actor Actor, realm, po
 		if err != nil {
 			return err
 		}
-		if after, err = cloneObject[PolicyRule](before); err != nil {
-			return err
-		}
-		if err := f(after); err != nil {
-			return err
-		}
-		return d.updateObject(tx, before, after, change{at: d.now(), actor: actor, kind: kind, targets: []Target{after.target()}})
+		after, err = amend(d, tx, before, change{at: d.now(), actor: actor, kind: kind}, f)
+		return err
 	})
 	return after, err
 }

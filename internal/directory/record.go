@@ -2,6 +2,7 @@ package directory
 
 import (
 	"encoding/json"
+	"errors"
 	"iter"
 	"time"
 )
@@ -151,6 +152,18 @@ func putObject(tx Tx, o object, at time.Time) error {
 	return tx.InsertRecord(record)
 }
 
+// replaceObject stores what became of an object without logging it. Like
+// putObject, it sets the time and the version.
+func replaceObject(tx Tx, o object, at time.Time) error {
+	m := o.meta()
+	m.Version, m.Updated = m.Version+1, at
+	record, err := recordOf(o)
+	if err != nil {
+		return err
+	}
+	return tx.UpdateRecord(record)
+}
+
 // insertObject stores a new object and logs it.
 func (d *Directory) insertObject(tx Tx, o object, c change) error {
 	if err := putObject(tx, o, c.at); err != nil {
@@ -165,12 +178,8 @@ func (d *Directory) insertObject(tx Tx, o object, c change) error {
 // object as it was read; its version must still be the stored one.
 func (d *Directory) updateObject(tx Tx, before, after object, c change) error {
 	m := after.meta()
-	m.Version, m.Updated = before.meta().Version+1, c.at
-	record, err := recordOf(after)
-	if err != nil {
-		return err
-	}
-	if err := tx.UpdateRecord(record); err != nil {
+	m.Version = before.meta().Version
+	if err := replaceObject(tx, after, c.at); err != nil {
 		return err
 	}
 	c.realm, c.target, c.before, c.after = m.Realm, or(c.target, m.ID), before, after
@@ -186,6 +195,36 @@ func (d *Directory) deleteObject(tx Tx, o object, c change) error {
 	c.realm, c.target, c.before = m.Realm, or(c.target, m.ID), o
 	return d.log(tx, c)
 }
+
+// errUnchanged is what the function given to amend returns when there is nothing
+// to do: nothing is stored then, and nothing logged.
+var errUnchanged = errors.New("unchanged")
+
+// amend stores what f makes of a copy of an object, logs it, and returns it.
+// A change that names no targets is about the object itself, under the name that
+// f leaves it with.
+func amend[T any, P kept[T]](d *Directory, tx Tx, before P, c change, f func(after P) error) (P, error) {
+	after, err := cloneObject(before)
+	if err != nil {
+		return nil, err
+	}
+	switch err := f(after); {
+	case errors.Is(err, errUnchanged):
+		return before, nil
+	case err != nil:
+		return nil, err
+	}
+	if t, ok := any(after).(targeted); ok && c.targets == nil {
+		c.targets = []Target{t.target()}
+	}
+	if err := d.updateObject(tx, before, after, c); err != nil {
+		return nil, err
+	}
+	return after, nil
+}
+
+// targeted is an object that the log can name.
+type targeted interface{ target() Target }
 
 // cloneObject copies an object deeply, by its JSON form, so that before and
 // after do not share anything.

@@ -383,19 +383,19 @@ func (d *Directory) UnassignRole(ctx context.Context, actor Actor, realm string,
 // AddRoleGroup limits a role to a group, or adds one more. A group that is among
 // its targets already stays.
 func (d *Directory) AddRoleGroup(ctx context.Context, actor Actor, realm string, who Assignee, role, group string) error {
-	return d.changeRole(ctx, actor, realm, who, role, func(tx Tx, r *Role) (bool, error) {
+	return d.changeRole(ctx, actor, realm, who, role, func(tx Tx, r *Role) error {
 		if _, err := tx.Group(realm, group); err != nil {
-			return false, err
+			return err
 		}
 		if !roleInfos[r.Type].groups {
-			return false, roleRefused(fault.Invalid, RoleWithoutTargets, string(r.Type), "the role %s cannot be limited to groups", r.Type)
+			return roleRefused(fault.Invalid, RoleWithoutTargets, string(r.Type), "the role %s cannot be limited to groups", r.Type)
 		}
 		if slices.Contains(r.Groups, group) {
-			return false, nil
+			return errUnchanged
 		}
 		r.Groups = append(r.Groups, group)
 		slices.Sort(r.Groups)
-		return true, nil
+		return nil
 	})
 }
 
@@ -403,16 +403,16 @@ func (d *Directory) AddRoleGroup(ctx context.Context, actor Actor, realm string,
 // cannot be taken out: the role would then be good for all groups (Okta OpenAPI:
 // unassign a group target).
 func (d *Directory) RemoveRoleGroup(ctx context.Context, actor Actor, realm string, who Assignee, role, group string) error {
-	return d.changeRole(ctx, actor, realm, who, role, func(_ Tx, r *Role) (bool, error) {
+	return d.changeRole(ctx, actor, realm, who, role, func(_ Tx, r *Role) error {
 		i := slices.Index(r.Groups, group)
 		switch {
 		case i < 0:
-			return false, NotFound(GroupNoun, group)
+			return NotFound(GroupNoun, group)
 		case len(r.Groups) == 1:
-			return false, roleRefused(fault.Invalid, RoleLastTarget, group, "the last target of a role cannot be removed")
+			return roleRefused(fault.Invalid, RoleLastTarget, group, "the last target of a role cannot be removed")
 		}
 		r.Groups = slices.Delete(r.Groups, i, i+1)
-		return true, nil
+		return nil
 	})
 }
 
@@ -420,58 +420,51 @@ func (d *Directory) RemoveRoleGroup(ctx context.Context, actor Actor, realm stri
 // instance of it, or adds one more. The application as such takes the place of
 // its instances (Okta OpenAPI: assign an app target).
 func (d *Directory) AddRoleApp(ctx context.Context, actor Actor, realm string, who Assignee, role string, app AppTarget) error {
-	return d.changeRole(ctx, actor, realm, who, role, func(tx Tx, r *Role) (bool, error) {
+	return d.changeRole(ctx, actor, realm, who, role, func(tx Tx, r *Role) error {
 		if app.ID != "" {
 			if _, err := tx.Record(realm, AppNoun, app.ID); err != nil {
-				return false, err
+				return err
 			}
 		}
 		if !roleInfos[r.Type].apps {
-			return false, roleRefused(fault.Invalid, RoleWithoutTargets, string(r.Type), "the role %s cannot be limited to applications", r.Type)
+			return roleRefused(fault.Invalid, RoleWithoutTargets, string(r.Type), "the role %s cannot be limited to applications", r.Type)
 		}
 		if slices.Contains(r.Apps, app) {
-			return false, nil
+			return errUnchanged
 		}
 		if app.ID == "" {
 			r.Apps = slices.DeleteFunc(r.Apps, func(t AppTarget) bool { return t.Name == app.Name })
 		}
 		r.Apps = slices.Insert(r.Apps, 0, app)
-		return true, nil
+		return nil
 	})
 }
 
 // RemoveRoleApp takes an application out of the targets of a role, but not the
 // last one.
 func (d *Directory) RemoveRoleApp(ctx context.Context, actor Actor, realm string, who Assignee, role string, app AppTarget) error {
-	return d.changeRole(ctx, actor, realm, who, role, func(_ Tx, r *Role) (bool, error) {
+	return d.changeRole(ctx, actor, realm, who, role, func(_ Tx, r *Role) error {
 		i := slices.Index(r.Apps, app)
 		switch {
 		case i < 0:
-			return false, NotFound(AppNoun, cmp.Or(app.ID, app.Name))
+			return NotFound(AppNoun, cmp.Or(app.ID, app.Name))
 		case len(r.Apps) == 1:
-			return false, roleRefused(fault.Invalid, RoleLastTarget, app.Name, "the last target of a role cannot be removed")
+			return roleRefused(fault.Invalid, RoleLastTarget, app.Name, "the last target of a role cannot be removed")
 		}
 		r.Apps = slices.Delete(r.Apps, i, i+1)
-		return true, nil
+		return nil
 	})
 }
 
-// changeRole stores what f makes of a role, when f says that it did something.
-func (d *Directory) changeRole(ctx context.Context, actor Actor, realm string, who Assignee, id string, f func(Tx, *Role) (bool, error)) error {
+// changeRole stores what f makes of a role.
+func (d *Directory) changeRole(ctx context.Context, actor Actor, realm string, who Assignee, id string, f func(Tx, *Role) error) error {
 	return d.Store.Update(ctx, func(tx Tx) error {
 		before, target, err := findRole(tx, realm, who, id)
 		if err != nil {
 			return err
 		}
-		after, err := cloneObject(before)
-		if err != nil {
-			return err
-		}
-		changed, err := f(tx, after)
-		if err != nil || !changed {
-			return err
-		}
-		return d.updateObject(tx, before, after, privilege(before, actor, d.now(), true, target))
+		_, err = amend(d, tx, before, privilege(before, actor, d.now(), true, target), func(after *Role) error { return f(tx, after) })
+		return err
 	})
 }
 
@@ -483,12 +476,11 @@ func (d *Directory) dropRoleTarget(tx Tx, actor Actor, g *Group, at time.Time) e
 		return err
 	}
 	for _, before := range roles {
-		after, err := cloneObject(before)
+		_, err := amend(d, tx, before, privilege(before, actor, at, true, g.target()), func(after *Role) error {
+			after.Groups = slices.DeleteFunc(after.Groups, func(id string) bool { return id == g.ID })
+			return nil
+		})
 		if err != nil {
-			return err
-		}
-		after.Groups = slices.DeleteFunc(after.Groups, func(id string) bool { return id == g.ID })
-		if err := d.updateObject(tx, before, after, privilege(before, actor, at, true, g.target())); err != nil {
 			return err
 		}
 	}

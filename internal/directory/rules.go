@@ -259,21 +259,21 @@ func (d *Directory) Rules(ctx context.Context, realm, after string, limit int, m
 // ReplaceRule changes the name, expression and exclusions of an INACTIVE rule.
 // Its groups cannot be changed (Okta OpenAPI: replace a group rule).
 func (d *Directory) ReplaceRule(ctx context.Context, actor Actor, realm, id string, draft RuleDraft) (*GroupRule, error) {
-	return d.changeRule(ctx, realm, id, func(tx Tx, before, after *GroupRule) (change, error) {
-		if before.Status != RuleInactive {
-			return change{}, ruleRefused(fault.Conflict, RuleNotInactive, "only an INACTIVE rule can be changed, and this one is %s", before.Status)
+	return d.changeRule(ctx, actor, realm, id, "policy.rule.update", func(tx Tx, rule *GroupRule) error {
+		if rule.Status != RuleInactive {
+			return ruleRefused(fault.Conflict, RuleNotInactive, "only an INACTIVE rule can be changed, and this one is %s", rule.Status)
 		}
 		if err := draft.check(); err != nil {
-			return change{}, err
+			return err
 		}
 		if err := draft.checkIn(tx, realm, id); err != nil {
-			return change{}, err
+			return err
 		}
-		if !sameElements(before.Groups, draft.Groups) {
-			return change{}, ruleRefused(fault.Invalid, RuleGroupsFixed, "the groups of a rule cannot be changed")
+		if !sameElements(rule.Groups, draft.Groups) {
+			return ruleRefused(fault.Invalid, RuleGroupsFixed, "the groups of a rule cannot be changed")
 		}
-		after.Name, after.Expression, after.ExcludedUsers = draft.Name, draft.Expression, draft.ExcludedUsers
-		return change{actor: actor, kind: "policy.rule.update"}, nil
+		rule.Name, rule.Expression, rule.ExcludedUsers = draft.Name, draft.Expression, draft.ExcludedUsers
+		return nil
 	})
 }
 
@@ -285,18 +285,18 @@ func sameElements(a, b []string) bool {
 // returns, and from then on whenever an account changes. An active rule stays
 // as it is.
 func (d *Directory) ActivateRule(ctx context.Context, actor Actor, realm, id string) error {
-	_, err := d.changeRule(ctx, realm, id, func(tx Tx, before, after *GroupRule) (change, error) {
-		switch before.Status {
+	_, err := d.changeRule(ctx, actor, realm, id, "group.user_membership.rule.trigger", func(tx Tx, rule *GroupRule) error {
+		switch rule.Status {
 		case RuleActive:
-			return change{}, nil
+			return errUnchanged
 		case RuleInvalid:
-			return change{}, ruleRefused(fault.Conflict, RuleNotValid, "the rule names a group that has been deleted")
+			return ruleRefused(fault.Conflict, RuleNotValid, "the rule names a group that has been deleted")
 		}
-		if err := checkTargets(tx, realm, before.Groups); err != nil {
-			return change{}, err
+		if err := checkTargets(tx, realm, rule.Groups); err != nil {
+			return err
 		}
-		after.Status = RuleActive
-		return change{actor: actor, kind: "group.user_membership.rule.trigger"}, d.startSweep(tx, realm)
+		rule.Status = RuleActive
+		return d.startSweep(tx, realm)
 	})
 	if err != nil {
 		return err
@@ -307,32 +307,25 @@ func (d *Directory) ActivateRule(ctx context.Context, actor Actor, realm, id str
 // DeactivateRule stops the evaluation of a rule. Its memberships stay. A rule
 // that is not active stays as it is.
 func (d *Directory) DeactivateRule(ctx context.Context, actor Actor, realm, id string) error {
-	_, err := d.changeRule(ctx, realm, id, func(_ Tx, before, after *GroupRule) (change, error) {
-		if before.Status != RuleActive {
-			return change{}, nil
+	_, err := d.changeRule(ctx, actor, realm, id, "group.user_membership.rule.deactivated", func(_ Tx, rule *GroupRule) error {
+		if rule.Status != RuleActive {
+			return errUnchanged
 		}
-		after.Status = RuleInactive
-		return change{actor: actor, kind: "group.user_membership.rule.deactivated"}, nil
+		rule.Status = RuleInactive
+		return nil
 	})
 	return err
 }
 
-// changeRule stores what f makes of a rule. A change without a kind is none.
-func (d *Directory) changeRule(ctx context.Context, realm, id string, f func(tx Tx, before, after *GroupRule) (change, error)) (after *GroupRule, err error) {
+// changeRule stores what f makes of a rule.
+func (d *Directory) changeRule(ctx context.Context, actor Actor, realm, id, kind string, f func(Tx, *GroupRule) error) (after *GroupRule, err error) {
 	err = d.Store.Update(ctx, func(tx Tx) error {
 		before, err := getRule(tx, realm, id)
 		if err != nil {
 			return err
 		}
-		if after, err = cloneObject(before); err != nil {
-			return err
-		}
-		c, err := f(tx, before, after)
-		if err != nil || c.kind == "" {
-			return err
-		}
-		c.at, c.targets = d.now(), []Target{after.target()}
-		return d.updateObject(tx, before, after, c)
+		after, err = amend(d, tx, before, change{at: d.now(), actor: actor, kind: kind}, func(rule *GroupRule) error { return f(tx, rule) })
+		return err
 	})
 	if err != nil {
 		return nil, err
@@ -352,12 +345,11 @@ func (d *Directory) DeleteRule(ctx context.Context, actor Actor, realm, id strin
 			return ruleRefused(fault.Conflict, RuleIsActive, "an ACTIVE rule cannot be deleted; deactivate it first")
 		}
 		if removeUsers {
-			after, err := cloneObject(rule)
-			if err != nil {
-				return err
-			}
-			after.Ending = true
-			return d.updateObject(tx, rule, after, change{at: d.now(), actor: actor, kind: "policy.rule.update", targets: []Target{rule.target()}})
+			_, err := amend(d, tx, rule, change{at: d.now(), actor: actor, kind: "policy.rule.update"}, func(after *GroupRule) error {
+				after.Ending = true
+				return nil
+			})
+			return err
 		}
 		if err := forgetClaims(tx, rule); err != nil {
 			return err
@@ -471,13 +463,10 @@ func (d *Directory) invalidateRules(tx Tx, actor Actor, g *Group, at time.Time) 
 		if before.Status == RuleInvalid {
 			continue
 		}
-		after, err := cloneObject(before)
-		if err != nil {
-			return err
-		}
-		after.Status = RuleInvalid
-		err = d.updateObject(tx, before, after, change{
-			at: at, actor: actor, kind: "group.user_membership.rule.invalidate", targets: []Target{before.target(), g.target()},
+		c := change{at: at, actor: actor, kind: "group.user_membership.rule.invalidate", targets: []Target{before.target(), g.target()}}
+		_, err := amend(d, tx, before, c, func(after *GroupRule) error {
+			after.Status = RuleInvalid
+			return nil
 		})
 		if err != nil {
 			return err

@@ -546,6 +546,57 @@ func TestActivationOutlivesCaller(t *testing.T) {
 	}
 }
 
+// TestDeletionOutlivesCaller makes sure of the same for a rule that goes together
+// with its memberships.
+func TestDeletionOutlivesCaller(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	g := b.group("G")
+	for i := range 3 {
+		b.person(fmt.Sprintf("p%d", i), "Engineer")
+	}
+	r, err := b.CreateRule(t.Context(), me, org, directory.RuleDraft{Name: "R", Expression: `true`, Groups: []string{g}})
+	b.do(err)
+	b.do(b.ActivateRule(t.Context(), me, org, r.ID))
+	b.do(b.DeactivateRule(t.Context(), me, org, r.ID))
+	ctx, cancel := context.WithCancel(t.Context())
+	b.Store = &hangingUp{b.Store, cancel}
+	b.do(b.DeleteRule(ctx, me, org, r.ID, true))
+	b.wantMembers(g)
+	if n := b.logged("policy.rule.delete"); n != 1 {
+		t.Errorf("%d deletions logged, want 1", n)
+	}
+}
+
+// TestActivationDuringSweep activates a rule while the sweep for another is
+// half done: those whom that one has passed are reached all the same.
+func TestActivationDuringSweep(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	one, two := b.group("One"), b.group("Two")
+	for i := range 250 {
+		b.person(fmt.Sprintf("p%d", i), "Engineer")
+	}
+	var rules []string
+	for _, g := range []string{one, two} {
+		r, err := b.CreateRule(t.Context(), me, org, directory.RuleDraft{Name: g, Expression: `true`, Groups: []string{g}})
+		b.do(err)
+		rules = append(rules, r.ID)
+	}
+	good := b.Store
+	b.Store = &crashing{good, 2} // the activation, and one batch
+	if err := b.ActivateRule(t.Context(), me, org, rules[0]); !errors.Is(err, errCrash) {
+		t.Fatalf("ActivateRule = %v, want a crash in the middle of the sweep", err)
+	}
+	b.Store = good
+	b.do(b.ActivateRule(t.Context(), me, org, rules[1]))
+	for _, g := range []string{one, two} {
+		if n := len(b.members(g)); n != 250 {
+			t.Errorf("%d members, want 250", n)
+		}
+	}
+}
+
 // hangingUp is a store whose caller goes away after the first update.
 type hangingUp struct {
 	directory.Store

@@ -120,10 +120,11 @@ func (d *Directory) RefreshSession(ctx context.Context, actor Actor, realm, id s
 			return err
 		}
 		now := d.now()
-		refreshed := *before
-		refreshed.Expires = now.Add(sessionLife)
-		after = &refreshed
-		return d.updateObject(tx, before, after, change{at: now, actor: actor, kind: "user.session.context.change", targets: []Target{after.target()}})
+		after, err = amend(d, tx, before, change{at: now, actor: actor, kind: "user.session.context.change"}, func(s *Session) error {
+			s.Expires = now.Add(sessionLife)
+			return nil
+		})
+		return err
 	})
 	return after, err
 }

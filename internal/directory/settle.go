@@ -218,14 +218,10 @@ func (s *settler) join(diff difference, a *Account) error {
 			return err
 		}
 	}
-	record, err := recordOf(&ruleClaim{
-		Meta: Meta{ID: a.ID + "/" + claimParent(diff.rule.ID, g.ID), Realm: a.Realm, Created: s.at, Updated: s.at, Version: 1},
+	return putObject(s.tx, &ruleClaim{
+		Meta: Meta{ID: a.ID + "/" + claimParent(diff.rule.ID, g.ID), Realm: a.Realm},
 		Rule: diff.rule.ID, Group: g.ID, Account: a.ID,
-	})
-	if err != nil {
-		return err
-	}
-	return s.tx.InsertRecord(record)
+	}, s.at)
 }
 
 // giveUp removes a claim, and the membership unless another rule claims it too.
@@ -356,20 +352,19 @@ func (d *Directory) exclude(tx Tx, actor Actor, g *Group, a *Account, at time.Ti
 		if err := tx.DeleteRecord(c.Realm, ruleClaimNoun, c.ID); err != nil {
 			return err
 		}
-		before, err := get[GroupRule](tx, c.Realm, c.Rule)
+		rule, err := get[GroupRule](tx, c.Realm, c.Rule)
 		if err != nil {
 			return err
 		}
-		after, err := cloneObject(before)
-		if err != nil {
-			return err
+		entry := change{
+			at: at, actor: actor, kind: "group.user_membership.rule.add_exclusion", targets: []Target{a.target(), rule.target(), g.target()},
 		}
-		if slices.Contains(before.ExcludedUsers, a.ID) {
-			continue
-		}
-		after.ExcludedUsers = append(after.ExcludedUsers, a.ID)
-		err = d.updateObject(tx, before, after, change{
-			at: at, actor: actor, kind: "group.user_membership.rule.add_exclusion", targets: []Target{a.target(), before.target(), g.target()},
+		_, err = amend(d, tx, rule, entry, func(after *GroupRule) error {
+			if slices.Contains(after.ExcludedUsers, a.ID) {
+				return errUnchanged
+			}
+			after.ExcludedUsers = append(after.ExcludedUsers, a.ID)
+			return nil
 		})
 		if err != nil {
 			return err
@@ -402,12 +397,7 @@ const ruleBatch = 200
 func (d *Directory) startSweep(tx Tx, realm string) error {
 	sweep, err := get[ruleSweep](tx, realm, sweepID)
 	if fault.Is(err, fault.NotFound) {
-		now := d.now()
-		record, err := recordOf(&ruleSweep{Meta: Meta{ID: sweepID, Realm: realm, Created: now, Updated: now, Version: 1}})
-		if err != nil {
-			return err
-		}
-		return tx.InsertRecord(record)
+		return putObject(tx, &ruleSweep{Meta: Meta{ID: sweepID, Realm: realm}}, d.now())
 	}
 	if err != nil {
 		return err
@@ -416,13 +406,8 @@ func (d *Directory) startSweep(tx Tx, realm string) error {
 }
 
 func (d *Directory) saveSweep(tx Tx, sweep *ruleSweep, after string) error {
-	sweep.After, sweep.Updated = after, d.now()
-	sweep.Version++
-	record, err := recordOf(sweep)
-	if err != nil {
-		return err
-	}
-	return tx.UpdateRecord(record)
+	sweep.After = after
+	return replaceObject(tx, sweep, d.now())
 }
 
 // startSweepFor starts a sweep when an active rule asks for groups, because one

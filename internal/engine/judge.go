@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -41,7 +42,7 @@ func (t *turn) judge(o outcome) {
 	if !o.ok {
 		n.Status = StepFailed
 	}
-	if o.ok || o.data.Response != nil {
+	if o.ok || o.data.Response != nil || step.ForEach != nil && o.data.Outputs != nil {
 		n.Outputs, n.Unset = t.outputs(f, step, o.data)
 	}
 	o.data.Steps = f.Outputs
@@ -144,7 +145,13 @@ func (t *turn) answered(w waiting, a *Answer) {
 		t.broken(f, step, w, a.Failure)
 		return
 	}
+	if step.Pages && t.nextPage(f, w, a) {
+		return
+	}
 	r := response(a)
+	if page, ok := r.Body.([]any); ok && len(f.Visit.Pages) > 0 {
+		r.Body = slices.Concat(f.Visit.Pages, page)
+	}
 	if t.repeats(f, step, w, r) {
 		return
 	}
@@ -221,12 +228,22 @@ func (t *turn) assess(f *frame, step *plan.Step, w waiting, a *Answer, r *expr.R
 func explanation(a *Answer, body any) string {
 	var text string
 	if words := spoken(body); words != "" && a.Status/100 != 2 {
-		text = fmt.Sprintf("; the answer says %q", shorten(words))
+		text = fmt.Sprintf("; the answer says %s%q", errorCode(body), shorten(words))
 	}
 	if a.Denied != "" {
 		text += "; " + a.Denied
 	}
 	return text
+}
+
+// errorCode is the code that an error has at Okta and Auth0, with a blank
+// behind it: people look errors up by it.
+func errorCode(body any) string {
+	object, _ := body.(map[string]any)
+	if code, ok := object["errorCode"].(string); ok && len(code) < 64 {
+		return code + " "
+	}
+	return ""
 }
 
 // spokenFields are where providers put the words of an error: Okta, Auth0, OAuth

@@ -189,6 +189,7 @@ func (t *turn) visit(f *frame) {
 // attempt makes the step's call, or enters its sub-workflow.
 func (t *turn) attempt(f *frame) {
 	f.Visit.Attempt++
+	f.Visit.Pages = nil
 	step := t.m.step(f)
 	if step.Workflow != plan.None {
 		t.enter(f, step)
@@ -204,19 +205,35 @@ func (t *turn) attempt(f *frame) {
 
 // enter pushes the frame of a sub-workflow step (N71).
 func (t *turn) enter(f *frame, step *plan.Step) {
+	if step.ForEach != nil {
+		t.enterEach(f, step)
+		return
+	}
 	inputs, err := t.arguments(f, step.Params, t.scope(f, nil, nil))
 	if err == nil {
-		inputs, err = t.m.plan.Workflows[step.Workflow].Prepare(inputs)
+		err = t.call(step, inputs)
 	}
 	if err != nil {
-		t.judge(outcome{message: "the sub-workflow was not started: " + fault.Public(err)})
-		return
+		t.judge(outcome{message: notStarted + fault.Public(err)})
+	}
+}
+
+// notStarted begins the reason why a sub-workflow step failed before its
+// workflow began.
+const notStarted = "the sub-workflow was not started: "
+
+// call pushes the frame of a step's workflow, unless it does not take the inputs.
+func (t *turn) call(step *plan.Step, inputs map[string]any) error {
+	inputs, err := t.m.plan.Workflows[step.Workflow].Prepare(inputs)
+	if err != nil {
+		return err
 	}
 	sub := frame{Workflow: step.Workflow, Role: roleStep, Inputs: inputs}
 	if step.Timeout > 0 {
 		sub.Deadline = t.now.Add(step.Timeout)
 	}
 	t.push(sub)
+	return nil
 }
 
 // late ends what has run out of time, the run or a step's sub-workflow, and
@@ -239,7 +256,12 @@ func (t *turn) expired() bool {
 			continue
 		}
 		t.s.Frames, t.frozen = t.s.Frames[:i:i], nil
-		t.judge(outcome{message: "the sub-workflow took longer than the step's timeout"})
+		const late = "the sub-workflow took longer than the step's timeout"
+		if f := t.s.top(); t.m.step(f).ForEach != nil {
+			t.itemEnded(f, nil, late)
+		} else {
+			t.judge(outcome{message: late})
+		}
 		return true
 	}
 	return false
@@ -327,12 +349,21 @@ func (t *turn) end(ok bool, reason string) {
 // returned judges the step whose sub-workflow has ended.
 func (t *turn) returned(sub frame, w *plan.Workflow, outputs map[string]any, ok bool, reason string) {
 	f := t.s.top()
-	if !ok {
-		t.judge(outcome{message: fmt.Sprintf("workflow %s failed: %s", w.ID, reason)})
+	failure := ""
+	result := completed{Inputs: sub.Inputs, Outputs: outputs}
+	if ok {
+		t.s.Completed = with(t.s.Completed, w.Index, result) // a dependency on it is met (A16)
+	} else {
+		failure = fmt.Sprintf("workflow %s failed: %s", w.ID, reason)
+	}
+	if t.m.step(f).ForEach != nil {
+		t.itemEnded(f, outputs, failure)
 		return
 	}
-	result := completed{Inputs: sub.Inputs, Outputs: outputs}
-	t.s.Completed = with(t.s.Completed, w.Index, result) // a dependency on it is met (A16)
+	if !ok {
+		t.judge(outcome{message: failure})
+		return
+	}
 	f.Called = with(f.Called, w.ID, result)
 	if called := t.m.plan.Workflows[t.m.step(f).Workflow]; called.ID != w.ID {
 		f.Called = with(f.Called, called.ID, result) // it transferred to another workflow (A5)
@@ -370,11 +401,14 @@ func (t *turn) rejoin(d frame, w *plan.Workflow, outputs map[string]any, ok bool
 // results evaluates a workflow's outputs (N69). One that has no value is null
 // with a warning, since find-or-end flows leave some unset by design (A27).
 func (t *turn) results(f *frame, w *plan.Workflow, ok bool) map[string]any {
-	if len(w.Outputs) == 0 {
+	if len(w.Outputs) == 0 && w.Success == "" {
 		return nil
 	}
 	data := t.scope(f, nil, nil)
-	out := make(map[string]any, len(w.Outputs))
+	out := make(map[string]any, len(w.Outputs)+1)
+	if w.Success != "" {
+		out[w.Success] = ok
+	}
 	var unset []string
 	for _, o := range w.Outputs {
 		v, err := o.Eval(data)

@@ -53,7 +53,7 @@ func (t *turn) settle(f *frame, w waiting, kind settleKind, reason string) {
 	case rule != nil && rule.Lookup != nil:
 		t.doubtNote(f, reason+"; it is looked up")
 		t.lookUp(f, w, kind, nil)
-	case rule != nil && (rule.Key != nil || len(rule.Done) > 0):
+	case again(rule):
 		f.Visit.Doubt = true
 		t.doubtNote(f, reason+"; by the step's idempotency rule it is sent again")
 		t.send(f, waiting{Kind: waitCall, Request: w.Request, Body: w.Body})
@@ -64,6 +64,11 @@ func (t *turn) settle(f *frame, w waiting, kind settleKind, reason string) {
 	default:
 		t.hold(f, reason)
 	}
+}
+
+// again reports whether a rule lets a call in doubt be sent again.
+func again(rule *plan.Idempotency) bool {
+	return rule != nil && (rule.Key != nil || len(rule.Done) > 0 || rule.Repeat)
 }
 
 // attemptAgain sends the step's call once more within the same attempt.
@@ -111,14 +116,13 @@ func (t *turn) broken(f *frame, step *plan.Step, w waiting, failure *Failure) {
 		t.lookUp(f, w, settleLive, failure)
 		return
 	}
-	byRule := rule != nil && (rule.Key != nil || len(rule.Done) > 0)
-	if byRule && !f.Visit.Again {
+	if again(rule) && !f.Visit.Again {
 		f.Visit.Again = true
 		t.doubtNote(f, failure.Message+"; by the step's idempotency rule it is sent again")
 		t.send(f, waiting{Kind: waitCall, Request: w.Request, Body: w.Body})
 		return
 	}
-	o.doubt = !step.Operation.Repeatable() && t.m.plan.Profile.OnDoubt != "fail"
+	o.doubt = !step.Operation.Repeatable() && (rule == nil || !rule.Repeat) && t.m.plan.Profile.OnDoubt != "fail"
 	t.judge(o)
 }
 
@@ -283,8 +287,7 @@ func (t *turn) decided(e Event) error {
 		}
 		t.settle(f, w, settlePerson, "a person asked to settle it")
 	case Retried:
-		doubt := f.Visit.Doubt
-		f.Visit = visit{Number: f.Visit.Number, Attempt: f.Visit.Attempt, Doubt: doubt}
+		f.Visit = visit{Number: f.Visit.Number, Attempt: f.Visit.Attempt, Doubt: f.Visit.Doubt, Each: f.Visit.Each}
 		t.note(Note{Kind: NoteWarning, Workflow: t.m.workflow(f).ID, Step: step.ID, Visit: f.Visit.Number, Message: by(e, "let it be sent again")})
 		t.attempt(f)
 	case Skipped:

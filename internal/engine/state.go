@@ -88,6 +88,8 @@ type visit struct {
 	Retries map[int]int `json:"retries,omitempty"` // used, by index of the failure action (A13)
 	Again   bool        `json:"again,omitempty"`   // a lost answer was followed by another sending, by the step's rule
 	Doubt   bool        `json:"doubt,omitempty"`   // an attempt may have taken effect without our knowing
+	Each    *each       `json:"each,omitempty"`    // of a step that works through a list; never changed, only replaced
+	Pages   []any       `json:"pages,omitempty"`   // items of the pages read so far
 }
 
 // waitKind says what the run waits for.

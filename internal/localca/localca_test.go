@@ -1,6 +1,7 @@
 package localca_test
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
@@ -67,7 +68,9 @@ func get(t *testing.T, dir, host, port string) error {
 	dialer := &net.Dialer{}
 	client := &http.Client{Transport: &http.Transport{
 		TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12},
-		Dial:            func(network, _ string) (net.Conn, error) { return dialer.Dial(network, "127.0.0.1:"+port) },
+		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return dialer.DialContext(ctx, network, "127.0.0.1:"+port)
+		},
 	}}
 	defer client.CloseIdleConnections()
 	resp, err := client.Get("https://" + net.JoinHostPort(host, port))

@@ -145,6 +145,7 @@ func (c *compiler) fill(p pending) {
 		w.Steps = append(w.Steps, sc.step(i, s))
 	}
 	w.Outputs = sc.outputs(from.Outputs)
+	sc.success(w)
 }
 
 func (c *compiler) inputs(doc *arazzo.Document, from *arazzo.Workflow, w *Workflow) {
@@ -284,6 +285,8 @@ func (s *scope) step(index int, from *arazzo.Step) *Step {
 		step.Timeout = time.Duration(ms) * time.Millisecond
 	}
 	s.idempotency(from, step)
+	s.forEach(from, step)
+	s.pages(from, step)
 	return step
 }
 

@@ -6,7 +6,7 @@ import "math"
 type Forecast struct {
 	Straight    int  `json:"straight"`    // every step once, sub-workflows and dependencies included
 	WithRetries int  `json:"withRetries"` // every retry used up
-	Loops       bool `json:"loops"`       // an action goes back: more is possible, up to the step budget
+	Loops       bool `json:"loops"`       // an action goes back, or a step works through a list: more is possible, up to the step budget
 }
 
 // Forecast counts the calls of the main workflow. Numbers beyond what an int
@@ -54,8 +54,10 @@ func (c *counter) workflow(index int) Forecast {
 			}
 		}
 		once := Forecast{Straight: 1, WithRetries: 1}
+		f.Loops = f.Loops || s.Pages
 		if s.Operation == nil {
 			once = c.workflow(s.Workflow)
+			f.Loops = f.Loops || s.ForEach != nil // how often depends on the list
 		}
 		f = f.plus(once, tries)
 	}

@@ -51,7 +51,7 @@ func (s *scope) idempotency(from *arazzo.Step, step *Step) {
 		}
 	}
 	if len(rule) == 0 {
-		s.report(ext.Pos, "schema", "%s says nothing: give key and header, done or lookup", IdempotencyExtension)
+		s.report(ext.Pos, "schema", "%s says nothing: give key and header, done, repeat or lookup", IdempotencyExtension)
 	}
 	if (out.Key == nil) != (out.Header == "") {
 		s.report(ext.Pos, "schema", "%s: key and header go together", IdempotencyExtension)
@@ -73,10 +73,15 @@ func (s *scope) idempotencyField(out *Idempotency, from *arazzo.Step, name strin
 		out.Header = header
 	case "done":
 		return statuses(v, &out.Done)
+	case "repeat":
+		if v != true {
+			return fault.New(fault.Invalid, "must be true, or be left out")
+		}
+		out.Repeat = true
 	case "lookup":
 		return s.lookup(out, from, v)
 	default:
-		return fault.New(fault.Invalid, "is not known").Fix("use key, header, done or lookup")
+		return fault.New(fault.Invalid, "is not known").Fix("use key, header, done, repeat or lookup")
 	}
 	return nil
 }

@@ -23,6 +23,9 @@ func (l *lint) plan(p *Plan) {
 				l.body(s)
 				l.statuses(s)
 			}
+			if s.ForEach != nil {
+				l.item(s, p.Workflows[s.Workflow])
+			}
 		}
 	}
 }

@@ -52,6 +52,7 @@ type Workflow struct {
 	Outputs   []Output
 	DependsOn []int    // workflows that must be completed first (A16)
 	Secrets   []string // JSON Pointers of inputs that hold secrets
+	Success   string   // the output that says whether the workflow succeeded (x-lanyard-success); empty: none does
 
 	inputs inputs
 }
@@ -73,6 +74,8 @@ type Step struct {
 	DependsOn   []int         // steps that must have completed (N75)
 	Timeout     time.Duration // zero: none given
 	Idempotency *Idempotency
+	ForEach     *ForEach // of a sub-workflow; nil: it is called once
+	Pages       bool     // the pages of a list are read to the last one (x-lanyard-pages)
 }
 
 // None is the index that names no workflow or step.
@@ -192,6 +195,7 @@ type Idempotency struct {
 	Key    *expr.Value // the value sent in Header
 	Header string
 	Done   []int // statuses that mean the effect is there already
+	Repeat bool  // sending it twice has the effect of sending it once
 	Lookup *Lookup
 }
 

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/lanyard-id/lanyard/internal/arazzo"
 	"github.com/lanyard-id/lanyard/internal/arazzo/expr"
 	"github.com/lanyard-id/lanyard/internal/secret"
 	"github.com/lanyard-id/lanyard/internal/value"
@@ -51,7 +52,7 @@ func (s *Secrets) spread() (grew bool) {
 	for _, w := range s.plan.Workflows {
 		for _, step := range w.Steps {
 			if step.Workflow != None {
-				grew = s.pass(w, step, step.Params, step.Workflow) || grew
+				grew = s.pass(w, step, step.arguments(), step.Workflow) || grew
 				grew = s.implied(w, step) || grew
 			}
 			for _, a := range slices.Concat(step.OnSuccess, step.OnFailure) {
@@ -80,10 +81,19 @@ func (s *Secrets) pass(w *Workflow, step *Step, params []Param, to int) (grew bo
 // implied marks the outputs that a step has because its workflow has them.
 func (s *Secrets) implied(w *Workflow, step *Step) (grew bool) {
 	for _, o := range s.plan.Workflows[step.Workflow].Outputs {
-		key := outputKey{w.Index, step.ID, o.Name}
+		name := o.Name
+		if step.ForEach != nil {
+			name = arazzo.ResultsOutput
+		}
+		key := outputKey{w.Index, step.ID, name}
 		if s.outputs[outputKey{step.Workflow, "", o.Name}] && !s.outputs[key] {
 			s.outputs[key], grew = true, true
 		}
+	}
+	if each := step.ForEach; each != nil && s.any(w, step, each.Items.Expressions()) {
+		key := outputKey{w.Index, step.ID, arazzo.ResultsOutput}
+		grew = grew || !s.outputs[key]
+		s.outputs[key] = true
 	}
 	return grew
 }
@@ -124,7 +134,7 @@ func (s *Secrets) Reads(w *Workflow, step *Step, e expr.Expression) bool {
 	case expr.RootSteps:
 		return e.Part == "outputs" && s.outputs[outputKey{w.Index, e.Owner, e.Name}]
 	case expr.RootOutputs:
-		return step != nil && step.Workflow != None && s.outputs[outputKey{step.Workflow, "", e.Name}] ||
+		return step != nil && step.Workflow != None && s.called(w, step, e.Name) ||
 			s.outputs[outputKey{w.Index, "", e.Name}]
 	case expr.RootWorkflows:
 		return s.ofWorkflow(e)
@@ -133,6 +143,15 @@ func (s *Secrets) Reads(w *Workflow, step *Step, e expr.Expression) bool {
 		return step != nil && step.Operation != nil && (named || whole) && s.Receives(w, step)
 	}
 	return false
+}
+
+// called reports whether what a sub-workflow step has under a name of $outputs
+// holds a secret.
+func (s *Secrets) called(w *Workflow, step *Step, name string) bool {
+	if step.ForEach != nil {
+		return s.outputs[outputKey{w.Index, step.ID, name}]
+	}
+	return s.outputs[outputKey{step.Workflow, "", name}]
 }
 
 func (s *Secrets) ofWorkflow(e expr.Expression) bool {

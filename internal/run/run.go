@@ -46,6 +46,7 @@ type Bindings struct {
 	Sandbox      bool              `json:"sandbox,omitempty"`
 	Servers      map[string]string `json:"servers,omitempty"` // source name to base URL
 	AllowPrivate bool              `json:"allowPrivate,omitempty"`
+	Connections  map[string]string `json:"connections,omitempty"` // source name to the connection that serves it, when it is not the usual one
 }
 
 // Record is one durable line of a journal: one event, what the machine derived

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -322,6 +323,50 @@ func TestTamperedVault(t *testing.T) {
 	}
 	writeVault(t, v, now)
 	wantEntry(t, v, "okta", "tok-3")
+}
+
+// TestRotatedMeanwhile gives the vault another key between the moment when its
+// file is read and the moment when its key is looked for.
+func TestRotatedMeanwhile(t *testing.T) {
+	dir := t.TempDir()
+	rotating := &secret.FileVault{Dir: dir, Env: environment(map[string]string{secret.KeyVariable: keyA})}
+	put(t, rotating, "okta", "tok-okta")
+	asked := 0
+	reading := &secret.FileVault{Dir: dir, Env: func(string) (string, bool) {
+		if asked++; asked == 1 {
+			if _, err := rotating.Rotate(t.Context(), "folder"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return "", false // the variable went with the key
+	}}
+	wantEntry(t, reading, "okta", "tok-okta")
+	if asked == 0 {
+		t.Error("nobody looked for the key")
+	}
+}
+
+// TestExposedKey makes sure that a key which everyone can read is not used.
+func TestExposedKey(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows has no such permissions")
+	}
+	v := newVault(t)
+	put(t, v, "okta", "tok-okta")
+	path := filepath.Join(t.TempDir(), "kek")
+	if _, err := v.Rotate(t.Context(), "file:"+path); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(path, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := v.Get(t.Context(), "okta"); !fault.Is(err, fault.Refused) || !strings.Contains(err.Error(), "chmod 600") {
+		t.Errorf("Get = %v, want it refused with the remedy", err)
+	}
+	if err := os.Chmod(path, 0o640); err != nil { // a volume of Kubernetes
+		t.Fatal(err)
+	}
+	wantEntry(t, v, "okta", "tok-okta")
 }
 
 func TestVaultIsShared(t *testing.T) {

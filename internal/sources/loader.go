@@ -27,6 +27,10 @@ type Loader struct {
 	Builtin      func(name, url string, need []string) (data []byte, label string, ok bool)
 	AllowBuiltin bool
 
+	// Own returns a document that the program itself carries, by its own address
+	// (OwnScheme). It changes with the program alone, so it is not pinned.
+	Own func(url string) ([]byte, error)
+
 	Now func() time.Time // nil: time.Now
 }
 
@@ -70,6 +74,9 @@ func (l *Loader) obtain(ctx context.Context, ref Ref) (*content, error) {
 	if override, ok := l.Overrides[ref.Name]; ok {
 		return l.fromOverride(ctx, ref, override)
 	}
+	if isOwn(ref.URL) {
+		return l.fromProgram(ref)
+	}
 	location, bad := locate(ref.BaseFile, l.Folder, ref.URL)
 	if bad != nil {
 		return nil, unreadable(ref, "", bad)
@@ -86,6 +93,22 @@ func (l *Loader) obtain(ctx context.Context, ref Ref) (*content, error) {
 		return c, err
 	}
 	return l.fromPin(ctx, ref, location, pin)
+}
+
+// OwnScheme begins the addresses of what the program itself carries.
+const OwnScheme = "lanyard:"
+
+func isOwn(location string) bool { return strings.HasPrefix(location, OwnScheme) }
+
+func (l *Loader) fromProgram(ref Ref) (*content, error) {
+	if l.Own == nil {
+		return nil, unreadable(ref, ref.URL, fault.New(fault.NotFound, "this program carries no documents"))
+	}
+	data, err := l.Own(ref.URL)
+	if err != nil {
+		return nil, unreadable(ref, ref.URL, err)
+	}
+	return &content{data: data, digest: openapi.Digest(data), location: ref.URL, url: ref.URL}, nil
 }
 
 func (l *Loader) fromOverride(ctx context.Context, ref Ref, override string) (*content, error) {

@@ -342,6 +342,42 @@ func TestOverride(t *testing.T) {
 	b.refused(b.ref(b.url+"/api.yaml"), CodeUnreadable, fault.NotFound, b.path("mine/nothing.yaml"))
 }
 
+// What the program carries is read without a network, wherever it is named, and
+// is not pinned; an override is stronger.
+func TestOwn(t *testing.T) {
+	b := newBench(t)
+	b.Own = func(url string) ([]byte, error) {
+		if url != "lanyard:shelf/api" {
+			return nil, fault.New(fault.NotFound, "the shelf has no such thing").Fix("did you mean api?")
+		}
+		return []byte(description("Own")), nil
+	}
+	b.Fetch = nil
+	ref := b.ref("lanyard:shelf/api")
+	if s := b.load(ref); s.Index.Title != "Own" || s.Location != ref.URL || s.Notice != "" {
+		t.Errorf("%+v", s)
+	}
+	fromWeb := ref
+	fromWeb.BaseFile = "https://example.com/flow.yaml"
+	if s := b.load(fromWeb); s.Index.Title != "Own" {
+		t.Errorf("named by a document from the web: %+v", s)
+	}
+	b.refused(b.ref("lanyard:shelf/ap"), CodeUnreadable, fault.NotFound, "the shelf has no such thing", "did you mean api?")
+
+	b.Lock = NewLock(b.path("lanyard.lock"))
+	states, err := b.Pin(t.Context(), []Ref{ref})
+	if err != nil || len(states) != 0 || len(b.Lock.Pins()) != 0 {
+		t.Errorf("Pin = %+v, %v; want nothing pinned", states, err)
+	}
+	b.write("mine.yaml", description("Mine"))
+	b.Overrides = map[string]string{"api": "mine.yaml"}
+	if s := b.load(ref); s.Index.Title != "Mine" {
+		t.Errorf("overridden: %+v", s)
+	}
+	b.Overrides, b.Own = nil, nil
+	b.refused(ref, CodeUnreadable, fault.NotFound, "this program carries no documents")
+}
+
 func TestBuiltin(t *testing.T) {
 	b := newBench(t)
 	var asked []string

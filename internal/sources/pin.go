@@ -96,6 +96,9 @@ func (l *Loader) each(ctx context.Context, refs []Ref, act func(*comparison) err
 	var out []State
 	named := map[string][]string{} // document to the names of its sources
 	for _, ref := range refs {
+		if _, override := l.Overrides[ref.Name]; isOwn(ref.URL) && !override {
+			continue // it changes with the program alone
+		}
 		c := l.compare(ctx, ref)
 		if err := ctx.Err(); err != nil {
 			return out, fault.Wrap(fault.Unavailable, err, "reading the sources was given up")

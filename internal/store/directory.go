@@ -562,7 +562,7 @@ func (t *directoryTx) fewChanges(q directory.ChangeQuery) (bool, error) {
 	from.times(q, "realm = ", "at >= ", "at < ")
 	from.bind(" LIMIT ", sortable)
 	var n int
-	err := t.queryRow(from.text+") found", from.args...).Scan(&n)
+	err := t.queryRow(from.text+") AS few", from.args...).Scan(&n)
 	return n < sortable, t.db.Translate(err)
 }
 

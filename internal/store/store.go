@@ -1,8 +1,12 @@
-// Package store keeps every domain's data in one SQL database. Statements are
-// written once, in the subset that SQLite and PostgreSQL share; what differs
-// (opening, migrations, error codes) is in the package of each database.
+// Package store keeps every domain's data in one SQL database. Statements and
+// migrations are written once, in the subset that SQLite and PostgreSQL share; what
+// differs (opening, ownership, a few words of the schema, error codes) is in the
+// package of each database.
 //
+// Updates share commits (batch.go); statements are compiled once (statement.go).
 // Tables carry the name of their domain: directory_accounts, journal_runs ...
+// Objects of the directory that are read and written whole share one table
+// (records.go).
 // Times are integer microseconds UTC, 0 for never; identifiers are text,
 // compared by bytes; structured parts are JSON in text columns.
 //

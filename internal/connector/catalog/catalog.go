@@ -1,7 +1,9 @@
 package catalog
 
 import (
+	"bytes"
 	"embed"
+	"encoding/json"
 	"net/url"
 	"slices"
 	"strings"
@@ -11,7 +13,7 @@ import (
 	"github.com/lanyard-id/lanyard/internal/value"
 )
 
-//go:embed */profile.yaml */openapi.yaml
+//go:embed */profile.yaml */openapi.yaml */actions/*.arazzo.yaml
 var files embed.FS
 
 // entries reads the embedded files once: they cannot change while we run.
@@ -78,7 +80,15 @@ type Entry struct {
 	// "auth0". It is empty when none does.
 	Sandbox string `yaml:"sandbox"`
 
+	// ErrorCode is a JSON Pointer into the body of a refusal to the code that
+	// tells what went wrong, NotFound the code that says that there is nothing of
+	// that name. Remedies say what to do about errors of any operation, by code.
+	ErrorCode string            `yaml:"errorCode"`
+	NotFound  string            `yaml:"notFound"`
+	Remedies  map[string]string `yaml:"remedies"`
+
 	description []byte
+	actions     map[string][]byte // files of the folder actions, by their name without its end
 }
 
 // Patterns say by what a source is recognised. In a pattern, * stands for any
@@ -241,6 +251,18 @@ func (e *Entry) Probe(authType string) *Probe {
 
 // Description returns the built-in OpenAPI description. Nobody may write to it.
 func (e *Entry) Description() []byte { return e.description }
+
+// DescriptionAt returns the built-in description with a server's base URL in
+// place of the one to be filled in, for tools that call it.
+func (e *Entry) DescriptionAt(server string) ([]byte, error) {
+	head, rest, ok := bytes.Cut(e.description, []byte("\nservers:\n"))
+	_, paths, ok2 := bytes.Cut(rest, []byte("\npaths:\n"))
+	quoted, err := json.Marshal(server) // a string in double quotes is YAML too
+	if !ok || !ok2 || err != nil {
+		return nil, fault.New(fault.Internal, "the description has no servers before its paths").At("%s/%s", e.Name, e.DescriptionFile)
+	}
+	return slices.Concat(head, []byte("\nservers:\n  - url: "), quoted, []byte("\npaths:\n"), paths), nil
+}
 
 // Aliases maps the names that other editions of the provider's published
 // description have for an operation to the operationId in ours

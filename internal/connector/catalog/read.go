@@ -69,6 +69,7 @@ func readEntry(fsys fs.FS, file string) (*Entry, error) {
 		c.need(err == nil, "description: there is no file %q", e.DescriptionFile)
 		e.description = text
 	}
+	c.readActions(fsys, e)
 	if err := fault.Join(c.errors...); err != nil {
 		return nil, err
 	}
@@ -118,6 +119,8 @@ func (c *checker) entry(e *Entry) {
 		c.probe(e, p)
 	}
 	c.forecast(e.Forecast)
+	_, err := value.ParsePointer(e.ErrorCode)
+	c.need(err == nil && (e.ErrorCode != "" || len(e.Remedies) == 0), "remedies need errorCode, a JSON Pointer")
 }
 
 func (c *checker) patterns(p Patterns) {

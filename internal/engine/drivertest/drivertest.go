@@ -111,6 +111,10 @@ workflows:
         workflowId: helper
         parameters: [{name: who, value: $inputs.who}]
         outputs: {name: $outputs.name}
+      - stepId: each
+        workflowId: item
+        x-lanyard-forEach: {items: [first, second], as: name}
+        outputs: {last: $outputs.results#/1/outputs/name}
       - stepId: delete
         operationId: deleteItem
         parameters: [{name: id, in: path, value: $steps.find.outputs.id}]
@@ -122,6 +126,7 @@ workflows:
       put: $steps.put.outputs.name
       busy: $steps.busy.outputs.name
       plain: $steps.call.outputs.name
+      last: $steps.each.outputs.last
   - workflowId: helper
     inputs: {type: object, properties: {who: {type: string}}}
     steps:
@@ -130,13 +135,41 @@ workflows:
         requestBody: {payload: {name: "plain-{$inputs.who}"}}
         outputs: {name: $response.body#/name}
     outputs: {name: $steps.plain.outputs.name}
+  - workflowId: item
+    inputs: {type: object, properties: {name: {type: string}}}
+    steps:
+      - stepId: item
+        operationId: createItem
+        requestBody: {payload: {name: $inputs.name}}
+        x-lanyard-idempotency:
+          lookup:
+            operationId: findItems
+            parameters: [{name: name, in: query, value: $inputs.name}]
+            found: $response.body#/items/0 != null
+            body: $response.body#/items/0
+        outputs: {name: $response.body#/name}
+    outputs: {name: $steps.item.outputs.name}
 `
 
 // Steps by what a crash during their call may lead to.
 var (
-	writes    = []string{"lookup", "key", "done", "put", "busy", "plain", "delete"}
+	writes    = []string{"lookup", "key", "done", "put", "busy", "plain", "item", "delete"}
 	unsettled = map[string]bool{"busy": true, "plain": true} // no rule: held
 )
+
+// Steps that do not call, or change, once.
+var (
+	calls   = map[string]int{"busy": 2, "item": 2}
+	changes = map[string]int{"item": 2}
+)
+
+// often is how often a step that nothing happens to does something.
+func often(exceptions map[string]int, step string) int {
+	if n, ok := exceptions[step]; ok {
+		return n
+	}
+	return 1
+}
 
 // id is the run of every trial.
 const id = "run-1"
@@ -195,13 +228,13 @@ func (c *contract) straight(t *testing.T) {
 	defer p.Stop()
 	tr.succeeded(r)
 	asked, effects := tr.target.counts()
-	want := map[string]int{"find": 1, "lookup": 1, "key": 1, "done": 1, "put": 1, "busy": 2, "plain": 1, "delete": 1}
+	want := map[string]int{"find": 1, "lookup": 1, "key": 1, "done": 1, "put": 1, "busy": 2, "plain": 1, "item": 2, "delete": 1}
 	if diff := cmp.Diff(want, asked); diff != "" {
 		t.Errorf("calls by step (-want +got):\n%s", diff)
 	}
 	for _, step := range writes {
-		if effects[step] != 1 {
-			t.Errorf("step %s changed something %d times, want once", step, effects[step])
+		if want := often(changes, step); effects[step] != want {
+			t.Errorf("step %s changed something %d times, want %d", step, effects[step], want)
 		}
 	}
 }
@@ -265,15 +298,12 @@ func (t *trial) resume(dies int, lives ...*Life) int {
 	t.succeeded(r)
 	asked, effects := t.target.counts()
 	for _, step := range writes {
-		if effects[step] != 1 && (step != "put" || effects[step] < 1 || !flying[step]) {
-			t.Errorf("killed at%s: step %s changed something %d times, want once", where, step, effects[step])
+		if want := often(changes, step); effects[step] != want && (step != "put" || effects[step] < 1 || !flying[step]) {
+			t.Errorf("killed at%s: step %s changed something %d times, want %d", where, step, effects[step], want)
 		}
 	}
 	for step, n := range asked {
-		want := 1
-		if step == "busy" {
-			want = 2
-		}
+		want := often(calls, step)
 		if n != want && (!flying[step] || n > want+len(lives)) {
 			t.Errorf("killed at%s: step %s was called %d times, want %d", where, step, n, want)
 		}
@@ -313,7 +343,7 @@ func (t *trial) succeeded(r run.Run) {
 	if err != nil {
 		t.Fatalf("outputs %s: %v", r.Outputs, err)
 	}
-	want := map[string]any{"lookup": "lookup-ada", "key": "key-ada", "done": "done-ada", "put": "put-ada", "busy": "busy-ada", "plain": "plain-ada"}
+	want := map[string]any{"lookup": "lookup-ada", "key": "key-ada", "done": "done-ada", "put": "put-ada", "busy": "busy-ada", "plain": "plain-ada", "last": "second"}
 	if diff := cmp.Diff(any(want), got); diff != "" {
 		t.Errorf("outputs (-want +got):\n%s", diff)
 	}

@@ -46,12 +46,8 @@ func (a *API) listAppGroups(w http.ResponseWriter, r *http.Request) error {
 		list = list[at+1:] // a group that is gone: from the start
 	}
 	list, last := cut(list, p.limit, id)
-	out := make([]web.Object, len(list))
-	for i, g := range list {
-		out[i] = a.expandedAppGroup(r, g)
-	}
 	p.links(w, last)
-	return web.WriteJSON(w, http.StatusOK, out)
+	return writeList(w, r, list, a.expandedAppGroup)
 }
 
 // expandedAppGroup is the assignment of a group, with the group or the sources

@@ -40,12 +40,8 @@ func (a *API) listAppUsers(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	list, last := cut(list, p.limit, func(u directory.Assignment) string { return u.Account })
-	out := make([]web.Object, len(list))
-	for i, u := range list {
-		out[i] = a.expandedAppUser(r, u)
-	}
 	p.links(w, last)
-	return web.WriteJSON(w, http.StatusOK, out)
+	return writeList(w, r, list, a.expandedAppUser)
 }
 
 // expandedAppUser is an assignment, with its user when expand=user asks for it.

@@ -71,15 +71,6 @@ func (a *API) createApp(w http.ResponseWriter, r *http.Request) error {
 	return web.WriteJSON(w, http.StatusOK, a.application(a.base(r), app, secret))
 }
 
-// flagParam reads a boolean parameter.
-func flagParam(r *http.Request, name string, def bool) (bool, error) {
-	v, err := web.Bool(r.URL.Query(), name, def)
-	if err != nil {
-		return false, invalid(name, name+": must be true or false").because(err)
-	}
-	return v, nil
-}
-
 // getApp is GET /apps/{id}.
 func (a *API) getApp(w http.ResponseWriter, r *http.Request) error {
 	user, err := expandedUser(r)

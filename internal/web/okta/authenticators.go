@@ -30,26 +30,19 @@ func (a *API) listAuthenticators(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	out := make([]web.Object, len(list))
-	for i, one := range list {
-		out[i] = a.authenticator(r, one)
-	}
-	return web.WriteJSON(w, http.StatusOK, out)
+	return writeList(w, r, list, a.authenticator)
 }
 
 func (a *API) createAuthenticator(w http.ResponseWriter, r *http.Request) error {
-	activate, err := web.Bool(r.URL.Query(), "activate", true)
+	status, err := initialState(r)
 	if err != nil {
-		return invalid("activate", "activate: must be true or false").because(err)
+		return err
 	}
 	one, err := readAuthenticator(r)
 	if err != nil {
 		return err
 	}
-	one.Status = directory.Off
-	if activate {
-		one.Status = directory.On
-	}
+	one.Status = status
 	created, err := a.Directory.CreateAuthenticator(r.Context(), actor(r), a.Realm, one)
 	if err != nil {
 		return err

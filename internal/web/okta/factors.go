@@ -61,11 +61,7 @@ func (a *API) listFactors(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return a.asCalled(r, "id", err)
 	}
-	out := make([]web.Object, len(list))
-	for i, f := range list {
-		out[i] = a.factor(r, f)
-	}
-	return web.WriteJSON(w, http.StatusOK, out)
+	return writeList(w, r, list, a.factor)
 }
 
 // enrollFactor is POST /users/{id}/factors.
@@ -203,7 +199,7 @@ func (a *API) verifyFactor(w http.ResponseWriter, r *http.Request) error {
 	}
 	result := "CHALLENGE"
 	if code != "" || answer != "" {
-		_, err := a.Directory.VerifyFactor(r.Context(), a.Realm, userRef(r, "id"), r.PathValue("factor"), code, answer)
+		err := a.Directory.VerifyFactor(r.Context(), a.Realm, userRef(r, "id"), r.PathValue("factor"), code, answer)
 		if err != nil {
 			return a.asCalled(r, "id", err)
 		}

@@ -1,16 +1,21 @@
-// Package okta is Okta's management API over the directory: users with their
-// life cycle, groups and memberships, so faithful in status codes, key order,
-// links, headers and error texts that Okta's own clients cannot tell the
-// difference where it covers the API. Sources of behaviour are Okta's OpenAPI
-// document 2026.06.3 and recorded traffic; recordings win.
+// Package okta is Okta's management API over the directory, so faithful in status
+// codes, key order, links, headers and error texts that Okta's own clients cannot
+// tell the difference where it covers the API: users with their life cycle, groups
+// and their rules, applications and assignments, admin roles, factors, sessions,
+// policies, the system log and the org's settings. Sources of behaviour are Okta's
+// OpenAPI document 2026.06.3 and recorded traffic; recordings win.
 //
-// A request passes ServeHTTP (headers, authorization, rate limit, route), then
-// a handler in users.go, lifecycle.go or groups.go, which turns the wire form
-// into the directory's, calls it, and writes the answer with user.go or
-// group.go. Errors of the directory become Okta's in errors.go, from a table.
+// A request passes route (headers, authorization, rate limit, scope), then a
+// handler, which turns the wire form into the directory's, calls it, and writes
+// the answer. Each resource has a file with its paths, its handlers and its wire
+// form (factors.go, rules.go, policies.go ...); those of users, groups and
+// applications are spread: users.go with user.go and list.go, groups.go with
+// group.go, apps.go with app_*.go. Errors of the directory become Okta's in
+// errors.go, from a table. limits.go counts calls, refuse.go fails on demand for
+// rehearsals, serves.go says what there is.
 //
-// The package leaves the rules of the life cycle to the directory, and the
-// question who may call to the Authorizer.
+// The package leaves all rules to the directory, and the question whose a
+// credential is to the Authorizer. What a caller may do it checks by scopes.
 package okta
 
 import (
@@ -84,6 +89,10 @@ type Options struct {
 	// DeleteStatus is the status of a successful DELETE of a user: 204 as
 	// recorded (the default), or 202 as the OpenAPI edition of 2024 said.
 	DeleteStatus int
+
+	// GroupRoleStatus is the status of a role given to a group: 201 as recorded
+	// (the default), or 200 as the OpenAPI edition of 2022 said.
+	GroupRoleStatus int
 }
 
 // API is the HTTP API. It is safe for concurrent use.
@@ -108,6 +117,9 @@ func New(o Options) *API {
 	}
 	if o.Engine == "" {
 		o.Engine = "oie"
+	}
+	if o.GroupRoleStatus == 0 {
+		o.GroupRoleStatus = http.StatusCreated
 	}
 	if o.DeleteStatus == 0 {
 		o.DeleteStatus = http.StatusNoContent

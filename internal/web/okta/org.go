@@ -24,6 +24,7 @@ const (
 // orgRoutes lists the paths of the org itself.
 func (a *API) orgRoutes() {
 	a.mux.Handle("GET /.well-known/okta-organization", a.front.Handle(a.wellKnownOrg))
+	a.mux.Handle("GET "+descriptionPath, a.front.Handle(a.describe))
 	a.route(basePath+"/org",
 		method{"GET", readOrgs, a.getOrg},
 		method{"POST", manageOrgs, a.updateOrg(false)},

@@ -25,11 +25,7 @@ func (a *API) listOrigins(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	out := make([]web.Object, len(list))
-	for i, o := range list {
-		out[i] = a.origin(r, o)
-	}
-	return web.WriteJSON(w, http.StatusOK, out)
+	return writeList(w, r, list, a.origin)
 }
 
 func (a *API) createOrigin(w http.ResponseWriter, r *http.Request) error {

@@ -61,18 +61,15 @@ func (a *API) listPolicies(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (a *API) createPolicy(w http.ResponseWriter, r *http.Request) error {
-	activate, err := web.Bool(r.URL.Query(), "activate", true)
+	status, err := initialState(r)
 	if err != nil {
-		return invalid("activate", "activate: must be true or false").because(err)
+		return err
 	}
 	p, err := readPolicy(r)
 	if err != nil {
 		return err
 	}
-	p.Status = directory.Off
-	if activate {
-		p.Status = directory.On
-	}
+	p.Status = status
 	created, err := a.Directory.CreatePolicy(r.Context(), actor(r), a.Realm, p)
 	if err != nil {
 		return err
@@ -121,26 +118,19 @@ func (a *API) listPolicyRules(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	out := make([]web.Object, len(list))
-	for i, rule := range list {
-		out[i] = a.policyRule(r, rule)
-	}
-	return web.WriteJSON(w, http.StatusOK, out)
+	return writeList(w, r, list, a.policyRule)
 }
 
 func (a *API) createPolicyRule(w http.ResponseWriter, r *http.Request) error {
-	activate, err := web.Bool(r.URL.Query(), "activate", true)
+	status, err := initialState(r)
 	if err != nil {
-		return invalid("activate", "activate: must be true or false").because(err)
+		return err
 	}
 	rule, err := readPolicyRule(r)
 	if err != nil {
 		return err
 	}
-	rule.Status = directory.Off
-	if activate {
-		rule.Status = directory.On
-	}
+	rule.Status = status
 	created, err := a.Directory.CreatePolicyRule(r.Context(), actor(r), a.Realm, r.PathValue("id"), rule)
 	if err != nil {
 		return err

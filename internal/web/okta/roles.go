@@ -85,7 +85,11 @@ func (a *API) assignRole(w http.ResponseWriter, r *http.Request, who directory.A
 	if err != nil {
 		return err
 	}
-	return web.WriteJSON(w, http.StatusCreated, role(a.base(r), assigned))
+	status := http.StatusCreated
+	if who.Type == directory.GroupAssignee {
+		status = a.GroupRoleStatus
+	}
+	return web.WriteJSON(w, status, role(a.base(r), assigned))
 }
 
 func (a *API) getRole(w http.ResponseWriter, r *http.Request, who directory.Assignee) error {

@@ -98,9 +98,11 @@ func (x *injection) loseRequest() {
 }
 
 func (x *injection) loseAnswer() {
-	// The write is to happen even when the client is gone before its end.
-	x.r = x.r.WithContext(context.WithoutCancel(x.r.Context()))
-	x.handle()
+	// The write is to happen even when the client is gone before its end; only
+	// holding the answer back is then of no use.
+	patient := *x
+	patient.r = x.r.WithContext(context.WithoutCancel(x.r.Context()))
+	patient.handle()
 	x.hold(time.Duration(x.rule.Delay))
 	cut()
 }

@@ -186,6 +186,7 @@ func TestDelays(t *testing.T) {
 		{"effect: timeoutBefore", 0, 10 * time.Minute, 0, true},
 		{"effect: timeoutAfter", 0, 0, 1, true},
 		{"effect: timeoutAfter, delay: 3s", 0, 3 * time.Second, 1, true},
+		{"effect: timeoutAfter, delay: 3s", time.Second, time.Second, 1, true},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			ctx := t.Context()

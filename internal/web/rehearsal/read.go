@@ -13,6 +13,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/lanyard-id/lanyard/internal/fault"
+	"github.com/lanyard-id/lanyard/internal/strict"
 	"github.com/lanyard-id/lanyard/internal/value"
 	"github.com/lanyard-id/lanyard/internal/web"
 )
@@ -40,123 +41,36 @@ func Parse(file string, data []byte, scope Scope) (*Setting, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &reader{file: file, scope: scope}
+	r := &reader{Reader: strict.Reader{File: file}, scope: scope}
 	s := r.setting(root)
-	if err := fault.Join(r.errors...); err != nil {
+	if err := r.Err(); err != nil {
 		return nil, err
 	}
 	return s, nil
 }
 
-// reader walks the tree and gathers everything that is wrong with it.
+// reader knows the form of a setting.
 type reader struct {
-	file   string
-	scope  Scope
-	errors []error
-}
-
-func (r *reader) wrong(n *yaml.Node, remedy, format string, args ...any) {
-	e := fault.New(fault.Invalid, format, args...).At("%s:%d:%d", r.file, n.Line, n.Column)
-	if remedy != "" {
-		e = e.Fix("%s", remedy)
-	}
-	r.errors = append(r.errors, e)
-}
-
-// field reads one value into its place.
-type field func(n *yaml.Node)
-
-// mapping reads a mapping with known keys and returns where each one stands.
-func (r *reader) mapping(n *yaml.Node, what string, fields map[string]field) map[string]*yaml.Node {
-	n = follow(n)
-	if n.Kind != yaml.MappingNode {
-		r.wrong(n, "", "%s must be a mapping", what)
-		return nil
-	}
-	written := map[string]*yaml.Node{}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		key := n.Content[i]
-		name := follow(key).Value
-		read, ok := fields[name]
-		if !ok {
-			r.wrong(key, "use one of "+strings.Join(slices.Sorted(maps.Keys(fields)), ", "), "%s has no key %q", what, name)
-			continue
-		}
-		written[name] = key
-		read(follow(n.Content[i+1]))
-	}
-	return written
-}
-
-func follow(n *yaml.Node) *yaml.Node {
-	for n.Kind == yaml.AliasNode {
-		n = n.Alias
-	}
-	return n
-}
-
-// each reads the items of a list.
-func (r *reader) each(item func(n *yaml.Node)) field {
-	return func(n *yaml.Node) {
-		if n.Kind != yaml.SequenceNode {
-			r.wrong(n, "", "this must be a list")
-			return
-		}
-		for _, one := range n.Content {
-			item(follow(one))
-		}
-	}
+	strict.Reader
+	scope Scope
 }
 
 // text reads a text that is not empty.
-func (r *reader) text(into *string) field {
+func (r *reader) text(into *string) strict.Field {
 	return func(n *yaml.Node) {
 		if n.Kind != yaml.ScalarNode || n.Value == "" || value.FromYAML(n) == nil {
-			r.wrong(n, "", "this must be text")
+			r.Wrong(n, "", "this must be text")
 			return
 		}
 		*into = n.Value
 	}
 }
 
-func (r *reader) choice(into *string, allowed ...string) field {
-	return func(n *yaml.Node) {
-		if n.Kind != yaml.ScalarNode || !slices.Contains(allowed, n.Value) {
-			r.wrong(n, "use one of "+strings.Join(allowed, ", "), "%q is not known here", n.Value)
-			return
-		}
-		*into = n.Value
-	}
-}
-
-func (r *reader) flag(into *bool) field {
-	return func(n *yaml.Node) {
-		v, ok := value.FromYAML(n).(bool)
-		if !ok {
-			r.wrong(n, "", "this must be true or false")
-			return
-		}
-		*into = v
-	}
-}
-
-func (r *reader) number(into *int, least, most int) field {
-	return func(n *yaml.Node) {
-		number, ok := value.FromYAML(n).(json.Number)
-		v, err := strconv.Atoi(string(number))
-		if !ok || err != nil || v < least || v > most {
-			r.wrong(n, "", "this must be a whole number from %d to %d", least, most)
-			return
-		}
-		*into = v
-	}
-}
-
-func (r *reader) duration(into *Duration) field {
+func (r *reader) duration(into *Duration) strict.Field {
 	return func(n *yaml.Node) {
 		v, err := time.ParseDuration(n.Value)
 		if n.Kind != yaml.ScalarNode || err != nil || v <= 0 || v > maxDelay {
-			r.wrong(n, "write it as 500ms or 2s", "this must be a time of at most %v", maxDelay)
+			r.Wrong(n, "write it as 500ms or 2s", "this must be a time of at most %v", maxDelay)
 			return
 		}
 		*into = Duration(v)
@@ -165,20 +79,20 @@ func (r *reader) duration(into *Duration) field {
 
 func (r *reader) setting(n *yaml.Node) *Setting {
 	s := &Setting{Rules: []Rule{}}
-	r.mapping(n, "the setting", map[string]field{
+	r.Mapping(n, "the setting", map[string]strict.Field{
 		"seed": func(n *yaml.Node) {
 			number, ok := value.FromYAML(n).(json.Number)
 			v, err := strconv.ParseUint(string(number), 10, 64)
 			if !ok || err != nil {
-				r.wrong(n, "", "this must be a whole number that is not negative")
+				r.Wrong(n, "", "this must be a whole number that is not negative")
 			}
 			s.Seed = v
 		},
 		"limits": func(n *yaml.Node) { s.Limits = r.limits(n) },
 		"rules": func(n *yaml.Node) {
-			r.each(func(n *yaml.Node) { s.Rules = append(s.Rules, r.rule(n, len(s.Rules)+1)) })(n)
+			r.Each(func(n *yaml.Node) { s.Rules = append(s.Rules, r.rule(n, len(s.Rules)+1)) })(n)
 			if len(s.Rules) > maxRules {
-				r.wrong(n, "", "there are %d rules, the limit is %d", len(s.Rules), maxRules)
+				r.Wrong(n, "", "there are %d rules, the limit is %d", len(s.Rules), maxRules)
 			}
 			r.names(n, s.Rules)
 		},
@@ -191,7 +105,7 @@ func (r *reader) names(list *yaml.Node, rules []Rule) {
 	seen := map[string]bool{}
 	for i, rule := range rules {
 		if seen[rule.Name] {
-			r.wrong(follow(list.Content[i]), "", "another rule is called %q, too", rule.Name)
+			r.Wrong(strict.Follow(list.Content[i]), "", "another rule is called %q, too", rule.Name)
 		}
 		seen[rule.Name] = true
 	}
@@ -199,19 +113,13 @@ func (r *reader) names(list *yaml.Node, rules []Rule) {
 
 func (r *reader) limits(n *yaml.Node) *Limits {
 	l := &Limits{}
-	r.mapping(n, "limits", map[string]field{
-		"enforce": r.flag(&l.Enforce),
-		"org":     r.choice(&l.Org, orgs...),
-		"share": func(n *yaml.Node) {
-			digits, ok := strings.CutSuffix(n.Value, "%")
-			v, err := strconv.Atoi(digits)
-			if !ok || err != nil || v < 1 || v > 100 {
-				r.wrong(n, "write it as 50%", "share must be a percentage from 1%% to 100%%")
-				return
-			}
-			l.Share = Percent(v)
-		},
+	var share int
+	r.Mapping(n, "limits", map[string]strict.Field{
+		"enforce": r.Flag(&l.Enforce),
+		"org":     r.Choice(&l.Org, orgs...),
+		"share":   r.Percent(&share),
 	})
+	l.Share = Percent(share)
 	return l
 }
 
@@ -220,15 +128,15 @@ func (r *reader) rule(n *yaml.Node, place int) Rule {
 	rule := Rule{Name: "rule " + strconv.Itoa(place)}
 	method := func(n *yaml.Node) {
 		var name string
-		r.choice(&name, http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete)(n)
+		r.Choice(&name, http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete)(n)
 		rule.Methods = append(rule.Methods, name)
 	}
-	written := r.mapping(n, "a rule", map[string]field{
+	written := r.Mapping(n, "a rule", map[string]strict.Field{
 		"name": r.text(&rule.Name),
-		"api":  r.choice(&rule.API, r.scope.APIs...),
+		"api":  r.Choice(&rule.API, r.scope.APIs...),
 		"method": func(n *yaml.Node) {
 			if n.Kind == yaml.SequenceNode {
-				r.each(method)(n)
+				r.Each(method)(n)
 				return
 			}
 			method(n)
@@ -237,52 +145,52 @@ func (r *reader) rule(n *yaml.Node, place int) Rule {
 		"operation": r.text(&rule.Operation),
 		"caller":    r.caller(&rule.Caller),
 		"times": func(n *yaml.Node) {
-			r.each(func(n *yaml.Node) {
+			r.Each(func(n *yaml.Node) {
 				var v int
-				r.number(&v, 1, maxCount)(n)
+				r.Between(&v, 1, maxCount)(n)
 				rule.Times = append(rule.Times, v)
 			})(n)
 			if n.Kind == yaml.SequenceNode && len(n.Content) == 0 {
-				r.wrong(n, "", "the list is empty: the rule would never fire")
+				r.Wrong(n, "", "the list is empty: the rule would never fire")
 			}
 		},
-		"first":       r.number(&rule.First, 1, maxCount),
-		"every":       r.number(&rule.Every, 1, maxCount),
+		"first":       r.Between(&rule.First, 1, maxCount),
+		"every":       r.Between(&rule.Every, 1, maxCount),
 		"probability": r.probability(&rule.Probability),
-		"effect":      r.choice(&rule.Effect, slices.Sorted(maps.Keys(effects))...),
-		"status":      r.number(&rule.Status, 200, 599),
+		"effect":      r.Choice(&rule.Effect, slices.Sorted(maps.Keys(effects))...),
+		"status":      r.Between(&rule.Status, 200, 599),
 		"wait":        r.duration(&rule.Wait),
 		"delay":       r.duration(&rule.Delay),
-		"fields": r.each(func(n *yaml.Node) {
+		"fields": r.Each(func(n *yaml.Node) {
 			var name string
 			r.text(&name)(n)
 			rule.Fields = append(rule.Fields, name)
 		}),
 	})
 	if written != nil {
-		r.whole(follow(n), &rule, written)
+		r.whole(strict.Follow(n), &rule, written)
 	}
 	return rule
 }
 
-func (r *reader) path(into *string) field {
+func (r *reader) path(into *string) strict.Field {
 	return func(n *yaml.Node) {
 		r.text(into)(n)
 		if *into == "" {
 			return
 		}
 		if _, err := web.ParsePattern(*into); err != nil {
-			r.wrong(n, "", "%s", fault.Public(err))
+			r.Wrong(n, "", "%s", fault.Public(err))
 		}
 	}
 }
 
-func (r *reader) probability(into *float64) field {
+func (r *reader) probability(into *float64) strict.Field {
 	return func(n *yaml.Node) {
 		number, ok := value.FromYAML(n).(json.Number)
 		v, err := number.Float64()
 		if !ok || err != nil || v <= 0 || v > 1 {
-			r.wrong(n, "write it as 0.1", "this must be a number above 0, at most 1")
+			r.Wrong(n, "write it as 0.1", "this must be a number above 0, at most 1")
 			return
 		}
 		*into = v
@@ -292,7 +200,7 @@ func (r *reader) probability(into *float64) field {
 // minDigest is how many digits of a token's digest tell it from others.
 const minDigest = 8
 
-func (r *reader) caller(into *string) field {
+func (r *reader) caller(into *string) strict.Field {
 	return func(n *yaml.Node) {
 		r.text(into)(n)
 		digest, ok := strings.CutPrefix(*into, digestPrefix)
@@ -301,7 +209,7 @@ func (r *reader) caller(into *string) field {
 		}
 		_, err := hex.DecodeString(digest[:len(digest)/2*2])
 		if err != nil || len(digest) < minDigest || len(digest) > 64 || digest != strings.ToLower(digest) {
-			r.wrong(n, "write "+digestPrefix+" and at least 8 hexadecimal digits in lower case", "this is no digest of a token")
+			r.Wrong(n, "write "+digestPrefix+" and at least 8 hexadecimal digits in lower case", "this is no digest of a token")
 		}
 	}
 }
@@ -313,16 +221,16 @@ func (r *reader) whole(n *yaml.Node, rule *Rule, written map[string]*yaml.Node) 
 	if at := written["operation"]; at != nil && rule.Operation != "" {
 		for _, key := range []string{"api", "method", "path"} {
 			if written[key] != nil {
-				r.wrong(written[key], "remove it, or operation", "operation says already what %s would", key)
+				r.Wrong(written[key], "remove it, or operation", "operation says already what %s would", key)
 			}
 		}
 		if r.scope.Endpoints == nil || len(r.scope.Endpoints(rule.Operation)) == 0 {
-			r.wrong(at, "use path and method", "no description has the operation %q", rule.Operation)
+			r.Wrong(at, "use path and method", "no description has the operation %q", rule.Operation)
 		}
 	}
-	if len(r.errors) == 0 {
+	if r.Err() == nil {
 		if err := rule.compile(r.scope.Endpoints); err != nil {
-			r.wrong(n, "", "%s", fault.Public(err))
+			r.Wrong(n, "", "%s", fault.Public(err))
 		}
 	}
 }
@@ -336,7 +244,7 @@ func (r *reader) schedule(written map[string]*yaml.Node) {
 		case first == "":
 			first = key
 		default:
-			r.wrong(written[key], "keep one of them", "%s and %s exclude each other", first, key)
+			r.Wrong(written[key], "keep one of them", "%s and %s exclude each other", first, key)
 		}
 	}
 }
@@ -345,7 +253,7 @@ func (r *reader) schedule(written map[string]*yaml.Node) {
 // misunderstanding.
 func (r *reader) effect(n *yaml.Node, rule *Rule, written map[string]*yaml.Node) {
 	if written["effect"] == nil {
-		r.wrong(n, "add one of "+strings.Join(slices.Sorted(maps.Keys(effects)), ", "), "the rule needs an effect")
+		r.Wrong(n, strict.OneOf(maps.Keys(effects)), "the rule needs an effect")
 	}
 	e, ok := effects[rule.Effect]
 	if !ok {
@@ -354,12 +262,12 @@ func (r *reader) effect(n *yaml.Node, rule *Rule, written map[string]*yaml.Node)
 	for _, key := range []string{"status", "wait", "delay", "fields"} {
 		switch at := written[key]; {
 		case at == nil && slices.Contains(e.needs, key):
-			r.wrong(n, "", "the effect %s needs %s", rule.Effect, key)
+			r.Wrong(n, "", "the effect %s needs %s", rule.Effect, key)
 		case at != nil && !slices.Contains(e.needs, key) && !slices.Contains(e.may, key):
-			r.wrong(at, "remove it, or change the effect", "the effect %s has no use for %s", rule.Effect, key)
+			r.Wrong(at, "remove it, or change the effect", "the effect %s has no use for %s", rule.Effect, key)
 		}
 	}
 	if e.failing && rule.Status != 0 && rule.Status < 400 {
-		r.wrong(written["status"], "use one from 400 to 599", "%d is not the status of a failure", rule.Status)
+		r.Wrong(written["status"], "use one from 400 to 599", "%d is not the status of a failure", rule.Status)
 	}
 }

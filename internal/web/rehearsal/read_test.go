@@ -110,7 +110,7 @@ rules:
 		`f.yaml:2:1: the setting has no key "limit"; use one of limits, rules, seed`,
 		`f.yaml:3:19: this must be true or false`,
 		`f.yaml:3:31: "huge" is not known here; use one of integrator, enterprise, workforce`,
-		`f.yaml:3:44: share must be a percentage from 1% to 100%; write it as 50%`,
+		`f.yaml:3:44: this must be a percentage from 1% to 100%; write it as 50%`,
 		`f.yaml:5:11: "scim" is not known here; use one of okta, auth0`,
 		`f.yaml:5:26: "FETCH" is not known here; use one of GET, HEAD, POST, PUT, PATCH, DELETE`,
 		`f.yaml:5:40: a path begins with /`,
@@ -128,7 +128,7 @@ rules:
 		`f.yaml:15:14: this is no digest of a token; write sha256: and at least 8 hexadecimal digits in lower case`,
 		`f.yaml:18:12: this must be text`,
 		`f.yaml:18:23: this must be a whole number from 1 to 1000000000`,
-		`f.yaml:18:5: the rule needs an effect; add one of emptyList, error, html, otherStatus, reset, slow, timeoutAfter, timeoutBefore, truncated, without`,
+		`f.yaml:18:5: the rule needs an effect; use one of emptyList, error, html, otherStatus, reset, slow, timeoutAfter, timeoutBefore, truncated, without`,
 		`f.yaml:19:5: a rule must be a mapping`,
 		`f.yaml:17:5: another rule is called "twice", too`,
 	}
