@@ -202,6 +202,29 @@ func TestRecoveryQuestion(t *testing.T) {
 	}
 }
 
+// TestCredentialsChangedAtOnce makes one change of credentials while another is
+// being hashed: neither may undo the other.
+func TestCredentialsChangedAtOnce(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	a := b.create(withPassword(draft("a@example.com")))
+	plain := b.Hash
+	b.Hash = func(text string) (string, error) {
+		b.Hash = plain
+		if _, err := b.EditAccount(t.Context(), me, org, a.ID, directory.Edit{Password: &directory.Password{Text: "Sesame4me"}}); err != nil {
+			t.Errorf("the change meanwhile: %v", err)
+		}
+		return plain(text)
+	}
+	q := directory.RecoveryQuestion{Question: "Why?", Answer: "Because"}
+	if _, err := b.EditAccount(t.Context(), me, org, a.ID, directory.Edit{RecoveryQuestion: &q}); err != nil {
+		t.Fatal(err)
+	}
+	if got := b.secret(org, a.ID); got.Password != "hashed:Sesame4me" || got.Answer == "" {
+		t.Errorf("secret = %v, want the password of the one change and the answer of the other", got)
+	}
+}
+
 func TestTemporaryPassword(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)

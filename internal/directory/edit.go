@@ -60,6 +60,13 @@ func (d *Directory) EditAccount(ctx context.Context, actor Actor, realm, ref str
 		if !d.editable(before) { // logged and counted all the same
 			e, secret = Edit{}, nil
 		}
+		if secret != nil { // read here, so that another edit at the same time is not undone
+			old, err := tx.Secret(realm, before.ID)
+			if err != nil {
+				return err
+			}
+			secret = secret.over(old)
+		}
 		after := before.clone()
 		d.apply(after, e)
 		shape, err := d.shapeFor(tx, r, after.Type)
@@ -89,7 +96,8 @@ func (d *Directory) EditAccount(ctx context.Context, actor Actor, realm, ref str
 	return edited, nil
 }
 
-// secretForEdit checks and hashes new secrets before the transaction.
+// secretForEdit checks and hashes new secrets before the transaction. What it
+// returns are these only, nil when there are none.
 func (d *Directory) secretForEdit(ctx context.Context, a *Account, e Edit) (*Secret, error) {
 	if e.Password == nil && e.RecoveryQuestion == nil {
 		return nil, nil
@@ -99,13 +107,9 @@ func (d *Directory) secretForEdit(ctx context.Context, a *Account, e Edit) (*Sec
 			return nil, err
 		}
 	}
-	var old Secret
 	var r *Realm
 	err := d.Store.View(ctx, func(tx Reader) (err error) {
-		if r, err = tx.Realm(a.Realm); err != nil {
-			return err
-		}
-		old, err = tx.Secret(a.Realm, a.ID)
+		r, err = tx.Realm(a.Realm)
 		return err
 	})
 	if err != nil {
@@ -126,13 +130,14 @@ func (d *Directory) secretForEdit(ctx context.Context, a *Account, e Edit) (*Sec
 	if err != nil {
 		return nil, err
 	}
-	if s.Password == "" {
-		s.Password = old.Password
-	}
-	if s.Answer == "" {
-		s.Answer = old.Answer
-	}
 	return &s, nil
+}
+
+// over returns the credentials that an account has after an edit: what the new
+// ones do not say stays as it is in old.
+func (s Secret) over(old Secret) *Secret {
+	s.Password, s.Answer = or(s.Password, old.Password), or(s.Answer, old.Answer)
+	return &s
 }
 
 // apply changes an account as an edit says.

@@ -139,6 +139,44 @@ func (d *Directory) knew(ctx context.Context, realm, id string, lookUp func(Read
 	return known, err
 }
 
+// LastAccount returns an account as it is, or as it was before it was deleted.
+func (d *Directory) LastAccount(ctx context.Context, realm, id string) (a *Account, err error) {
+	err = d.Store.View(ctx, func(r Reader) error {
+		if a, err = r.Account(realm, id); fault.Is(err, fault.NotFound) {
+			a, err = lastState[Account](r, realm, id, err)
+		}
+		return err
+	})
+	return a, err
+}
+
+// LastGroup is LastAccount for groups.
+func (d *Directory) LastGroup(ctx context.Context, realm, id string) (g *Group, err error) {
+	err = d.Store.View(ctx, func(r Reader) error {
+		if g, err = r.Group(realm, id); fault.Is(err, fault.NotFound) {
+			g, err = lastState[Group](r, realm, id, err)
+		}
+		return err
+	})
+	return g, err
+}
+
+// lastState reads what the newest change about an object did away with; none is
+// the error missing.
+func lastState[T any](r Reader, realm, id string, missing error) (*T, error) {
+	for c, err := range r.Changes(ChangeQuery{Realm: realm, Target: id, Newest: true, MaxRows: 1}) {
+		if err != nil {
+			return nil, err
+		}
+		if c.Before == nil {
+			break
+		}
+		o := new(T)
+		return o, decodeState(c.Before, o)
+	}
+	return nil, missing
+}
+
 // AsOf returns how the accounts of a realm that were written at or after a time
 // were before it, by id; nil for those that did not exist. Accounts that are not
 // in it are as they were. It reads the change log.

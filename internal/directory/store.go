@@ -99,6 +99,11 @@ type AccountQuery struct {
 	Email     string // folded
 	KeyPrefix *Key   // accounts with a key whose value starts so
 	Group     string // members of this group
+
+	// Holding narrows the scan to accounts that are stored with a text in them,
+	// ASCII compared without case. It is an aid: a store may yield others too. The
+	// text must be one that JSON does not escape.
+	Holding string
 }
 
 // GroupQuery selects groups. The zero value selects all.
@@ -120,6 +125,7 @@ type ChangeQuery struct {
 	Kind    string    // of this event type
 	Newest  bool      // from the newest to the oldest
 	MaxRows int       // 0: no limit
+	Holding string    // as in AccountQuery: in the type, the actor or the targets
 }
 
 // Change is one entry of the change log.

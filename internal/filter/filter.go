@@ -96,6 +96,28 @@ func Pinned(e Expr, path string) (string, bool) {
 	return "", false
 }
 
+// Needed returns the longest text that an attribute must have in it, perhaps in
+// another case, for the expression to be true; "" when there is none. Only
+// attributes that of accepts count. A store can narrow its scan by it.
+func Needed(e Expr, of func(path string) bool) string {
+	switch e := e.(type) {
+	case *Compare:
+		text, ok := e.Value.(string)
+		if ok && of(e.Path) && (e.Op == Equal || e.Op == StartsWith || e.Op == Contains || e.Op == EndsWith) {
+			return text
+		}
+	case *And:
+		longest := ""
+		for _, t := range e.Terms {
+			if text := Needed(t, of); len(text) > len(longest) {
+				longest = text
+			}
+		}
+		return longest
+	}
+	return ""
+}
+
 // Subject is what an expression is matched against.
 type Subject struct {
 	// Get returns the values of an attribute: none when it is absent, several

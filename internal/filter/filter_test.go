@@ -230,6 +230,29 @@ func TestPinned(t *testing.T) {
 	}
 }
 
+func TestNeeded(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		`name eq "Ann"`:                                      "Ann",
+		`name sw "Ann" and name co "a longer"`:               "a longer",
+		`name eq "Ann" and other eq "longest"`:               "Ann",
+		`name eq "Ann" or name eq "Bob"`:                     "",
+		`name eq "Ann" and (name eq "Bob, long" or name pr)`: "Ann",
+		`name gt "Ann"`:                                      "",
+		`name ne "Ann"`:                                      "",
+		`name eq 12`:                                         "",
+		`name pr`:                                            "",
+	} {
+		e, err := filter.Parse(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := filter.Needed(e, func(path string) bool { return path == "name" }); got != want {
+			t.Errorf("Needed(%s) = %q, want %q", text, got, want)
+		}
+	}
+}
+
 func TestOrder(t *testing.T) {
 	t.Parallel()
 	one := func(v any) []any { return []any{v} }

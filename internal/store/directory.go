@@ -186,6 +186,7 @@ func (t *directoryTx) Accounts(q directory.AccountQuery) iter.Seq2[*directory.Ac
 		from.where("m.group_id = ", q.Group)
 		from.where(id+" > ", q.After)
 		from.where("a.email_key = ", q.Email)
+		from.holding("lower(a.body)", q.Holding)
 		if more && q.Realm == "" {
 			from.behind(realm, id, last.Realm, last.ID)
 		}
@@ -580,6 +581,7 @@ func selectChanges(q directory.ChangeQuery, realm, since, until string) selectio
 	from.times(q, realm, since, until)
 	from.where("target = ", q.Target)
 	from.where("kind = ", q.Kind)
+	from.holding("lower(kind || ' ' || coalesce(detail, actor))", q.Holding)
 	switch {
 	case !q.Newest:
 		from.add("seq > ", q.After)
@@ -653,6 +655,14 @@ func (s *selection) behind(realm, id, lastRealm, lastID string) {
 	s.add("("+realm+", "+id+") > (", lastRealm)
 	s.bind(", ", lastID)
 	s.text += ")"
+}
+
+// holding adds the condition that a text is in an expression of lower case.
+// Wildcards in it only make it true of more.
+func (s *selection) holding(expression, text string) {
+	if text != "" {
+		s.add(expression+" LIKE ", "%"+strings.ToLower(text)+"%")
+	}
 }
 
 // The sizes of chunks: the first holds a page of most lists.

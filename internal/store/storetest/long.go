@@ -61,6 +61,7 @@ func testLongLists(t *testing.T, b bench) {
 	equal(t, "accounts by key", b.ids(directory.AccountQuery{Realm: realm, KeyPrefix: &prefix}), all)
 	equal(t, "members", b.ids(directory.AccountQuery{Realm: realm, Group: "many"}), all)
 	equal(t, "members behind one", b.ids(directory.AccountQuery{Realm: realm, Group: "many", After: id(2)}), all[3:])
+	equal(t, "accounts holding a text", b.ids(directory.AccountQuery{Realm: realm, Holding: "X02000@Example"}), all[2000:2001])
 	equal(t, "groups of an account", len(b.groupIDs(directory.GroupQuery{Realm: realm, Member: id(0)})), many+1)
 	equal(t, "groups of an account behind one", b.groupIDs(directory.GroupQuery{Realm: realm, Member: id(0), After: "g" + id(many-2)}), []string{"g" + id(many-1), "many"})
 	equal(t, "groups", len(b.groupIDs(directory.GroupQuery{})), many+1)
@@ -103,6 +104,8 @@ func longLogs(t *testing.T, r directory.Reader, all []string) error {
 		{"since a minute", directory.ChangeQuery{Realm: realm, Since: at.Add((many - 60) * time.Second)}, all[many-60:]},
 		{"since a minute, newest first, some", directory.ChangeQuery{Realm: realm, Since: at.Add((many - 60) * time.Second), Newest: true, MaxRows: 2}, reversed[:2]},
 		{"of another realm", directory.ChangeQuery{Realm: "r2", Since: start}, nil},
+		{"holding a kind", directory.ChangeQuery{Realm: realm, Holding: "X02000"}, all[2000:2001]},
+		{"holding a kind, by time", directory.ChangeQuery{Realm: realm, Since: at.Add((many - 60) * time.Second), Holding: all[many-1]}, all[many-1:]},
 		{"of a kind", directory.ChangeQuery{Realm: realm, Kind: all[2000]}, all[2000:2001]},
 	} {
 		list, err := collect(r.Changes(test.q))

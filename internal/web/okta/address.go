@@ -10,9 +10,10 @@ import (
 
 // ServeHTTP answers a request. Addresses are taken literally where net/http is
 // more helpful: a path with empty or dotted segments is unknown instead of
-// leading elsewhere, and a semicolon in a query is a character like others.
+// leading elsewhere, and a semicolon in a query is a character like others. A
+// path that is no text names nothing either.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if !cleanPath(r.URL.EscapedPath()) {
+	if !cleanPath(r.URL.EscapedPath()) || !isText(r.URL.Path) {
 		a.unknown.ServeHTTP(w, r)
 		return
 	}
@@ -44,10 +45,14 @@ func checkQuery(u *url.URL) error {
 	}
 	for name, values := range q {
 		for _, text := range append(values, name) {
-			if !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
+			if !isText(text) {
 				return invalid("RequestParams", "The query string is not text in UTF-8")
 			}
 		}
 	}
 	return nil
 }
+
+// isText reports whether a database can look for a text: PostgreSQL refuses NUL
+// and what is not UTF-8.
+func isText(s string) bool { return utf8.ValidString(s) && !strings.ContainsRune(s, 0) }

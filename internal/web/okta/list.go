@@ -121,21 +121,34 @@ func cut[T any](list []T, limit int, id func(T) string) ([]T, string) {
 }
 
 // sorted orders a whole list by an attribute, ids breaking ties, and returns
-// what stands behind the object with the id after.
-func sorted[T any](list []T, q url.Values, after string, id func(T) string, get func(T, string) []any) []T {
+// what stands behind the object last, nil for all. That need not be in the list:
+// it may have gone, or not match any more, since it ended a page.
+func sorted[T any](list []*T, q url.Values, last *T, id func(*T) string, get func(*T, string) []any) []*T {
 	by, down := q.Get("sortBy"), strings.EqualFold(q.Get("sortOrder"), "desc")
-	slices.SortStableFunc(list, func(x, y T) int {
+	order := func(x, y *T) int {
 		c := filter.Order(get(x, by), get(y, by))
 		if down {
 			c = -c
 		}
 		return cmp.Or(c, cmp.Compare(id(x), id(y)))
-	})
-	if after == "" {
+	}
+	slices.SortStableFunc(list, order)
+	if last == nil {
 		return list
 	}
-	at := slices.IndexFunc(list, func(v T) bool { return id(v) == after })
-	return list[at+1:] // an object that is gone: from the start
+	at, found := slices.BinarySearchFunc(list, last, order)
+	if found {
+		at++
+	}
+	return list[at:]
+}
+
+// lastOf returns the object that a cursor names, nil when there is no cursor.
+func lastOf[T any](r *http.Request, realm, after string, read func(ctx context.Context, realm, id string) (*T, error)) (*T, error) {
+	if after == "" {
+		return nil, nil
+	}
+	return read(r.Context(), realm, after)
 }
 
 // listUsers is GET /users.
@@ -215,7 +228,11 @@ func (a *API) selectUsers(r *http.Request, p *page, s accountSelection) ([]*dire
 	if err != nil {
 		return nil, "", err
 	}
-	list, last := cut(sorted(list, q, p.after, id, accountValues), p.limit, id)
+	from, err := lastOf(r, a.Realm, p.after, a.Directory.LastAccount)
+	if err != nil {
+		return nil, "", err
+	}
+	list, last := cut(sorted(list, q, from, id, accountValues), p.limit, id)
 	return list, last, nil
 }
 
@@ -352,7 +369,11 @@ func (a *API) answerGroups(w http.ResponseWriter, r *http.Request, p *page, quer
 		return err
 	}
 	if byAttribute {
-		list = sorted(list, q, p.after, id, groupValues)
+		from, err := lastOf(r, a.Realm, p.after, a.Directory.LastGroup)
+		if err != nil {
+			return err
+		}
+		list = sorted(list, q, from, id, groupValues)
 	}
 	list, last := cut(list, p.limit, id)
 	p.links(w, last)

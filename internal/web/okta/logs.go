@@ -1,6 +1,7 @@
 package okta
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
 	"slices"
@@ -42,10 +43,11 @@ func (a *API) listLogs(w http.ResponseWriter, r *http.Request) error {
 	if limit == 0 {
 		limit = logsPage
 	}
-	match, err := logMatch(q)
+	match, needed, err := logMatch(q)
 	if err != nil {
 		return err
 	}
+	query.Holding = plainRun(needed)
 	list, err := a.Directory.Changes(r.Context(), query, limit+1, match)
 	if err != nil {
 		return err
@@ -141,16 +143,19 @@ var logFilter = grammar{
 }
 
 // logMatch is the condition of filter and q; q asks for every word anywhere in
-// the event.
-func logMatch(q url.Values) (func(*directory.Change) bool, error) {
+// the event. needed is a text that an entry must be stored with to be accepted.
+func logMatch(q url.Values) (match func(*directory.Change) bool, needed string, err error) {
 	var expr filter.Expr
 	if text := q.Get("filter"); text != "" {
-		var err error
 		if expr, err = logFilter.parse(text); err != nil {
-			return nil, err
+			return nil, "", err
 		}
+		needed = filter.Needed(expr, func(path string) bool { return slices.Contains(storedAsShown, path) })
 	}
 	words := strings.Fields(strings.ToLower(q.Get("q")))
+	for _, word := range words {
+		needed = cmp.Or(needed, word)
+	}
 	return func(c *directory.Change) bool {
 		for _, word := range words {
 			if !strings.Contains(strings.ToLower(logText(c)), word) {
@@ -160,8 +165,12 @@ func logMatch(q url.Values) (func(*directory.Change) bool, error) {
 		return expr == nil || filter.Match(expr, filter.Subject{
 			Get: func(path string) []any { return logValues(c, path) }, Fold: logFilter.fold(),
 		})
-	}, nil
+	}, needed, nil
 }
+
+// storedAsShown are the attributes of events that entries of the change log hold
+// in the same letters.
+var storedAsShown = []string{"eventType", "actor.id", "target.id"}
 
 func logText(c *directory.Change) string {
 	parts := []string{c.Kind, c.Actor.ID, c.Actor.Name, c.Actor.Login, c.Outcome.Reason, c.Actor.IP}
