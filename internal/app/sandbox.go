@@ -39,6 +39,7 @@ type sandbox struct {
 func openSandbox(ctx context.Context, db *store.DB, key secret.Key, stage *rehearsal.Stage, c config.Sandbox, served bool, log *slog.Logger) (*sandbox, error) {
 	d := directory.New(db.Directory())
 	d.Clock, d.IDs = stage.Clock.Now, directory.NewIDs(stage.Clock.Now)
+	setSwitches(c.Okta, d)
 	if !served {
 		d.Hash = directory.HashRehearsal
 	}

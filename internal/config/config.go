@@ -121,6 +121,11 @@ type Sandbox struct{ Okta OktaSandbox }
 type OktaSandbox struct {
 	Engine   string // oie (default) or classic
 	Statuses string // recorded (default), as recorded traffic answers, or 2022, as the description of that year says
+
+	IndexDelay        int  // seconds by which lists and searches of users lag behind changes
+	SuspendPending    bool // people who wait for their first password can be suspended
+	DeactivateAgain   bool // deactivating who is deactivated passes without effect
+	EditDeprovisioned bool // profiles of deactivated people can be changed
 }
 
 // The choices of OktaSandbox.Statuses.

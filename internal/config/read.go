@@ -114,6 +114,11 @@ func (r *reader) oktaSandbox(n *yaml.Node, s *OktaSandbox) {
 	r.Mapping(n, "sandbox.okta", map[string]strict.Field{
 		"engine":   r.Choice(&s.Engine, "oie", "classic"),
 		"statuses": r.Choice(&s.Statuses, StatusesRecorded, Statuses2022),
+
+		"indexDelay":        r.AtLeast(&s.IndexDelay, 0),
+		"suspendPending":    r.Flag(&s.SuspendPending),
+		"deactivateAgain":   r.Flag(&s.DeactivateAgain),
+		"editDeprovisioned": r.Flag(&s.EditDeprovisioned),
 	})
 }
 
