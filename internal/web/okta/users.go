@@ -58,6 +58,9 @@ func (a *API) createUser(w http.ResponseWriter, r *http.Request) error {
 	default:
 		return invalid("nextLogin", "nextLogin: only changePassword is allowed")
 	}
+	if err := a.mayJoin(r, draft.Groups); err != nil {
+		return err
+	}
 	created, err := a.Directory.CreateAccount(r.Context(), actor(r), a.Realm, draft)
 	if err != nil {
 		return err
