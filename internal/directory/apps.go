@@ -376,6 +376,11 @@ func (d *Directory) SetAppStatus(ctx context.Context, actor Actor, realm, id str
 		}
 		after := *before
 		after.Status = status
+		if status == Off {
+			if err := clientEnding(tx, before); err != nil {
+				return err
+			}
+		}
 		return d.updateObject(tx, before, &after, change{at: d.now(), actor: actor, kind: kind, targets: []Target{after.target()}})
 	})
 }
@@ -403,6 +408,9 @@ func (d *Directory) DeleteApp(ctx context.Context, actor Actor, realm, id string
 			if err := endRecords(tx, realm, app.Client.ID, []Noun{RoleNoun}); err != nil {
 				return err
 			}
+		}
+		if err := clientEnding(tx, app, ConsentNoun); err != nil {
+			return err
 		}
 		return d.deleteObject(tx, app, change{at: d.now(), actor: actor, kind: "application.lifecycle.delete", targets: []Target{app.target()}})
 	})

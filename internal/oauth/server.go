@@ -19,13 +19,13 @@ import (
 const (
 	keyNoun     directory.Noun = "signing key"
 	secretNoun  directory.Noun = "dpop secret"
-	grantNoun   directory.Noun = "oauth grant"
-	refreshNoun directory.Noun = "refresh token"
-	codeNoun    directory.Noun = "authorization code"
+	grantNoun                  = directory.GrantNoun
+	refreshNoun                = directory.RefreshTokenNoun
+	codeNoun                   = directory.CodeNoun
 	revokedNoun directory.Noun = "revoked token"
 	usedNoun    directory.Noun = "used jti"
-	browserNoun directory.Noun = "browser session"
-	consentNoun directory.Noun = "consent"
+	browserNoun                = directory.BrowserNoun
+	consentNoun                = directory.ConsentNoun
 )
 
 // Lifetimes (okta.md 4 and 7; that of refresh tokens is the default of Okta's

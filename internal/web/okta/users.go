@@ -188,9 +188,9 @@ func (a *API) listUserGrants(w http.ResponseWriter, r *http.Request) error {
 	return a.listNothing(w, r)
 }
 
-// revokeGrants is DELETE /users/{id}/grants.
+// revokeGrants is DELETE /users/{id}/grants: tokens of the user end with them.
 func (a *API) revokeGrants(w http.ResponseWriter, r *http.Request) error {
-	if _, err := a.Directory.FindAccount(r.Context(), a.Realm, userRef(r, "id")); err != nil {
+	if err := a.Directory.RevokeGrants(r.Context(), actor(r), a.Realm, userRef(r, "id")); err != nil {
 		return a.asCalled(r, "id", err)
 	}
 	return noContent(w)
