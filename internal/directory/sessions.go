@@ -169,3 +169,17 @@ func (d *Directory) RevokeGrants(ctx context.Context, actor Actor, realm, ref st
 		return d.log(tx, change{at: d.now(), actor: actor, kind: "app.oauth2.as.consent.revoke.user", realm: realm, target: a.ID, targets: []Target{a.target()}})
 	})
 }
+
+// RevokeAppTokens ends all that the OAuth client of an application holds.
+func (d *Directory) RevokeAppTokens(ctx context.Context, actor Actor, realm, id string) error {
+	return d.Store.Update(ctx, func(tx Tx) error {
+		app, err := get[App](tx, realm, id)
+		if err != nil {
+			return err
+		}
+		if err := clientEnding(tx, app); err != nil {
+			return err
+		}
+		return d.log(tx, change{at: d.now(), actor: actor, kind: "app.oauth2.token.revoke.implicit.client", realm: realm, target: id, targets: []Target{app.target()}})
+	})
+}

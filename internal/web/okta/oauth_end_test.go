@@ -94,6 +94,7 @@ func TestTokensEnd(t *testing.T) {
 			h.ok(200, "POST", "/api/v1/apps/"+h.client+"/lifecycle/deactivate", "")
 			h.ok(200, "POST", "/api/v1/apps/"+h.client+"/lifecycle/activate", "")
 		}, goods{signedIn: true, api: true}},
+		"tokens of the client revoked": {func(h *held) { h.ok(204, "DELETE", "/api/v1/apps/"+h.client+"/tokens", "") }, goods{signedIn: true, api: true}},
 		"taken from the client": {func(h *held) {
 			h.ok(204, "DELETE", "/api/v1/apps/"+h.client+"/users/"+h.ann, "")
 		}, goods{api: true}},
