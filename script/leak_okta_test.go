@@ -263,12 +263,12 @@ func TestOktaLeaks(t *testing.T) {
 	stop := o.serve()
 	o.people()
 	o.apps()
-	made := lanyard(t, o.dir, "tokens", "create", "leaky", "-o", "json")
+	made := lanyard(t, o.dir, "tokens", "create", "--name", "leaky", "-o", "json")
 	var token struct{ Token string }
 	if err := json.Unmarshal([]byte(made.stdout), &token); err != nil {
 		t.Fatalf("tokens create: %v: %+v", err, made)
 	}
-	o.secret("API token of "+made.stdout+made.stderr, token.Token)
+	o.secret("API token", token.Token)
 	o.look("tokens list", lanyard(t, o.dir, "tokens", "list", "-o", "json").stdout)
 	o.ok("GET", "/api/v1/users/me", "", "Authorization", "SSWS "+token.Token)
 	o.look("system log", text(o.ok("GET", "/api/v1/logs?limit=1000", ""), "page"))
