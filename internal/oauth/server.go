@@ -60,6 +60,10 @@ type Server struct {
 	// nil: nobody can.
 	SignIn func(ctx context.Context, actor directory.Actor, login, password string) (*directory.Account, error)
 
+	// Began is when the process began. Proofs of possession that were made before
+	// are refused: which of them were used is not known any more. Zero: none are.
+	Began time.Time
+
 	// GenerateKey makes a key to sign with; default: RSA of 2048 bits.
 	GenerateKey func() (*rsa.PrivateKey, error)
 

@@ -208,6 +208,7 @@ func (a *API) enforce(w http.ResponseWriter, r *http.Request, who *Caller, o ope
 			return false, cmp.Or(err, error(problem("E0000006")))
 		}
 	case ownAffair:
+		who.self = o.scope != "" && !slices.ContainsFunc(who.Roles, func(role string) bool { return permits(role, o) })
 	case outOfScope:
 		refusal := oauth.Refuse("access_token_insufficient_scopes")
 		scheme, _ := web.Credential(r)

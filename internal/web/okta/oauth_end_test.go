@@ -146,3 +146,62 @@ func TestKeysOfAppsAreNotOfTheOrg(t *testing.T) {
 		t.Errorf("%d keys", len(got))
 	}
 }
+
+// A proof that was used is not good again after a restart, which forgets what
+// was used: at the API and at the token endpoint.
+func TestProofsEndWithTheProcess(t *testing.T) {
+	t.Parallel()
+	b := newAuth(t)
+	client := b.service(`,"dpop_bound_access_tokens":true`, "okta.users.read")
+	b.roles[client] = []string{"READ_ONLY_ADMIN"}
+	key := newProofKey(t)
+	const endpoint = org + "/oauth2/v1/token"
+	nonce := b.post("/oauth2/v1/token", serviceForm(b.assertion(client), "okta.users.read"), "DPoP", b.proof(key, "POST", endpoint, "", "", nil)).header.Get("Dpop-Nonce")
+	ask := b.proof(key, "POST", endpoint, "", nonce, nil)
+	token := b.post("/oauth2/v1/token", serviceForm(b.assertion(client), "okta.users.read"), "DPoP", ask).object(t)["access_token"].(string)
+	call := b.proof(key, "GET", org+"/api/v1/users", token, "", nil)
+	send := func(proof string) answer {
+		return b.call("GET", "/api/v1/users", "", "Authorization", "DPoP "+token, "DPoP", proof)
+	}
+	if a := send(call); a.status != 200 {
+		t.Fatalf("call: %d %s", a.status, a.body)
+	}
+	b.clock.step(2 * time.Second)
+	b.start()
+	if a := send(call); a.status != 400 {
+		t.Errorf("the same proof after a restart: %d %s", a.status, a.body)
+	}
+	b.post("/oauth2/v1/token", serviceForm(b.assertion(client), "okta.users.read"), "DPoP", ask).
+		refusedWith(t, "the same proof after a restart", "invalid_dpop_proof_jwt_too_old")
+	if a := send(b.proof(key, "GET", org+"/api/v1/users", token, "", nil)); a.status != 200 {
+		t.Errorf("a new proof after a restart: %d %s", a.status, a.body)
+	}
+}
+
+// What people may change of themselves are not the credentials that they must
+// prove, nor the login.
+func TestSelfServiceIsNoAdministration(t *testing.T) {
+	t.Parallel()
+	b := newAuth(t)
+	ann := b.person()
+	client := b.native("", ann, "okta.users.manage.self", "okta.users.read.self")
+	as := func() []string {
+		return []string{"Authorization", "Bearer " + b.post("/oauth2/v1/token", codeForm(client, b.code(client, "openid okta.users.manage.self"))).object(t)["access_token"].(string)}
+	}
+	mine := as()
+	b.ok(200, "GET", "/api/v1/users/me", "", mine...)
+	b.ok(200, "POST", "/api/v1/users/me", `{"profile":{"nickName":"Annie"}}`, mine...)
+	for _, body := range []string{
+		`{"credentials":{"password":{"value":"Another4you"}}}`, `{"credentials":{"recovery_question":{"question":"Which?","answer":"that one"}}}`,
+		`{"profile":{"login":"root@example.com"}}`,
+	} {
+		before := b.changes()
+		wantProblem(t, b.call("POST", "/api/v1/users/me", body, mine...), 403, "E0000006", "You do not have permission to perform the requested action")
+		if b.changes() != before {
+			t.Errorf("%s changed something", body)
+		}
+	}
+	b.ok(403, "GET", "/api/v1/users/"+directory.Administrator, "", mine...)
+	b.roles[ann] = []string{"USER_ADMIN"}
+	b.ok(403, "GET", "/api/v1/users/"+directory.Administrator, "", mine...) // a scope of one's own stays one
+}

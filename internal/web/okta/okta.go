@@ -44,6 +44,7 @@ type Caller struct {
 	Token  string          // id of the credential, for rate limits; never the credential itself
 
 	reach *reach // of limited roles, in this call; nil: everywhere
+	self  bool   // no role permits this call: it is about the caller's own account
 }
 
 // Authorizer tells who makes a call. fault.Unauthorized means that the

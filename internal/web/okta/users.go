@@ -102,6 +102,9 @@ func (a *API) editUser(w http.ResponseWriter, r *http.Request, replace bool) err
 	if err != nil {
 		return err
 	}
+	if caller(r).self && !ownEdit(edit, actor(r).Login) {
+		return problem("E0000006")
+	}
 	edit.Check = ifMatch(r.Header.Get("If-Match"))
 	if !replace {
 		edit.Check, edit.Type = sameType(edit.Type, edit.Check), ""
@@ -111,6 +114,16 @@ func (a *API) editUser(w http.ResponseWriter, r *http.Request, replace bool) err
 		return a.asCalled(r, "id", err)
 	}
 	return a.answerUser(w, r, edited)
+}
+
+// ownEdit reports whether an edit is one that people may make of themselves:
+// credentials are changed by those who prove the old ones, and the login is how
+// others know them (Okta: base profile, permissions of the user).
+func ownEdit(e directory.Edit, login string) bool {
+	if to, ok := e.Profile["login"]; ok && to != login {
+		return false
+	}
+	return e.Password == nil && e.RecoveryQuestion == nil && e.Type == ""
 }
 
 // sameType refuses a partial update that names another user type than the
