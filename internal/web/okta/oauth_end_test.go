@@ -205,3 +205,16 @@ func TestSelfServiceIsNoAdministration(t *testing.T) {
 	b.roles[ann] = []string{"USER_ADMIN"}
 	b.ok(403, "GET", "/api/v1/users/"+directory.Administrator, "", mine...) // a scope of one's own stays one
 }
+
+// Browsers are sent to redirection URIs, so not everything can be one.
+func TestRedirectURIsOfClients(t *testing.T) {
+	t.Parallel()
+	b := newAuth(t)
+	for uri, status := range map[string]int{
+		"https://a.example/cb": 201, "http://127.0.0.1:8080/cb": 201, "com.example.app:/cb": 201, "https://a.example/cb?x=1": 201,
+		"javascript:alert(1)": 400, "JavaScript:alert(1)": 400, "data:text/html,x": 400, "https://a.example/cb#x": 400, "/cb": 400, "a.example": 400,
+		"https:///cb": 400, "https://a.example/\\r\\nSet-Cookie: a=b": 400, "": 400,
+	} {
+		b.ok(status, "POST", "/oauth2/v1/clients", `{"client_name":"C","redirect_uris":["`+uri+`"]}`)
+	}
+}
