@@ -38,7 +38,7 @@ type sandbox struct {
 // programs can reach it over the network.
 func openSandbox(ctx context.Context, db *store.DB, key secret.Key, stage *rehearsal.Stage, c config.Sandbox, served bool, log *slog.Logger) (*sandbox, error) {
 	d := directory.New(db.Directory())
-	d.Clock, d.IDs = stage.Clock.Now, directory.NewIDs(stage.Clock.Now)
+	d.Clock, d.IDs, d.Sealer = stage.Clock.Now, directory.NewIDs(stage.Clock.Now), key
 	setSwitches(c.Okta, d)
 	if !served {
 		d.Hash = directory.HashRehearsal

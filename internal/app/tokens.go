@@ -14,7 +14,7 @@ import (
 func newOAuth(d *directory.Directory, key secret.Key) *oauth.Server {
 	const realm = directory.OktaRealm
 	return &oauth.Server{
-		Directory: d, Realm: realm, Key: key,
+		Directory: d, Realm: realm, Key: key, Began: d.Clock(),
 		Clients: oauth.Applications{Directory: d, Realm: realm},
 		Roles: func(ctx context.Context, id string) ([]string, error) {
 			types, err := d.RolesOf(ctx, realm, id)

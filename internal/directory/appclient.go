@@ -3,7 +3,9 @@ package directory
 import (
 	"context"
 	"crypto/subtle"
+	"net/url"
 	"slices"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -98,7 +100,27 @@ func (c *Client) check(secret string) Violations {
 	if c.redirects() && len(c.RedirectURIs) == 0 {
 		v = append(v, Violation{Field: "redirect_uris", Rule: Blank})
 	}
+	if slices.ContainsFunc(c.RedirectURIs, badRedirect) {
+		v = append(v, Violation{Field: "redirect_uris", Rule: WrongType})
+	}
+	if slices.ContainsFunc(c.PostLogoutRedirectURIs, badRedirect) {
+		v = append(v, Violation{Field: "post_logout_redirect_uris", Rule: WrongType})
+	}
 	return v
+}
+
+// badRedirect reports whether a browser must not be sent to a URI: it has to be
+// absolute and without a fragment (RFC 6749 3.1.2), and no program or document
+// by itself.
+func badRedirect(uri string) bool {
+	u, err := url.Parse(uri)
+	if err != nil || u.Scheme == "" || strings.Contains(uri, "#") {
+		return true
+	}
+	if u.Scheme == "http" || u.Scheme == "https" {
+		return u.Host == ""
+	}
+	return slices.Contains([]string{"javascript", "data", "vbscript", "blob", "file"}, u.Scheme)
 }
 
 // redirects reports whether people come back to the client through a browser.

@@ -371,6 +371,11 @@ func (d *Directory) SetAppStatus(ctx context.Context, actor Actor, realm, id str
 		if err != nil || before.Status == status {
 			return err
 		}
+		if status == Off {
+			if err := clientEnding(tx, before); err != nil {
+				return err
+			}
+		}
 		_, err = amend(d, tx, before, change{at: d.now(), actor: actor, kind: kind}, func(a *App) error {
 			a.Status = status
 			return nil
@@ -402,6 +407,9 @@ func (d *Directory) DeleteApp(ctx context.Context, actor Actor, realm, id string
 			if err := endRecords(tx, realm, app.Client.ID, []Noun{RoleNoun}); err != nil {
 				return err
 			}
+		}
+		if err := clientEnding(tx, app, ConsentNoun); err != nil {
+			return err
 		}
 		return d.deleteObject(tx, app, change{at: d.now(), actor: actor, kind: "application.lifecycle.delete", targets: []Target{app.target()}})
 	})

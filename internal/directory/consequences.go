@@ -36,12 +36,20 @@ func (d *Directory) profileChanged(tx Tx, actor Actor, before, after *Account, a
 	return d.applyRules(tx, actor, after, at)
 }
 
-// deactivated follows when an account became DEPROVISIONED.
+// deactivated follows when an account became DEPROVISIONED. Its tokens end, also
+// those for the API (help.okta.com, API tokens): they are not good again when
+// the account is.
 func (d *Directory) deactivated(tx Tx, actor Actor, a *Account, at time.Time) error {
 	if err := d.dropApps(tx, actor, a, at); err != nil {
 		return err
 	}
-	return endRecords(tx, a.Realm, a.ID, []Noun{SessionNoun, sessionTokenNoun})
+	if err := endRecords(tx, a.Realm, a.ID, sessionNouns); err != nil {
+		return err
+	}
+	if err := endRecords(tx, a.Realm, a.ID, clientTokens); err != nil {
+		return err
+	}
+	return endRecords(tx, a.Realm, a.ID, []Noun{TokenNoun})
 }
 
 // activated follows when an account was activated, for the first time or again.
@@ -59,8 +67,25 @@ func (d *Directory) ending(tx Tx, actor Actor, a *Account, at time.Time) error {
 
 // sessionsEnding follows when an operation ends the sessions of an account.
 func (d *Directory) sessionsEnding(tx Tx, actor Actor, a *Account, at time.Time) error {
-	return endRecords(tx, a.Realm, a.ID, []Noun{SessionNoun, sessionTokenNoun})
+	return endRecords(tx, a.Realm, a.ID, sessionNouns)
 }
+
+// clientEnding follows when the OAuth client of an application is switched off
+// or goes.
+func clientEnding(tx Tx, app *App, nouns ...Noun) error {
+	if app.Client == nil {
+		return nil
+	}
+	for _, noun := range append(nouns, clientTokens...) {
+		if _, err := tx.DeleteRecords(RecordQuery{Realm: app.Realm, Noun: noun, Parent: app.Client.ID}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sessionNouns are the sorts of records by which a person is signed in.
+var sessionNouns = []Noun{SessionNoun, sessionTokenNoun, BrowserNoun}
 
 // groupEnding comes before a group is deleted, while its members are still in it.
 func (d *Directory) groupEnding(tx Tx, actor Actor, g *Group, at time.Time) error {
@@ -82,7 +107,7 @@ func (d *Directory) groupEnding(tx Tx, actor Actor, g *Group, at time.Time) erro
 var (
 	aboutAccounts = []Noun{
 		AppUserNoun, SessionNoun, sessionTokenNoun, oneTimeNoun, unsubscribedNoun, riskNoun,
-		ruleClaimNoun, RoleNoun, OwnerNoun,
+		ruleClaimNoun, RoleNoun, OwnerNoun, TokenNoun, BrowserNoun, GrantNoun, RefreshTokenNoun, CodeNoun, ConsentNoun,
 	}
 	aboutGroups = []Noun{RoleNoun, OwnerNoun}
 )

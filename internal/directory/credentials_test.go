@@ -2,6 +2,7 @@ package directory_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -351,5 +352,45 @@ func TestLockOut(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, counts); diff != "" {
 		t.Errorf("log: - want + got\n%s", diff)
+	}
+}
+
+// An expired password cannot be guessed for ever, and whoever sets a new one
+// forgets the failures.
+func TestExpiredPasswordIsGuarded(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	a := b.in(directory.PasswordExpired, "a@example.com")
+	try := func(password string) error {
+		_, err := b.SignIn(t.Context(), org, "a@example.com", password)
+		return err
+	}
+	for range 10 {
+		if err := try("wrong"); !fault.Is(err, fault.Unauthorized) {
+			t.Fatalf("a wrong password: %v", err)
+		}
+	}
+	if err := try("Sesame4you"); !fault.Is(err, fault.Unauthorized) || b.get(a.ID).Status != directory.PasswordExpired {
+		t.Errorf("the right password after 10 wrong ones: %v, %s", err, b.get(a.ID).Status)
+	}
+	_, password, err := b.ExpireWithTemporary(t.Context(), me, org, a.ID, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := try(password); !fault.Is(err, fault.Conflict) {
+		t.Errorf("the temporary password: %v", err)
+	}
+}
+
+// What strangers send as a login does not fill the log.
+func TestLongLoginIsShortenedInTheLog(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	if _, err := b.SignIn(t.Context(), org, strings.Repeat("é", 100_000), "x"); !fault.Is(err, fault.Unauthorized) {
+		t.Errorf("SignIn: %v", err)
+	}
+	changes, err := b.Changes(t.Context(), directory.ChangeQuery{Realm: org, Kind: "user.session.start"}, 1, nil)
+	if err != nil || len(changes) != 1 || len(changes[0].Actor.Login) > 256 || !strings.HasPrefix(changes[0].Actor.Login, "éé") {
+		t.Errorf("the log has %d entries, %v", len(changes), err)
 	}
 }

@@ -19,6 +19,10 @@ type Directory struct {
 	// Check reports whether a password is the one behind a hash that Hash made.
 	Check func(hash, password string) (bool, error)
 
+	// Sealer keeps the seeds of one-time passwords unreadable in the store; nil:
+	// they are kept as they are.
+	Sealer Sealer
+
 	// SuspendPending also allows suspension from PROVISIONED and
 	// PASSWORD_EXPIRED. Okta documents ACTIVE only, but publishes the link.
 	SuspendPending bool
@@ -30,6 +34,13 @@ type Directory struct {
 	EditDeprovisioned bool
 
 	shapes *shapes
+}
+
+// Sealer encrypts, and binds what it encrypts to a name, under which alone it
+// can be opened.
+type Sealer interface {
+	Seal(plain, name []byte) ([]byte, error)
+	Open(sealed, name []byte) ([]byte, error)
 }
 
 // New returns a Directory on the system's clock and randomness.

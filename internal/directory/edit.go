@@ -187,7 +187,7 @@ func (a *Account) passwordSet(p Password, now time.Time) {
 	if next := a.PasswordChanged.Truncate(time.Second).Add(time.Second); a.HasPassword && next.After(now) {
 		now = next
 	}
-	a.HasPassword, a.PasswordChanged = true, now
+	a.HasPassword, a.PasswordChanged, a.FailedSignIns = true, now, 0
 	if p.Import != "" {
 		a.Provider = Provider{ProviderImport, ProviderImport}
 	} else if a.Provider.Type == ProviderImport {

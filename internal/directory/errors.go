@@ -34,6 +34,20 @@ const (
 	TokenNoun         Noun = "token" // API token
 )
 
+// What browsers and OAuth clients hold of an account, which is the subject of
+// these records; grants, codes and consents have the client as parent.
+// internal/oauth makes them, and they end here with what they belong to.
+const (
+	BrowserNoun      Noun = "browser session"
+	GrantNoun        Noun = "oauth grant"
+	RefreshTokenNoun Noun = "refresh token"
+	CodeNoun         Noun = "authorization code"
+	ConsentNoun      Noun = "consent"
+)
+
+// clientTokens are the sorts of records by which clients act.
+var clientTokens = []Noun{GrantNoun, RefreshTokenNoun, CodeNoun}
+
 // Missing says that an object does not exist. It is the cause of a fault.NotFound.
 type Missing struct {
 	Noun Noun

@@ -46,7 +46,39 @@ type factorSecret struct {
 	Meta
 	Answer string `json:"answer,omitempty"` // hash of the answer to a question
 	Seed   string `json:"seed,omitempty"`   // of one-time passwords, base32
+	Sealed []byte `json:"sealed,omitempty"` // Seed, when the directory can seal it
 }
+
+// seal hides the seed before the record is stored.
+func (s *factorSecret) seal(by Sealer) (err error) {
+	if by == nil || s.Seed == "" {
+		return nil
+	}
+	s.Sealed, err = by.Seal([]byte(s.Seed), s.sealName())
+	s.Seed = ""
+	return err
+}
+
+// seed returns the seed of one-time passwords.
+func (s *factorSecret) seed(by Sealer) ([]byte, error) {
+	text := []byte(s.Seed)
+	if len(s.Sealed) > 0 {
+		if by == nil {
+			return nil, fault.New(fault.Internal, "there is no key to read the factor's seed with")
+		}
+		var err error
+		if text, err = by.Open(s.Sealed, s.sealName()); err != nil {
+			return nil, err
+		}
+	}
+	seed, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(string(text))
+	if err != nil {
+		return nil, fault.Wrap(fault.Internal, err, "the factor's seed cannot be read")
+	}
+	return seed, nil
+}
+
+func (s *factorSecret) sealName() []byte { return []byte("factor/" + s.Realm + "/" + s.ID) }
 
 func (s *factorSecret) place() place { return place{noun: factorSecretNoun} }
 
@@ -131,7 +163,10 @@ func (d *Directory) EnrollFactor(ctx context.Context, actor Actor, realm, ref st
 			f.Status, c.kind = ActiveFactor, "user.mfa.factor.activate"
 		}
 		if secret != nil {
-			secret.Meta = Meta{Realm: realm, ID: f.ID}
+			secret.Meta, seed = Meta{Realm: realm, ID: f.ID}, secret.Seed
+			if err := secret.seal(d.Sealer); err != nil {
+				return err
+			}
 			if err := putObject(tx, secret, now); err != nil {
 				return err
 			}
@@ -140,9 +175,6 @@ func (d *Directory) EnrollFactor(ctx context.Context, actor Actor, realm, ref st
 	})
 	if err != nil {
 		return nil, "", err
-	}
-	if secret != nil {
-		seed = secret.Seed
 	}
 	return f, seed, nil
 }
@@ -296,9 +328,9 @@ func (d *Directory) checkPassCode(r Reader, f *Factor, code string) error {
 	if err != nil {
 		return err
 	}
-	seed, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(secret.Seed)
+	seed, err := secret.seed(d.Sealer)
 	if err != nil {
-		return fault.Wrap(fault.Internal, err, "the factor's seed cannot be read")
+		return err
 	}
 	for _, drift := range []int64{0, -1, 1} { // RFC 6238 5.2: one step of delay
 		if code == oneTimeCode(seed, d.now().Unix()/30+drift) {

@@ -187,7 +187,7 @@ func (d *Directory) transition(tx Tx, actor Actor, before *Account, s Step) (*Ac
 	if s.Operation == Activate {
 		after.Activated = now
 	}
-	if s.Operation == Unlock {
+	if slices.Contains([]Operation{Unlock, ExpirePassword, ResetPassword}, s.Operation) {
 		after.FailedSignIns = 0
 	}
 	if to != before.Status || s.Operation == ExpirePassword {

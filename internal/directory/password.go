@@ -82,8 +82,9 @@ func (d *Directory) checkSecret(s Secret, text string) (bool, error) {
 		}
 		return hash.matches(text), nil
 	}
-	if s.Password == "" {
-		return false, nil
+	if s.Password == "" { // takes as long as a wrong password does
+		_, err := d.Check(seedSecret.Password, text)
+		return false, err
 	}
 	return d.Check(s.Password, text)
 }

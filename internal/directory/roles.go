@@ -75,7 +75,7 @@ const (
 )
 
 // Role is an admin role that an account or a group has. Its targets limit it to
-// some groups or applications; without any it is good for all.
+// some groups or applications; one that never had any is good for all.
 type Role struct {
 	Meta
 	// RoleID is the id that clients know. Roles that can have targets have the
@@ -89,7 +89,11 @@ type Role struct {
 	ResourceSet  string       `json:"resourceSet,omitempty"` // of the same
 	Groups       []string     `json:"groups,omitempty"`      // targets, by id
 	Apps         []AppTarget  `json:"apps,omitempty"`        // targets, the newest first
+	Bound        bool         `json:"bound,omitempty"`       // it has had targets: without any left it is good for nothing
 }
+
+// Limited reports whether the role is good for its targets only.
+func (r *Role) Limited() bool { return r.Bound || len(r.Groups) > 0 || len(r.Apps) > 0 }
 
 // AppTarget is a kind of application in the catalogue, or one instance of it.
 type AppTarget struct {
@@ -344,25 +348,44 @@ func (d *Directory) RolesOf(ctx context.Context, realm, account string) (types [
 }
 
 func rolesOf(r Reader, realm, account string) ([]RoleType, error) {
-	assignees := []string{account}
-	for g, err := range r.Groups(GroupQuery{Realm: realm, Member: account}) {
+	held, err := rolesHeld(r, realm, account)
+	if err != nil {
+		return nil, err
+	}
+	var out []RoleType
+	for _, role := range held {
+		out = append(out, role.Type)
+	}
+	slices.Sort(out)
+	return slices.Compact(out), nil
+}
+
+// RolesHeld returns the roles that count for an account or an OAuth client: its
+// own, then those of its groups.
+func (d *Directory) RolesHeld(ctx context.Context, realm, holder string) (roles []*Role, err error) {
+	err = d.Store.View(ctx, func(r Reader) error {
+		roles, err = rolesHeld(r, realm, holder)
+		return err
+	})
+	return roles, err
+}
+
+func rolesHeld(r Reader, realm, holder string) (out []*Role, err error) {
+	assignees := []string{holder}
+	for g, err := range r.Groups(GroupQuery{Realm: realm, Member: holder}) {
 		if err != nil {
 			return nil, err
 		}
 		assignees = append(assignees, g.ID)
 	}
-	var out []RoleType
 	for _, id := range assignees {
 		roles, err := rolesAssigned(r, realm, id)
 		if err != nil {
 			return nil, err
 		}
-		for _, role := range roles {
-			out = append(out, role.Type)
-		}
+		out = append(out, roles...)
 	}
-	slices.Sort(out)
-	return slices.Compact(out), nil
+	return out, nil
 }
 
 // UnassignRole takes a role away, with its targets.
@@ -393,7 +416,7 @@ func (d *Directory) AddRoleGroup(ctx context.Context, actor Actor, realm string,
 		if slices.Contains(r.Groups, group) {
 			return errUnchanged
 		}
-		r.Groups = append(r.Groups, group)
+		r.Groups, r.Bound = append(r.Groups, group), true
 		slices.Sort(r.Groups)
 		return nil
 	})
@@ -435,7 +458,7 @@ func (d *Directory) AddRoleApp(ctx context.Context, actor Actor, realm string, w
 		if app.ID == "" {
 			r.Apps = slices.DeleteFunc(r.Apps, func(t AppTarget) bool { return t.Name == app.Name })
 		}
-		r.Apps = slices.Insert(r.Apps, 0, app)
+		r.Apps, r.Bound = slices.Insert(r.Apps, 0, app), true
 		return nil
 	})
 }

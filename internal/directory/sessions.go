@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"slices"
 	"time"
 
 	"github.com/lanyard-id/lanyard/internal/fault"
@@ -148,9 +149,38 @@ func (d *Directory) ClearSessions(ctx context.Context, actor Actor, realm, ref s
 		if err != nil {
 			return err
 		}
-		if err := endRecords(tx, realm, a.ID, append([]Noun{SessionNoun, sessionTokenNoun}, others...)); err != nil {
+		if err := endRecords(tx, realm, a.ID, slices.Concat(sessionNouns, others)); err != nil {
 			return err
 		}
 		return d.log(tx, change{at: d.now(), actor: actor, kind: "user.session.clear", realm: realm, target: a.ID, targets: []Target{a.target()}})
+	})
+}
+
+// RevokeGrants ends all that OAuth clients hold of an account, and what the
+// person agreed to.
+func (d *Directory) RevokeGrants(ctx context.Context, actor Actor, realm, ref string) error {
+	return d.Store.Update(ctx, func(tx Tx) error {
+		a, err := find(tx, realm, ref)
+		if err != nil {
+			return err
+		}
+		if err := endRecords(tx, realm, a.ID, append([]Noun{ConsentNoun}, clientTokens...)); err != nil {
+			return err
+		}
+		return d.log(tx, change{at: d.now(), actor: actor, kind: "app.oauth2.as.consent.revoke.user", realm: realm, target: a.ID, targets: []Target{a.target()}})
+	})
+}
+
+// RevokeAppTokens ends all that the OAuth client of an application holds.
+func (d *Directory) RevokeAppTokens(ctx context.Context, actor Actor, realm, id string) error {
+	return d.Store.Update(ctx, func(tx Tx) error {
+		app, err := get[App](tx, realm, id)
+		if err != nil {
+			return err
+		}
+		if err := clientEnding(tx, app); err != nil {
+			return err
+		}
+		return d.log(tx, change{at: d.now(), actor: actor, kind: "app.oauth2.token.revoke.implicit.client", realm: realm, target: id, targets: []Target{app.target()}})
 	})
 }

@@ -41,7 +41,9 @@ func (d *Directory) SignInFrom(ctx context.Context, client Actor, realm, login, 
 	if !good {
 		return nil, d.failedSignIn(ctx, client, a)
 	}
-	if !slices.Contains([]Status{Active, PasswordExpired}, a.Status) {
+	// An account whose password has expired is not LOCKED_OUT, or to unlock it
+	// would renew the password. It cannot be guessed for ever nevertheless.
+	if !slices.Contains([]Status{Active, PasswordExpired}, a.Status) || a.FailedSignIns >= maxFailedSignIns {
 		return nil, d.refusedSignIn(ctx, client, a)
 	}
 	rehashed := ""
@@ -51,6 +53,17 @@ func (d *Directory) SignInFrom(ctx context.Context, client Actor, realm, login, 
 		}
 	}
 	return d.goodSignIn(ctx, client, a, secret, rehashed)
+}
+
+// maxLoggedLogin is how much the log keeps of a login that nobody has, in bytes:
+// strangers may send long ones.
+const maxLoggedLogin = 256
+
+func shortened(login string) string {
+	if len(login) <= maxLoggedLogin {
+		return login
+	}
+	return strings.ToValidUTF8(login[:maxLoggedLogin], "")
 }
 
 func notSignedIn() error { return fault.New(fault.Unauthorized, "the login or the password is wrong") }
@@ -64,7 +77,7 @@ func signInActor(client Actor, a *Account) Actor {
 // unknownSignIn takes as long as a wrong password does.
 func (d *Directory) unknownSignIn(ctx context.Context, client Actor, realm, login, password string) error {
 	_, _ = d.Check(seedSecret.Password, password)
-	client.ID, client.Type, client.Name, client.Login = "unknown", UserActor, "unknown", login
+	client.ID, client.Type, client.Name, client.Login = "unknown", UserActor, "unknown", shortened(login)
 	err := d.Store.Update(ctx, func(tx Tx) error {
 		return d.log(tx, change{
 			at: d.now(), actor: client, kind: "user.session.start", realm: realm,
@@ -84,12 +97,12 @@ func (d *Directory) failedSignIn(ctx context.Context, client Actor, known *Accou
 		if err != nil {
 			return err
 		}
-		if err := d.logSignIn(tx, client, before, "INVALID_CREDENTIALS"); err != nil || before.Status != Active {
+		if err := d.logSignIn(tx, client, before, "INVALID_CREDENTIALS"); err != nil || before.Status != Active && before.Status != PasswordExpired {
 			return err
 		}
 		after := before.clone()
 		after.FailedSignIns++
-		if after.FailedSignIns < maxFailedSignIns {
+		if after.FailedSignIns < maxFailedSignIns || before.Status == PasswordExpired {
 			return d.touch(tx, after)
 		}
 		after.Updated = d.now()

@@ -2,6 +2,7 @@ package oauth
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/lanyard-id/lanyard/internal/directory"
@@ -49,25 +50,61 @@ func (s *Server) byAccessToken(ctx context.Context, c Call) (*Principal, error) 
 	if err := s.checkBinding(ctx, claims, c); err != nil {
 		return nil, err
 	}
-	p := &Principal{Scopes: claims.Scopes, Credential: claims.Client}
-	if p.Client, err = s.client(ctx, claims.Client); err != nil {
-		return nil, asRefusal(err, "access_token_invalid")
+	p := &Principal{Credential: claims.Client}
+	if p.Client, p.Account, err = s.parties(ctx, claims); err != nil {
+		return nil, err
 	}
-	if !p.Client.Active {
-		return nil, Refuse("access_token_invalid")
+	if p.Scopes, err = s.stillGranted(ctx, p.Client, claims.Scopes); err != nil {
+		return nil, err
 	}
 	holder := p.Client.ID
-	if claims.Account != "" {
-		if p.Account, err = s.account(ctx, claims.Account); err != nil {
-			return nil, asRefusal(err, "access_token_invalid")
-		}
-		if !usable(p.Account) {
-			return nil, Refuse("access_token_revoked")
-		}
+	if p.Account != nil {
 		holder = p.Account.ID
 	}
 	p.Roles, err = s.roles(ctx, holder)
 	return p, err
+}
+
+// parties returns the client of an access token and the account that it acts
+// for, nil for none, as long as they may act.
+func (s *Server) parties(ctx context.Context, claims *accessClaims) (*Client, *directory.Account, error) {
+	client, err := s.client(ctx, claims.Client)
+	switch {
+	case err != nil:
+		return nil, nil, asRefusal(err, "access_token_invalid")
+	case !client.Active:
+		return nil, nil, Refuse("access_token_invalid")
+	case claims.Account == "":
+		return client, nil, nil
+	}
+	account, err := s.account(ctx, claims.Account)
+	switch {
+	case err != nil:
+		return nil, nil, asRefusal(err, "access_token_invalid")
+	case !usable(account):
+		return nil, nil, Refuse("access_token_revoked")
+	}
+	assigned, err := s.Clients.Assigned(ctx, client, account.ID)
+	if err == nil && !assigned {
+		err = Refuse("access_token_revoked")
+	}
+	return client, account, err
+}
+
+// stillGranted returns the scopes of a token that an administrator has not
+// taken from its client since. Those of OpenID Connect need no grant.
+func (s *Server) stillGranted(ctx context.Context, client *Client, scopes []string) ([]string, error) {
+	granted, err := s.Clients.Scopes(ctx, client)
+	if err != nil {
+		return nil, err
+	}
+	out := []string{} // not nil, which is no limit
+	for _, scope := range scopes {
+		if slices.Contains(openidScopes, scope) || Includes(granted, scope) {
+			out = append(out, scope)
+		}
+	}
+	return out, nil
 }
 
 // accessToken reads an access token that is good: made by this server for this
@@ -94,12 +131,15 @@ func (s *Server) accessToken(ctx context.Context, token, issuer string) (*access
 	return &c, err
 }
 
-// grantOf returns the id of the grant that an access token belongs to, "" for
-// none: its jti ends with it.
+// grantOf returns the id of the grant that an access token belongs to: its jti
+// ends with it. A client that acts for itself has a grant for each token, with
+// the token's own id, because the jti of these says no more (recorded).
 func grantOf(jti string) string {
 	_, rest, _ := strings.Cut(jti, ".")
-	_, grant, _ := strings.Cut(rest, ".")
-	return grant
+	if _, grant, ok := strings.Cut(rest, "."); ok {
+		return grant
+	}
+	return digest(jti)
 }
 
 // revoked reports whether an access token was revoked, itself or with its family.
@@ -110,11 +150,7 @@ func (s *Server) revoked(ctx context.Context, c *accessClaims) (revoked bool, er
 			revoked = err == nil
 			return err
 		}
-		id := grantOf(c.ID)
-		if id == "" {
-			return nil
-		}
-		g, err := find[grantRecord](r, s.realm(), grantNoun, id)
+		g, err := find[grantRecord](r, s.realm(), grantNoun, grantOf(c.ID))
 		switch {
 		case missing(err):
 			revoked = true

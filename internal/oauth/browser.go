@@ -166,7 +166,8 @@ func (s *Server) Consent(ctx context.Context, from directory.Actor, a *Authoriza
 type Form struct {
 	Request AuthorizeRequest `json:"request"`
 	Started time.Time        `json:"started"`
-	Browser string           `json:"browser"` // digest of the cookie
+	Browser string           `json:"browser"`           // digest of the cookie
+	Account string           `json:"account,omitempty"` // of a consent page: who was asked
 }
 
 // formName says what sealed forms are for.

@@ -41,8 +41,8 @@
 //	consent              client + user   client   account
 //
 // Proofs of possession that were seen are remembered in memory only: they live
-// for minutes, one comes with every call, and a restart is no way to replay
-// them at the token endpoint, which also asks for a nonce.
+// for minutes, and one comes with every call. A restart is no way to replay them,
+// because proofs that are older than the process are refused.
 //
 // The package leaves HTTP and pages to internal/web/okta, applications and
 // roles to the directory, and passwords to whoever signs people in.

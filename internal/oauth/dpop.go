@@ -186,6 +186,9 @@ type proofMemory struct {
 
 // useProof remembers a proof, and refuses one that was used before.
 func (s *Server) useProof(p *proof) error {
+	if p.issued.Before(s.Began.Truncate(time.Second)) {
+		return Refuse("invalid_dpop_proof_jwt_too_old")
+	}
 	now := s.now()
 	m := &s.proofs
 	m.mu.Lock()

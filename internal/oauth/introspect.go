@@ -26,21 +26,29 @@ type Introspection struct {
 	Thumbprint      string
 }
 
-// Introspect says of a token to a client what it is worth.
+// Introspect says of a token to a client what it is worth. Access tokens of
+// others are nothing to a client that cannot keep a secret, refresh tokens of
+// others to no client (developer.okta.com, /introspect).
 func (s *Server) Introspect(ctx context.Context, c Credentials, token string) (Introspection, error) {
-	if _, err := s.prove(ctx, c, token); err != nil {
+	client, err := s.prove(ctx, c, token)
+	if err != nil {
 		return Introspection{}, err
 	}
 	if strings.Count(token, ".") != 2 {
-		return s.introspectRefresh(ctx, token)
+		return s.introspectRefresh(ctx, client, token)
 	}
 	claims, err := s.accessToken(ctx, token, c.Issuer)
+	if err == nil {
+		_, _, err = s.parties(ctx, claims)
+	}
 	var refusal *Error
 	switch {
 	case errors.As(err, &refusal):
 		return Introspection{}, nil
 	case err != nil:
 		return Introspection{}, err
+	case client.public() && claims.Client != client.ID:
+		return Introspection{}, nil
 	}
 	out := Introspection{
 		Active: true, Type: "Bearer", Scope: strings.Join(claims.Scopes, " "), Client: claims.Client,
@@ -71,14 +79,14 @@ func (s *Server) prove(ctx context.Context, c Credentials, token string) (*prove
 	return client, s.Directory.Store.Update(ctx, func(tx directory.Tx) error { return s.spend(tx, client.used) })
 }
 
-func (s *Server) introspectRefresh(ctx context.Context, token string) (out Introspection, err error) {
+func (s *Server) introspectRefresh(ctx context.Context, client *proven, token string) (out Introspection, err error) {
 	err = s.Directory.Store.View(ctx, func(r directory.Reader) error {
 		one, err := find[refreshRecord](r, s.realm(), refreshNoun, digest(token))
 		if err != nil {
 			return err
 		}
 		g, err := find[grantRecord](r, s.realm(), grantNoun, one.T.Grant)
-		if err != nil {
+		if err != nil || g.T.Client != client.ID {
 			return err
 		}
 		a, err := r.Account(s.realm(), g.T.Account)

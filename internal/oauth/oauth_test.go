@@ -133,6 +133,11 @@ func TestAccessTokenOfAnotherOrg(t *testing.T) {
 	s, _ := newServer(t)
 	claims := s.newClaims(&Client{ID: "0oa1"}, []string{"okta.users.read"}, nil, "https://a.example.com")
 	claims.ID = "AT.x"
+	if err := s.Directory.Store.Update(t.Context(), func(tx directory.Tx) error {
+		return s.insert(tx, grantNoun, grantOf(claims.ID), "0oa1", "", "", grantRecord{Client: "0oa1"})
+	}); err != nil {
+		t.Fatal(err)
+	}
 	token, err := s.sign(t.Context(), claims, accessType)
 	if err != nil {
 		t.Fatal(err)

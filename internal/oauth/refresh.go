@@ -93,6 +93,9 @@ func (s *Server) forRefresh(ctx context.Context, client *proven, bound *proof, r
 	if r.RefreshToken == "" {
 		return Token{}, Refuse("missing_token_request_parameter", "refresh_token")
 	}
+	if err := s.stillAssigned(ctx, client.Client, refreshNoun, r.RefreshToken); err != nil {
+		return Token{}, err
+	}
 	var t *tokens
 	var refusal error // beside what the transaction must keep
 	err := s.Directory.Store.Update(ctx, func(tx directory.Tx) error {
@@ -117,6 +120,38 @@ func (s *Server) forRefresh(ctx context.Context, client *proven, bound *proof, r
 		return Token{}, err
 	}
 	return s.write(ctx, t, bound)
+}
+
+// stillAssigned refuses a code or a refresh token of a client from which its
+// account was taken. What is wrong otherwise is found later.
+func (s *Server) stillAssigned(ctx context.Context, client *Client, noun directory.Noun, token string) error {
+	var account, holder string
+	err := s.Directory.Store.View(ctx, func(r directory.Reader) error {
+		record, err := r.Record(s.realm(), noun, digest(token))
+		if err != nil {
+			return err
+		}
+		account, holder = record.Subject, record.Parent
+		if noun == refreshNoun {
+			g, err := r.Record(s.realm(), grantNoun, record.Parent)
+			if err != nil {
+				return err
+			}
+			holder = g.Parent
+		}
+		return nil
+	})
+	if missing(err) || err == nil && holder != client.ID {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	assigned, err := s.Clients.Assigned(ctx, client, account)
+	if err == nil && !assigned {
+		return Refuse("user_not_assigned")
+	}
+	return err
 }
 
 // refreshable returns a refresh token of a client and its grant. Used tokens

@@ -19,13 +19,13 @@ import (
 const (
 	keyNoun     directory.Noun = "signing key"
 	secretNoun  directory.Noun = "dpop secret"
-	grantNoun   directory.Noun = "oauth grant"
-	refreshNoun directory.Noun = "refresh token"
-	codeNoun    directory.Noun = "authorization code"
+	grantNoun                  = directory.GrantNoun
+	refreshNoun                = directory.RefreshTokenNoun
+	codeNoun                   = directory.CodeNoun
 	revokedNoun directory.Noun = "revoked token"
 	usedNoun    directory.Noun = "used jti"
-	browserNoun directory.Noun = "browser session"
-	consentNoun directory.Noun = "consent"
+	browserNoun                = directory.BrowserNoun
+	consentNoun                = directory.ConsentNoun
 )
 
 // Lifetimes (okta.md 4 and 7; that of refresh tokens is the default of Okta's
@@ -59,6 +59,10 @@ type Server struct {
 	// fault.Unauthorized when they are wrong or the account may not sign in.
 	// nil: nobody can.
 	SignIn func(ctx context.Context, actor directory.Actor, login, password string) (*directory.Account, error)
+
+	// Began is when the process began. Proofs of possession that were made before
+	// are refused: which of them were used is not known any more. Zero: none are.
+	Began time.Time
 
 	// GenerateKey makes a key to sign with; default: RSA of 2048 bits.
 	GenerateKey func() (*rsa.PrivateKey, error)

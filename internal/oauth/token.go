@@ -119,6 +119,14 @@ func (s *Server) forClient(ctx context.Context, client *proven, bound *proof, r 
 		if err := s.spend(tx, client.used); err != nil {
 			return err
 		}
+		now := s.now()
+		g := grantRecord{Client: client.ID, Scopes: scopes, Created: now, Expires: now.Add(accessLife)}
+		if err := s.insert(tx, grantNoun, grantOf(claims.ID), client.ID, "", "", g); err != nil {
+			return err
+		}
+		if err := s.sweep(tx); err != nil {
+			return err
+		}
 		return s.logGrant(tx, client.actor(r.From), claims, client.target())
 	})
 	if err != nil {
@@ -158,6 +166,9 @@ func answer(access string, scopes []string, bound *proof) Token {
 func (s *Server) forCode(ctx context.Context, client *proven, bound *proof, r TokenRequest) (Token, error) {
 	if r.Code == "" {
 		return Token{}, Refuse("missing_token_request_parameter", "code")
+	}
+	if err := s.stillAssigned(ctx, client.Client, codeNoun, r.Code); err != nil {
+		return Token{}, err
 	}
 	var code *stored[codeRecord]
 	var t *tokens

@@ -472,3 +472,19 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
+
+// An API without a token lets nobody in, rather than everybody.
+func TestNoTokenIsNoDoor(t *testing.T) {
+	t.Parallel()
+	mux := http.NewServeMux()
+	(&API{Service: &fakeService{}, Log: slog.New(slog.DiscardHandler)}).Mount(mux)
+	for _, credential := range []string{"", "Bearer", "Bearer ", "Bearer x"} {
+		r := httptest.NewRequest("GET", prefix+"/runs", nil)
+		r.Header.Set("Authorization", credential)
+		w := httptest.NewRecorder()
+		mux.ServeHTTP(w, r)
+		if w.Code != http.StatusUnauthorized {
+			t.Errorf("%q: %d", credential, w.Code)
+		}
+	}
+}

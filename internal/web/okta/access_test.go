@@ -322,7 +322,7 @@ func TestRoles(t *testing.T) {
 		"SUPER_ADMIN":            all,
 		"ORG_ADMIN":              {list, reset, create, join, group},
 		"APP_ADMIN":              {list, app},
-		"USER_ADMIN":             {list, reset, create, join, group},
+		"USER_ADMIN":             {list, reset, create, join},
 		"HELP_DESK_ADMIN":        {list, reset},
 		"GROUP_MEMBERSHIP_ADMIN": {list, join},
 		"READ_ONLY_ADMIN":        {list},

@@ -19,7 +19,7 @@ func (a *API) appPartRoutes() {
 	a.route(app+"/features", method{"GET", readApps, a.nothingOf})
 	a.route(app+"/tokens",
 		method{"GET", readApps, a.nothingOf},
-		method{"DELETE", manageApps, a.noTokens})
+		method{"DELETE", manageApps, a.revokeAppTokens})
 	a.route(app+"/logo", method{"POST", manageApps, a.setLogo})
 	a.route(basePath+"/internal/apps/{id}/settings/oauth/idToken",
 		method{"GET", readApps, a.getIDToken},
@@ -34,8 +34,8 @@ func (a *API) nothingOf(w http.ResponseWriter, r *http.Request) error {
 	return web.WriteJSON(w, http.StatusOK, []any{})
 }
 
-func (a *API) noTokens(w http.ResponseWriter, r *http.Request) error {
-	if _, err := a.Directory.App(r.Context(), a.Realm, r.PathValue("id")); err != nil {
+func (a *API) revokeAppTokens(w http.ResponseWriter, r *http.Request) error {
+	if err := a.Directory.RevokeAppTokens(r.Context(), actor(r), a.Realm, r.PathValue("id")); err != nil {
 		return err
 	}
 	return noContent(w)

@@ -64,6 +64,9 @@ func (a *API) createApp(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if err := mayMakeApp(r, draft.Name); err != nil {
+		return err
+	}
 	app, secret, err := a.Directory.CreateApp(r.Context(), actor(r), a.Realm, draft)
 	if err != nil {
 		return err
@@ -153,6 +156,7 @@ func (a *API) listApps(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	query.After = p.after
+	match = withinReach(r, match, (*reach).app)
 	list, err := a.Directory.Apps(r.Context(), query, p.limit+1, match)
 	if err != nil {
 		return err

@@ -89,8 +89,24 @@ func readAuthenticator(r *http.Request) (*directory.Authenticator, error) {
 	if one.Name, err = body.text("name"); err != nil {
 		return nil, err
 	}
-	one.Key, err = body.text("key")
-	return one, err
+	if one.Key, err = body.text("key"); err != nil {
+		return nil, err
+	}
+	return one, withoutKeys(one.Rest)
+}
+
+// withoutKeys takes out of an authenticator by what it would prove itself to its
+// provider: nothing here calls one, so that they need not be kept.
+func withoutKeys(rest object) error {
+	provider, err := rest.object("provider")
+	if err != nil {
+		return err
+	}
+	configuration, err := provider.object("configuration")
+	for _, name := range []string{"secretKey", "sharedSecret"} {
+		delete(configuration, name)
+	}
+	return err
 }
 
 // authenticator is the wire form (Okta OpenAPI 2026.06.3, AuthenticatorBase).

@@ -3,6 +3,7 @@ package okta
 import (
 	"net"
 	"net/http"
+	"strings"
 
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/fault"
@@ -75,10 +76,15 @@ func signedIn(a *directory.Account) web.Object {
 	}
 }
 
+// maxUserAgent is how much the change log keeps of a User-Agent header, in bytes.
+const maxUserAgent = 512
+
 // client is where a request comes from, for the change log, before it is known
 // who makes it.
 func client(r *http.Request) directory.Actor {
-	c := directory.Actor{Request: web.RequestID(r.Context()), UserAgent: r.UserAgent()}
+	agent := r.UserAgent()
+	agent = strings.ToValidUTF8(agent[:min(len(agent), maxUserAgent)], "")
+	c := directory.Actor{Request: web.RequestID(r.Context()), UserAgent: agent}
 	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
 		c.IP = host
 	}

@@ -41,9 +41,10 @@ func (a *API) listClients(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	prefix := strings.ToLower(r.URL.Query().Get("q"))
-	apps, err := a.Directory.Apps(r.Context(), directory.AppQuery{Realm: a.Realm, After: p.after}, p.limit+1, func(app *directory.App) bool {
+	match := withinReach(r, func(app *directory.App) bool {
 		return app.Client != nil && strings.HasPrefix(strings.ToLower(app.Label), prefix)
-	})
+	}, (*reach).app)
+	apps, err := a.Directory.Apps(r.Context(), directory.AppQuery{Realm: a.Realm, After: p.after}, p.limit+1, match)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/web"
 )
 
@@ -200,11 +201,12 @@ func (l *limits) exhaust(h http.Header, method, escapedPath string, wait time.Du
 	show(h, max(1, limit*policy.share()/100), 0, l.clock().Add(wait))
 }
 
-// takeSignIn counts an attempt to sign in with a username, at the token endpoint
-// and /authn, and reports whether it may go on. Only one that may not gets
-// headers.
+// takeSignIn counts an attempt to sign in with a username, at /authn and on the
+// sign-in page, however it is written, and reports whether it may go on. Only
+// one that may not gets headers.
 func (l *limits) takeSignIn(h http.Header, username string) bool {
 	policy, now := l.policy(), l.clock()
+	username = directory.Fold(strings.TrimSpace(username))
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !l.signIns.running(now) {

@@ -180,6 +180,7 @@ func (a *API) listUsers(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	s.match = withinReach(r, s.match, func(to *reach, account *directory.Account) bool { return to.members[account.ID] })
 	list, last, err := a.selectUsers(r, p, s)
 	if err != nil {
 		return err
@@ -333,6 +334,7 @@ func (a *API) listGroups(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	match = withinReach(r, match, func(to *reach, g *directory.Group) bool { return slices.Contains(to.groups, g.ID) })
 	if term != "" {
 		return a.answerGroupsByName(w, r, term, match)
 	}

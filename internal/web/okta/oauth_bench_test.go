@@ -68,7 +68,7 @@ func (b *authBench) start() {
 		b.t.Fatal(err)
 	}
 	b.oauth = &oauth.Server{
-		Directory: b.dir, Realm: directory.OktaRealm, Key: key,
+		Directory: b.dir, Realm: directory.OktaRealm, Key: key, Began: b.clock.now(),
 		Clients:     oauth.Applications{Directory: b.dir, Realm: directory.OktaRealm},
 		Roles:       func(_ context.Context, id string) ([]string, error) { return b.roles[id], nil },
 		SignIn:      b.signIn,

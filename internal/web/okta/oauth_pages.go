@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/lanyard-id/lanyard/internal/fault"
 	"github.com/lanyard-id/lanyard/internal/oauth"
@@ -45,7 +46,8 @@ func (a *API) begin(w http.ResponseWriter, r *http.Request, q url.Values) error 
 	if err := once(q, "illegal_duplicated_parameters"); err != nil {
 		return a.showError(w, r, err)
 	}
-	form := oauth.Form{Started: a.now(), Request: oauth.AuthorizeRequest{
+	// In whole seconds, as the times of sign-ins and consents that it is compared with.
+	form := oauth.Form{Started: a.now().Truncate(time.Second), Request: oauth.AuthorizeRequest{
 		ClientID: q.Get("client_id"), RedirectURI: q.Get("redirect_uri"), ResponseType: q.Get("response_type"),
 		ResponseMode: q.Get("response_mode"), Scope: q.Get("scope"), State: q.Get("state"), Nonce: q.Get("nonce"),
 		Prompt: q.Get("prompt"), MaxAge: q.Get("max_age"), LoginHint: q.Get("login_hint"),
@@ -69,7 +71,7 @@ func (a *API) proceed(w http.ResponseWriter, r *http.Request, form oauth.Form, a
 	case err != nil:
 		return a.refuse(w, r, auth, err)
 	case step == oauth.StepSignIn:
-		return a.showSignIn(w, r, form, auth, form.Request.LoginHint, "")
+		return a.showSignIn(w, r, http.StatusOK, form, auth, form.Request.LoginHint, "")
 	case step == oauth.StepConsent:
 		return a.showConsent(w, r, form, auth, session)
 	}
@@ -118,12 +120,15 @@ func (a *API) signIn(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if !a.limits.takeSignIn(w.Header(), values.Get("login")) {
+		return a.showSignIn(w, r, http.StatusTooManyRequests, form, auth, values.Get("login"), "Too many attempts. Wait a moment.")
+	}
 	id, session, err := a.OAuth.SignInBrowser(r.Context(), client(r), values.Get("login"), values.Get("password"))
 	switch {
 	case fault.Is(err, fault.Conflict):
-		return a.showSignIn(w, r, form, auth, values.Get("login"), "The password has expired. Ask an administrator to reset it.")
+		return a.showSignIn(w, r, http.StatusOK, form, auth, values.Get("login"), "The password has expired. Ask an administrator to reset it.")
 	case fault.Is(err, fault.Unauthorized):
-		return a.showSignIn(w, r, form, auth, values.Get("login"), "Unable to sign in. Check the username and the password.")
+		return a.showSignIn(w, r, http.StatusOK, form, auth, values.Get("login"), "Unable to sign in. Check the username and the password.")
 	case err != nil:
 		return err
 	}
@@ -141,7 +146,7 @@ func (a *API) consent(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if session == nil || values.Get("decision") != "allow" {
+	if session == nil || session.Account.ID != form.Account || values.Get("decision") != "allow" {
 		return a.refuse(w, r, auth, oauth.Refuse("access_denied"))
 	}
 	if err := a.OAuth.Consent(r.Context(), client(r), auth, session); err != nil {
@@ -220,18 +225,19 @@ type pageView struct {
 }
 
 // showSignIn asks for login and password.
-func (a *API) showSignIn(w http.ResponseWriter, r *http.Request, form oauth.Form, auth *oauth.Authorization, login, alert string) error {
+func (a *API) showSignIn(w http.ResponseWriter, r *http.Request, status int, form oauth.Form, auth *oauth.Authorization, login, alert string) error {
 	sealed, err := a.seal(w, r, form)
 	if err != nil {
 		return err
 	}
-	return a.show(w, http.StatusOK, auth.RedirectURI, pageView{
+	return a.show(w, status, auth.RedirectURI, pageView{
 		Title: "Sign in", Alert: alert, Client: auth.Client.Name, Form: sealed, Action: authorizePath + "/sign-in", SignIn: true, Login: login,
 	})
 }
 
 // showConsent asks whether the client may do what it asks for.
 func (a *API) showConsent(w http.ResponseWriter, r *http.Request, form oauth.Form, auth *oauth.Authorization, session *oauth.Session) error {
+	form.Account = session.Account.ID
 	sealed, err := a.seal(w, r, form)
 	if err != nil {
 		return err

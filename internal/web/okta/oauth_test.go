@@ -18,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/lanyard-id/lanyard/internal/directory"
+	"github.com/lanyard-id/lanyard/internal/web/okta"
 )
 
 func TestServiceApp(t *testing.T) {
@@ -849,4 +850,92 @@ func (g *gate) changesOf(what string) {
 		g.t.Errorf("%s: the log has %d entries more", what, now-g.seen)
 	}
 	g.seen = now
+}
+
+// TestSignInPageIsLimited makes sure that passwords cannot be tried faster on
+// the page than elsewhere, however the username is written.
+func TestSignInPageIsLimited(t *testing.T) {
+	t.Parallel()
+	b := newAuth(t)
+	client := b.native("", b.person())
+	b.serve(func(o *okta.Options) {
+		o.OAuth = b.oauth
+		o.Limits = func() okta.LimitPolicy { return okta.LimitPolicy{Enforce: true} }
+	})
+	w := b.browser()
+	page := w.get("/oauth2/v1/authorize", authorizeQuery(client, "openid"))
+	form := page.form(t)
+	for i, login := range []string{"ann@example.com", "ANN@example.com", " ann@example.com ", "Ann@Example.com", "aNN@example.com"} {
+		want := 200
+		if i == 4 {
+			want = 429
+		}
+		b.clock.step(-time.Second) // all in one second
+		a := w.send("POST", "/oauth2/v1/authorize/sign-in", url.Values{"form": {form}, "login": {login}, "password": {"wrong"}}.Encode())
+		if a.status != want {
+			t.Errorf("try %d: %d, want %d", i, a.status, want)
+		}
+	}
+	b.clock.step(time.Second)
+	b.ok(401, "POST", "/api/v1/authn", `{"username":"ann@example.com","password":"wrong"}`)
+}
+
+// A consent counts only for who saw the page.
+func TestConsentIsOfWhoWasAsked(t *testing.T) {
+	t.Parallel()
+	b := newAuth(t)
+	client := b.native(`,"consent_method":"REQUIRED"`, b.person(), "okta.users.read")
+	bob := b.user(`{"profile":{"firstName":"B","lastName":"B","email":"bob@example.com","login":"bob@example.com"},"credentials":{"password":{"value":"Sesame4you"}}}`, "?activate=true")
+	b.ok(200, "POST", "/api/v1/apps/"+client+"/users", `{"id":"`+bob+`"}`)
+	w := b.browser()
+	query := authorizeQuery(client, "openid okta.users.read")
+	signIn := w.get("/oauth2/v1/authorize", query)
+	as := func(login string) answer {
+		return w.send("POST", "/oauth2/v1/authorize/sign-in", url.Values{"form": {signIn.form(t)}, "login": {login}, "password": {annsPassword}}.Encode())
+	}
+	asked := as(annsLogin)
+	as("bob@example.com")
+	allow := func(page answer) url.Values {
+		return w.send("POST", "/oauth2/v1/authorize/consent", url.Values{"form": {page.form(t)}, "decision": {"allow"}}.Encode()).location(t, callback)
+	}
+	if q := allow(asked); q.Get("error") != "access_denied" {
+		t.Errorf("what Ann was asked, answered as Bob: %v", q)
+	}
+	if q := allow(signIn); q.Get("error") != "access_denied" {
+		t.Errorf("a sign-in page as a consent page: %v", q)
+	}
+}
+
+// TestIntrospectionOfOthers: a client without a secret sees its own tokens only.
+func TestIntrospectionOfOthers(t *testing.T) {
+	t.Parallel()
+	b := newAuth(t)
+	ann := b.person()
+	client, stranger := b.native("", ann), b.native("", ann)
+	confidential, secretText := b.app(`{"application_type":"web","grant_types":["authorization_code"],"redirect_uris":["`+callback+`"]}`, `{}`)
+	o := b.post("/oauth2/v1/token", codeForm(client, b.code(client, "openid offline_access"))).object(t)
+	active := func(id, secretText, token string) bool {
+		form := url.Values{"client_id": {id}, "token": {o[token].(string)}}
+		if secretText != "" {
+			form.Set("client_secret", secretText)
+		}
+		a := b.post("/oauth2/v1/introspect", form)
+		return a.object(t)["active"].(bool)
+	}
+	for _, test := range []struct {
+		id, secretText, token string
+		want                  bool
+	}{
+		{client, "", "access_token", true}, {client, "", "refresh_token", true},
+		{stranger, "", "access_token", false}, {stranger, "", "refresh_token", false},
+		{confidential, secretText, "access_token", true}, {confidential, secretText, "refresh_token", false},
+	} {
+		if got := active(test.id, test.secretText, test.token); got != test.want {
+			t.Errorf("%s: %v, want %v", test.token, got, test.want)
+		}
+	}
+	b.ok(200, "POST", "/api/v1/users/"+ann+"/lifecycle/suspend", "")
+	if active(client, "", "access_token") {
+		t.Error("the token of a suspended user is active")
+	}
 }

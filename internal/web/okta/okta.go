@@ -47,6 +47,9 @@ type Caller struct {
 	Scopes []string        // nil: not limited by scopes, as API tokens are
 	Roles  []string        // types of the admin roles it holds: "SUPER_ADMIN" ...
 	Token  string          // id of the credential, for rate limits; never the credential itself
+
+	reach *reach // of limited roles, in this call; nil: everywhere
+	self  bool   // no role permits this call: it is about the caller's own account
 }
 
 // Authorizer tells who makes a call. fault.Unauthorized means that the
@@ -242,7 +245,7 @@ func (a *API) route(pattern string, methods ...method) {
 		case i < 0:
 			return problem("E0000022")
 		}
-		if on, err := a.enforce(w, r, who, operation{pattern, methods[i]}); !on {
+		if on, err := a.enforce(w, r, &who, operation{pattern, methods[i]}); !on {
 			return err
 		}
 		return methods[i].run(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, who)))

@@ -58,6 +58,9 @@ func (a *API) createUser(w http.ResponseWriter, r *http.Request) error {
 	default:
 		return invalid("nextLogin", "nextLogin: only changePassword is allowed")
 	}
+	if err := a.mayJoin(r, draft.Groups); err != nil {
+		return err
+	}
 	created, err := a.Directory.CreateAccount(r.Context(), actor(r), a.Realm, draft)
 	if err != nil {
 		return err
@@ -99,6 +102,9 @@ func (a *API) editUser(w http.ResponseWriter, r *http.Request, replace bool) err
 	if err != nil {
 		return err
 	}
+	if caller(r).self && !ownEdit(edit, actor(r).Login) {
+		return problem("E0000006")
+	}
 	edit.Check = ifMatch(r.Header.Get("If-Match"))
 	if !replace {
 		edit.Check, edit.Type = sameType(edit.Type, edit.Check), ""
@@ -108,6 +114,16 @@ func (a *API) editUser(w http.ResponseWriter, r *http.Request, replace bool) err
 		return a.asCalled(r, "id", err)
 	}
 	return a.answerUser(w, r, edited)
+}
+
+// ownEdit reports whether an edit is one that people may make of themselves:
+// credentials are changed by those who prove the old ones, and the login is how
+// others know them (Okta: base profile, permissions of the user).
+func ownEdit(e directory.Edit, login string) bool {
+	if to, ok := e.Profile["login"]; ok && to != login {
+		return false
+	}
+	return e.Password == nil && e.RecoveryQuestion == nil && e.Type == ""
 }
 
 // sameType refuses a partial update that names another user type than the
@@ -185,9 +201,9 @@ func (a *API) listUserGrants(w http.ResponseWriter, r *http.Request) error {
 	return a.listNothing(w, r)
 }
 
-// revokeGrants is DELETE /users/{id}/grants.
+// revokeGrants is DELETE /users/{id}/grants: tokens of the user end with them.
 func (a *API) revokeGrants(w http.ResponseWriter, r *http.Request) error {
-	if _, err := a.Directory.FindAccount(r.Context(), a.Realm, userRef(r, "id")); err != nil {
+	if err := a.Directory.RevokeGrants(r.Context(), actor(r), a.Realm, userRef(r, "id")); err != nil {
 		return a.asCalled(r, "id", err)
 	}
 	return noContent(w)
