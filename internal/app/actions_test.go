@@ -42,10 +42,11 @@ type actionCase struct {
 	Outputs  yaml.Node            `yaml:"outputs"` // a part of them
 	After    map[string]yaml.Node `yaml:"after"`
 	Succeeds bool                 `yaml:"succeeds"`
-	Refused  bool                 `yaml:"refused"` // before anything is sent
-	Code     string               `yaml:"code"`    // of the error
-	Message  string               `yaml:"message"` // a part of the error
-	Remedy   string               `yaml:"remedy"`  // a part of it
+	Refused  bool                 `yaml:"refused"`  // before anything is sent
+	Code     string               `yaml:"code"`     // of the error
+	Message  string               `yaml:"message"`  // a part of the error
+	Remedy   string               `yaml:"remedy"`   // a part of it
+	Roleless bool                 `yaml:"roleless"` // by a service app without an admin role
 }
 
 // TestActions runs every action in every case on SQLite.
@@ -99,12 +100,13 @@ func readActionCases(t *testing.T) map[string]actionCases {
 
 // org is a sandbox whose caller a test can limit.
 type org struct {
-	product cli.Product
-	data    string
-	config  string
-	owner   http.Handler // the API, for its owner
-	scopes  []string     // of the caller of actions; nil: all
-	worlds  int
+	product  cli.Product
+	data     string
+	config   string
+	owner    http.Handler // the API, for its owner
+	scopes   []string     // of the caller of actions; nil: all
+	roleless bool         // it is a service app without an admin role
+	worlds   int
 }
 
 // kept is a session that outlives the commands that use it.
@@ -134,6 +136,10 @@ func newOrg(t *testing.T, store string) *org {
 		Authorizer: func(context.Context, okta.Call) (okta.Caller, error) {
 			who := okta.Owner(directory.Administrator)
 			who.Scopes = o.scopes
+			if o.roleless {
+				who.Roles, who.Scopes = nil, []string{"okta.users.read", "okta.users.manage"}
+				who.Actor.ID, who.Actor.Type = "0oaroleless000001d7", directory.ClientActor
+			}
 			return who, nil
 		},
 	})
@@ -276,8 +282,9 @@ func (o *org) play(t *testing.T, a *catalog.Action, c actionCase) {
 	for _, line := range c.Before {
 		o.ask(t, w, line)
 	}
-	o.scopes = nil
+	o.scopes, o.roleless = nil, c.Roleless
 	r := o.act(t, a, w.values(t, c.Inputs))
+	o.roleless = false
 	switch {
 	case c.Refused:
 		if r.code != 2 && r.code != 1 || len(r.Steps) > 0 {

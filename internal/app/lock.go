@@ -33,7 +33,7 @@ type endpoint struct {
 	URL   string `json:"url"`
 	Token string `json:"token"`
 
-	Authority string `json:"authority,omitempty"` // file of the authority that signed its certificate; empty: plain HTTP
+	Authority string `json:"authority,omitempty"` // of its certificate: a file in the data folder, as each command names that folder; empty: plain HTTP
 }
 
 // lock takes a data folder for this process. A folder that is held by another
@@ -103,6 +103,9 @@ func readEndpoint(data string) (endpoint, bool) {
 	text, err := os.ReadFile(filepath.Join(data, serveFile))
 	if err != nil || json.Unmarshal(text, &e) != nil || e.URL == "" {
 		return e, false
+	}
+	if e.Authority != "" {
+		e.Authority = filepath.Join(data, e.Authority)
 	}
 	h, ok := readHolder(data)
 	return e, ok && h.PID == e.PID

@@ -196,7 +196,7 @@ func (s *server) authorityFile() string {
 	if !s.req.TLS {
 		return ""
 	}
-	return filepath.Join(s.folder.data, localca.CertFile)
+	return localca.CertFile
 }
 
 // reachable is a base URL by which this machine reaches a server: one that

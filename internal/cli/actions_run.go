@@ -286,7 +286,15 @@ func remedy(a *catalog.Action, p *plan.Plan, r *report.Report) string {
 		if s.Status != engine.StepFailed {
 			continue
 		}
-		text := a.Remedy(codeOf(a, s), s.StepID)
+		answer := lastAnswer(s)
+		if answer == nil {
+			continue // nobody has answered, so no answer was wrong
+		}
+		code := codeOf(a, answer)
+		if code == "" && answer.Status/100 != 2 {
+			continue // a proxy's page says nothing about who was looked for
+		}
+		text := a.Remedy(code, s.StepID)
 		if text != "" {
 			return strings.ReplaceAll(text, "{scopes}", strings.Join(scopesOf(p), " "))
 		}
@@ -294,14 +302,23 @@ func remedy(a *catalog.Action, p *plan.Plan, r *report.Report) string {
 	return ""
 }
 
-// codeOf returns the provider's code of the error that a step failed with.
-func codeOf(a *catalog.Action, s *report.Step) string {
-	e := catalog.Find(a.Provider)
-	if e == nil || len(s.Calls) == 0 {
-		return ""
+// lastAnswer returns the last answer that a step was given, nil when its last
+// call was given none.
+func lastAnswer(s *report.Step) *engine.Answer {
+	if len(s.Calls) == 0 {
+		return nil
 	}
 	answer := s.Calls[len(s.Calls)-1].Answer
-	if answer == nil || answer.JSON == nil {
+	if answer == nil || answer.Failure != nil {
+		return nil
+	}
+	return answer
+}
+
+// codeOf returns the provider's code of the error that an answer is.
+func codeOf(a *catalog.Action, answer *engine.Answer) string {
+	e := catalog.Find(a.Provider)
+	if e == nil || answer.JSON == nil {
 		return ""
 	}
 	body, err := value.Decode(answer.JSON)

@@ -2,13 +2,16 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/lanyard-id/lanyard/internal/connector/catalog"
+	"github.com/lanyard-id/lanyard/internal/engine"
 	"github.com/lanyard-id/lanyard/internal/plan"
+	"github.com/lanyard-id/lanyard/internal/report"
 	"github.com/lanyard-id/lanyard/internal/run"
 	"github.com/lanyard-id/lanyard/internal/sources"
 	"github.com/lanyard-id/lanyard/internal/value"
@@ -134,6 +137,35 @@ func TestActionsInputs(t *testing.T) {
 			want := run.Bindings{Connections: map[string]string{"okta": "other"}}
 			if diff := cmp.Diff(want, session.spec.Bindings); diff != "" {
 				t.Errorf("bindings (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// What to do about an answer is not said when there was none: somebody whose
+// connection is broken is not sent to look for another person.
+func TestActionRemedyNeedsAnAnswer(t *testing.T) {
+	action, err := catalog.FindAction("okta.get_user")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		name  string
+		calls []*report.Call
+		want  string
+	}{
+		{"nothing was sent", nil, ""},
+		{"no answer", []*report.Call{{}}, ""},
+		{"no connection", []*report.Call{{Answer: &engine.Answer{Failure: &engine.Failure{Message: "no access token"}}}}, ""},
+		{"a proxy's page", []*report.Call{{Answer: &engine.Answer{Status: 502}}}, ""},
+		{"nobody", []*report.Call{{Answer: &engine.Answer{Status: 404, JSON: json.RawMessage(`{"errorCode":"E0000007"}`)}}}, "nobody has this id"},
+		{"somebody else", []*report.Call{{Answer: &engine.Answer{Status: 200, JSON: json.RawMessage(`{"id":"other"}`)}}}, "nobody has this id"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			r := &report.Report{Steps: []*report.Step{{StepID: "get", Status: engine.StepFailed, Calls: test.calls}}}
+			got := remedy(action, &plan.Plan{}, r)
+			if test.want == "" && got != "" || !strings.Contains(got, test.want) {
+				t.Errorf("remedy = %q, want %q", got, test.want)
 			}
 		})
 	}

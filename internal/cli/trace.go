@@ -131,6 +131,13 @@ func (p *tracePrinter) short(text string) string {
 		return text
 	}
 	p.cut = true
+	return shortened(text)
+}
+
+func shortened(text string) string {
+	if len(text) <= maxShownValue {
+		return text
+	}
 	return strings.ToValidUTF8(text[:maxShownValue], "") + "..."
 }
 
@@ -424,30 +431,47 @@ func allNull(outputs map[string]any) bool {
 // done says what a run that did not succeed has changed all the same: the
 // orphans somebody has to know about.
 func (p *tracePrinter) done(r *report.Report) {
-	changed := false
+	changed := 0
 	for _, s := range r.Steps {
-		c := lastCall(s)
-		if c == nil || !c.Writes {
+		what := effect(s)
+		if what == "" {
 			continue
 		}
-		where := fmt.Sprintf("%s (%s %s)", s.StepID, c.Method, printable(c.Target))
-		switch {
-		case s.Status == engine.StepSucceeded && len(s.Outputs) > 0:
-			p.line(1, "done before: %s %s", where, printable(value.Text(s.Outputs)))
-		case s.Status == engine.StepSucceeded:
-			p.line(1, "done before: %s", where)
-		case c.InDoubt:
-			p.line(1, "may have taken effect: %s", where)
-		case c.Answer != nil && c.Answer.Status/100 == 2:
-			p.line(1, "answered %d, so it may have taken effect although the step failed: %s", c.Answer.Status, where)
-		default:
-			continue
+		if changed++; changed <= maxEffects {
+			p.line(1, "%s", what)
 		}
-		changed = true
 	}
-	if !changed {
+	switch {
+	case changed == 0:
 		p.line(1, "no step changed anything")
+	case changed > maxEffects:
+		p.line(1, "and %d more, %d in all; lanyard runs show %s has them", changed-maxEffects, changed, r.Run)
 	}
+}
+
+// maxEffects bounds how many changes are listed: a run may have worked through
+// a list of thousands.
+const maxEffects = 20
+
+// effect says what a step of a run that did not succeed has changed, or may
+// have; it is empty when it did not.
+func effect(s *report.Step) string {
+	c := lastCall(s)
+	if c == nil || !c.Writes {
+		return ""
+	}
+	where := fmt.Sprintf("%s (%s %s)", s.StepID, c.Method, printable(c.Target))
+	switch {
+	case s.Status == engine.StepSucceeded && len(s.Outputs) > 0:
+		return "done before: " + where + " " + shortened(printable(value.Text(s.Outputs)))
+	case s.Status == engine.StepSucceeded:
+		return "done before: " + where
+	case c.InDoubt:
+		return "may have taken effect: " + where
+	case c.Answer != nil && c.Answer.Status/100 == 2:
+		return fmt.Sprintf("answered %d, so it may have taken effect although the step failed: %s", c.Answer.Status, where)
+	}
+	return ""
 }
 
 // printPerson prints what the directory holds of one person.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/base32"
+	"maps"
 	"slices"
 	"time"
 
@@ -56,6 +57,15 @@ var roleInfos = map[RoleType]roleInfo{
 	WorkflowsAdmin:       {label: "Workflows Administrator", resources: "WORKFLOWS_IAM_POLICY"},
 	CertificationsAdmin:  {label: "Access Certifications Administrator", resources: "ACCESS_CERTIFICATIONS_IAM_POLICY"},
 	RequestsAdmin:        {label: "Access Requests Administrator", resources: "ACCESS_REQUESTS_IAM_POLICY"},
+}
+
+// StandardRoles returns the roles that every org has, in alphabetical order.
+func StandardRoles() []RoleType { return slices.Sorted(maps.Keys(roleInfos)) }
+
+// Standard reports whether every org has the role.
+func (t RoleType) Standard() bool {
+	_, ok := roleInfos[t]
+	return ok
 }
 
 // Assignee is who has a role or owns a group: an account or a group.

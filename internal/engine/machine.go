@@ -13,13 +13,14 @@ import (
 
 // Machine runs one plan. It holds nothing that changes and may be shared.
 type Machine struct {
-	plan  *plan.Plan
-	loops []bool // by workflow: it has an action that goes to a step
+	plan    *plan.Plan
+	loops   []bool        // by workflow: it has an action that goes to a step
+	secrets *plan.Secrets // which items may not be shown
 }
 
 // New returns the machine of a plan.
 func New(p *plan.Plan) *Machine {
-	m := &Machine{plan: p, loops: make([]bool, len(p.Workflows))}
+	m := &Machine{plan: p, loops: make([]bool, len(p.Workflows)), secrets: p.AllSecrets()}
 	for i, w := range p.Workflows {
 		for _, s := range w.Steps {
 			for _, a := range slices.Concat(s.OnSuccess, s.OnFailure) {
@@ -55,6 +56,7 @@ type turn struct {
 	now    time.Time
 	out    Turn
 	frozen []frame // the stack where a step failed and nothing has handled it: a retry goes on there
+	own    *each   // a list that was copied for this turn, which may change it
 }
 
 func (t *turn) note(n Note) { t.out.Notes = append(t.out.Notes, n) }
@@ -190,6 +192,7 @@ func (t *turn) visit(f *frame) {
 func (t *turn) attempt(f *frame) {
 	f.Visit.Attempt++
 	f.Visit.Pages = nil
+	restartEach(f)
 	step := t.m.step(f)
 	if step.Workflow != plan.None {
 		t.enter(f, step)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/fault"
+	"github.com/lanyard-id/lanyard/internal/spelling"
 )
 
 // APIToken is what may be shown of an API token. The token itself is kept as a
@@ -70,6 +71,8 @@ func (s *Server) CreateAPIToken(ctx context.Context, actor directory.Actor, n Ne
 	switch {
 	case len(roles) == 0:
 		return "", APIToken{}, fault.New(fault.Conflict, "%s is no administrator", account.Login()).Fix("assign an admin role to the account first")
+	case n.Role != "" && !directory.RoleType(n.Role).Standard():
+		return "", APIToken{}, unknownRole(n.Role)
 	case n.Role != "" && len(narrow(roles, n.Role)) == 0:
 		return "", APIToken{}, fault.New(fault.Conflict, "%s does not hold the role %s", account.Login(), n.Role).
 			Fix("choose one of %s", strings.Join(roles, ", "))
@@ -90,6 +93,18 @@ func (s *Server) CreateAPIToken(ctx context.Context, actor directory.Actor, n Ne
 		return "", APIToken{}, err
 	}
 	return token, kept, nil
+}
+
+func unknownRole(role string) error {
+	f := fault.New(fault.Invalid, "there is no admin role %q", role)
+	var known []string
+	for _, t := range directory.StandardRoles() {
+		known = append(known, string(t))
+	}
+	if near := spelling.Nearest(role, known); near != "" {
+		return f.Fix("did you mean %s?", near)
+	}
+	return f.Fix("choose one of %s", strings.Join(known, ", "))
 }
 
 func (t APIToken) target() directory.Target {

@@ -304,6 +304,9 @@ func TestFindAPIToken(t *testing.T) {
 			t.Errorf("name %q: %v", name, err)
 		}
 	}
+	if _, _, err := s.CreateAPIToken(ctx, tester, NewAPIToken{Name: "x", Role: "READ_ADMIN"}); !fault.Is(err, fault.Invalid) || !strings.Contains(fault.Public(err), "READ_ONLY_ADMIN") {
+		t.Errorf("a token with a role that does not exist: %v", err)
+	}
 	if _, _, err := s.CreateAPIToken(ctx, tester, NewAPIToken{Name: "x", As: "00u0jonas0weber001d7"}); !fault.Is(err, fault.Conflict) {
 		t.Errorf("for somebody who is gone: %v", err)
 	}

@@ -145,6 +145,7 @@ func (c *compiler) fill(p pending) {
 		w.Steps = append(w.Steps, sc.step(i, s))
 	}
 	w.Outputs = sc.outputs(from.Outputs)
+	sc.extensions(from.Extensions, workflowExtensions)
 	sc.success(w)
 }
 
@@ -284,6 +285,7 @@ func (s *scope) step(index int, from *arazzo.Step) *Step {
 		ms, _ := n.Int64()
 		step.Timeout = time.Duration(ms) * time.Millisecond
 	}
+	s.extensions(from.Extensions, stepExtensions)
 	s.idempotency(from, step)
 	s.forEach(from, step)
 	s.pages(from, step)

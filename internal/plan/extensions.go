@@ -3,15 +3,44 @@ package plan
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/lanyard-id/lanyard/internal/arazzo"
 	"github.com/lanyard-id/lanyard/internal/arazzo/expr"
 	"github.com/lanyard-id/lanyard/internal/fault"
+	"github.com/lanyard-id/lanyard/internal/spelling"
 )
 
 // PagesExtension on a step that calls an operation reads a list to its end
 // (docs/dialect.md).
 const PagesExtension = "x-lanyard-pages"
+
+// The extensions of steps and of workflows that are ours.
+var (
+	stepExtensions     = []string{arazzo.ForEachExtension, IdempotencyExtension, PagesExtension}
+	workflowExtensions = []string{actionExtension, arazzo.SuccessExtension}
+)
+
+// actionExtension makes a workflow an action of the catalogue, which reads it.
+const actionExtension = "x-lanyard-action"
+
+// ours begins the names of our extensions.
+const ours = "x-lanyard-"
+
+// extensions refuses names that look like ours and are not known there: what is
+// left out without a word may be what keeps a call from being made twice.
+func (s *scope) extensions(given map[string]arazzo.Any, known []string) {
+	for _, name := range slices.Sorted(maps.Keys(given)) {
+		if !strings.HasPrefix(name, ours) || slices.Contains(known, name) {
+			continue
+		}
+		fix := "here belong " + strings.Join(known, ", ")
+		if near := spelling.Nearest(name, known); near != "" {
+			fix = "did you mean " + near + "?"
+		}
+		s.report(given[name].Pos, "unknown-extension", "%s is not known here; %s", name, fix)
+	}
+}
 
 // ForEach has a sub-workflow called once for each item of a list, one after the
 // other (x-lanyard-forEach).
@@ -64,6 +93,9 @@ func (e *ForEach) field(name string, v any) error {
 	text, isText := v.(string)
 	switch name {
 	case "items":
+		if _, isList := v.([]any); !isList && !strings.HasPrefix(text, "$") {
+			return fault.New(fault.Invalid, "must be a list, or one expression that gives a list")
+		}
 		items, err := expr.Compile(v, expr.Options{})
 		e.Items = items
 		return err

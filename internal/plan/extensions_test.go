@@ -86,6 +86,12 @@ func TestExtensionsRefused(t *testing.T) {
 		{"another kind of paging", pages, "x-lanyard-pages: cursor", "must be link"},
 		{"pages of a change", repeat, "x-lanyard-pages: link", "reads a list"},
 		{"not a name", success, "x-lanyard-success: true", "must be the name of an output"},
+		{"items that are text", forEach, "x-lanyard-forEach: {items: inputs.ids, as: id}", "must be a list"},
+		{"items inside a text", forEach, "x-lanyard-forEach: {items: 'a {$inputs.ids}', as: id}", "must be a list"},
+		{"an extension of a step misspelt", repeat, "x-lanyard-idempotencyy: {repeat: true}", "did you mean x-lanyard-idempotency?"},
+		{"one in the wrong case", pages, "x-lanyard-Pages: link", "did you mean x-lanyard-pages?"},
+		{"one of a workflow on a step", pages, "x-lanyard-success: ok", "not known here"},
+		{"one of a step on a workflow", success, "x-lanyard-pages: link\n    " + success, "not known here"},
 		{"repeat not true", repeat, "x-lanyard-idempotency: {repeat: false}", "must be true"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

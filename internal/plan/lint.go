@@ -2,10 +2,13 @@ package plan
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/lanyard-id/lanyard/internal/arazzo"
 	"github.com/lanyard-id/lanyard/internal/openapi"
+	"github.com/lanyard-id/lanyard/internal/spelling"
 )
 
 // lint holds the steps against the descriptions of their operations. It runs
@@ -22,6 +25,9 @@ func (l *lint) plan(p *Plan) {
 				l.parameters(s)
 				l.body(s)
 				l.statuses(s)
+			}
+			if s.Workflow != None {
+				l.subWorkflow(w, s, p.Workflows[s.Workflow])
 			}
 			if s.ForEach != nil {
 				l.item(s, p.Workflows[s.Workflow])
@@ -62,6 +68,37 @@ func (l *lint) parameters(s *Step) {
 				sev = arazzo.Info
 			}
 			l.report(sev, p.Pos, "undeclared-parameter", "%s declares no %s parameter %s; it is sent all the same", s.Operation.Name(), p.In, p.Name)
+		}
+	}
+}
+
+// subWorkflow holds what a step passes against the inputs of a workflow of
+// another document. Within one document, package arazzo has done so.
+func (l *lint) subWorkflow(w *Workflow, s *Step, target *Workflow) {
+	in := target.inputs
+	if in.raw == nil || w.Document == target.Document {
+		return
+	}
+	known := slices.Sorted(maps.Keys(in.declared))
+	passed := map[string]any{}
+	in.defaults(in.raw, passed, seen{})
+	for _, p := range s.arguments() {
+		passed[p.Name] = nil
+		if in.declared[p.Name] || s.ForEach != nil && p.Name == s.ForEach.As { // item reports that
+			continue
+		}
+		sev, fix := arazzo.Warning, "it has "+strings.Join(known, ", ")
+		if in.raw["additionalProperties"] == false {
+			sev = arazzo.Error
+		}
+		if near := spelling.Nearest(p.Name, known); near != "" {
+			fix = "did you mean " + near + "?"
+		}
+		l.report(sev, p.Pos, "undeclared-parameter", "workflow %s has no input %s; %s", target.ID, p.Name, fix)
+	}
+	for _, name := range slices.Sorted(maps.Keys(in.required)) {
+		if _, ok := passed[name]; !ok {
+			l.report(arazzo.Error, s.Pos, "missing-input", "step %s calls workflow %s without its input %s; pass it as a parameter named %s", s.ID, target.ID, name, name)
 		}
 	}
 }
