@@ -415,6 +415,9 @@ func TestNoVault(t *testing.T) {
 // TestSystemKeyring plays secret-tool with a script.
 func TestSystemKeyring(t *testing.T) {
 	if _, err := os.Stat("/bin/sh"); err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatal(err)
+		}
 		t.Skip("there is no shell to play the keyring's command")
 	}
 	dir := t.TempDir()

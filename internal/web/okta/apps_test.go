@@ -787,7 +787,7 @@ func FuzzApp(f *testing.F) {
 		v, err := value.Decode([]byte(body))
 		o, ok := v.(map[string]any)
 		if err != nil || !ok {
-			t.Skip()
+			return
 		}
 		before := value.Clone(o)
 		app, err := okta.AppRoundTrip(o)
