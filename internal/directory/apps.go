@@ -32,10 +32,10 @@ type App struct {
 	Document map[string]any `json:"document"`
 }
 
-func (a *App) place() place {
-	p := place{noun: AppNoun}
+func (a *App) Place() Place {
+	p := Place{Noun: AppNoun}
 	if a.Client != nil {
-		p.key = a.Client.ID
+		p.Key = a.Client.ID
 	}
 	return p
 }

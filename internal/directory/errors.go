@@ -45,6 +45,29 @@ const (
 	ConsentNoun      Noun = "consent"
 )
 
+// Objects of an Auth0 tenant. internal/tenant makes them, and those about an
+// account or group end here with it.
+const (
+	ConnectionNoun     Noun = "connection"
+	SCIMConfigNoun     Noun = "scim configuration" // parent: the connection
+	SCIMTokenNoun      Noun = "scim token"         // parent: the connection
+	ClientNoun         Noun = "client"
+	ClientGrantNoun    Noun = "client grant"
+	ResourceServerNoun Noun = "resource server"
+	TenantRoleNoun     Noun = "tenant role"
+	RoleMemberNoun     Noun = "role member"     // parent: the role, subject: the account
+	UserPermissionNoun Noun = "user permission" // subject: the account
+	OrganizationNoun   Noun = "organization"
+	OrgMemberNoun      Noun = "organization member"      // parent: the organization, subject: the account
+	OrgMemberRoleNoun  Noun = "organization member role" // parent: the organization, subject: the account
+	OrgConnectionNoun  Noun = "organization connection"
+	OrgInvitationNoun  Noun = "organization invitation"
+	OrgGrantNoun       Noun = "organization client grant"
+	UserGrantNoun      Noun = "user grant" // consent of an account for a client
+	JobNoun            Noun = "job"
+	DeferredMemberNoun Noun = "deferred member" // parent: the group, key: who is awaited
+)
+
 // clientTokens are the sorts of records by which clients act.
 var clientTokens = []Noun{GrantNoun, RefreshTokenNoun, CodeNoun}
 
