@@ -41,7 +41,7 @@ func TestExtensions(t *testing.T) {
 	main, one := p.Workflows[p.Main], p.Workflows[1]
 	each := main.Steps[1].ForEach
 	if main.Steps[0].Pages == nil || each == nil || each.As != "id" || !each.Collect || one.Success != "worked" || !one.Steps[0].Idempotency.Repeat {
-		t.Errorf("pages %t, forEach %+v, success %q, rule %+v", main.Steps[0].Pages, each, one.Success, one.Steps[0].Idempotency)
+		t.Errorf("pages %v, forEach %+v, success %q, rule %+v", main.Steps[0].Pages, each, one.Success, one.Steps[0].Idempotency)
 	}
 	if f := p.Forecast(); !f.Loops {
 		t.Errorf("Forecast = %+v, and lists have no length beforehand", f)
