@@ -437,7 +437,7 @@ func TestActionsAreWellMade(t *testing.T) {
 		for _, d := range result.Diagnostics {
 			t.Errorf("%s: %s", a.Name, d)
 		}
-		if a.Title == "" || a.Description == "" || len(a.Outputs) == 0 || !regexp.MustCompile(`^okta\.[a-z_]+$`).MatchString(a.Name) {
+		if a.Title == "" || a.Description == "" || len(a.Outputs) == 0 || !regexp.MustCompile(`^(auth0|okta|scim)\.[a-z_]+$`).MatchString(a.Name) {
 			t.Errorf("%s: it needs a title, a description and outputs", a.Name)
 		}
 		for _, in := range a.Inputs {
@@ -462,8 +462,9 @@ func checkSteps(t *testing.T, a *catalog.Action, p *plan.Plan) {
 				t.Errorf("%s: a lost answer of %s leaves it to a person", a.Name, s.ID)
 			}
 			// What ends an assignment, a membership or a session is easily made again.
-			last := s.Operation.Path[strings.LastIndexByte(s.Operation.Path, '/')+1:]
-			destroys = destroys || s.Operation.Method == http.MethodDelete && strings.Count(s.Operation.Path, "/") == 4 && strings.HasPrefix(last, "{")
+			path := strings.TrimPrefix(s.Operation.Path, "/api/v1")
+			destroys = destroys || s.Operation.Method == http.MethodDelete && strings.Count(path, "/") == 2 && strings.HasSuffix(path, "}") &&
+				!strings.HasPrefix(path, "/user-blocks/")
 		}
 	}
 	if destroys != (a.Confirm != "") {
