@@ -63,6 +63,9 @@ const (
 	OrgConnectionNoun  Noun = "organization connection"
 	OrgInvitationNoun  Noun = "organization invitation"
 	OrgGrantNoun       Noun = "organization client grant"
+	OrgDomainNoun      Noun = "organization discovery domain" // parent: the organization
+	AuthMethodNoun     Noun = "authentication method"         // subject: the account
+	LinkedNoun         Noun = "linked account"                // subject: the account that it was linked to
 	UserGrantNoun      Noun = "user grant" // consent of an account for a client
 	JobNoun            Noun = "job"
 	DeferredMemberNoun Noun = "deferred member" // parent: the group, key: who is awaited

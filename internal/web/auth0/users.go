@@ -8,6 +8,18 @@ import (
 	"github.com/lanyard-id/lanyard/internal/web"
 )
 
+// userRoutes lists the operations on users.
+func (a *API) userRoutes() []route {
+	return []route{
+		op("GET", "/users", a.listUsers, "read:users"),
+		op("POST", "/users", a.createUser, "create:users"),
+		op("GET", "/users/{id}", a.getUser, "read:users"),
+		op("PATCH", "/users/{id}", a.updateUser, "update:users", "update:users_app_metadata"),
+		op("DELETE", "/users/{id}", a.deleteUser, "delete:users"),
+		op("GET", "/users-by-email", a.usersByEmail, "read:users"),
+	}
+}
+
 // createUser is POST /api/v2/users.
 func (a *API) createUser(w http.ResponseWriter, r *http.Request) error {
 	p, err := readPayload(r, createProperties, "connection")
@@ -126,8 +138,7 @@ func (a *API) deleteUser(w http.ResponseWriter, r *http.Request) error {
 	if err != nil && !fault.Is(err, fault.NotFound) {
 		return err
 	}
-	w.WriteHeader(http.StatusNoContent)
-	return nil
+	return noContent(w)
 }
 
 // usersByEmail is GET /api/v2/users-by-email. Case counts.
