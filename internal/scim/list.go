@@ -19,6 +19,7 @@ type list struct {
 	items   []any
 	shared  bool           // items is before, which is not ours to change
 	index   map[string]int // the position of the first element of each key; nil until needed
+	twice   bool           // some elements had the same key when the index was made
 	changed bool
 }
 
@@ -43,8 +44,15 @@ func (l *list) edit() {
 	l.changed = true
 }
 
-// small says that a scan costs less than an index.
-func (l *list) small() bool { return len(l.items) < 8 }
+// indexed says that elements can be found by their value without a scan:
+// the value identifies them, and there are enough for an index to pay.
+func (l *list) indexed() bool {
+	if !l.n.identified() || len(l.items) < 8 {
+		return false
+	}
+	l.buildIndex()
+	return !l.twice
+}
 
 // live returns the positions of all elements.
 func (l *list) live() []int {
@@ -57,8 +65,9 @@ func (l *list) live() []int {
 	return which
 }
 
+// reset leaves the list empty.
 func (l *list) reset() {
-	l.items, l.shared, l.index, l.changed = nil, false, nil, true
+	l.items, l.shared, l.index, l.twice, l.changed = nil, false, nil, false, true
 }
 
 // key returns what tells an element apart from others: its value and type
@@ -102,16 +111,26 @@ func (n *node) fold(v any) string {
 	return value.Text(v)
 }
 
+func (l *list) buildIndex() {
+	if l.index != nil {
+		return
+	}
+	l.index = make(map[string]int, len(l.items))
+	for i, e := range slices.Backward(l.items) {
+		if e == nil {
+			continue
+		}
+		key := l.n.key(e)
+		if _, there := l.index[key]; there {
+			l.twice = true
+		}
+		l.index[key] = i
+	}
+}
+
 // find returns the position of the element with a key.
 func (l *list) find(key string) (int, bool) {
-	if l.index == nil {
-		l.index = make(map[string]int, len(l.items))
-		for i, e := range slices.Backward(l.items) {
-			if e != nil {
-				l.index[l.n.key(e)] = i
-			}
-		}
-	}
+	l.buildIndex()
 	i, ok := l.index[key]
 	if ok && (l.items[i] == nil || l.n.key(l.items[i]) != key) {
 		return 0, false
@@ -182,24 +201,18 @@ func (l *list) drop(which []int) {
 func (l *list) byValue(values []string) []int {
 	var which []int
 	for _, v := range values {
-		if i, ok := l.find(l.n.value.fold(v)); ok && !slices.Contains(which, i) {
+		if i, ok := l.find(l.n.value.fold(v)); ok {
 			which = append(which, i)
 		}
 	}
-	return which
+	slices.Sort(which)
+	return slices.Compact(which)
 }
 
 // dropLike removes the elements that have all the sub-attributes of one of the
-// unwanted ones. Of members, only the value counts.
-func (l *list) dropLike(unwanted []any) {
-	if l.n.identified() {
-		for _, u := range unwanted {
-			if i, ok := l.find(l.n.key(u)); ok {
-				l.drop([]int{i})
-			}
-		}
-		return
-	}
+// unwanted ones. Of members, only the value counts. It reports the comparisons
+// that it makes to spend.
+func (l *list) dropLike(unwanted []any, spend func(int) error) error {
 	wanted := map[string][]any{}
 	for _, u := range unwanted {
 		key := l.n.loose(u)
@@ -209,13 +222,15 @@ func (l *list) dropLike(unwanted []any) {
 		if e == nil {
 			continue
 		}
-		for _, u := range wanted[l.n.loose(e)] {
-			if l.n.covers(e, u) {
-				l.drop([]int{i})
-				break
-			}
+		like := wanted[l.n.loose(e)]
+		if err := spend(len(like)); err != nil {
+			return err
+		}
+		if slices.ContainsFunc(like, func(u any) bool { return l.n.identified() || l.n.covers(e, u) }) {
+			l.drop([]int{i})
 		}
 	}
+	return nil
 }
 
 // loose is a key that an element shares with all that it could cover.

@@ -393,13 +393,13 @@ func (p *patch) assign(op string, at place, v any) error {
 		return p.unassign(at)
 	}
 	if n.Type == Complex {
-		return p.merge(at, v)
+		return p.merge(op, at, v)
 	}
 	w, _, err := p.single(n, v)
 	if err != nil {
 		return err
 	}
-	return p.set(at, w)
+	return p.write(at, w)
 }
 
 // assignList adds to or replaces a multi-valued attribute.
@@ -462,7 +462,7 @@ func (p *patch) prefer(l *list, i int, written any) error {
 
 // merge adds to or replaces the sub-attributes of a single complex value; those
 // that are not given stay (RFC 7644 3.5.2.3).
-func (p *patch) merge(at place, v any) error {
+func (p *patch) merge(op string, at place, v any) error {
 	n := at.attr
 	object, ok := v.(map[string]any)
 	if !ok {
@@ -477,6 +477,9 @@ func (p *patch) merge(at place, v any) error {
 		return err
 	}
 	old, _ := p.get(at).(map[string]any)
+	if op == OpAdd {
+		given = n.joined(old, given)
+	}
 	next, err := n.merged(old, given)
 	if err != nil {
 		return err
@@ -651,7 +654,7 @@ func (p *patch) selected(op Operation, at place, selects filter.Expr) error {
 
 // matching returns the positions of the elements that a filter selects.
 func (p *patch) matching(l *list, test func(any) bool, selects filter.Expr) ([]int, error) {
-	if values, ok := l.n.valuesOf(selects); ok && l.n.identified() && !l.small() {
+	if values, ok := l.n.valuesOf(selects); ok && l.indexed() {
 		return l.byValue(values), p.spend(len(values))
 	}
 	if err := p.spend(len(l.items)); err != nil {
@@ -730,17 +733,18 @@ func (p *patch) replaceElements(op Operation, l *list, which []int) error {
 		return Fail(InvalidValue, "only one value of %s can be primary", l.n.path)
 	}
 	for _, i := range which {
-		if op.Op == OpReplace {
-			given, err = l.n.successor(l.items[i], given)
-			if err != nil {
+		if op.Op == OpAdd {
+			if err := p.rewrite(OpAdd, l, i, given); err != nil {
 				return err
 			}
-			l.put(i, given)
-			err = p.prefer(l, i, given)
-		} else {
-			err = p.rewrite(op.Op, l, i, given)
+			continue
 		}
+		next, err := l.n.successor(l.items[i], given)
 		if err != nil {
+			return err
+		}
+		l.put(i, next)
+		if err := p.prefer(l, i, next); err != nil {
 			return err
 		}
 	}
@@ -862,8 +866,7 @@ func (p *patch) removeValue(op Operation, at place, selects filter.Expr) (done b
 	if err := p.spend(len(l.items) + len(unwanted)); err != nil {
 		return true, err
 	}
-	l.dropLike(unwanted)
-	return true, nil
+	return true, l.dropLike(unwanted, p.spend)
 }
 
 // unwanted reads the value of a remove operation as elements.
@@ -914,14 +917,6 @@ func (p *patch) own(ext *node) map[string]any {
 		p.owned[ext] = true
 	}
 	return object
-}
-
-// set writes a simple single value.
-func (p *patch) set(at place, v any) error {
-	if old, had := p.scope(at.ext)[at.attr.Name]; had && at.attr.Mutability == Immutable && !value.Equal(old, v) {
-		return immutable(at.attr)
-	}
-	return p.write(at, v)
 }
 
 // write writes the value of an attribute, unless it is there already.
