@@ -66,7 +66,7 @@ const (
 	OrgDomainNoun      Noun = "organization discovery domain" // parent: the organization
 	AuthMethodNoun     Noun = "authentication method"         // subject: the account
 	LinkedNoun         Noun = "linked account"                // subject: the account that it was linked to
-	UserGrantNoun      Noun = "user grant" // consent of an account for a client
+	UserGrantNoun      Noun = "user grant"                    // consent of an account for a client
 	JobNoun            Noun = "job"
 	DeferredMemberNoun Noun = "deferred member" // parent: the group, key: who is awaited
 )
