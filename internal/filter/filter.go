@@ -16,14 +16,30 @@ import (
 	"github.com/lanyard-id/lanyard/internal/value"
 )
 
-// Expr is a search expression: *And, *Or or *Compare.
-type Expr interface{ expr() }
+// Expr is a search expression: *And, *Or, *Not, *Has or *Compare.
+type Expr interface {
+	// String writes the expression in the grammar of SCIM.
+	String() string
+
+	expr()
+}
 
 // And is true when all of its terms are.
 type And struct{ Terms []Expr }
 
 // Or is true when one of its terms is.
 type Or struct{ Terms []Expr }
+
+// Not is true when its term is not.
+type Not struct{ Term Expr }
+
+// Has is true when one element of a multi-valued attribute satisfies the term
+// on its own: emails[type eq "work" and value co "@x"].
+type Has struct {
+	Path string // "emails", as written
+	Term Expr   // its paths are relative to the element
+	At   int    // byte offset in the text
+}
 
 // Compare relates an attribute to a literal.
 type Compare struct {
@@ -35,7 +51,15 @@ type Compare struct {
 
 func (*And) expr()     {}
 func (*Or) expr()      {}
+func (*Not) expr()     {}
+func (*Has) expr()     {}
 func (*Compare) expr() {}
+
+func (e *And) String() string     { return "" }
+func (e *Or) String() string      { return "" }
+func (e *Not) String() string     { return "" }
+func (e *Has) String() string     { return "" }
+func (e *Compare) String() string { return "" }
 
 // Op is a comparison.
 type Op string
@@ -129,6 +153,14 @@ type Subject struct {
 	// lower case. Nil compares them as they are. It is given the path because
 	// some APIs ignore case for some attributes only.
 	Fold func(path, text string) string
+
+	// Each returns the elements of a multi-valued attribute, each a subject with
+	// paths of its own. Nil says that there are none.
+	Each func(path string) []Subject
+
+	// Loose lets a literal match a value of another type that is written the same
+	// way, as where an index and not the query knows the types: 5 and "5".
+	Loose bool
 }
 
 // Match reports whether an expression is true of a subject.
