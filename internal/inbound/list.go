@@ -1,0 +1,427 @@
+package inbound
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/binary"
+	"iter"
+
+	"github.com/lanyard-id/lanyard/internal/directory"
+	"github.com/lanyard-id/lanyard/internal/fault"
+	"github.com/lanyard-id/lanyard/internal/filter"
+	"github.com/lanyard-id/lanyard/internal/scim"
+)
+
+// List finds resources. What an index can answer is looked up; any other filter
+// is matched against every resource of the connection. Both give the same
+// answer, ordered by id unless the client asks for another order.
+func (e *Endpoint) List(ctx context.Context, typ *scim.ResourceType, q scim.Query) (page scim.Page, err error) {
+	if err := e.admits(typ, q.Filter); err != nil {
+		return page, err
+	}
+	q.Count = min(max(q.Count, 0), e.limits.PageSize)
+	q.StartIndex = max(q.StartIndex, 1)
+	after, err := e.readCursor(q)
+	if err != nil {
+		return page, err
+	}
+	err = e.view(ctx, func(r directory.Reader) error {
+		l := &listing{Endpoint: e, r: r, typ: typ, q: q, after: after}
+		l.source = l.plan()
+		page, err = l.page()
+		return err
+	})
+	return page, err
+}
+
+// admits refuses what Auth0 does not evaluate: it takes eq, and and or for
+// users, eq alone for groups (scim-auth0.md 1.4).
+func (e *Endpoint) admits(typ *scim.ResourceType, f *scim.Filter) error {
+	if !e.auth0 || f == nil {
+		return nil
+	}
+	return auth0Filter(f.Expr(), !e.isGroup(typ))
+}
+
+func auth0Filter(x filter.Expr, joins bool) error {
+	var terms []filter.Expr
+	switch x := x.(type) {
+	case *filter.Compare:
+		if x.Op == filter.Equal {
+			return nil
+		}
+		return scim.Fail(scim.InvalidFilter, "Auth0 does not evaluate the operator %s", x.Op)
+	case *filter.Has:
+		return auth0Filter(x.Term, joins)
+	case *filter.And:
+		terms = x.Terms
+	case *filter.Or:
+		terms = x.Terms
+	}
+	if terms == nil || !joins {
+		return scim.Fail(scim.InvalidFilter, "Auth0 evaluates eq, and for users also and and or")
+	}
+	for _, t := range terms {
+		if err := auth0Filter(t, joins); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// source yields the candidates of a listing in the order of their ids.
+type source struct {
+	each iter.Seq2[candidate, error]
+	// total is how many there are, when that is known without counting: there is
+	// no filter to pass.
+	total int
+	exact bool
+	// skips says that the store has left out what comes before the page.
+	skips bool
+}
+
+// candidate is a resource that may be part of an answer, not yet made.
+type candidate struct {
+	id   string
+	full func(withLinks bool) (scim.Resource, error)
+}
+
+// listing is one list request.
+type listing struct {
+	*Endpoint
+	r      directory.Reader
+	typ    *scim.ResourceType
+	q      scim.Query
+	after  string // id; the resources behind it
+	source source
+}
+
+// linked is the attribute of a type that costs look-ups of its own.
+func (l *listing) linked() string {
+	if l.isGroup(l.typ) {
+		return "members"
+	}
+	return "groups"
+}
+
+// plan chooses how candidates are found.
+func (l *listing) plan() source {
+	if l.q.Filter != nil {
+		if attribute, text, ok := l.q.Filter.Lookup(); ok {
+			if found, ok := l.index(attribute, text); ok {
+				return source{each: found}
+			}
+			return source{each: l.scan(hold(attribute, text), 0)}
+		}
+		return source{each: l.scan("", 0)}
+	}
+	s := source{exact: true}
+	skip := 0
+	if l.q.Cursor == nil && l.q.SortBy == "" {
+		skip, s.skips = l.q.StartIndex-1, true
+	}
+	s.each = l.scan("", skip)
+	return s
+}
+
+// index looks a value up, when there is an index for the attribute.
+func (l *listing) index(attribute, text string) (iter.Seq2[candidate, error], bool) {
+	if l.isGroup(l.typ) {
+		switch attribute {
+		case "id":
+			return one(l.ofGroup, func() (*directory.Group, error) { return l.group(l.r, text) }), true
+		case "displayName":
+			q := directory.GroupQuery{Realm: l.realm(), Connection: l.connection.Name, Name: directory.Fold(text)}
+			return convert(l.r.Groups(q), l.ofGroup), directory.Fold(text) != ""
+		}
+		return nil, false
+	}
+	find := func(name string) iter.Seq2[candidate, error] {
+		return one(l.ofAccount, func() (*directory.Account, error) { return l.byKey(l.r, name, text) })
+	}
+	switch attribute {
+	case "id":
+		return one(l.ofAccount, func() (*directory.Account, error) { return l.account(l.r, text) }), true
+	case "userName":
+		return find(directory.KeyUserName), true
+	case "externalId":
+		return find(directory.KeyExternalID), true
+	}
+	return nil, false
+}
+
+// one yields what a look-up finds, if it finds something.
+func one[T any](of func(*T) candidate, find func() (*T, error)) iter.Seq2[candidate, error] {
+	return func(yield func(candidate, error) bool) {
+		found, err := find()
+		switch {
+		case fault.Is(err, fault.NotFound) || err == nil && found == nil:
+		case err != nil:
+			yield(candidate{}, err)
+		default:
+			yield(of(found), nil)
+		}
+	}
+}
+
+func convert[T any](list iter.Seq2[*T, error], of func(*T) candidate) iter.Seq2[candidate, error] {
+	return func(yield func(candidate, error) bool) {
+		for v, err := range list {
+			if err != nil {
+				yield(candidate{}, err)
+				return
+			}
+			if !yield(of(v), nil) {
+				return
+			}
+		}
+	}
+}
+
+// holdable are attributes whose values stand in what is stored of an account or
+// nowhere: the mapping does not make them up.
+var holdable = map[string]bool{
+	"displayName": true, "nickName": true, "title": true, "name.givenName": true, "name.familyName": true,
+	"emails.value": true, "phoneNumbers.value": true,
+}
+
+// hold returns a text by which the store can narrow a scan, "" for none.
+func hold(attribute, text string) string {
+	if !holdable[attribute] {
+		return ""
+	}
+	for i := range len(text) {
+		if c := text[i]; c < 0x20 || c >= 0x7f || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
+			return "" // JSON may write it otherwise
+		}
+	}
+	return text
+}
+
+// scan yields all resources of the connection.
+func (l *listing) scan(holding string, skip int) iter.Seq2[candidate, error] {
+	if l.isGroup(l.typ) {
+		q := directory.GroupQuery{Realm: l.realm(), Connection: l.connection.Name, After: l.after, Skip: skip}
+		return convert(l.r.Groups(q), l.ofGroup)
+	}
+	q := directory.AccountQuery{Realm: l.realm(), Connection: l.connection.Name, After: l.after, Skip: skip, Holding: holding}
+	return convert(l.r.Accounts(q), l.ofAccount)
+}
+
+func (l *listing) ofAccount(a *directory.Account) candidate {
+	return candidate{a.ID, func(withGroups bool) (scim.Resource, error) { return l.userResource(l.r, a, withGroups) }}
+}
+
+func (l *listing) ofGroup(g *directory.Group) candidate {
+	return candidate{g.ID, func(withMembers bool) (scim.Resource, error) { return l.groupResource(l.r, g, withMembers) }}
+}
+
+// count returns how many resources the connection has.
+func (l *listing) count() (int, error) {
+	if l.isGroup(l.typ) {
+		return l.r.CountGroups(l.realm(), l.connection.Name)
+	}
+	return l.r.CountAccounts(l.realm(), l.connection.Name)
+}
+
+// page reads the part of the listing that was asked for.
+func (l *listing) page() (scim.Page, error) {
+	if l.q.SortBy != "" {
+		return l.sorted()
+	}
+	page := scim.Page{StartIndex: l.q.StartIndex}
+	if l.q.Cursor != nil {
+		page.StartIndex = 0
+	}
+	if l.source.exact {
+		return l.stretch(page)
+	}
+	return l.matching(page)
+}
+
+// stretch answers a listing of everything: it reads no further than the page.
+func (l *listing) stretch(page scim.Page) (scim.Page, error) {
+	var err error
+	if page.Total, err = l.count(); err != nil {
+		return page, err
+	}
+	if l.q.Count == 0 {
+		return page, nil
+	}
+	page.Resources = make([]scim.Resource, 0, min(l.q.Count, page.Total))
+	more, err := l.take(&page)
+	if err == nil && more && l.q.Cursor != nil {
+		page.Next = l.cursor(page.Resources[len(page.Resources)-1]["id"])
+	}
+	return page, err
+}
+
+// take fills a page, and reports whether there is another one.
+func (l *listing) take(page *scim.Page) (more bool, err error) {
+	links, err := l.wantsLinks()
+	if err != nil {
+		return false, err
+	}
+	// What a sequence yields is made only after it, for no other reading may go on
+	// while it is ranged over.
+	found := make([]candidate, 0, cap(page.Resources))
+	for c, err := range l.source.each {
+		if err != nil {
+			return false, err
+		}
+		if len(found) == l.q.Count {
+			more = true
+			break
+		}
+		found = append(found, c)
+	}
+	for _, c := range found {
+		r, err := c.full(links)
+		if err != nil {
+			return false, err
+		}
+		page.Resources = append(page.Resources, r)
+	}
+	return more, nil
+}
+
+// wantsLinks reports whether the answer holds members or groups, and there are any.
+func (l *listing) wantsLinks() (bool, error) {
+	if !l.q.Projection.Wants(l.linked()) {
+		return false, nil
+	}
+	if l.isGroup(l.typ) {
+		return true, nil
+	}
+	n, err := l.r.CountGroups(l.realm(), l.connection.Name)
+	return n > 0, err
+}
+
+// batch is how many candidates are matched at once.
+const batch = 500
+
+// matching answers a listing with a filter: all candidates are matched, because
+// the total is asked for too.
+func (l *listing) matching(page scim.Page) (scim.Page, error) {
+	first := l.q.StartIndex - 1
+	if l.q.Cursor != nil {
+		first = 0
+	}
+	page.Resources = []scim.Resource{}
+	var last any
+	err := l.matches(func(r scim.Resource) error {
+		switch n := page.Total - first; {
+		case n >= 0 && n < l.q.Count:
+			page.Resources = append(page.Resources, r)
+			last = r["id"]
+		case n == l.q.Count && l.q.Count > 0 && l.q.Cursor != nil:
+			page.Next = l.cursor(last)
+		}
+		page.Total++
+		return nil
+	})
+	if err != nil {
+		return page, err
+	}
+	if l.after != "" { // the total is that of all pages
+		page.Total, err = l.total()
+	}
+	return page, err
+}
+
+// total counts the matches of all pages.
+func (l *listing) total() (n int, err error) {
+	all := *l
+	all.after = ""
+	all.source = all.plan()
+	err = all.matches(func(scim.Resource) error { n++; return nil })
+	return n, err
+}
+
+// matches calls f for every match in the order of ids. The resources have what
+// the filter and the answer need.
+func (l *listing) matches(f func(scim.Resource) error) error {
+	links := l.q.Filter.Needs(l.linked())
+	if !links {
+		wants, err := l.wantsLinks()
+		if err != nil {
+			return err
+		}
+		links = wants
+	}
+	waiting := make([]candidate, 0, batch)
+	flush := func() error {
+		for _, c := range waiting {
+			r, err := c.full(links)
+			if err != nil {
+				return err
+			}
+			if l.q.Filter.Match(r) && c.id > l.after {
+				if err := f(r); err != nil {
+					return err
+				}
+			}
+		}
+		waiting = waiting[:0]
+		return nil
+	}
+	for c, err := range l.source.each {
+		if err != nil {
+			return err
+		}
+		if waiting = append(waiting, c); len(waiting) == batch && !links {
+			if err := flush(); err != nil {
+				return err
+			}
+		}
+	}
+	return flush()
+}
+
+// sorted answers a listing in another order than that of ids. All matches are
+// held for it.
+func (l *listing) sorted() (page scim.Page, err error) {
+	if l.q.Cursor != nil {
+		return page, scim.Fail(scim.InvalidValue, "cursor paging and sortBy do not go together here; use startIndex")
+	}
+	var all []scim.Resource
+	err = l.matches(func(r scim.Resource) error {
+		if len(all) == l.limits.Sorted {
+			return scim.Fail(scim.TooMany, "there are more than %d resources to sort; narrow the filter", l.limits.Sorted)
+		}
+		all = append(all, r)
+		return nil
+	})
+	if err == nil {
+		err = l.typ.Sort(all, l.q.SortBy, l.q.Descending)
+	}
+	if err != nil {
+		return page, err
+	}
+	first := min(l.q.StartIndex-1, len(all))
+	last := min(first+l.q.Count, len(all))
+	return scim.Page{Total: len(all), StartIndex: l.q.StartIndex, Resources: all[first:last]}, nil
+}
+
+// A cursor names the last resource of the page before and the page size, which
+// may not change on the way (RFC 9865 2).
+func (l *listing) cursor(last any) string {
+	id, _ := last.(string)
+	return base64.RawURLEncoding.EncodeToString(append(binary.AppendUvarint(nil, uint64(l.q.Count)), id...)) //nolint:gosec // Count is not negative
+}
+
+// readCursor returns the id behind which the page starts.
+func (e *Endpoint) readCursor(q scim.Query) (after string, err error) {
+	if q.Cursor == nil || *q.Cursor == "" {
+		return "", nil
+	}
+	b, err := base64.RawURLEncoding.DecodeString(*q.Cursor)
+	count, n := binary.Uvarint(b)
+	switch {
+	case err != nil || n <= 0 || n == len(b):
+		return "", scim.Fail(scim.InvalidCursor, "the cursor was not made here")
+	case count != uint64(q.Count): //nolint:gosec // Count is not negative
+		return "", scim.Fail(scim.InvalidCount, "count must stay what it was on the first page: %d", count)
+	}
+	return string(b[n:]), nil
+}
