@@ -5,6 +5,8 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"iter"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/fault"
@@ -72,12 +74,7 @@ func auth0Filter(x filter.Expr, joins bool) error {
 // source yields the candidates of a listing in the order of their ids.
 type source struct {
 	each iter.Seq2[candidate, error]
-	// total is how many there are, when that is known without counting: there is
-	// no filter to pass.
-	total int
-	exact bool
-	// skips says that the store has left out what comes before the page.
-	skips bool
+	all  bool // there is no filter: the total is known, and each starts at the page
 }
 
 // candidate is a resource that may be part of an answer, not yet made.
@@ -111,21 +108,22 @@ func (l *listing) plan() source {
 			if found, ok := l.index(attribute, text); ok {
 				return source{each: found}
 			}
-			return source{each: l.scan(hold(attribute, text), 0)}
+			return source{each: l.scan("", hold(attribute, text), 0)}
 		}
-		return source{each: l.scan("", 0)}
+		return source{each: l.scan("", "", 0)}
 	}
-	s := source{exact: true}
 	skip := 0
 	if l.q.Cursor == nil && l.q.SortBy == "" {
-		skip, s.skips = l.q.StartIndex-1, true
+		skip = l.q.StartIndex - 1
 	}
-	s.each = l.scan("", skip)
-	return s
+	return source{each: l.scan(l.after, "", skip), all: true}
 }
 
 // index looks a value up, when there is an index for the attribute.
 func (l *listing) index(attribute, text string) (iter.Seq2[candidate, error], bool) {
+	if !indexable(text) {
+		return nil, false
+	}
 	if l.isGroup(l.typ) {
 		switch attribute {
 		case "id":
@@ -148,6 +146,22 @@ func (l *listing) index(attribute, text string) (iter.Seq2[candidate, error], bo
 		return find(directory.KeyExternalID), true
 	}
 	return nil, false
+}
+
+// indexable reports whether the index, which knows texts as directory.Fold writes
+// them, finds all that differ from a text in case only.
+func indexable(text string) bool {
+	for _, r := range text {
+		if r < utf8.RuneSelf {
+			continue // the store folds all forms of ASCII letters to one
+		}
+		for other := unicode.SimpleFold(r); other != r; other = unicode.SimpleFold(other) {
+			if directory.Fold(string(other)) != directory.Fold(string(r)) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // one yields what a look-up finds, if it finds something.
@@ -198,13 +212,13 @@ func hold(attribute, text string) string {
 	return text
 }
 
-// scan yields all resources of the connection.
-func (l *listing) scan(holding string, skip int) iter.Seq2[candidate, error] {
+// scan yields the resources of the connection behind an id.
+func (l *listing) scan(after, holding string, skip int) iter.Seq2[candidate, error] {
 	if l.isGroup(l.typ) {
-		q := directory.GroupQuery{Realm: l.realm(), Connection: l.connection.Name, After: l.after, Skip: skip}
+		q := directory.GroupQuery{Realm: l.realm(), Connection: l.connection.Name, After: after, Skip: skip}
 		return convert(l.r.Groups(q), l.ofGroup)
 	}
-	q := directory.AccountQuery{Realm: l.realm(), Connection: l.connection.Name, After: l.after, Skip: skip, Holding: holding}
+	q := directory.AccountQuery{Realm: l.realm(), Connection: l.connection.Name, After: after, Skip: skip, Holding: holding}
 	return convert(l.r.Accounts(q), l.ofAccount)
 }
 
@@ -233,7 +247,7 @@ func (l *listing) page() (scim.Page, error) {
 	if l.q.Cursor != nil {
 		page.StartIndex = 0
 	}
-	if l.source.exact {
+	if l.source.all {
 		return l.stretch(page)
 	}
 	return l.matching(page)
@@ -300,6 +314,12 @@ func (l *listing) wantsLinks() (bool, error) {
 // batch is how many candidates are matched at once.
 const batch = 500
 
+// match is a resource that satisfies the filter, with what the filter reads.
+type match struct {
+	candidate
+	resource scim.Resource
+}
+
 // matching answers a listing with a filter: all candidates are matched, because
 // the total is asked for too.
 func (l *listing) matching(page scim.Page) (scim.Page, error) {
@@ -307,48 +327,52 @@ func (l *listing) matching(page scim.Page) (scim.Page, error) {
 	if l.q.Cursor != nil {
 		first = 0
 	}
-	page.Resources = []scim.Resource{}
-	var last any
-	err := l.matches(func(r scim.Resource) error {
-		switch n := page.Total - first; {
-		case n >= 0 && n < l.q.Count:
-			page.Resources = append(page.Resources, r)
-			last = r["id"]
-		case n == l.q.Count && l.q.Count > 0 && l.q.Cursor != nil:
-			page.Next = l.cursor(last)
-		}
+	var found []match
+	behind := 0 // matches behind the cursor
+	err := l.matches(func(m match) error {
 		page.Total++
+		if m.id <= l.after {
+			return nil
+		}
+		if behind >= first && len(found) < l.q.Count {
+			found = append(found, m)
+		}
+		behind++
 		return nil
 	})
 	if err != nil {
 		return page, err
 	}
-	if l.after != "" { // the total is that of all pages
-		page.Total, err = l.total()
+	if l.q.Cursor != nil && behind > len(found) && len(found) > 0 {
+		page.Next = l.cursor(found[len(found)-1].id)
 	}
+	page.Resources, err = l.complete(found)
 	return page, err
 }
 
-// total counts the matches of all pages.
-func (l *listing) total() (n int, err error) {
-	all := *l
-	all.after = ""
-	all.source = all.plan()
-	err = all.matches(func(scim.Resource) error { n++; return nil })
-	return n, err
+// complete returns the resources of matches with all that the answer needs.
+func (l *listing) complete(found []match) ([]scim.Resource, error) {
+	links, err := l.wantsLinks()
+	if err != nil {
+		return nil, err
+	}
+	links = links && !l.q.Filter.Needs(l.linked())
+	out := make([]scim.Resource, len(found))
+	for i, m := range found {
+		out[i] = m.resource
+		if !links {
+			continue
+		}
+		if out[i], err = m.full(true); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
 }
 
-// matches calls f for every match in the order of ids. The resources have what
-// the filter and the answer need.
-func (l *listing) matches(f func(scim.Resource) error) error {
+// matches calls f for every match, in the order of ids.
+func (l *listing) matches(f func(match) error) error {
 	links := l.q.Filter.Needs(l.linked())
-	if !links {
-		wants, err := l.wantsLinks()
-		if err != nil {
-			return err
-		}
-		links = wants
-	}
 	waiting := make([]candidate, 0, batch)
 	flush := func() error {
 		for _, c := range waiting {
@@ -356,10 +380,11 @@ func (l *listing) matches(f func(scim.Resource) error) error {
 			if err != nil {
 				return err
 			}
-			if l.q.Filter.Match(r) && c.id > l.after {
-				if err := f(r); err != nil {
-					return err
-				}
+			if !l.q.Filter.Match(r) {
+				continue
+			}
+			if err := f(match{c, r}); err != nil {
+				return err
 			}
 		}
 		waiting = waiting[:0]
@@ -369,6 +394,8 @@ func (l *listing) matches(f func(scim.Resource) error) error {
 		if err != nil {
 			return err
 		}
+		// Links are read from the store, which must wait until nothing is ranged
+		// over any more.
 		if waiting = append(waiting, c); len(waiting) == batch && !links {
 			if err := flush(); err != nil {
 				return err
@@ -384,23 +411,30 @@ func (l *listing) sorted() (page scim.Page, err error) {
 	if l.q.Cursor != nil {
 		return page, scim.Fail(scim.InvalidValue, "cursor paging and sortBy do not go together here; use startIndex")
 	}
-	var all []scim.Resource
-	err = l.matches(func(r scim.Resource) error {
-		if len(all) == l.limits.Sorted {
+	var resources []scim.Resource
+	byID := map[string]match{}
+	err = l.matches(func(m match) error {
+		if len(resources) == l.limits.Sorted {
 			return scim.Fail(scim.TooMany, "there are more than %d resources to sort; narrow the filter", l.limits.Sorted)
 		}
-		all = append(all, r)
+		resources, byID[m.id] = append(resources, m.resource), m
 		return nil
 	})
 	if err == nil {
-		err = l.typ.Sort(all, l.q.SortBy, l.q.Descending)
+		err = l.typ.Sort(resources, l.q.SortBy, l.q.Descending)
 	}
 	if err != nil {
 		return page, err
 	}
-	first := min(l.q.StartIndex-1, len(all))
-	last := min(first+l.q.Count, len(all))
-	return scim.Page{Total: len(all), StartIndex: l.q.StartIndex, Resources: all[first:last]}, nil
+	page.Total, page.StartIndex = len(resources), l.q.StartIndex
+	first := min(l.q.StartIndex-1, len(resources))
+	var found []match
+	for _, r := range resources[first:min(first+l.q.Count, len(resources))] {
+		id, _ := r["id"].(string)
+		found = append(found, byID[id])
+	}
+	page.Resources, err = l.complete(found)
+	return page, err
 }
 
 // A cursor names the last resource of the page before and the page size, which

@@ -7,7 +7,6 @@ import (
 
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/fault"
-	"github.com/lanyard-id/lanyard/internal/filter"
 	"github.com/lanyard-id/lanyard/internal/scim"
 	"github.com/lanyard-id/lanyard/internal/tenant"
 )
@@ -31,9 +30,9 @@ func Auth0Limits() Limits {
 // Service opens the SCIM endpoints of a tenant's connections. It is safe for
 // concurrent use.
 type Service struct {
-	tenant *tenant.Tenant
+	tenant   *tenant.Tenant
 	standard *scim.Types
-	limits Limits
+	limits   Limits
 
 	mu       sync.Mutex // guards compiled
 	compiled map[string]*setup
@@ -53,7 +52,6 @@ type setup struct {
 	groups     *scim.ResourceType
 	mapping    *mapping
 	leniency   scim.Leniency
-	filters    filter.SCIMOptions
 	auth0      bool // only what Auth0 takes
 }
 
@@ -147,24 +145,24 @@ func (s *Service) compile(connection, config *directory.Record) (*setup, error) 
 	}
 	is.users, is.groups = is.types.Named("User"), is.types.Named("Group")
 	is.mapping = compile(is.config.Mapping, is.users)
-	is.leniency, is.filters = Relax(is.config.Policy.Profile)
+	is.leniency = Relax(is.config.Policy.Profile)
 	is.auth0 = is.config.Policy.Profile == tenant.ProfileAuth0Strict
 	return is, nil
 }
 
 // Relax returns what a client profile lets a client send beside the RFCs.
-func Relax(p tenant.Profile) (scim.Leniency, filter.SCIMOptions) {
+func Relax(p tenant.Profile) scim.Leniency {
 	switch p {
 	case tenant.ProfileGovernance, tenant.ProfileWizard:
-		return scim.Okta(), filter.SCIMOptions{Blanks: true}
+		return scim.Okta()
 	case tenant.ProfileEntra:
-		return scim.Entra(), filter.SCIMOptions{ValuePathSuffix: true, Unquoted: true, Blanks: true}
+		return scim.Entra()
 	case tenant.ProfileEntraFlag:
-		return scim.EntraFlag(), filter.SCIMOptions{ValuePathSuffix: true, Blanks: true}
+		return scim.EntraFlag()
 	case tenant.ProfileAuth0Strict:
-		return scim.Auth0(), filter.SCIMOptions{}
+		return scim.Auth0()
 	}
-	return scim.Strict(), filter.SCIMOptions{}
+	return scim.Strict()
 }
 
 // Endpoint is the SCIM endpoint of one connection, for the holder of one token.
@@ -179,9 +177,6 @@ func (e *Endpoint) Types() *scim.Types { return e.types }
 
 // Leniency returns what the client may send beside the RFCs.
 func (e *Endpoint) Leniency() scim.Leniency { return e.leniency }
-
-// FilterOptions returns how the client may write filters beside the RFCs.
-func (e *Endpoint) FilterOptions() filter.SCIMOptions { return e.filters }
 
 // Limits returns the limits of the endpoint.
 func (e *Endpoint) Limits() Limits { return e.limits }
