@@ -84,6 +84,9 @@ func compilePath(text string, users *scim.ResourceType) (p path, why string) {
 		sub = parsed.Sub
 	}
 	found := attributeNamed(schema.Attributes, attribute)
+	if p.urn == "" && strings.EqualFold(attribute, "externalId") {
+		found = &scim.Attribute{Name: "externalId", Type: scim.String} // of all resources, of no schema
+	}
 	if found == nil {
 		return p, "no schema has its SCIM attribute"
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/fault"
@@ -165,6 +166,16 @@ func Relax(p tenant.Profile) scim.Leniency {
 	return scim.Strict()
 }
 
+// Features returns what the endpoint of a connection announces of itself.
+// fault.NotFound when there is none.
+func (s *Service) Features(ctx context.Context, connection string) (scim.Features, error) {
+	e, err := s.Inside(ctx, connection)
+	if err != nil {
+		return scim.Features{}, err
+	}
+	return e.Features(), nil
+}
+
 // Endpoint is the SCIM endpoint of one connection, for the holder of one token.
 type Endpoint struct {
 	*Service
@@ -177,6 +188,37 @@ func (e *Endpoint) Types() *scim.Types { return e.types }
 
 // Leniency returns what the client may send beside the RFCs.
 func (e *Endpoint) Leniency() scim.Leniency { return e.leniency }
+
+// Features returns what the endpoint announces of itself.
+func (e *Endpoint) Features() scim.Features {
+	return scim.Features{
+		Patch: true, Filter: true, FilterResults: e.limits.PageSize, Sort: !e.auth0, ETag: true,
+		Bulk: !e.auth0, BulkOperations: bulkOperations, BulkPayload: bulkPayload,
+		Cursor: !e.auth0, DefaultMethod: "index", DefaultPageSize: e.limits.DefaultPage, MaxPageSize: e.limits.PageSize, CursorTimeout: cursorLife,
+		Authentication: []scim.AuthenticationScheme{{
+			Type: "oauthbearertoken", Name: "Bearer token", Primary: true, SpecURI: "https://www.rfc-editor.org/info/rfc6750",
+			Description: "A token of the connection, in the header Authorization",
+		}},
+	}
+}
+
+// What a bulk request may hold, and how long a cursor is good: figures of ours.
+const (
+	bulkOperations = 1000
+	bulkPayload    = 4 << 20
+	cursorLife     = time.Hour
+)
+
+// WithFlag returns the endpoint as Entra's clients see it that set the flag
+// aadOptscim062020: it sends what the RFC says (scim-auth0.md 1.3).
+func (e *Endpoint) WithFlag() *Endpoint {
+	if e.config.Policy.Profile != tenant.ProfileEntra {
+		return e
+	}
+	is := *e.setup
+	is.leniency = Relax(tenant.ProfileEntraFlag)
+	return &Endpoint{Service: e.Service, setup: &is, token: e.token}
+}
 
 // Limits returns the limits of the endpoint.
 func (e *Endpoint) Limits() Limits { return e.limits }
