@@ -55,6 +55,7 @@ const (
 	TenantKeyNoun      Noun = "tenant key"
 	TenantSecretNoun   Noun = "tenant secret" // of the object with the same id
 	ClientNoun         Noun = "client"
+	CredentialNoun     Noun = "credential" // of a client
 	ClientGrantNoun    Noun = "client grant"
 	ResourceServerNoun Noun = "resource server"
 	TenantRoleNoun     Noun = "tenant role"
