@@ -60,6 +60,16 @@ func (g *IDs) Object() string {
 	return hex.EncodeToString(b[:])
 }
 
+// Auth0 returns an identifier of an object of an Auth0 tenant: a word (rol, org,
+// con ...), an underscore, and 16 letters and digits.
+func (g *IDs) Auth0(word string) string {
+	stamp, noise := g.next()
+	var b [16]byte
+	encode62(b[:8], stamp)
+	encode62(b[8:], noise)
+	return word + "_" + string(b[:])
+}
+
 // Token returns n random characters that are safe in a URL.
 func (g *IDs) Token(n int) string {
 	const alphabet = base62 + "-_"
