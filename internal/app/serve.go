@@ -229,7 +229,7 @@ func (s *server) handlers(box *sandbox) ([]mounted, string, error) {
 		return nil, "", err
 	}
 	stage := s.folder.stage
-	clients, err := auth0.NewClients([]byte(cred.Auth0SigningKey), stage.Clock.Now, auth0.Client{ID: cred.Auth0ClientID, Secret: cred.Auth0ClientSecret, Scopes: auth0.UserScopes})
+	clients, err := auth0.NewClients([]byte(cred.Auth0SigningKey), stage.Clock.Now, auth0.Client{ID: cred.Auth0ClientID, Secret: cred.Auth0ClientSecret, Scopes: auth0.Scopes()})
 	if err != nil {
 		return nil, "", err
 	}

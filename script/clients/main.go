@@ -1,11 +1,12 @@
-// Command clients runs other people's Okta clients against lanyard serve: a
-// client that was written for Okta is the judge of whether we speak Okta.
+// Command clients runs other people's clients against lanyard serve: a client
+// that was written for Okta or Auth0 is the judge of whether we speak it.
 //
 //	okta-sdk-golang-v2   Okta's SDK for Go 2, by its own integration tests
 //	okta-sdk-golang-v5   Okta's SDK for Go 5: private_key_jwt, with and without DPoP
 //	okta-sdk-nodejs      Okta's SDK for Node, the same
 //	openid-client        a certified OpenID client: authorization code with PKCE through the
 //	                     pages, refresh, introspection, revocation; private_key_jwt and DPoP
+//	go-auth0             Auth0's SDK for Go, by its own tests, over TLS
 //
 // Without names it runs all of them. Each gets a server and a data folder of
 // its own; with -url and -token all share one that runs already, be it Lanyard
@@ -39,13 +40,16 @@ type client struct {
 	// use runs it against a server and writes what is worth reading to out. An
 	// error says that the client was not content.
 	use func(ctx context.Context, o *org, out io.Writer) error
+	// flags are what its server needs beside what all have.
+	flags []string
 }
 
 var clients = []client{
-	{"okta-sdk-golang-v2", useGo2},
-	{"okta-sdk-golang-v5", useGo5},
-	{"okta-sdk-nodejs", useNode},
-	{"openid-client", useOpenID},
+	{name: "okta-sdk-golang-v2", use: useGo2},
+	{name: "okta-sdk-golang-v5", use: useGo5},
+	{name: "okta-sdk-nodejs", use: useNode},
+	{name: "openid-client", use: useOpenID},
+	{name: "go-auth0", use: useGoAuth0, flags: []string{"--tls"}},
 }
 
 // options are the flags.
@@ -113,7 +117,7 @@ func (o *options) try(ctx context.Context, c client, out io.Writer) (err error) 
 	if o.url != "" {
 		return c.use(ctx, &org{url: o.url, token: o.token}, out)
 	}
-	s, err := startServer(ctx, o.lanyard)
+	s, err := startServer(ctx, o.lanyard, c.flags...)
 	if err != nil {
 		return err
 	}
