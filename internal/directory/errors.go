@@ -51,7 +51,11 @@ const (
 	ConnectionNoun     Noun = "connection"
 	SCIMConfigNoun     Noun = "scim configuration" // parent: the connection
 	SCIMTokenNoun      Noun = "scim token"         // parent: the connection
+	ConnectionKeyNoun  Noun = "connection key"     // parent: the connection
+	TenantKeyNoun      Noun = "tenant key"
+	TenantSecretNoun   Noun = "tenant secret" // of the object with the same id
 	ClientNoun         Noun = "client"
+	CredentialNoun     Noun = "credential" // of a client
 	ClientGrantNoun    Noun = "client grant"
 	ResourceServerNoun Noun = "resource server"
 	TenantRoleNoun     Noun = "tenant role"

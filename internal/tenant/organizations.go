@@ -85,7 +85,7 @@ func (t *Tenant) Organizations(ctx context.Context, w Window) (p Page[*Organizat
 func (t *Tenant) SortedOrganizations(ctx context.Context, order func(a, b *Organization) int, w Window) (Page[*Organization], error) {
 	all, err := list[Organization](ctx, t, directory.RecordQuery{}, nil)
 	slices.SortStableFunc(all, order)
-	return cut(all, w), err
+	return Cut(all, w), err
 }
 
 // EditOrganization changes an organization.
@@ -153,7 +153,7 @@ func (t *Tenant) UserOrganizations(ctx context.Context, account string, w Window
 			all = append(all, o)
 		}
 		slices.SortFunc(all, func(a, b *Organization) int { return strings.Compare(a.ID, b.ID) })
-		p = cut(all, w)
+		p = Cut(all, w)
 		return nil
 	})
 	return p, err
@@ -332,7 +332,7 @@ func (t *Tenant) OrgMemberRoles(ctx context.Context, id, account string, w Windo
 			return err
 		}
 		list, err := t.orgRoles(r, id, account)
-		p = cut(list, w)
+		p = Cut(list, w)
 		return err
 	})
 	return p, err

@@ -125,7 +125,7 @@ func (t *Tenant) OrgConnections(ctx context.Context, id string, w Window, match 
 			}
 			all = append(all, EnabledConnection{c, of})
 		}
-		p = cut(all, w)
+		p = Cut(all, w)
 		return nil
 	})
 	return p, err

@@ -68,8 +68,8 @@ func pageOf[T any, P directory.Kept[T]](r directory.Reader, q directory.RecordQu
 	return p, err
 }
 
-// cut is pageOf for a list that is at hand.
-func cut[T any](list []T, w Window) Page[T] {
+// Cut returns the part of a list at hand that a window shows, its mark aside.
+func Cut[T any](list []T, w Window) Page[T] {
 	p := Page[T]{Total: len(list)}
 	list = list[min(w.Skip, len(list)):]
 	if w.Limit > 0 && len(list) > w.Limit {

@@ -107,7 +107,7 @@ func (t *Tenant) RolePermissions(ctx context.Context, role string, w Window) (p 
 			list = append(list, PermissionDetails{Permission: one})
 		}
 		list, err = t.describe(r, list)
-		p = cut(list, w)
+		p = Cut(list, w)
 		return err
 	})
 	return p, err
@@ -223,7 +223,7 @@ func (t *Tenant) UserPermissions(ctx context.Context, id string, w Window) (p Pa
 			return err
 		}
 		list, err = t.describe(r, list)
-		p = cut(list, w)
+		p = Cut(list, w)
 		return err
 	})
 	return p, err

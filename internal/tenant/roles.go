@@ -186,7 +186,7 @@ func (t *Tenant) UnassignRoles(ctx context.Context, actor directory.Actor, accou
 func (t *Tenant) UserRoles(ctx context.Context, account string, w Window) (p Page[*Role], err error) {
 	err = t.Directory.Store.View(ctx, func(r directory.Reader) error {
 		list, err := t.userRoles(r, account)
-		p = cut(list, w)
+		p = Cut(list, w)
 		return err
 	})
 	return p, err

@@ -38,7 +38,6 @@ var formats = map[string]func(string) bool{
 	"organization-name":        func(s string) bool { return orgNamePattern.MatchString(s) && !strings.HasPrefix(s, "org_") },
 	"strict-https-uri-or-null": isHTTPS,
 	"html-color":               regexp.MustCompile(`^#[0-9a-fA-F]{3}([0-9a-fA-F]{3})?$`).MatchString,
-	"user-id-with-max-length":  func(s string) bool { return strings.Contains(s, "|") && len(s) <= 300 },
 	"role-id":                  regexp.MustCompile(`^rol_[A-Za-z0-9]{16}$`).MatchString,
 	"connection-id":            connectionIDPattern.MatchString,
 	"client-grant-id":          regexp.MustCompile(`^cgr_[A-Za-z0-9]{16}$`).MatchString,
@@ -138,7 +137,7 @@ func (m *mistake) String() string {
 	case m.about == "":
 		return "'" + m.wrong + "' on property " + m.path + "."
 	}
-	return "'" + m.wrong + "' on property " + m.path + " (" + m.about + ")."
+	return "'" + m.wrong + "' on property " + m.path + " (" + strings.TrimSuffix(m.about, ".") + ")."
 }
 
 // check returns the first mistake in a value, nil for none.
@@ -279,6 +278,13 @@ func (p payload) given(name string) *string {
 	}
 	s := p.text(name)
 	return &s
+}
+
+// number returns a member that is an integer, 0 when it is absent.
+func (p payload) number(name string) int64 {
+	n, _ := p[name].(json.Number)
+	i, _ := n.Int64()
+	return i
 }
 
 // texts returns a member that is an array of strings.

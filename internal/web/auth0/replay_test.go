@@ -50,6 +50,9 @@ type accepted struct {
 	// recorded answer lacks one it may.
 	Newer []struct{ Member, Reason string }
 
+	// Reordered are operations whose recordings disagree on the order of keys.
+	Reordered []struct{ Operation, Reason string }
+
 	Interactions []struct {
 		Recording    string
 		Interactions []int
@@ -72,6 +75,11 @@ func readAccepted(t *testing.T) accepted {
 			t.Errorf("testdata/replay.yaml: %+v lacks its member or reason", n)
 		}
 	}
+	for _, o := range a.Reordered {
+		if o.Operation == "" || o.Reason == "" {
+			t.Errorf("testdata/replay.yaml: %+v lacks its operation or reason", o)
+		}
+	}
 	for _, i := range a.Interactions {
 		if i.Reason == "" || i.Recording == "" || len(i.Interactions) == 0 {
 			t.Errorf("testdata/replay.yaml: %+v lacks its recording, interactions or reason", i)
@@ -84,6 +92,17 @@ func readAccepted(t *testing.T) accepted {
 func (a accepted) newer(member string) bool {
 	for _, n := range a.Newer {
 		if n.Member == member {
+			return true
+		}
+	}
+	return false
+}
+
+// reordered reports whether the recordings of an operation disagree on the order
+// of keys.
+func (a accepted) reordered(i webtest.Interaction) bool {
+	for _, o := range a.Reordered {
+		if o.Operation == i.Method+" "+i.Path() {
 			return true
 		}
 	}

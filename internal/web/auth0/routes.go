@@ -31,6 +31,11 @@ const basePath = "/api/v2"
 func (a *API) routes() []route {
 	return slices.Concat(
 		a.userRoutes(),
+		a.roleRoutes(),
+		a.organizationRoutes(),
+		a.orgConnectionRoutes(),
+		a.invitationRoutes(),
+		a.orgDomainRoutes(),
 	)
 }
 

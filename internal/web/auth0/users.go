@@ -70,7 +70,7 @@ func (p payload) checkIdentifiers() error {
 
 // getUser is GET /api/v2/users/{id}. The id has a pipe in it, as it is or as %7C.
 func (a *API) getUser(w http.ResponseWriter, r *http.Request) error {
-	show, err := projection(r.URL.Query())
+	show, err := readProjection(r.URL.Query())
 	if err != nil {
 		return err
 	}
@@ -148,7 +148,7 @@ func (a *API) usersByEmail(w http.ResponseWriter, r *http.Request) error {
 	if email == "" {
 		return badQuery("'Missing required property: email'.")
 	}
-	show, err := projection(q)
+	show, err := readProjection(q)
 	if err != nil {
 		return err
 	}
