@@ -81,6 +81,27 @@ func (g *IDs) Token(n int) string {
 	return string(b)
 }
 
+// Alphanumeric returns n random letters and digits.
+func (g *IDs) Alphanumeric(n int) string {
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = g.letter()
+	}
+	return string(b)
+}
+
+// letter returns one random letter or digit, all alike often: of the 64 values
+// of six random bits, two are drawn again, 16 times at most.
+func (g *IDs) letter() byte {
+	var one [1]byte
+	for range 16 {
+		if g.read(one[:]); int(one[0]&63) < len(base62) {
+			break
+		}
+	}
+	return base62[int(one[0]&63)%len(base62)]
+}
+
 // Hex returns n random hexadecimal digits.
 func (g *IDs) Hex(n int) string {
 	b := make([]byte, (n+1)/2)
