@@ -180,6 +180,12 @@ func wrongQuery(wrong, name, about string) *apiError {
 	return badQuery(m.String())
 }
 
+// badPath is the error for a part of a path that breaks what is said of it.
+func badPath(wrong, name, about string) *apiError {
+	m := mistake{wrong, name, about}
+	return &apiError{status: http.StatusBadRequest, message: "Path validation error: " + m.String(), code: "invalid_uri"}
+}
+
 // queryInt reads an integer parameter within bounds; absent is def.
 func queryInt(q url.Values, name string, def, low, high int, about string) (int, error) {
 	text := q.Get(name)
