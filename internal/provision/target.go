@@ -171,8 +171,8 @@ type Occasion int
 
 // The occasions.
 const (
-	OnCreate Occasion = iota
-	OnUpdate
+	Creating Occasion = iota
+	Updating
 )
 
 // Person is somebody as the directory knows him. AppUser is nil when the
