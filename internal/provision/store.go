@@ -53,9 +53,9 @@ type Store interface {
 	// CountJobs returns how many jobs of an application there are in each state,
 	// and when the next of those that wait is due (zero: none waits).
 	CountJobs(ctx context.Context, realm, app string) (map[JobState]int, time.Time, error)
-	// PutJob stores what became of a job. One that was renewed since it was read
+	// PutJobs stores what became of jobs. One that was renewed since it was read
 	// keeps waiting, with the attempts and time given.
-	PutJob(ctx context.Context, j Job) error
+	PutJobs(ctx context.Context, jobs ...Job) error
 	// Done removes a job, unless it was renewed since it was read.
 	Done(ctx context.Context, j Job) error
 

@@ -381,12 +381,18 @@ const putJob = `UPDATE provision_jobs SET attempts = $1, due = $2, error = $3, s
 	approved = CASE WHEN renewed = $5 THEN $8 ELSE approved END
 	WHERE realm = $9 AND app = $10 AND kind = $11 AND subject = $12`
 
-// PutJob implements provision.Store.
-func (p *Provision) PutJob(ctx context.Context, j provision.Job) error {
+// PutJobs implements provision.Store.
+func (p *Provision) PutJobs(ctx context.Context, jobs ...provision.Job) error {
 	return p.db.Update(ctx, func(tx *Tx) error {
-		_, err := tx.exec(putJob, j.Attempts, Micros(j.Due), j.Error, j.Status, j.Renewed, string(j.State), string(j.Weight), number(j.Approved),
-			j.Realm, j.App, string(j.Kind), j.Subject)
-		return err
+		for i := range jobs {
+			j := &jobs[i]
+			_, err := tx.exec(putJob, j.Attempts, Micros(j.Due), j.Error, j.Status, j.Renewed, string(j.State), string(j.Weight), number(j.Approved),
+				j.Realm, j.App, string(j.Kind), j.Subject)
+			if err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 
