@@ -4,8 +4,10 @@ import (
 	_ "embed"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/lanyard-id/lanyard/internal/compute"
 	"github.com/lanyard-id/lanyard/internal/directory"
@@ -49,8 +51,8 @@ type Apply string
 
 // Okta offers two (pushStatus PUSH and DONT_PUSH).
 const (
-	Always   Apply = "always" // create and update
-	OnCreate Apply = "create" // create only
+	ApplyAlways   Apply = "always" // create and update
+	ApplyOnCreate Apply = "create" // create only
 )
 
 // InvalidNamespace is how Okta words the failure of a task for somebody who has
@@ -99,9 +101,9 @@ var fixed = map[string]string{
 	"password":   "a switch of the target sets it",
 }
 
-// Mapper is a mapping with its expressions read. It does not change and is safe
-// for concurrent use.
-type Mapper struct{ rows []mappedRow }
+// CompiledMapping is a mapping with its expressions read. It does not change and
+// is safe for concurrent use.
+type CompiledMapping struct{ rows []mappedRow }
 
 type mappedRow struct {
 	Row
@@ -110,8 +112,8 @@ type mappedRow struct {
 }
 
 // Compile reads a mapping. It returns everything wrong with it, each at its row.
-func (m Mapping) Compile() (*Mapper, error) {
-	out := &Mapper{rows: make([]mappedRow, 0, len(m))}
+func (m Mapping) Compile() (*CompiledMapping, error) {
+	out := &CompiledMapping{rows: make([]mappedRow, 0, len(m))}
 	var problems []error
 	for i, r := range m {
 		row, err := r.compile()
@@ -134,8 +136,8 @@ func (r Row) compile() (mappedRow, error) {
 	if r.Name == "" {
 		return mappedRow{}, fault.New(fault.Invalid, "the row has no name")
 	}
-	if r.Apply != Always && r.Apply != OnCreate {
-		return mappedRow{}, fault.New(fault.Invalid, "a row applies %q or %q, not %q", Always, OnCreate, string(r.Apply))
+	if r.Apply != ApplyAlways && r.Apply != ApplyOnCreate {
+		return mappedRow{}, fault.New(fault.Invalid, "a row applies %q or %q, not %q", ApplyAlways, ApplyOnCreate, string(r.Apply))
 	}
 	p, err := parsePath(r.Path)
 	if err != nil {
@@ -164,44 +166,56 @@ func atRow(err error, r Row) error {
 	return fault.Wrap(fault.KindOf(err), err, "%s", fault.Public(err)).At("attribute %s", r.Attribute())
 }
 
-// Subject is the person whose attributes are computed.
-type Subject struct {
-	Account *directory.Account
-	User    *directory.AppUser // the assignment
-
-	// Groups reads the groups of the account for expressions that ask for them;
-	// nil: it is in none.
-	Groups func() ([]compute.Group, error)
-}
-
 // variables are the names that expressions may use: the profile of the account,
 // and that of the assignment.
 var variables = []string{"user", "source", "appuser"}
 
-// subjectEnv is what an expression sees.
-type subjectEnv struct {
-	Subject
+// personEnv is what an expression sees.
+type personEnv struct {
+	Person
 	memberships compute.Memberships
 }
 
-func (s Subject) env() *subjectEnv {
-	groups := s.Groups
-	if groups == nil {
-		groups = func() ([]compute.Group, error) { return nil, nil }
+// env reads the groups of the person when an expression asks for them.
+func (p Person) env(r directory.Reader) *personEnv {
+	return &personEnv{p, compute.Memberships{Groups: func() (out []compute.Group, err error) {
+		for g, err := range r.Groups(directory.GroupQuery{Realm: p.Account.Realm, Member: p.Account.ID}) {
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, compute.Group{ID: g.ID, Name: g.Name(), Type: string(g.Type)})
+		}
+		return out, nil
+	}}}
+}
+
+// userName is what the person is called in the application.
+func (p Person) userName() string {
+	if p.AppUser == nil || p.AppUser.UserName == "" {
+		return p.Account.Login()
 	}
-	return &subjectEnv{s, compute.Memberships{Groups: groups}}
+	return p.AppUser.UserName
+}
+
+// set returns what the assignment itself says of an attribute.
+func (p Person) set(name string) any {
+	if p.AppUser == nil {
+		return nil
+	}
+	return p.AppUser.Profile[name]
 }
 
 // Variable knows the profiles.
-func (e *subjectEnv) Variable(name string) (any, bool) {
+func (e *personEnv) Variable(name string) (any, bool) {
 	switch name {
 	case "user", "source":
 		return e.Account.Profile, true
 	case "appuser":
-		profile := map[string]any{"userName": e.User.UserName}
-		for k, v := range e.User.Profile {
-			profile[k] = v
+		profile := map[string]any{}
+		if e.AppUser != nil {
+			maps.Copy(profile, e.AppUser.Profile)
 		}
+		profile["userName"] = e.userName()
 		return profile, true
 	}
 	return nil, false
@@ -209,7 +223,7 @@ func (e *subjectEnv) Variable(name string) (any, bool) {
 
 // Call knows the group functions, user.getInternalProperty, and that nobody here
 // comes from another directory.
-func (e *subjectEnv) Call(name string, args []any) (any, bool, error) {
+func (e *personEnv) Call(name string, args []any) (any, bool, error) {
 	switch name {
 	case "hasDirectoryUser", "hasWorkdayUser":
 		return false, true, nil
@@ -238,28 +252,28 @@ type Resolved struct {
 
 // Resolution is a person as an application is to see him or her.
 type Resolution struct {
-	UserName   string
-	ExternalID string
-	Attributes []Resolved // in the order of the mapping
+	UserName   string     `json:"userName"`
+	ExternalID string     `json:"externalId"`
+	Attributes []Resolved `json:"attributes"` // in the order of the mapping
 }
 
-// Resolve computes the attributes of a person. creating includes the rows that
-// apply on create only. An expression that fails, and a value of an attribute
+// Resolve computes the attributes of a person. On update, the rows for creates
+// only are left out. An expression that fails, and a value of an attribute
 // without namespace, are fault.Invalid and name the row.
-func (m *Mapper) Resolve(s Subject, creating bool) (*Resolution, error) {
-	out := &Resolution{UserName: s.User.UserName, ExternalID: s.Account.ID}
-	env := s.env()
+func (m *CompiledMapping) Resolve(r directory.Reader, p Person, when Occasion) (*Resolution, error) {
+	out := &Resolution{UserName: p.userName(), ExternalID: p.Account.ID}
+	env := p.env(r)
 	var problems []error
 	for _, row := range m.rows {
-		if row.Apply == OnCreate && !creating {
+		if row.Apply == ApplyOnCreate && when != Creating {
 			continue
 		}
-		r, err := row.resolve(env)
+		resolved, err := row.resolve(env)
 		if err != nil {
 			problems = append(problems, atRow(err, row.Row))
 			continue
 		}
-		out.Attributes = append(out.Attributes, r)
+		out.Attributes = append(out.Attributes, resolved)
 	}
 	if err := fault.Join(problems...); err != nil {
 		return nil, err
@@ -268,9 +282,9 @@ func (m *Mapper) Resolve(s Subject, creating bool) (*Resolution, error) {
 	return out, nil
 }
 
-func (row mappedRow) resolve(env *subjectEnv) (Resolved, error) {
+func (row mappedRow) resolve(env *personEnv) (Resolved, error) {
 	r := Resolved{Row: row.Row, path: row.path}
-	if own, ok := env.User.Profile[row.Name]; ok && own != nil {
+	if own := env.set(row.Name); own != nil {
 		r.Value, r.Note = own, "set at the assignment; the expression is not used"
 	} else {
 		var err error
@@ -292,119 +306,145 @@ func (r *Resolution) explainTypes() {
 	for i := range r.Attributes {
 		a := &r.Attributes[i]
 		if a.path.sub == "type" && a.Value == "" {
-			a.Note = fmt.Sprintf(`%s is empty, so the expression gives '' and an element with type "" is sent; delete the row to avoid it`, a.path.attribute)
-			if r.elementHas(a.path) {
-				a.Note = `the expression gives '', so type "" is sent; delete the row to avoid it`
-			}
+			a.Note = fmt.Sprintf(`the source is empty, so the expression gives '' and %s is sent with type ""; delete the row to avoid it`, r.elementWords(a.path))
 		}
 	}
 }
 
-// elementHas reports whether another row gives the element of a path a value.
-func (r *Resolution) elementHas(p path) bool {
-	return slices.ContainsFunc(r.Attributes, func(a Resolved) bool {
-		return a.path.sameElement(p) && a.path.sub != p.sub && a.Value != nil && a.Value != ""
+// elementWords names the element that a path is of: one that says nothing but its
+// type exists because of that row alone.
+func (r *Resolution) elementWords(p path) string {
+	alone := !slices.ContainsFunc(r.Attributes, func(a Resolved) bool {
+		return a.path.sameElement(p) && a.path.sub != p.sub && a.Value != nil
 	})
+	if alone {
+		return "an otherwise empty element of " + p.attribute
+	}
+	return "the element of " + p.attribute
+}
+
+// Mapped is the resolution in the form that is sent. What is mapped and has no
+// value is nil in it.
+func (r *Resolution) Mapped() Mapped {
+	schemas := []any{CoreUser}
+	body := map[string]any{"userName": r.UserName, "externalId": r.ExternalID}
+	out := Mapped{UserName: r.UserName, Body: body}
+	for _, a := range r.Attributes {
+		into := body
+		if !a.core() {
+			into = within(body, a.Namespace)
+			if a.Value != nil && !slices.Contains(schemas, any(a.Namespace)) {
+				schemas = append(schemas, a.Namespace)
+			}
+		}
+		a.path.set(into, value.Clone(a.Value))
+		if a.path.sub == "type" && a.Value == "" {
+			out.Notes = append(out.Notes, Note(a.Attribute()+": "+a.Note))
+		}
+	}
+	body["schemas"] = schemas
+	return out
 }
 
 // Warnings says what is doubtful about a mapping before anybody is pushed.
 func (m Mapping) Warnings() []string {
 	var out []string
 	for _, r := range m {
-		p, err := parsePath(r.Path)
-		if err != nil {
-			continue // Compile says so
-		}
-		if p.sub == "type" && strings.Contains(strings.ReplaceAll(r.Expression, `"`, `'`), "''") {
-			out = append(out, fmt.Sprintf(`%s (%s): when the source is empty the expression gives '', and an element with type "" is sent, which can cause issues during PUT operations; delete the row`, r.Attribute(), r.Name))
+		if r.emptyType() {
+			out = append(out, fmt.Sprintf(`%s: when its source is empty the expression gives '', and an element with type "" is sent, which can cause issues during PUT operations; delete the row`, r.Name))
 		}
 		if r.Namespace == "" {
-			out = append(out, fmt.Sprintf("%s (%s): the attribute has no external namespace; pushing a value of it fails with %q", r.Attribute(), r.Name, InvalidNamespace))
+			out = append(out, fmt.Sprintf("%s: the attribute has no external namespace; pushing a value of it fails with %q", r.Name, InvalidNamespace))
 		}
 	}
 	return out
 }
 
-// Create is the body of POST /Users, as Okta sends it (scim-auth0.md 1.2).
-// password is the real or the placeholder one; Okta sends one always.
-func (r *Resolution) Create(password string) map[string]any {
-	body := map[string]any{
-		"schemas": []any{CoreUser}, "userName": r.UserName, "externalId": r.ExternalID,
-		"groups": []any{}, "password": password, "active": true,
-	}
-	r.into(body)
-	return body
+// emptyType reports whether a row may send a type that is the empty text.
+func (r Row) emptyType() bool {
+	p, err := parsePath(r.Path)
+	return err == nil && p.key != "" && p.sub == "type" && strings.Contains(strings.ReplaceAll(r.Expression, `"`, `'`), "''")
 }
 
-// Update is the body of PUT /Users/{id}: what the server returned, merged with
-// the mapped values. A mapped attribute without value is taken away. Okta sends
-// everything else back as it came (scim-auth0.md 1.2).
-func (r *Resolution) Update(current map[string]any) map[string]any {
-	body, _ := value.Clone(current).(map[string]any)
-	if body == nil {
-		body = map[string]any{}
-	}
-	if _, ok := body["schemas"].([]any); !ok {
-		body["schemas"] = []any{CoreUser}
-	}
-	body["userName"], body["externalId"], body["active"] = r.UserName, r.ExternalID, true
-	r.into(body)
-	return body
+// MappingRecord is the mapping of one application, once somebody has changed it.
+type MappingRecord struct {
+	directory.Meta
+	App  string  `json:"app"`
+	Rows Mapping `json:"rows"`
 }
 
-// Partial holds the mapped values alone, as the value of a PATCH without path.
-func (r *Resolution) Partial() map[string]any {
-	body := map[string]any{"userName": r.UserName, "externalId": r.ExternalID, "active": true}
-	for _, a := range r.Attributes {
-		a.set(body)
-	}
-	return body
+// Place says where the record of a mapping is kept.
+func (m *MappingRecord) Place() directory.Place {
+	return directory.Place{Noun: directory.MappingNoun, Parent: m.App}
 }
 
-func (r *Resolution) into(body map[string]any) {
-	for _, a := range r.Attributes {
-		a.set(body)
+// MappingID returns the id of the mapping of an application: it differs in the
+// prefix only, so that a mapping which nobody has changed has one too.
+func MappingID(app string) string { return "prm" + app[min(len(app), 3):] }
+
+// mappingOf reads the mapping of an application; one that nobody changed is the
+// default one, with version 0.
+func mappingOf(r directory.Reader, realm, app string) (*MappingRecord, error) {
+	m, err := directory.Get[MappingRecord](r, realm, MappingID(app))
+	if !fault.Is(err, fault.NotFound) {
+		return m, err
 	}
-	r.nameSchemas(body)
+	rows, err := DefaultMapping()
+	return &MappingRecord{Meta: directory.Meta{ID: MappingID(app), Realm: realm}, App: app, Rows: rows}, err
 }
 
-// nameSchemas makes schemas name the extensions that have values, and no mapped
-// one without.
-func (r *Resolution) nameSchemas(body map[string]any) {
-	schemas, _ := body["schemas"].([]any)
-	schemas = slices.Clone(schemas)
-	for _, a := range r.Attributes {
-		if a.core() {
-			continue
-		}
-		extension, _ := body[a.Namespace].(map[string]any)
-		at := slices.Index(schemas, any(a.Namespace))
-		switch {
-		case len(extension) == 0:
-			delete(body, a.Namespace)
-			if at >= 0 {
-				schemas = slices.Delete(schemas, at, at+1)
-			}
-		case at < 0:
-			schemas = append(schemas, a.Namespace)
-		}
-	}
-	body["schemas"] = schemas
+// Mappings computes what applications are told of people, by their mappings in
+// the directory. It keeps those that are read, and is safe for concurrent use.
+type Mappings struct {
+	mu    sync.Mutex
+	known map[mappingVersion]*CompiledMapping
 }
 
-// set puts the value where it belongs in a body, or takes away what is there.
-func (a Resolved) set(body map[string]any) {
-	into := body
-	if !a.core() {
-		extension, ok := body[a.Namespace].(map[string]any)
-		if !ok {
-			if a.Value == nil {
-				return
-			}
-			extension = map[string]any{}
-			body[a.Namespace] = extension
-		}
-		into = extension
+type mappingVersion struct {
+	realm, app string
+	version    int64
+}
+
+var _ Mapper = (*Mappings)(nil)
+
+// NewMappings returns a Mappings that knows nothing yet.
+func NewMappings() *Mappings { return &Mappings{known: map[mappingVersion]*CompiledMapping{}} }
+
+// Map implements Mapper.
+func (m *Mappings) Map(r directory.Reader, t *Target, p Person, when Occasion) (Mapped, error) {
+	resolution, err := m.Resolve(r, t, p, when)
+	if err != nil {
+		return Mapped{}, err
 	}
-	a.path.set(into, value.Clone(a.Value))
+	return resolution.Mapped(), nil
+}
+
+// Resolve computes what Map sends, row by row.
+func (m *Mappings) Resolve(r directory.Reader, t *Target, p Person, when Occasion) (*Resolution, error) {
+	record, err := mappingOf(r, t.Realm, t.ID)
+	if err != nil {
+		return nil, err
+	}
+	compiled, err := m.compiled(record)
+	if err != nil {
+		return nil, err
+	}
+	return compiled.Resolve(r, p, when)
+}
+
+// compiled returns a mapping ready. Only one version of each is kept.
+func (m *Mappings) compiled(record *MappingRecord) (*CompiledMapping, error) {
+	key := mappingVersion{record.Realm, record.App, record.Version}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if c := m.known[key]; c != nil {
+		return c, nil
+	}
+	c, err := record.Rows.Compile()
+	if err != nil {
+		return nil, err
+	}
+	maps.DeleteFunc(m.known, func(k mappingVersion, _ *CompiledMapping) bool { return k.realm == key.realm && k.app == key.app })
+	m.known[key] = c
+	return c, nil
 }

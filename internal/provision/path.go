@@ -2,7 +2,6 @@ package provision
 
 import (
 	"encoding/json"
-	"slices"
 	"strings"
 
 	"github.com/lanyard-id/lanyard/internal/fault"
@@ -96,12 +95,7 @@ func (p path) sameElement(q path) bool {
 func (p path) get(from map[string]any) any {
 	v := from[p.attribute]
 	if p.key != "" {
-		list, _ := v.([]any)
-		i := p.find(list)
-		if i < 0 {
-			return nil
-		}
-		v = list[i]
+		v = p.element(v)
 	}
 	if p.sub == "" {
 		return v
@@ -110,96 +104,47 @@ func (p path) get(from map[string]any) any {
 	return o[p.sub]
 }
 
-// set writes a value at the path; nil takes it away, and what is empty then.
+// element returns the element of a list that the path means, nil for none.
+func (p path) element(list any) any {
+	elements, _ := list.([]any)
+	for _, e := range elements {
+		if o, ok := e.(map[string]any); ok && value.Equal(o[p.key], p.equals) {
+			return o
+		}
+	}
+	return nil
+}
+
+// set writes a value at the path of a body that is being made. A nil value stays
+// visible as one, but for lists: an element has what has a value, and a list
+// without elements is nil.
 func (p path) set(into map[string]any, v any) {
 	switch {
+	case p.key != "" && v == nil:
+		if _, ok := into[p.attribute]; !ok {
+			into[p.attribute] = nil
+		}
 	case p.key != "":
-		p.setElement(into, v)
-	case p.sub == "" && v == nil:
-		delete(into, p.attribute)
+		element, _ := p.element(into[p.attribute]).(map[string]any)
+		if element == nil {
+			element = map[string]any{p.key: p.equals}
+			list, _ := into[p.attribute].([]any)
+			into[p.attribute] = append(list, element)
+		}
+		element[p.sub] = v
 	case p.sub == "":
 		into[p.attribute] = v
 	default:
-		o, _ := into[p.attribute].(map[string]any)
-		if o == nil {
-			if v == nil {
-				return
-			}
-			o = map[string]any{}
-			into[p.attribute] = o
-		}
-		put(o, p.sub, v)
-		if len(o) == 0 {
-			delete(into, p.attribute)
-		}
+		within(into, p.attribute)[p.sub] = v
 	}
 }
 
-func (p path) setElement(into map[string]any, v any) {
-	list, _ := into[p.attribute].([]any)
-	i := p.find(list)
-	if i < 0 && v == nil {
-		return
+// within returns the object that is a member of another, making it.
+func within(o map[string]any, name string) map[string]any {
+	inner, ok := o[name].(map[string]any)
+	if !ok {
+		inner = map[string]any{}
+		o[name] = inner
 	}
-	if i < 0 {
-		list, i = append(list, map[string]any{}), len(list)
-	}
-	element, _ := list[i].(map[string]any)
-	if element == nil {
-		element = map[string]any{}
-		list[i] = element
-	}
-	element[p.key] = p.equals
-	put(element, p.sub, v)
-	if p.empty(element) {
-		list = slices.Delete(list, i, i+1)
-	} else if p.key == "primary" {
-		onlyPrimary(list, i)
-	}
-	if len(list) == 0 {
-		delete(into, p.attribute)
-		return
-	}
-	into[p.attribute] = list
-}
-
-// find returns the position of the element that a path means: the one that fits.
-// A server that forgets the key, such as primary, must not get one element more
-// with each update, so a list of one is taken as it is.
-func (p path) find(list []any) int {
-	i := slices.IndexFunc(list, func(e any) bool {
-		o, _ := e.(map[string]any)
-		return value.Equal(o[p.key], p.equals)
-	})
-	if i < 0 && len(list) == 1 && p.key == "primary" {
-		return 0
-	}
-	return i
-}
-
-// empty reports whether an element says nothing beside its own key.
-func (p path) empty(element map[string]any) bool {
-	for name := range element {
-		if name != p.key && name != "display" && name != "$ref" {
-			return false
-		}
-	}
-	return true
-}
-
-// onlyPrimary takes primary from all elements but one (RFC 7643 2.4).
-func onlyPrimary(list []any, primary int) {
-	for i, e := range list {
-		if o, ok := e.(map[string]any); ok && i != primary && o["primary"] == true {
-			delete(o, "primary")
-		}
-	}
-}
-
-func put(o map[string]any, name string, v any) {
-	if v == nil {
-		delete(o, name)
-		return
-	}
-	o[name] = v
+	return inner
 }
