@@ -38,7 +38,10 @@ func parsePath(text string) (path, error) {
 	sub, dotted := strings.CutPrefix(tail, ".")
 	key, literal, ok := strings.Cut(condition, "==")
 	if !ok {
-		key, literal, ok = cutFold(condition, " eq ")
+		var comparison, operator string
+		key, comparison, _ = strings.Cut(strings.TrimSpace(condition), " ")
+		operator, literal, _ = strings.Cut(strings.TrimSpace(comparison), " ")
+		ok = strings.EqualFold(operator, "eq")
 	}
 	key, literal = strings.TrimSpace(key), strings.TrimSpace(literal)
 	if !closed || !ok || !attributeName(head) || !attributeName(key) || dotted && !attributeName(sub) || !dotted && tail != "" {
@@ -64,16 +67,10 @@ func parsePath(text string) (path, error) {
 	if p.sub == "" {
 		p.sub = "value"
 	}
-	return p, nil
-}
-
-// cutFold is strings.Cut for a separator in any case.
-func cutFold(s, separator string) (before, after string, found bool) {
-	i := strings.Index(strings.ToLower(s), separator)
-	if i < 0 {
-		return s, "", false
+	if p.sub == p.key {
+		return wrong() // it would change which element it is
 	}
-	return s[:i], s[i+len(separator):], true
+	return p, nil
 }
 
 // attributeName reports whether s is a name by RFC 7643 2.1.
