@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 
 	"github.com/lanyard-id/lanyard/internal/value"
 )
@@ -73,7 +74,7 @@ func findCall(endpoint, attribute, text string) Call {
 }
 
 // escapeQuery writes blanks as %20, as Okta does; url.QueryEscape writes plus.
-func escapeQuery(s string) string { return url.PathEscape(s) }
+func escapeQuery(s string) string { return strings.ReplaceAll(url.QueryEscape(s), "+", "%20") }
 
 func getCall(endpoint, id string) Call {
 	return Call{Method: http.MethodGet, Path: resourcePath(endpoint, id)}

@@ -190,7 +190,7 @@ type Mapped struct {
 	// password, which the sequences set. A nil value says that the attribute is
 	// mapped and has no value: creates leave it out, updates take it away.
 	Body  map[string]any
-	Notes []Note
+	Notes []Note // become reasons in the request log
 }
 
 // Mapper computes what an application is told of a person, by its attribute
@@ -214,6 +214,9 @@ type Link struct {
 	// known. It is looked up before anything else is done.
 	Doubt string `json:"doubt,omitempty"`
 
+	// Suspended says that the person was deactivated while still assigned.
+	Suspended bool `json:"suspended,omitempty"`
+
 	// Kept says that somebody rejected the deactivation of this person: he stays
 	// active there until he is assigned again.
 	Kept bool `json:"kept,omitempty"`
@@ -225,12 +228,16 @@ type Link struct {
 
 // GroupLink is what is known of a pushed group in the application.
 type GroupLink struct {
-	Realm    string    `json:"realm"`
-	App      string    `json:"app"`
-	Group    string    `json:"group"`
-	RemoteID string    `json:"remoteId,omitempty"`
-	Name     string    `json:"name,omitempty"`  // displayName as last sent
-	Doubt    string    `json:"doubt,omitempty"` // displayName of a create without answer
-	Linked   time.Time `json:"linked,omitzero"`
-	Pushed   time.Time `json:"pushed,omitzero"`
+	Realm    string `json:"realm"`
+	App      string `json:"app"`
+	Group    string `json:"group"`
+	RemoteID string `json:"remoteId,omitempty"`
+	Name     string `json:"name,omitempty"`  // displayName as last sent
+	Doubt    string `json:"doubt,omitempty"` // displayName of a create without answer
+
+	// Synced says that the application has exactly the members that the Store
+	// knows. It is taken back before members are sent.
+	Synced bool      `json:"synced,omitempty"`
+	Linked time.Time `json:"linked,omitzero"`
+	Pushed time.Time `json:"pushed,omitzero"`
 }
