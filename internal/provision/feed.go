@@ -3,20 +3,10 @@ package provision
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"strings"
 
 	"github.com/lanyard-id/lanyard/internal/directory"
-)
-
-// Kinds of entries of the change log that this package writes.
-const (
-	KindSettings    = "application.provision.settings.update" // of a Target
-	KindMapping     = "application.provision.mapping.update"  // of what people are mapped to; target: the application
-	KindPushAdded   = "application.provision.group_push.add"
-	KindPushUpdated = "application.provision.group_push.updated"
-	KindPushRemoved = "application.provision.group_push.remove"
-	KindRuleAdded   = "application.provision.push_rule.add"
-	KindRuleRemoved = "application.provision.push_rule.remove"
 )
 
 // batchOfChanges is how many entries of the change log are read at once.
@@ -125,7 +115,6 @@ func (b *batch) read(r directory.Reader) error {
 
 // state is what the routes read of the objects in a change.
 type state struct {
-	ID           string `json:"id"`
 	App          string `json:"app"`
 	Group        string `json:"group"`
 	Account      string `json:"account"`
@@ -157,30 +146,20 @@ func (b *batch) route(r directory.Reader, c *directory.Change) error {
 	case c.Kind == "group.lifecycle.create", c.Kind == "group.profile.update":
 		b.group(c.Realm, c.Target)
 		b.rules = append(b.rules, ruleMark{c.Realm, c.Target})
-	case c.Kind == KindPushAdded, c.Kind == KindPushUpdated:
-		b.job(Job{Realm: c.Realm, App: s.App, Kind: GroupJob, Subject: s.Group})
-	case c.Kind == KindPushRemoved:
-		b.job(Job{Realm: c.Realm, App: s.App, Kind: GroupJob, Subject: s.Group, Delete: s.DeleteRemote})
-	case c.Kind == KindRuleAdded:
+	case strings.HasPrefix(c.Kind, "application.provision.group_push.") && s.Group != "":
+		b.job(Job{Realm: c.Realm, App: s.App, Kind: GroupJob, Subject: s.Group, Delete: c.After == nil && s.DeleteRemote})
+	case strings.HasPrefix(c.Kind, "application.provision.group_push."): // of a rule
 		b.rules = append(b.rules, ruleMark{realm: c.Realm})
-	case c.Kind == KindSettings, c.Kind == KindMapping:
-		b.everybody(c.Realm, c.Target, s.App, s.ID)
+	case c.Kind == "application.lifecycle.update", c.Kind == "directory.mapping.update":
+		if b.targets[c.Target] != nil && !slices.Contains(b.all, targetMark{c.Realm, c.Target}) {
+			b.all = append(b.all, targetMark{c.Realm, c.Target})
+		}
 	case c.Kind == "application.lifecycle.delete":
 		b.gone = append(b.gone, targetMark{c.Realm, c.Target})
 	case area == "user":
 		return b.personEverywhere(r, c.Realm, c.Target)
 	}
 	return nil
-}
-
-// everybody marks the target among some ids.
-func (b *batch) everybody(realm string, ids ...string) {
-	for _, id := range ids {
-		if b.targets[id] != nil {
-			b.all = append(b.all, targetMark{realm, id})
-			return
-		}
-	}
 }
 
 func (b *batch) person(realm, app, account string, assign bool) {

@@ -247,16 +247,16 @@ func (e *Engine) group(ctx context.Context, t *Target, j Job) (Outcome, error) {
 func (e *Engine) groupWant(ctx context.Context, t *Target, j Job) (w GroupWant, skip bool, err error) {
 	var accounts []string
 	err = e.Directory.Store.View(ctx, func(r directory.Reader) error {
-		push, err := directory.Get[GroupPush](r, t.Realm, pushID(t.ID, j.Subject))
-		if fault.Is(err, fault.NotFound) {
+		push, err := pushOfGroup(r, t.Realm, t.ID, j.Subject)
+		if err != nil {
+			return err
+		}
+		if push == nil {
 			w.Delete, w.Why = j.Delete, "pushed no more: let go"
 			if j.Delete {
 				w.Why = "pushed no more: deleted"
 			}
 			return nil
-		}
-		if err != nil {
-			return err
 		}
 		if push.Paused || !t.PushGroups {
 			skip = true
