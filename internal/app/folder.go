@@ -55,6 +55,9 @@ type Folder struct {
 	sandboxOnce sync.Once
 	sandbox     *sandbox
 	sandboxErr  error
+
+	provisionOnce sync.Once
+	provisioning  *provisioning
 }
 
 // databaseFile is the default store in a data folder.
@@ -156,10 +159,11 @@ func (f *Folder) Close() error {
 		f.letGo()
 		f.stop()
 		<-f.stopped
+		err = f.closeProvisioning()
 		if f.executor != nil {
 			f.executor.close()
 		}
-		err = f.release()
+		err = errors.Join(err, f.release())
 	})
 	return err
 }

@@ -85,7 +85,7 @@ func (s *Sequence) firstPush(ctx context.Context, l GroupLink, w GroupWant) (Gro
 		if err := s.KeepGroup(ctx, l); err != nil {
 			return l, OpNone, err
 		}
-		return s.full(ctx, l, w, "1 hit by displayName: linked")
+		return s.finish(ctx, l, w, "1 hit by displayName: linked")
 	}
 	l.Doubt = w.Name
 	if err := s.KeepGroup(ctx, l); err != nil {
@@ -117,9 +117,17 @@ func (s *Sequence) firstPush(ctx context.Context, l GroupLink, w GroupWant) (Gro
 		return l, OpNone, err
 	}
 	if !patches { // captured: read back and written as a whole
-		return s.full(ctx, l, w, "the first push is written back as a whole")
+		return s.finish(ctx, l, w, "the first push is written back as a whole")
 	}
 	if err := s.change(ctx, id, nil, w.Members[len(first):], "the rest of the members"); err != nil {
+		return l, OpNone, err
+	}
+	return s.pushed(l, w), OpPush, nil
+}
+
+// finish writes the whole of a group that was just found or created.
+func (s *Sequence) finish(ctx context.Context, l GroupLink, w GroupWant, why Note) (GroupLink, Op, error) {
+	if err := s.whole(ctx, l.RemoteID, w, why); err != nil {
 		return l, OpNone, err
 	}
 	return s.pushed(l, w), OpPush, nil
@@ -133,18 +141,7 @@ func (s *Sequence) pushed(l GroupLink, w GroupWant) GroupLink {
 
 // full writes name and members whatever the application has.
 func (s *Sequence) full(ctx context.Context, l GroupLink, w GroupWant, why Note) (GroupLink, Op, error) {
-	var err error
-	if s.Target.Writes().GroupUpdate == Patch {
-		if _, err = s.Caller.Call(ctx, patchCall(groupsPath, l.RemoteID, []Note{why}, named(l.RemoteID, w.Name))); err == nil {
-			err = s.replaceMembers(ctx, l.RemoteID, w.Members, why)
-		}
-	} else {
-		c := getCall(groupsPath, l.RemoteID)
-		c.Why = []Note{why}
-		if _, err = s.Caller.Call(ctx, c); err == nil {
-			_, err = s.Caller.Call(ctx, wholeGroup(l.RemoteID, w, why))
-		}
-	}
+	err := s.whole(ctx, l.RemoteID, w, why)
 	if classOf(err) == Missing {
 		return s.pushAnew(ctx, l, w)
 	}
@@ -154,19 +151,27 @@ func (s *Sequence) full(ctx context.Context, l GroupLink, w GroupWant, why Note)
 	return s.pushed(l, w), OpPush, nil
 }
 
+func (s *Sequence) whole(ctx context.Context, id string, w GroupWant, why Note) error {
+	if s.Target.Writes().GroupUpdate == Patch {
+		if _, err := s.Caller.Call(ctx, patchCall(groupsPath, id, []Note{why}, named(id, w.Name))); err != nil {
+			return err
+		}
+		return s.replaceMembers(ctx, id, w.Members, why)
+	}
+	c := getCall(groupsPath, id)
+	c.Why = []Note{why}
+	if _, err := s.Caller.Call(ctx, c); err != nil {
+		return err
+	}
+	_, err := s.Caller.Call(ctx, wholeGroup(id, w, why))
+	return err
+}
+
 // pushAnew creates a group that is gone in the application.
 func (s *Sequence) pushAnew(ctx context.Context, l GroupLink, w GroupWant) (GroupLink, Op, error) {
 	s.Caller.Explain(ctx, "the group is gone there: pushed anew")
-	gone := l.RemoteID
 	l.RemoteID, l.Name, l.Synced = "", "", false
-	after, op, err := s.firstPush(ctx, l, w)
-	if classOf(err) == Missing { // it is found and cannot be written: not our turn to loop
-		return after, op, &CallError{
-			Method: http.MethodPut, Path: resourcePath(groupsPath, gone), Status: http.StatusNotFound, Class: Transient, Sent: true,
-			Detail: "the group is listed but does not exist",
-		}
-	}
-	return after, op, err
+	return s.firstPush(ctx, l, w)
 }
 
 // members sends a new name, and who came and went.

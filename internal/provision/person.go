@@ -75,6 +75,7 @@ func (s *Sequence) Person(ctx context.Context, l Link, w Want) (Link, Op, error)
 			return l, OpNone, err
 		}
 	}
+	l.Kept = l.Kept && !w.Active
 	switch Decide(s.Target, l, w) {
 	case OpCreate:
 		return s.assign(ctx, l, w)
