@@ -31,6 +31,10 @@ const basePath = "/api/v2"
 func (a *API) routes() []route {
 	return slices.Concat(
 		a.userRoutes(),
+		a.identityRoutes(),
+		a.authMethodRoutes(),
+		a.sessionRoutes(),
+		a.blockRoutes(),
 		a.roleRoutes(),
 		a.organizationRoutes(),
 		a.orgConnectionRoutes(),
