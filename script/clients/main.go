@@ -8,6 +8,7 @@
 //	openid-client        a certified OpenID client: authorization code with PKCE through the
 //	                     pages, refresh, introspection, revocation; private_key_jwt and DPoP
 //	scim2-parse-filter   a parser of SCIM filters: 20,000 filters, each difference explained
+//	scimmy-filter        that of SCIMMY, a SCIM server for Node, the same
 //
 // Without names it runs all of them. Each that speaks to one gets a server and a data folder of
 // its own; with -url and -token all share one that runs already, be it Lanyard
@@ -51,6 +52,7 @@ var clients = []client{
 	{name: "okta-sdk-nodejs", use: useNode},
 	{name: "openid-client", use: useOpenID},
 	{name: "scim2-parse-filter", use: useParseFilter, serverless: true},
+	{name: "scimmy-filter", use: useSCIMMYFilter, serverless: true},
 }
 
 // options are the flags.
