@@ -159,11 +159,10 @@ func (f *Folder) Close() error {
 		f.letGo()
 		f.stop()
 		<-f.stopped
-		err = f.closeProvisioning()
 		if f.executor != nil {
 			f.executor.close()
 		}
-		err = errors.Join(err, f.closeWireLog(), f.release())
+		err = errors.Join(f.closeWireLog(), f.release())
 	})
 	return err
 }
