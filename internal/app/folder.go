@@ -55,6 +55,9 @@ type Folder struct {
 	sandboxOnce sync.Once
 	sandbox     *sandbox
 	sandboxErr  error
+
+	provisionOnce sync.Once
+	provisioning  *provisioning
 }
 
 // databaseFile is the default store in a data folder.

@@ -161,6 +161,11 @@ func (s *server) run(ctx context.Context) error {
 	if _, err := s.folder.worker.Recover(ctx); err != nil {
 		s.folder.log.Error("some runs could not be resumed", "error", err)
 	}
+	stop, err := s.folder.serveProvisioning(ctx)
+	if err != nil {
+		return err
+	}
+	defer stop()
 	addresses["issuer"] = reachable(addresses["okta"])
 	s.req.Ready(addresses)
 	select {

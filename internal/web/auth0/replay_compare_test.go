@@ -90,6 +90,11 @@ func keysOf(text string, v map[string]any, sorted bool) []string {
 	return keys
 }
 
+func isObject(v any) bool {
+	_, ok := v.(map[string]any)
+	return ok
+}
+
 func encode(v any) string {
 	b, err := json.Marshal(v)
 	if err != nil {
@@ -113,6 +118,9 @@ func (p *player) normal(key string, v any) any {
 		out := make([]any, len(v))
 		for n, item := range v {
 			out[n] = p.normal(key, item)
+		}
+		if len(out) > 0 && isObject(out[0]) {
+			slices.SortFunc(out, func(a, b any) int { return strings.Compare(encode(a), encode(b)) })
 		}
 		return out
 	case map[string]any:

@@ -31,11 +31,16 @@ const basePath = "/api/v2"
 func (a *API) routes() []route {
 	return slices.Concat(
 		a.userRoutes(),
+		a.identityRoutes(),
+		a.authMethodRoutes(),
+		a.sessionRoutes(),
+		a.blockRoutes(),
 		a.roleRoutes(),
 		a.organizationRoutes(),
 		a.orgConnectionRoutes(),
 		a.invitationRoutes(),
 		a.orgDomainRoutes(),
+		a.scimRoutes(),
 	)
 }
 
