@@ -47,6 +47,7 @@ type style struct {
 	filled      bool // limit is how many there are on the page, not how many were asked for (recorded)
 	untold      bool // there is no total (recorded)
 	endless     bool // next is there until a page is empty (recorded)
+	numbered    bool // total, start and limit stand in front of the rows (recorded)
 }
 
 // readListing reads the parameters of a list.
@@ -115,6 +116,11 @@ func (l listing) write(w http.ResponseWriter, s style, key string, rows []web.Ob
 	limit := l.perPage
 	if s.filled {
 		limit = min(limit, len(rows))
+	}
+	if s.numbered {
+		return web.WriteJSON(w, http.StatusOK, web.Object{
+			{Key: "total", Value: p.total}, {Key: "start", Value: l.page * l.perPage}, {Key: "limit", Value: limit}, {Key: key, Value: rows},
+		})
 	}
 	o := web.Object{{Key: key, Value: rows}, {Key: "start", Value: l.page * l.perPage}, {Key: "limit", Value: limit}}
 	if !s.untold {
