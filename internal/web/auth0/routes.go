@@ -31,6 +31,7 @@ const basePath = "/api/v2"
 func (a *API) routes() []route {
 	return slices.Concat(
 		a.userRoutes(),
+		a.groupRoutes(),
 		a.identityRoutes(),
 		a.authMethodRoutes(),
 		a.sessionRoutes(),
