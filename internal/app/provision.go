@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"sync"
-	"time"
 
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/provision"
@@ -15,7 +14,6 @@ import (
 type provisioning struct {
 	engine   *provision.Engine
 	settings *provision.Settings
-	log      *wirelog.Recorder
 	store    wirelog.Store
 }
 
@@ -34,8 +32,7 @@ func (f *Folder) openProvisioning(ctx context.Context) (*provisioning, error) {
 		}
 		client := &provision.Client{Secrets: &secret.Resolver{Env: f.env, Vault: vault}, Now: box.directory.Clock}
 		if !f.readOnly {
-			p.log = wirelog.NewRecorder(wirelog.Options{Store: p.store, Now: box.directory.Clock, Log: f.log})
-			client.Log, client.Sender = p.log, f.executor.client
+			client.Log, client.Sender = box.wire, f.executor.client
 		}
 		p.engine = &provision.Engine{
 			Directory: box.directory, Store: f.db.Provision(), Client: client, Mapper: provision.NewMappings(), Log: f.log, Now: box.directory.Clock,
@@ -59,17 +56,4 @@ func (f *Folder) serveProvisioning(ctx context.Context) (stop func(), err error)
 		cancel()
 		serving.Wait()
 	}, nil
-}
-
-// logTime is how long the request log has to be written when the folder is closed.
-const logTime = 10 * time.Second
-
-// closeProvisioning writes what is left of the request log.
-func (f *Folder) closeProvisioning() error {
-	if f.provisioning == nil || f.provisioning.log == nil {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), logTime)
-	defer cancel()
-	return f.provisioning.log.Close(ctx)
 }
