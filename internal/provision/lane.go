@@ -133,6 +133,9 @@ func (l *lane) work(ctx context.Context, jobs []Job) (int, error) {
 	for range workers {
 		group.Go(func() {
 			for j := range work {
+				if l.halted() { // since it was handed over
+					continue
+				}
 				if err := l.carryOut(stop, j); err != nil {
 					failed <- err
 					cancel()

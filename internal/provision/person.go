@@ -427,35 +427,33 @@ func pathless(attributes map[string]any) map[string]any {
 	return map[string]any{"op": "replace", "value": attributes}
 }
 
-// withoutNil copies a body without the attributes that have no value.
+// withoutNil copies a body without what has no value, at any depth of objects.
 func withoutNil(body map[string]any) map[string]any {
-	out := make(map[string]any, len(body)+3)
-	for name, v := range body {
-		if v != nil {
-			out[name] = value.Clone(v)
-		}
-	}
-	return out
+	return merge(nil, value.Clone(body).(map[string]any))
 }
 
 // merge puts mapped values into what the server has: objects member by member,
-// everything else as a whole. What is mapped to nothing goes away.
+// everything else as a whole. What is mapped to nothing goes away, and objects
+// of which nothing is left.
 func merge(there, mapped map[string]any) map[string]any {
 	out := maps.Clone(there)
 	if out == nil {
 		out = map[string]any{}
 	}
 	for name, v := range mapped {
-		old, _ := out[name].(map[string]any)
 		switch v := v.(type) {
 		case nil:
 			delete(out, name)
 		case map[string]any:
-			out[name] = merge(old, v)
+			old, _ := out[name].(map[string]any)
+			if m := merge(old, v); len(m) > 0 {
+				out[name] = m
+			} else {
+				delete(out, name)
+			}
 		case []any:
 			if name == "schemas" {
-				out[name] = union(out[name], v)
-				continue
+				v = union(out[name], v)
 			}
 			out[name] = v
 		default:
