@@ -266,3 +266,6 @@ func TestTraces(t *testing.T) {
 		})
 	}
 }
+
+// noCredential leaves the credential of a target as it is.
+var noCredential secret.Value
