@@ -19,6 +19,7 @@ import (
 	"github.com/lanyard-id/lanyard/internal/plan"
 	"github.com/lanyard-id/lanyard/internal/run"
 	"github.com/lanyard-id/lanyard/internal/secret"
+	"github.com/lanyard-id/lanyard/internal/web/scim"
 	"github.com/lanyard-id/lanyard/internal/worker"
 )
 
@@ -68,6 +69,8 @@ func sandboxServers() map[string]string {
 			servers[e.Name] = oktaSandbox
 		case "auth0":
 			servers[e.Name] = auth0Sandbox
+		case scimFacade:
+			servers[e.Name] = auth0Sandbox + scim.Prefix + sandboxConnection
 		}
 	}
 	return servers

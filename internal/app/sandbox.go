@@ -12,6 +12,7 @@ import (
 	"github.com/lanyard-id/lanyard/internal/oauth"
 	"github.com/lanyard-id/lanyard/internal/secret"
 	"github.com/lanyard-id/lanyard/internal/store"
+	"github.com/lanyard-id/lanyard/internal/tenant"
 	"github.com/lanyard-id/lanyard/internal/web/auth0"
 	"github.com/lanyard-id/lanyard/internal/web/okta"
 	"github.com/lanyard-id/lanyard/internal/web/rehearsal"
@@ -71,7 +72,7 @@ func (s *sandbox) inProcess(key secret.Key, stage *rehearsal.Stage, c config.San
 		}))),
 		auth0Sandbox: beside(faults.Wrap(auth0Facade, auth0.New(auth0.Options{
 			Directory: s.directory, Authorizer: open{}, Log: log, EnforceLimits: func() bool { return faults.Limits().Enforce },
-		})), faults.Wrap(scimFacade, scimAPI(anybody{s.inbound}, key, s.wire, stage, log))),
+		})), faults.Wrap(scimFacade, scimAPI(anybody{s.inbound, tenant.New(s.directory, directory.Auth0Realm)}, key, s.wire, stage, log))),
 	}
 }
 

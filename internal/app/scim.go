@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/lanyard-id/lanyard/internal/directory"
+	"github.com/lanyard-id/lanyard/internal/fault"
 	"github.com/lanyard-id/lanyard/internal/inbound"
 	"github.com/lanyard-id/lanyard/internal/secret"
 	"github.com/lanyard-id/lanyard/internal/store"
@@ -58,16 +59,46 @@ func (b byToken) Open(ctx context.Context, connection, token string) (scim.Endpo
 	return scimEndpoint{e}, nil
 }
 
+// sandboxConnection is the connection by which runs of this process rehearse
+// against SCIM: a document for SCIM names a server, not a connection. It is made
+// when it is first called.
+const sandboxConnection = "con_sandbox000000000"
+
 // anybody lets everybody in: the caller owns the data folder.
-type anybody struct{ *inbound.Service }
+type anybody struct {
+	*inbound.Service
+	tenant *tenant.Tenant
+}
 
 // Open implements scim.Backend.
 func (b anybody) Open(ctx context.Context, connection, _ string) (scim.Endpoint, error) {
 	e, err := b.Inside(ctx, connection)
+	if fault.Is(err, fault.NotFound) && connection == sandboxConnection {
+		if err := b.addSandboxConnection(ctx); err != nil {
+			return nil, err
+		}
+		e, err = b.Inside(ctx, connection)
+	}
 	if err != nil {
 		return nil, err
 	}
 	return scimEndpoint{e}, nil
+}
+
+// addSandboxConnection makes the connection, unless another call was faster.
+func (b anybody) addSandboxConnection(ctx context.Context) error {
+	d, actor := b.tenant.Directory, directory.System(sandboxActor)
+	err := d.Store.Update(ctx, func(tx directory.Tx) error {
+		c := &tenant.Connection{Meta: directory.Meta{ID: sandboxConnection, Realm: b.tenant.Realm}, Name: "sandbox", Strategy: "okta"}
+		return d.InsertObject(tx, c, directory.Event{At: d.Now(), Actor: actor, Kind: "auth0.connection.create"})
+	})
+	if err != nil && !fault.Is(err, fault.Conflict) {
+		return err
+	}
+	if _, _, err := b.tenant.EnableSCIM(ctx, actor, sandboxConnection, tenant.SCIMSettings{}); err != nil && !fault.Is(err, fault.Conflict) {
+		return err
+	}
+	return nil
 }
 
 // scimEndpoint is an inbound.Endpoint as web/scim has it.
