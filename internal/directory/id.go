@@ -90,6 +90,15 @@ func (g *IDs) Alphanumeric(n int) string {
 	return string(b)
 }
 
+// Stamped returns n letters and digits, at least 9, that grow with time and end
+// at random.
+func (g *IDs) Stamped(n int) string {
+	stamp, _ := g.next()
+	var b [8]byte
+	encode62(b[:], stamp)
+	return string(b[:]) + g.Alphanumeric(n-len(b))
+}
+
 // letter returns one random letter or digit, all alike often: of the 64 values
 // of six random bits, two are drawn again, 16 times at most.
 func (g *IDs) letter() byte {

@@ -1,11 +1,12 @@
 // Package filter reads the search expressions of identity APIs into one tree
 // and matches it in memory.
 //
-// Parse reads the form that Okta took over from SCIM: attribute operator
-// literal, joined by and, or and parentheses. ParseLucene reads the part of
-// Auth0's Lucene syntax that names fields and exact phrases. Which attributes
-// and operators an endpoint allows, and where the values come from, is left to
-// its façade: it walks the tree before it matches.
+// ParseSCIM reads the filters of RFC 7644 and ParsePath the paths of its PATCH
+// operations. Parse reads the form that Okta took over from SCIM: attribute
+// operator literal, joined by and, or and parentheses. ParseLucene reads what
+// Auth0 documents of Lucene's syntax. Which attributes and operators an endpoint
+// allows, what their types are and where the values come from is left to its
+// façade: it walks the tree before it matches.
 package filter
 
 import (
@@ -16,8 +17,13 @@ import (
 	"github.com/lanyard-id/lanyard/internal/value"
 )
 
-// Expr is a search expression: *And, *Or or *Compare.
-type Expr interface{ expr() }
+// Expr is a search expression: *And, *Or, *Not, *Has or *Compare.
+type Expr interface {
+	// String writes the expression in the grammar of SCIM.
+	String() string
+
+	expr()
+}
 
 // And is true when all of its terms are.
 type And struct{ Terms []Expr }
@@ -25,16 +31,29 @@ type And struct{ Terms []Expr }
 // Or is true when one of its terms is.
 type Or struct{ Terms []Expr }
 
+// Not is true when its term is not.
+type Not struct{ Term Expr }
+
+// Has is true when one element of a multi-valued attribute satisfies the term
+// on its own: emails[type eq "work" and value co "@x"].
+type Has struct {
+	Path string // "emails", as written
+	Term Expr   // its paths are relative to the element
+	At   int    // byte offset in the text
+}
+
 // Compare relates an attribute to a literal.
 type Compare struct {
 	Path  string // "profile.login", as written
 	Op    Op
-	Value any // string, bool, json.Number or nil (JSON null); nil for Present
+	Value any // string, bool, json.Number or nil (JSON null); nil for Present, Pattern for Like, Range for Within
 	At    int // byte offset of the term in the text
 }
 
 func (*And) expr()     {}
 func (*Or) expr()      {}
+func (*Not) expr()     {}
+func (*Has) expr()     {}
 func (*Compare) expr() {}
 
 // Op is a comparison.
@@ -54,8 +73,15 @@ const (
 	LessOrEqual    Op = "le"
 )
 
+// The comparisons that only Lucene has.
+const (
+	Like   Op = "like" // fits a Pattern
+	Within Op = "in"   // lies in a Range
+)
+
 // Walk calls f for every comparison of an expression, in the order of the
-// text, until f returns an error.
+// text, until f returns an error. What stands inside a value path is given as a
+// copy with the path from outside: emails[type eq "work"] as emails.type.
 func Walk(e Expr, f func(*Compare) error) error {
 	switch e := e.(type) {
 	case *Compare:
@@ -64,6 +90,14 @@ func Walk(e Expr, f func(*Compare) error) error {
 		return walkAll(e.Terms, f)
 	case *Or:
 		return walkAll(e.Terms, f)
+	case *Not:
+		return Walk(e.Term, f)
+	case *Has:
+		return Walk(e.Term, func(c *Compare) error {
+			outside := *c
+			outside.Path = e.Path + "." + c.Path
+			return f(&outside)
+		})
 	}
 	return nil
 }
@@ -79,12 +113,17 @@ func walkAll(terms []Expr, f func(*Compare) error) error {
 
 // Pinned returns the string that an attribute must equal for the expression to
 // be true, when it says so in so many words. A store can then look up instead
-// of scanning.
+// of scanning. An attribute inside a value path is named from outside:
+// emails.value.
 func Pinned(e Expr, path string) (string, bool) {
 	switch e := e.(type) {
 	case *Compare:
 		if text, ok := e.Value.(string); ok && e.Op == Equal && e.Path == path {
 			return text, true
+		}
+	case *Has:
+		if inside, ok := strings.CutPrefix(path, e.Path+"."); ok {
+			return Pinned(e.Term, inside)
 		}
 	case *And:
 		for _, t := range e.Terms {
@@ -102,10 +141,11 @@ func Pinned(e Expr, path string) (string, bool) {
 func Needed(e Expr, of func(path string) bool) string {
 	switch e := e.(type) {
 	case *Compare:
-		text, ok := e.Value.(string)
-		if ok && of(e.Path) && (e.Op == Equal || e.Op == StartsWith || e.Op == Contains || e.Op == EndsWith) {
-			return text
+		if of(e.Path) {
+			return e.needed()
 		}
+	case *Has:
+		return Needed(e.Term, func(path string) bool { return of(e.Path + "." + path) })
 	case *And:
 		longest := ""
 		for _, t := range e.Terms {
@@ -118,131 +158,22 @@ func Needed(e Expr, of func(path string) bool) string {
 	return ""
 }
 
-// Subject is what an expression is matched against.
-type Subject struct {
-	// Get returns the values of an attribute: none when it is absent, several
-	// when it is an array, any of which may match. A value is a string, bool,
-	// json.Number or time.Time.
-	Get func(path string) []any
-
-	// Fold brings strings to the form in which they are compared, for instance
-	// lower case. Nil compares them as they are. It is given the path because
-	// some APIs ignore case for some attributes only.
-	Fold func(path, text string) string
-}
-
-// Match reports whether an expression is true of a subject.
-func Match(e Expr, s Subject) bool {
-	switch e := e.(type) {
-	case *And:
-		for _, t := range e.Terms {
-			if !Match(t, s) {
-				return false
-			}
-		}
-		return true
-	case *Or:
-		for _, t := range e.Terms {
-			if Match(t, s) {
-				return true
-			}
-		}
-		return false
-	case *Compare:
-		return e.match(s)
-	}
-	return false
-}
-
-func (c *Compare) match(s Subject) bool {
-	values := s.Get(c.Path)
-	switch {
-	case c.Op == Present:
-		return len(values) > 0
-	case c.Op == NotEqual:
-		for _, v := range values {
-			if (&Compare{Path: c.Path, Op: Equal, Value: c.Value}).holds(v, s) {
-				return false
-			}
-		}
-		return true
-	case c.Op == Equal && c.Value == nil:
-		return len(values) == 0
-	}
-	for _, v := range values {
-		if c.holds(v, s) {
-			return true
-		}
-	}
-	return false
-}
-
-// holds compares one value. Values of another type than the literal never match.
-func (c *Compare) holds(v any, s Subject) bool {
-	switch v := v.(type) {
+func (c *Compare) needed() string {
+	switch v := c.Value.(type) {
 	case string:
-		want, ok := c.Value.(string)
-		if !ok {
-			return false
+		if c.Op == Equal || c.Op == StartsWith || c.Op == Contains || c.Op == EndsWith {
+			return v
 		}
-		if s.Fold != nil {
-			v, want = s.Fold(c.Path, v), s.Fold(c.Path, want)
+	case Pattern:
+		longest := ""
+		for _, literal := range v.literals() {
+			if len(literal) > len(longest) {
+				longest = literal
+			}
 		}
-		return c.Op.text(v, want)
-	case bool:
-		want, ok := c.Value.(bool)
-		return ok && c.Op == Equal && v == want
-	case json.Number:
-		want, ok := c.Value.(json.Number)
-		return ok && c.Op.ordered(value.CompareNumbers(v, want))
-	case time.Time:
-		text, ok := c.Value.(string)
-		if !ok {
-			return false
-		}
-		want, ok := ParseTime(text)
-		return ok && c.Op.ordered(v.Compare(want))
+		return longest
 	}
-	return false
-}
-
-func (o Op) text(v, want string) bool {
-	switch o {
-	case Contains:
-		return strings.Contains(v, want)
-	case StartsWith:
-		return strings.HasPrefix(v, want)
-	case EndsWith:
-		return strings.HasSuffix(v, want)
-	}
-	return o.ordered(strings.Compare(v, want))
-}
-
-func (o Op) ordered(sign int) bool {
-	switch o {
-	case Equal:
-		return sign == 0
-	case Greater:
-		return sign > 0
-	case GreaterOrEqual:
-		return sign >= 0
-	case Less:
-		return sign < 0
-	case LessOrEqual:
-		return sign <= 0
-	}
-	return false
-}
-
-// ParseTime reads a date as the APIs write them: RFC 3339 with or without a
-// fraction, also with an offset that has no colon.
-func ParseTime(s string) (time.Time, bool) {
-	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05Z0700", "2006-01-02T15:04Z07:00"} {
-		if t, err := time.Parse(layout, s); err == nil {
-			return t, true
-		}
-	}
-	return time.Time{}, false
+	return ""
 }
 
 // Order compares two attributes for sorting, by their first values: absent

@@ -93,44 +93,6 @@ func TestParseErrors(t *testing.T) {
 	}
 }
 
-func TestParseLucene(t *testing.T) {
-	t.Parallel()
-	exists := compare("username", "pr", nil)
-	tests := []struct {
-		text string
-		want filter.Expr
-	}{
-		{`email:"a@b.c"`, compare("email", "eq", "a@b.c")},
-		{`email:a@b.c`, compare("email", "eq", "a@b.c")},
-		{`user_id:"auth0|5"`, compare("user_id", "eq", "auth0|5")},
-		{`user_id:auth0|5`, compare("user_id", "eq", "auth0|5")},
-		{`blocked:true`, compare("blocked", "eq", true)},
-		{`logins_count:5`, compare("logins_count", "eq", json.Number("5"))},
-		{`_exists_:username`, exists},
-		{`a:"1" AND b:"2"`, and(a, b)},
-		{`a:"1" OR b:"2" AND _exists_:username`, or(a, and(b, exists))},
-		{`(a:"1" OR b:"2") AND _exists_:username`, and(or(a, b), exists)},
-	}
-	for _, test := range tests {
-		got, err := filter.ParseLucene(test.text)
-		if err != nil {
-			t.Errorf("ParseLucene(%q): %v", test.text, err)
-			continue
-		}
-		if diff := cmp.Diff(test.want, got, cmpopts.IgnoreFields(filter.Compare{}, "At")); diff != "" {
-			t.Errorf("ParseLucene(%q): - want + got\n%s", test.text, diff)
-		}
-	}
-	for _, text := range []string{
-		`jane`, `name:jo*`, `name:*`, `name:j?ne`, `logins_count:[1 TO 5]`, `logins_count:{1 TO 5}`, `NOT name:"x"`, `-name:"x"`,
-		`name:"x" and email:"y"`, `name:"x" email:"y"`, `name:"x"~2`, `name:`, `_exists_:`, `name:"x`, ``, `name:(a OR b)`, `name:x^2`,
-	} {
-		if e, err := filter.ParseLucene(text); err == nil {
-			t.Errorf("ParseLucene(%q) = %v, want an error: the meaning is not supported", text, e)
-		}
-	}
-}
-
 // person is what the expressions of TestMatch are about.
 func person(path string) []any {
 	switch path {
@@ -267,40 +229,4 @@ func TestOrder(t *testing.T) {
 			}
 		}
 	}
-}
-
-// FuzzFilter makes sure that no text crashes or hangs the parsers, and that
-// what they accept can be walked and matched.
-func FuzzFilter(f *testing.F) {
-	for _, seed := range []string{
-		`profile.array123 eq "feature" and (created gt "2021-01-01T00:00:00.000Z")`,
-		`profile.lastName eq "Jones" or profile.lastName eq "One"`,
-		`email:"a@b.c" AND (user_id:auth0|5 OR blocked:true)`,
-		`_exists_:x`, `(((a pr)))`, `a eq "\ud800"`, `a eq 1e999999999`,
-	} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, text string) {
-		for _, parse := range []func(string) (filter.Expr, error){filter.Parse, filter.ParseLucene} {
-			e, err := parse(text)
-			if err != nil {
-				if fault.KindOf(err) == fault.Internal {
-					t.Errorf("%q: %v, want an error that is the caller's", text, err)
-				}
-				continue
-			}
-			terms := 0
-			err = filter.Walk(e, func(c *filter.Compare) error {
-				terms++
-				if c.Path == "" || c.At < 0 || c.At >= len(text) {
-					t.Errorf("%q: term %+v has no path or no place", text, c)
-				}
-				return nil
-			})
-			if err != nil || terms == 0 {
-				t.Errorf("%q: walked %d terms: %v", text, terms, err)
-			}
-			filter.Match(e, filter.Subject{Get: func(string) []any { return []any{"x", true, json.Number("1"), time.Time{}} }})
-		}
-	})
 }

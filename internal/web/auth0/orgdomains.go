@@ -51,7 +51,7 @@ var createOrgDomainProperties = with(updateOrgDomainProperties, map[string]prope
 
 // listOrgDomains is a list by checkpoint only.
 func (a *API) listOrgDomains(w http.ResponseWriter, r *http.Request) error {
-	s := style{only: true}
+	s := style{only: true, nextFirst: true}
 	l, err := readListing(r.URL.Query(), s)
 	if err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -47,6 +48,7 @@ type style struct {
 	filled      bool // limit is how many there are on the page, not how many were asked for (recorded)
 	untold      bool // there is no total (recorded)
 	endless     bool // next is there until a page is empty (recorded)
+	nextFirst   bool // next comes before the rows (recorded)
 	numbered    bool // total, start and limit stand in front of the rows (recorded)
 }
 
@@ -108,6 +110,9 @@ func (l listing) write(w http.ResponseWriter, s style, key string, rows []web.Ob
 		o := web.Object{{Key: key, Value: rows}}
 		if p.more || s.endless && len(rows) > 0 {
 			o = append(o, web.Field{Key: "next", Value: writeMark(p.last)})
+		}
+		if s.nextFirst {
+			slices.Reverse(o)
 		}
 		return web.WriteJSON(w, http.StatusOK, o)
 	case !l.totals:
@@ -179,6 +184,12 @@ func readMark(text string) (tenant.Mark, bool) {
 func wrongQuery(wrong, name, about string) *apiError {
 	m := mistake{wrong, name, about}
 	return badQuery(m.String())
+}
+
+// badPath is the error for a part of a path that breaks what is said of it.
+func badPath(wrong, name, about string) *apiError {
+	m := mistake{wrong, name, about}
+	return &apiError{status: http.StatusBadRequest, message: "Path validation error: " + m.String(), code: "invalid_uri"}
 }
 
 // queryInt reads an integer parameter within bounds; absent is def.

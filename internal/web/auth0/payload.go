@@ -13,13 +13,14 @@ import (
 	"unicode/utf8"
 
 	"github.com/lanyard-id/lanyard/internal/directory"
+	"github.com/lanyard-id/lanyard/internal/tenant"
 	"github.com/lanyard-id/lanyard/internal/web"
 )
 
 // property describes one member of a request body, with the words that Auth0
 // adds to what it complains about (Auth0's OpenAPI document).
 type property struct {
-	typ      string // string, boolean, integer, object, array
+	typ      string // string, boolean, integer, object, array; empty: any
 	nullable bool
 	format   string // one of formats
 	pattern  *regexp.Regexp
@@ -148,7 +149,7 @@ func (p property) check(path string, v any) *mistake {
 	if v == nil && p.nullable {
 		return nil
 	}
-	if got := typeOf(v); got != p.typ && (p.typ != "number" || got != "integer") {
+	if got := typeOf(v); got != p.typ && p.typ != "" {
 		return wrong("Expected type %s but found type %s", p.typ, got)
 	}
 	switch v := v.(type) {
@@ -344,7 +345,7 @@ func (p payload) metadata(name string) map[string]any {
 // names. Addresses and user names of databases are kept in lower case.
 func (p payload) profile() map[string]any {
 	out := map[string]any{}
-	for name, canonical := range attributes {
+	for _, name := range rootAttributes {
 		v, ok := p[name]
 		if !ok {
 			continue
@@ -352,7 +353,7 @@ func (p payload) profile() map[string]any {
 		if s, isText := v.(string); isText && (name == "email" || name == "username") {
 			v = strings.ToLower(s)
 		}
-		out[canonical] = v
+		out[tenant.ProfileAttribute(name)] = v
 	}
 	return out
 }

@@ -116,6 +116,11 @@ func keysOf(text string, v map[string]any, sorted bool) []string {
 	return keys
 }
 
+func isObject(v any) bool {
+	_, ok := v.(map[string]any)
+	return ok
+}
+
 func encode(v any) string {
 	b, err := json.Marshal(v)
 	if err != nil {
@@ -140,8 +145,8 @@ func (p *player) normal(key string, v any) any {
 		for n, item := range v {
 			out[n] = p.normal(key, item)
 		}
-		if key == "enabled_clients" { // in the order of ids
-			slices.SortFunc(out, func(a, b any) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
+		if key == "enabled_clients" || len(out) > 0 && isObject(out[0]) { // in the order of ids
+			slices.SortFunc(out, func(a, b any) int { return strings.Compare(encode(a), encode(b)) })
 		}
 		return out
 	case map[string]any:

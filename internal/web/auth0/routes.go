@@ -31,6 +31,11 @@ const basePath = "/api/v2"
 func (a *API) routes() []route {
 	return slices.Concat(
 		a.userRoutes(),
+		a.groupRoutes(),
+		a.identityRoutes(),
+		a.authMethodRoutes(),
+		a.sessionRoutes(),
+		a.blockRoutes(),
 		a.connectionRoutes(),
 		a.clientRoutes(),
 		a.resourceServerRoutes(),
