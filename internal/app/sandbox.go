@@ -12,6 +12,7 @@ import (
 	"github.com/lanyard-id/lanyard/internal/oauth"
 	"github.com/lanyard-id/lanyard/internal/secret"
 	"github.com/lanyard-id/lanyard/internal/store"
+	"github.com/lanyard-id/lanyard/internal/tenant"
 	"github.com/lanyard-id/lanyard/internal/web/auth0"
 	"github.com/lanyard-id/lanyard/internal/web/okta"
 	"github.com/lanyard-id/lanyard/internal/web/rehearsal"
@@ -51,6 +52,9 @@ func openSandbox(ctx context.Context, db *store.DB, key secret.Key, stage *rehea
 		return nil, err
 	}
 	if err := d.ResumeRules(ctx, directory.OktaRealm); err != nil {
+		return nil, err
+	}
+	if err := tenant.New(d, directory.Auth0Realm).SeedConnections(ctx); err != nil {
 		return nil, err
 	}
 	server := newOAuth(d, key)
