@@ -45,6 +45,7 @@ func (a *API) routes() []route {
 		a.orgConnectionRoutes(),
 		a.invitationRoutes(),
 		a.orgDomainRoutes(),
+		a.orgGrantRoutes(),
 	)
 }
 
