@@ -91,6 +91,12 @@ func (n NewSCIMToken) check() error {
 	return nil
 }
 
+// TokensFull says that a connection has as many tokens as it may. It is the cause
+// of a fault.Conflict.
+type TokensFull struct{ Most int }
+
+func (e *TokensFull) Error() string { return "tokens full" }
+
 // CreateSCIMToken makes a token and returns its secret, this once. A third one
 // beside two that are good is fault.Conflict. Tokens whose time is over make room.
 func (t *Tenant) CreateSCIMToken(ctx context.Context, actor directory.Actor, connection string, n NewSCIMToken) (secret string, made *SCIMToken, err error) {
@@ -140,7 +146,8 @@ func (t *Tenant) makeRoom(tx directory.Tx, connection string, now time.Time) err
 		}
 	}
 	if live >= maxSCIMTokens {
-		return fault.New(fault.Conflict, "the connection has %d tokens already", maxSCIMTokens).Fix("revoke the one that is not in use")
+		return fault.Wrap(fault.Conflict, &TokensFull{maxSCIMTokens}, "the connection has %d tokens already", maxSCIMTokens).
+			Fix("revoke the one that is not in use")
 	}
 	return nil
 }

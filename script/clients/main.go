@@ -1,5 +1,6 @@
-// Command clients runs other people's clients against lanyard serve: a client
-// that was written for Okta or Auth0 is the judge of whether we speak it.
+// Command clients runs other people's clients: what was written for Okta or Auth0
+// is the judge of whether lanyard serve speaks them, and other parsers of SCIM
+// filters are the judges of ours.
 //
 //	okta-sdk-golang-v2   Okta's SDK for Go 2, by its own integration tests
 //	okta-sdk-golang-v5   Okta's SDK for Go 5: private_key_jwt, with and without DPoP
@@ -7,8 +8,9 @@
 //	openid-client        a certified OpenID client: authorization code with PKCE through the
 //	                     pages, refresh, introspection, revocation; private_key_jwt and DPoP
 //	go-auth0             Auth0's SDK for Go, by its own tests, over TLS
+//	scim2-parse-filter   a parser of SCIM filters: 20,000 filters, each difference explained
 //
-// Without names it runs all of them. Each gets a server and a data folder of
+// Without names it runs all of them. Each that speaks to one gets a server and a data folder of
 // its own; with -url and -token all share one that runs already, be it Lanyard
 // or something else that speaks Okta.
 //
@@ -42,6 +44,8 @@ type client struct {
 	use func(ctx context.Context, o *org, out io.Writer) error
 	// flags are what its server needs beside what all have.
 	flags []string
+
+	serverless bool // it needs no server: use gets none
 }
 
 var clients = []client{
@@ -50,6 +54,7 @@ var clients = []client{
 	{name: "okta-sdk-nodejs", use: useNode},
 	{name: "openid-client", use: useOpenID},
 	{name: "go-auth0", use: useGoAuth0, flags: []string{"--tls"}},
+	{name: "scim2-parse-filter", use: useParseFilter, serverless: true},
 }
 
 // options are the flags.
@@ -114,6 +119,9 @@ func choose(names []string) ([]client, error) {
 func (o *options) try(ctx context.Context, c client, out io.Writer) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
+	if c.serverless {
+		return c.use(ctx, nil, out)
+	}
 	if o.url != "" {
 		return c.use(ctx, &org{url: o.url, token: o.token}, out)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/lanyard-id/lanyard/internal/store"
 	"github.com/lanyard-id/lanyard/internal/store/postgres"
 	"github.com/lanyard-id/lanyard/internal/store/storetest"
+	"github.com/lanyard-id/lanyard/internal/wirelog"
 	"github.com/lanyard-id/lanyard/internal/worker"
 )
 
@@ -33,6 +34,10 @@ func TestDirectory(t *testing.T) {
 
 func TestJournal(t *testing.T) {
 	storetest.TestJournal(t, func(t *testing.T) worker.Store { return open(t, storetest.Postgres(t)).Journal() })
+}
+
+func TestWireLog(t *testing.T) {
+	storetest.TestWireLog(t, func(t *testing.T) wirelog.Store { return open(t, storetest.Postgres(t)).WireLog() })
 }
 
 // A second process is turned away until the first has closed the database; one
