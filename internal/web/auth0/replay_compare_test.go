@@ -28,7 +28,7 @@ var vary = []struct {
 	by      string
 }{
 	{regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{1,3}Z$`), "TIME"},
-	{regexp.MustCompile(`go-auth0-dev\.eu\.auth0\.com(\.(us|eu)\.auth0\.com)?`), "TENANT"},
+	{regexp.MustCompile(`go-auth0-dev(\.eu\.auth0\.com)?(\.(us|eu)\.auth0\.com)?`), "TENANT"},
 }
 
 // pages returns both answers in the form that is compared: one member of the

@@ -4,7 +4,6 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
-	"strings"
 
 	"github.com/lanyard-id/lanyard/internal/fault"
 	"github.com/lanyard-id/lanyard/internal/value"
@@ -89,16 +88,6 @@ func tokenFields(r *http.Request) (func(string) string, error) {
 
 func malformed(err error) error {
 	return &oauthError{http.StatusBadRequest, "invalid_request", "Invalid request body", err}
-}
-
-// tenantName is the first part of the tenant's host.
-func (a *API) tenantName(r *http.Request) string {
-	u, err := url.Parse(a.issuer(r))
-	if err != nil {
-		return ""
-	}
-	name, _, _ := strings.Cut(u.Hostname(), ".")
-	return name
 }
 
 // issuer is the tenant's address with a slash at its end.
