@@ -186,11 +186,11 @@ func (limited) Issue(context.Context, auth0.TokenRequest) (auth0.Token, error) {
 	return auth0.Token{Access: "test"}, nil
 }
 
-func (l limited) Authorize(_ context.Context, _ string, anyOf []string) (string, error) {
+func (l limited) Authorize(_ context.Context, _ string, anyOf []string) (auth0.Caller, error) {
 	if l.o.scopes == nil || slices.ContainsFunc(anyOf, func(s string) bool { return slices.Contains(l.o.scopes, s) }) {
-		return "test", nil
+		return auth0.Caller{ID: "test"}, nil
 	}
-	return "", fault.New(fault.Forbidden, "the scope is missing")
+	return auth0.Caller{}, fault.New(fault.Forbidden, "the scope is missing")
 }
 
 // world holds the names that a case can use.

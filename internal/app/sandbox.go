@@ -11,6 +11,7 @@ import (
 	"github.com/lanyard-id/lanyard/internal/oauth"
 	"github.com/lanyard-id/lanyard/internal/secret"
 	"github.com/lanyard-id/lanyard/internal/store"
+	"github.com/lanyard-id/lanyard/internal/tenant"
 	"github.com/lanyard-id/lanyard/internal/web/auth0"
 	"github.com/lanyard-id/lanyard/internal/web/okta"
 	"github.com/lanyard-id/lanyard/internal/web/rehearsal"
@@ -44,6 +45,9 @@ func openSandbox(ctx context.Context, db *store.DB, key secret.Key, stage *rehea
 		d.Hash = directory.HashRehearsal
 	}
 	if err := directory.Seed(ctx, d); err != nil {
+		return nil, err
+	}
+	if err := tenant.New(d, directory.Auth0Realm).SeedConnections(ctx); err != nil {
 		return nil, err
 	}
 	if err := d.ResumeRules(ctx, directory.OktaRealm); err != nil {
