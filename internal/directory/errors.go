@@ -74,6 +74,15 @@ const (
 	DeferredMemberNoun Noun = "deferred member" // parent: the group, key: who is awaited
 )
 
+// What applications are provisioned with. internal/provision makes them, and
+// they end here with their application or group.
+const (
+	ProvisioningNoun Noun = "provisioning" // parent: the application, whose id it has
+	GroupPushNoun    Noun = "group push"   // parent: the application, subject: the group
+	PushRuleNoun     Noun = "push rule"    // parent: the application
+	MappingNoun      Noun = "mapping"      // parent: the application
+)
+
 // clientTokens are the sorts of records by which clients act.
 var clientTokens = []Noun{GrantNoun, RefreshTokenNoun, CodeNoun}
 

@@ -136,7 +136,7 @@ func (c *compiler) terms(scope *node, in []filter.Expr) ([]matcher, error) {
 // find resolves a path in a scope. self says that the path is "value" and
 // means the element itself, which has no sub-attributes.
 func (c *compiler) find(scope *node, path string) (at place, self bool, err error) {
-	ok := false
+	var ok bool
 	if scope == c.t.root {
 		at, _, ok = c.t.resolve(path, false)
 		ok = ok && at.attr != nil

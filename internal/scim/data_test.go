@@ -9,7 +9,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/lanyard-id/lanyard/internal/filter"
 	"github.com/lanyard-id/lanyard/internal/value"
 )
 
@@ -126,19 +125,10 @@ func changed(r Resource, change map[string]any) Resource {
 	return out
 }
 
-// sortedKeys makes cmp print and compare values as JSON.
+// same compares values as JSON: numbers by what they say.
 func same(t *testing.T, got, want any) {
 	t.Helper()
 	if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b json.Number) bool { return value.CompareNumbers(a, b) == 0 })); diff != "" {
 		t.Errorf("differs (-want +got):\n%s", diff)
 	}
-}
-
-func mustFilter(t testing.TB, text string) filter.Expr {
-	t.Helper()
-	e, _, err := ParseFilter(text, Strict())
-	if err != nil {
-		t.Fatalf("%s: %v", text, err)
-	}
-	return e
 }

@@ -8,8 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/lanyard-id/lanyard/internal/filter"
@@ -25,12 +27,20 @@ const (
 
 // useParseFilter compares how scim2-parse-filter and we read filters.
 func useParseFilter(ctx context.Context, _ *org, out io.Writer) error {
-	return compareFilters(ctx, out, "scim2-parse-filter", fromParseFilter)
+	return compareFilters(ctx, out, "scim2-parse-filter", fromParseFilter, filtertest.Same)
+}
+
+// useSCIMMYFilter compares how SCIMMY and we read filters. It keeps no tree, so
+// what counts is what the filters mean.
+func useSCIMMYFilter(ctx context.Context, _ *org, out io.Writer) error {
+	return compareFilters(ctx, out, "scimmy", fromSCIMMY, filtertest.Equivalent)
 }
 
 // compareFilters asks a program for the trees of a parser from npm and compares
 // them with ours.
-func compareFilters(ctx context.Context, out io.Writer, name string, read func(tree any) (filter.Expr, error)) error {
+func compareFilters(
+	ctx context.Context, out io.Writer, name string, read func(tree any) (filter.Expr, error), same func(a, b filter.Expr) bool,
+) error {
 	if err := haveModules(); err != nil {
 		return err
 	}
@@ -38,7 +48,7 @@ func compareFilters(ctx context.Context, out io.Writer, name string, read func(t
 	if err != nil {
 		return err
 	}
-	ledger, err := filtertest.OpenLedger(name, func(text string) filter.Expr { return p.parse(text, read) })
+	ledger, err := filtertest.OpenLedger(name, func(text string) filter.Expr { return p.parse(text, read) }, same)
 	if err != nil {
 		return errors.Join(err, p.stop())
 	}
@@ -159,4 +169,69 @@ func fromParseFilter(tree any) (filter.Expr, error) {
 		return nil, errors.New("no operator")
 	}
 	return &filter.Compare{Path: path, Op: filter.Op(strings.ToLower(op)), Value: node["compValue"]}, nil
+}
+
+// fromSCIMMY reads SCIMMY's form: a list of alternatives, each an object in which
+// a name leads to ["not"?, operator, value], to several of these, which all have
+// to hold, or to an object about its sub-attributes.
+func fromSCIMMY(tree any) (filter.Expr, error) {
+	list, ok := tree.([]any)
+	if !ok {
+		return nil, errors.New("not a list")
+	}
+	or := &filter.Or{}
+	for _, item := range list {
+		and := &filter.And{}
+		if item, ok := item.([]any); ok && len(item) == 0 {
+			and.Terms = append(and.Terms, fromSCIMMYTerm("", []any{""}))
+			or.Terms = append(or.Terms, and)
+			continue
+		}
+		if err := fromSCIMMYObject(item, "", and); err != nil {
+			return nil, err
+		}
+		or.Terms = append(or.Terms, and)
+	}
+	return or, nil
+}
+
+func fromSCIMMYObject(item any, prefix string, and *filter.And) error {
+	object, ok := item.(map[string]any)
+	if !ok {
+		return errors.New("not an object")
+	}
+	for _, name := range slices.Sorted(maps.Keys(object)) {
+		list, ok := object[name].([]any)
+		if !ok {
+			if err := fromSCIMMYObject(object[name], prefix+name+".", and); err != nil {
+				return err
+			}
+			continue
+		}
+		if _, several := list[0].([]any); !several {
+			list = []any{list}
+		}
+		for _, item := range list {
+			parts, ok := item.([]any)
+			if !ok || len(parts) == 0 {
+				return errors.New("not a comparison")
+			}
+			and.Terms = append(and.Terms, fromSCIMMYTerm(prefix+name, parts))
+		}
+	}
+	return nil
+}
+
+func fromSCIMMYTerm(path string, parts []any) filter.Expr {
+	if parts[0] == "not" {
+		return &filter.Not{Term: fromSCIMMYTerm(path, parts[1:])}
+	}
+	c := &filter.Compare{Path: path, Op: filter.Op(value.Text(parts[0]))}
+	if c.Op != filter.Present {
+		c.Value = filtertest.Nothing
+	}
+	if len(parts) > 1 {
+		c.Value = parts[1]
+	}
+	return c
 }

@@ -9,6 +9,7 @@
 //	                     pages, refresh, introspection, revocation; private_key_jwt and DPoP
 //	go-auth0             Auth0's SDK for Go, by its own tests, over TLS
 //	scim2-parse-filter   a parser of SCIM filters: 20,000 filters, each difference explained
+//	scimmy-filter        that of SCIMMY, a SCIM server for Node, the same
 //
 // Without names it runs all of them. Each that speaks to one gets a server and a data folder of
 // its own; with -url and -token all share one that runs already, be it Lanyard
@@ -55,6 +56,7 @@ var clients = []client{
 	{name: "openid-client", use: useOpenID},
 	{name: "go-auth0", use: useGoAuth0, flags: []string{"--tls"}},
 	{name: "scim2-parse-filter", use: useParseFilter, serverless: true},
+	{name: "scimmy-filter", use: useSCIMMYFilter, serverless: true},
 }
 
 // options are the flags.

@@ -70,7 +70,7 @@ type generator struct {
 
 func newGenerator(seed uint64) *generator {
 	const stream = 7644
-	return &generator{r: rand.New(rand.NewPCG(seed, stream))}
+	return &generator{r: rand.New(rand.NewPCG(seed, stream))} //nolint:gosec // the filters must be the same each time
 }
 
 func pick[T any](g *generator, from []T) T { return from[g.r.IntN(len(from))] }
@@ -137,7 +137,6 @@ func (g *generator) write(e filter.Expr, level int) {
 	}
 	if needs || g.chance(12) {
 		g.text.WriteByte('(')
-		level = 0
 		defer g.text.WriteByte(')')
 	}
 	switch e := e.(type) {

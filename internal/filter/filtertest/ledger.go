@@ -24,6 +24,7 @@ const (
 	Accepts        Outcome = "accepts"         // what we refuse
 	Refuses        Outcome = "refuses"         // what we accept
 	ReadsOtherwise Outcome = "reads otherwise" // what both accept
+	Differs        Outcome = "differs"         // of an entry: any of these three
 )
 
 // Difference is an entry of differences.yaml: something on which a parser and
@@ -42,6 +43,10 @@ type Difference struct {
 	Quoted string // one for what is replaced in each quoted text
 	With   string // the replacement
 
+	// NoFilter explains a filter at once: what the parser makes of it has
+	// comparisons without an operator or a value.
+	NoFilter bool
+
 	where, quoted *regexp.Regexp
 }
 
@@ -51,6 +56,7 @@ type Parser func(text string) filter.Expr
 // Ledger explains the differences of one parser, and counts.
 type Ledger struct {
 	parse   Parser
+	same    func(a, b filter.Expr) bool
 	entries []*Difference
 	counts  map[*Difference]int
 	agreed  map[bool]int // refused and accepted filters on which both agree
@@ -59,15 +65,16 @@ type Ledger struct {
 //go:embed differences.yaml
 var listed []byte
 
-// OpenLedger returns a ledger with the entries about a parser.
-func OpenLedger(name string, parse Parser) (*Ledger, error) {
+// OpenLedger returns a ledger with the entries about a parser. Same says when two
+// trees are no difference: Same, or Equivalent for a parser that has no trees.
+func OpenLedger(name string, parse Parser, same func(a, b filter.Expr) bool) (*Ledger, error) {
 	var all []*Difference
 	dec := yaml.NewDecoder(bytes.NewReader(listed))
 	dec.KnownFields(true)
 	if err := dec.Decode(&all); err != nil {
 		return nil, fmt.Errorf("differences.yaml: %w", err)
 	}
-	l := &Ledger{parse: parse, counts: map[*Difference]int{}, agreed: map[bool]int{}}
+	l := &Ledger{parse: parse, same: same, counts: map[*Difference]int{}, agreed: map[bool]int{}}
 	for _, d := range all {
 		if err := d.prepare(); err != nil {
 			return nil, fmt.Errorf("differences.yaml: %q: %w", d.Example, err)
@@ -83,7 +90,7 @@ func (d *Difference) prepare() error {
 	if d.Parser == "" || d.Clause == "" || d.Reason == "" || d.Example == "" {
 		return errors.New("parser, clause, reason and example have to be there")
 	}
-	if !slices.Contains([]Outcome{Accepts, Refuses, ReadsOtherwise}, d.Outcome) {
+	if !slices.Contains([]Outcome{Accepts, Refuses, ReadsOtherwise, Differs}, d.Outcome) {
 		return fmt.Errorf("there is no outcome %q", d.Outcome)
 	}
 	var err error
@@ -94,8 +101,9 @@ func (d *Difference) prepare() error {
 		d.where, err = regexp.Compile(d.Where)
 	case d.Quoted != "":
 		d.quoted, err = regexp.Compile(d.Quoted)
+	case d.NoFilter:
 	default:
-		err = errors.New("one of relax, where and quoted has to be there")
+		err = errors.New("one of relax, where, quoted and nofilter has to be there")
 	}
 	return err
 }
@@ -152,7 +160,7 @@ func (l *Ledger) ask(text string, options filter.SCIMOptions) state {
 		s.outcome = Accepts
 	case s.theirs == nil:
 		s.outcome = Refuses
-	case Same(s.ours, s.theirs):
+	case l.same(s.ours, s.theirs):
 		s.outcome = Agrees
 	default:
 		s.outcome = ReadsOtherwise
@@ -178,14 +186,17 @@ func (l *Ledger) explain(s state, used []*Difference, n int) []*Difference {
 		return nil
 	}
 	for _, d := range l.entries {
-		if d.Outcome != s.outcome || slices.Contains(used, d) {
+		if d.Outcome != s.outcome && d.Outcome != Differs || slices.Contains(used, d) {
 			continue
+		}
+		chain := append(slices.Clip(used), d)
+		if d.NoFilter && isNone(s.theirs) {
+			return chain
 		}
 		text, options := d.apply(s.text, s.options)
 		if text == s.text && options == s.options {
 			continue
 		}
-		chain := append(slices.Clip(used), d)
 		next := l.ask(text, options)
 		if next.outcome == Agrees && next.ours != nil {
 			return chain
@@ -195,6 +206,23 @@ func (l *Ledger) explain(s state, used []*Difference, n int) []*Difference {
 		}
 	}
 	return nil
+}
+
+// Nothing is the value of a comparison that has none.
+const Nothing = "(nothing)"
+
+// isNone reports whether an expression is none: something is missing in it.
+func isNone(e filter.Expr) bool {
+	if e == nil {
+		return false
+	}
+	none := errors.New("none")
+	return none == filter.Walk(e, func(c *filter.Compare) error {
+		if c.Path == "" || strings.ContainsAny(c.Path, ` ()"`) || c.Value == Nothing || c.Op != filter.Present && !slices.Contains(compares, c.Op) || c.Op == filter.Present && c.Value != nil {
+			return none
+		}
+		return nil
+	})
 }
 
 var (
@@ -245,7 +273,7 @@ func (l *Ledger) Unshown() error {
 			errs = append(errs, fmt.Errorf("the entry explains nothing: %s", d.Example))
 		}
 		s := l.ask(d.Example, filter.SCIMOptions{})
-		if used := l.shortest(s); s.outcome != d.Outcome || len(used) != 1 || used[0] != d {
+		if used := l.shortest(s); len(used) != 1 || used[0] != d {
 			errs = append(errs, fmt.Errorf("the example does not show it: %s: %s", s.outcome, d.Example))
 		}
 	}
