@@ -51,10 +51,10 @@ func openSandbox(ctx context.Context, db *store.DB, key secret.Key, stage *rehea
 	if err := directory.Seed(ctx, d); err != nil {
 		return nil, err
 	}
-	if err := d.ResumeRules(ctx, directory.OktaRealm); err != nil {
+	if err := tenant.New(d, directory.Auth0Realm).SeedConnections(ctx); err != nil {
 		return nil, err
 	}
-	if err := tenant.New(d, directory.Auth0Realm).SeedConnections(ctx); err != nil {
+	if err := d.ResumeRules(ctx, directory.OktaRealm); err != nil {
 		return nil, err
 	}
 	server := newOAuth(d, key)

@@ -46,6 +46,7 @@ func (a *API) routes() []route {
 		a.orgConnectionRoutes(),
 		a.invitationRoutes(),
 		a.orgDomainRoutes(),
+		a.orgGrantRoutes(),
 		a.scimRoutes(),
 	)
 }
