@@ -57,6 +57,9 @@ func openSandbox(ctx context.Context, db *store.DB, key secret.Key, stage *rehea
 	if err := d.ResumeRules(ctx, directory.OktaRealm); err != nil {
 		return nil, err
 	}
+	if err := tenant.New(d, directory.Auth0Realm).SeedConnections(ctx); err != nil {
+		return nil, err
+	}
 	server := newOAuth(d, key)
 	s := &sandbox{directory: d, oauth: server, inbound: connectionService(d), wire: newWireLog(db, stage.Clock, log)}
 	s.handlers = s.inProcess(key, stage, c, log)

@@ -361,7 +361,7 @@ func (a *API) listClientConnections(w http.ResponseWriter, r *http.Request) erro
 }
 
 // key is the wire form of a key of a connection, in the recorded order.
-func connectionKey(k tenant.ConnectionKey) web.Object {
+func connectionKey(k tenant.ShownKey) web.Object {
 	o := web.Object{
 		{Key: "kid", Value: k.ID}, {Key: "algorithm", Value: "RS256"}, {Key: "key_use", Value: "signing"},
 		{Key: "subject_dn", Value: "/CN=" + k.Subject}, {Key: "cert", Value: k.Certificate},
