@@ -19,7 +19,6 @@ import (
 	"github.com/lanyard-id/lanyard/internal/plan"
 	"github.com/lanyard-id/lanyard/internal/run"
 	"github.com/lanyard-id/lanyard/internal/secret"
-	"github.com/lanyard-id/lanyard/internal/web/scim"
 	"github.com/lanyard-id/lanyard/internal/worker"
 )
 
@@ -38,6 +37,7 @@ func newExecutor(f *Folder) *executor {
 	client := egress.New(egress.Policy{UserAgent: userAgent, InProcess: map[string]http.Handler{
 		oktaSandbox:  f.lazily(oktaSandbox),
 		auth0Sandbox: f.lazily(auth0Sandbox),
+		scimSandbox:  f.lazily(scimSandbox),
 	}})
 	vault := &secret.FileVault{Dir: f.data, Env: f.env}
 	return &executor{data: f.data, client: client, connector: connector.New(connector.Options{
@@ -69,8 +69,8 @@ func sandboxServers() map[string]string {
 			servers[e.Name] = oktaSandbox
 		case "auth0":
 			servers[e.Name] = auth0Sandbox
-		case scimFacade:
-			servers[e.Name] = auth0Sandbox + scim.Prefix + sandboxConnection
+		case "scim":
+			servers[e.Name] = scimSandbox
 		}
 	}
 	return servers

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/lanyard-id/lanyard/internal/directory"
-	"github.com/lanyard-id/lanyard/internal/fault"
 	"github.com/lanyard-id/lanyard/internal/inbound"
 	"github.com/lanyard-id/lanyard/internal/secret"
 	"github.com/lanyard-id/lanyard/internal/store"
@@ -47,6 +46,18 @@ func beside(management, endpoints http.Handler) http.Handler {
 	})
 }
 
+// below serves a handler that knows its paths below a base as if there were none.
+func below(base string, h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		inner := r.Clone(r.Context())
+		inner.URL.Path = base + r.URL.Path
+		if r.URL.RawPath != "" {
+			inner.URL.RawPath = base + r.URL.RawPath
+		}
+		h.ServeHTTP(w, inner)
+	})
+}
+
 // byToken lets those in who hold a token of the connection.
 type byToken struct{ *inbound.Service }
 
@@ -59,46 +70,16 @@ func (b byToken) Open(ctx context.Context, connection, token string) (scim.Endpo
 	return scimEndpoint{e}, nil
 }
 
-// sandboxConnection is the connection by which runs of this process rehearse
-// against SCIM: a document for SCIM names a server, not a connection. It is made
-// when it is first called.
-const sandboxConnection = "con_sandbox000000000"
-
 // anybody lets everybody in: the caller owns the data folder.
-type anybody struct {
-	*inbound.Service
-	tenant *tenant.Tenant
-}
+type anybody struct{ *inbound.Service }
 
 // Open implements scim.Backend.
 func (b anybody) Open(ctx context.Context, connection, _ string) (scim.Endpoint, error) {
 	e, err := b.Inside(ctx, connection)
-	if fault.Is(err, fault.NotFound) && connection == sandboxConnection {
-		if err := b.addSandboxConnection(ctx); err != nil {
-			return nil, err
-		}
-		e, err = b.Inside(ctx, connection)
-	}
 	if err != nil {
 		return nil, err
 	}
 	return scimEndpoint{e}, nil
-}
-
-// addSandboxConnection makes the connection, unless another call was faster.
-func (b anybody) addSandboxConnection(ctx context.Context) error {
-	d, actor := b.tenant.Directory, directory.System(sandboxActor)
-	err := d.Store.Update(ctx, func(tx directory.Tx) error {
-		c := &tenant.Connection{Meta: directory.Meta{ID: sandboxConnection, Realm: b.tenant.Realm}, Name: "sandbox", Strategy: "okta"}
-		return d.InsertObject(tx, c, directory.Event{At: d.Now(), Actor: actor, Kind: "auth0.connection.create"})
-	})
-	if err != nil && !fault.Is(err, fault.Conflict) {
-		return err
-	}
-	if _, _, err := b.tenant.EnableSCIM(ctx, actor, sandboxConnection, tenant.SCIMSettings{}); err != nil && !fault.Is(err, fault.Conflict) {
-		return err
-	}
-	return nil
 }
 
 // scimEndpoint is an inbound.Endpoint as web/scim has it.

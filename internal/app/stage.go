@@ -82,7 +82,7 @@ func endpointsOf(operationID string) []rehearsal.Endpoint {
 		}
 		op := index.Operations()[at]
 		base := basePath(index.Servers[0].URL)
-		if e.Sandbox == scimFacade { // its description leaves the address open
+		if e.Sandbox == scimFacade { // each connection has an endpoint of its own
 			base = scim.Prefix + "{connection}"
 		}
 		out = append(out, rehearsal.Endpoint{API: e.Sandbox, Method: strings.ToUpper(op.Method), Path: base + op.Path})
