@@ -9,6 +9,8 @@
 //	                     pages, refresh, introspection, revocation; private_key_jwt and DPoP
 //	scim2-parse-filter   a parser of SCIM filters: 20,000 filters, each difference explained
 //	scimmy-filter        that of SCIMMY, a SCIM server for Node, the same
+//	scim-patch           SCIM's PATCH for Node: 20,000 patches, each difference explained
+//	scimmy-patch         that of SCIMMY, the same
 //
 // Without names it runs all of them. Each that speaks to one gets a server and a data folder of
 // its own; with -url and -token all share one that runs already, be it Lanyard
@@ -53,6 +55,8 @@ var clients = []client{
 	{name: "openid-client", use: useOpenID},
 	{name: "scim2-parse-filter", use: useParseFilter, serverless: true},
 	{name: "scimmy-filter", use: useSCIMMYFilter, serverless: true},
+	{name: "scim-patch", use: useSCIMPatch, serverless: true},
+	{name: "scimmy-patch", use: useSCIMMYPatch, serverless: true},
 }
 
 // options are the flags.
