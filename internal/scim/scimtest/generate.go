@@ -199,6 +199,12 @@ func (g generator) operation(typ string) Operation {
 	default:
 		o.Form = "path"
 		o.Body["path"] = t.path
+		switch {
+		case strings.HasPrefix(t.path, scim.UserSchema), strings.HasPrefix(t.path, scim.GroupSchema):
+			o.Traits = append(o.Traits, "core URN")
+		case strings.HasPrefix(t.path, scim.EnterpriseSchema):
+			o.Traits = append(o.Traits, "extension URN")
+		}
 		g.value(&o, g.fitting(t))
 	}
 	if path, ok := o.Body["path"].(string); ok && g.chance(5) && !strings.Contains(path, ":") {
@@ -384,6 +390,7 @@ func (g generator) whole(o *Operation, typ string) {
 		object["displayName"] = g.word()
 		if g.chance(50) {
 			object["members"] = g.elements("members")
+			o.Traits = append(o.Traits, "list inside")
 		}
 		if g.chance(20) {
 			object["id"] = "g2"
@@ -408,10 +415,13 @@ func (g generator) userAttributes(o *Operation, object map[string]any) {
 			object["active"] = g.chance(50)
 		case 2:
 			object["name"] = g.name()
+			o.Traits = append(o.Traits, "complex inside")
 		case 3:
 			object["emails"] = g.elements("emails")
+			o.Traits = append(o.Traits, "list inside")
 		case 4:
 			object[scim.EnterpriseSchema] = g.enterprise()
+			o.Traits = append(o.Traits, "extension inside")
 		case 5:
 			object["name."+g.one("givenName", "formatted")] = g.word()
 			o.Traits = append(o.Traits, "dotted key")
