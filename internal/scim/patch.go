@@ -587,7 +587,7 @@ func (p *patch) rewrite(op string, l *list, i int, given map[string]any) error {
 	if err != nil {
 		return err
 	}
-	l.put(i, next)
+	l.set(i, next)
 	return p.prefer(l, i, given)
 }
 
@@ -746,7 +746,7 @@ func (p *patch) replaceElements(op Operation, l *list, which []int) error {
 		if err != nil {
 			return err
 		}
-		l.put(i, next)
+		l.set(i, next)
 		if err := p.prefer(l, i, next); err != nil {
 			return err
 		}
@@ -846,7 +846,7 @@ func (p *patch) removeFrom(l *list, at place, which []int) error {
 			l.drop([]int{i})
 			continue
 		}
-		l.put(i, next)
+		l.set(i, next)
 	}
 	return nil
 }

@@ -243,6 +243,8 @@ func (g generator) fitting(t target) any {
 			list = append(list, g.element(t.attribute))
 		}
 		return list
+	case "sub of all":
+		return g.one("work", "home", "other")
 	case "readOnly":
 		if t.attribute == "groups" {
 			return []any{map[string]any{"value": g.word()}}
@@ -372,7 +374,10 @@ func (g generator) selected(o *Operation, t target) {
 	o.Form = "path[filter].sub"
 	o.Body["path"] = path + "." + sub
 	var fitting any = g.word()
-	if sub == "primary" {
+	switch sub {
+	case "type":
+		fitting = g.one("work", "home", "other")
+	case "primary":
 		fitting = true
 		o.Traits = append(o.Traits, "primary")
 	}

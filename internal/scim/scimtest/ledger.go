@@ -118,6 +118,9 @@ type comparison struct {
 }
 
 func (l *Ledger) compare(typ string, before scim.Resource, op Operation) (comparison, error) {
+	if unsuggested(before) {
+		op.Traits = append(slices.Clip(op.Traits), "other type")
+	}
 	c := comparison{op: op, before: before}
 	c.ours, c.refusal = l.patch(typ, before, op.Body)
 	theirs, err := l.apply(typ, before, op.Body)
@@ -135,6 +138,23 @@ func (l *Ledger) compare(typ string, before scim.Resource, op Operation) (compar
 	}
 	c.outcome = c.judge()
 	return c, nil
+}
+
+// unsuggested reports whether a resource has a value of a type that is not among
+// the canonical ones.
+func unsuggested(r scim.Resource) bool {
+	for _, attribute := range []string{"emails", "phoneNumbers"} {
+		list, _ := r[attribute].([]any)
+		for _, e := range list {
+			object, _ := e.(map[string]any)
+			switch object["type"] {
+			case nil, "work", "home", "other":
+			default:
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func (l *Ledger) patch(typ string, before scim.Resource, op map[string]any) (scim.Resource, error) {
