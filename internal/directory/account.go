@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -20,10 +21,17 @@ type Account struct {
 	Status     Status         `json:"status"`
 	Profile    map[string]any `json:"profile"` // by canonical attribute name (profile.go); no null values
 
+	// Resource is the SCIM resource by which an enterprise connection owns the
+	// account, as its provider gave it, without id and meta; nil: no such owner.
+	Resource   map[string]any `json:"resource,omitempty"`
+	Identities []Identity     `json:"identities,omitempty"` // Auth0: other accounts that were linked to this one
+
 	Provider         Provider `json:"provider"`
 	HasPassword      bool     `json:"hasPassword,omitempty"` // the hash itself is a Secret
 	RecoveryQuestion string   `json:"recoveryQuestion,omitempty"`
 
+	SignIns       int            `json:"signIns,omitempty"`       // Auth0 logins_count
+	LastIP        string         `json:"lastIP,omitempty"`        // of the last sign-in
 	FailedSignIns int            `json:"failedSignIns,omitempty"` // since the last success
 	EmailVerified bool           `json:"emailVerified,omitempty"`
 	UserMetadata  map[string]any `json:"userMetadata,omitempty"` // Auth0 user_metadata; nil when never set
@@ -37,6 +45,20 @@ type Account struct {
 	PasswordChanged time.Time `json:"passwordChanged,omitzero"`
 
 	Version int64 `json:"version"` // counts writes from 1
+}
+
+// Identity is an account that was linked to another and lives on as a part of it.
+type Identity struct {
+	Provider   string         `json:"provider"`
+	UserID     string         `json:"userId"`
+	Connection string         `json:"connection"`
+	Social     bool           `json:"social,omitempty"`
+	Profile    map[string]any `json:"profile,omitempty"` // Auth0 profileData
+}
+
+func (i Identity) text(attribute string) string {
+	s, _ := i.Profile[attribute].(string)
+	return s
 }
 
 // Provider says who checks the account's credential, as Okta names it.
@@ -82,6 +104,8 @@ func (a *Account) clone() *Account {
 	c.Profile = value.Clone(a.Profile).(map[string]any)
 	c.UserMetadata = cloneMap(a.UserMetadata)
 	c.AppMetadata = cloneMap(a.AppMetadata)
+	c.Resource = cloneMap(a.Resource)
+	c.Identities = slices.Clone(a.Identities)
 	return &c
 }
 
@@ -106,6 +130,10 @@ const (
 	KeyLogin    = "login"
 	KeyEmail    = "email"
 	KeyUsername = "username"
+
+	// Of accounts that a connection owns.
+	KeyUserName   = "userName"   // SCIM userName
+	KeyExternalID = "externalId" // SCIM externalId; case counts
 )
 
 // LoginKey is the key of an Okta login.
@@ -113,7 +141,8 @@ func LoginKey(login string) Key { return Key{Name: KeyLogin, Value: Fold(login)}
 
 // Keys returns what is unique about the account under the rules of kind: the
 // login in Okta, where two users may share an e-mail address; e-mail address
-// and user name within the connection in Auth0.
+// and user name within the connection in Auth0, those of linked identities too;
+// SCIM userName and externalId within the connection for accounts that one owns.
 func (a *Account) Keys(kind Kind) []Key {
 	var keys []Key
 	add := func(scope, name, text string) {
@@ -121,12 +150,21 @@ func (a *Account) Keys(kind Kind) []Key {
 			keys = append(keys, Key{Scope: scope, Name: name, Value: Fold(text)})
 		}
 	}
-	switch kind {
-	case Auth0:
+	switch {
+	case a.Connected():
+		add(a.Connection, KeyUserName, a.ExternalText("userName"))
+		if id := a.ExternalText("externalId"); id != "" {
+			keys = append(keys, Key{Scope: a.Connection, Name: KeyExternalID, Value: id})
+		}
+	case kind == Auth0:
 		add(a.Connection, KeyEmail, a.Email())
 		add(a.Connection, KeyUsername, a.Login())
 	default:
 		add("", KeyLogin, a.Login())
+	}
+	for _, i := range a.Identities { // who signs in by one of them is this account
+		add(i.Connection, KeyEmail, i.text("email"))
+		add(i.Connection, KeyUsername, i.text("username"))
 	}
 	return keys
 }

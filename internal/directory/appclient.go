@@ -175,7 +175,7 @@ type appSecret struct {
 	Digest string `json:"digest"`
 }
 
-func (s *appSecret) place() place { return place{noun: AppSecretNoun, parent: s.ID} }
+func (s *appSecret) Place() Place { return Place{Noun: AppSecretNoun, Parent: s.ID} }
 
 // settleSecret stores the secret of a new or edited application: the chosen
 // one, or a made one when it needs a secret and has none. It returns what is

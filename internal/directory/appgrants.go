@@ -16,8 +16,8 @@ type AppGrant struct {
 	By     Actor  `json:"by"`
 }
 
-func (g *AppGrant) place() place {
-	return place{noun: AppGrantNoun, parent: g.App, key: g.App + " " + g.Scope}
+func (g *AppGrant) Place() Place {
+	return Place{Noun: AppGrantNoun, Parent: g.App, Key: g.App + " " + g.Scope}
 }
 
 // GrantScope lets an application ask for a scope. A scope that is granted

@@ -20,8 +20,8 @@ type AssignedGroup struct {
 	Profile  map[string]any `json:"profile"`
 }
 
-func (g *AssignedGroup) place() place {
-	return place{noun: AppGroupNoun, parent: g.App, subject: g.Group}
+func (g *AssignedGroup) Place() Place {
+	return Place{Noun: AppGroupNoun, Parent: g.App, Subject: g.Group}
 }
 
 // AppGroupDraft is the assignment of a group as asked for.

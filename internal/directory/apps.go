@@ -32,10 +32,10 @@ type App struct {
 	Document map[string]any `json:"document"`
 }
 
-func (a *App) place() place {
-	p := place{noun: AppNoun}
+func (a *App) Place() Place {
+	p := Place{Noun: AppNoun}
 	if a.Client != nil {
-		p.key = a.Client.ID
+		p.Key = a.Client.ID
 	}
 	return p
 }
@@ -385,7 +385,10 @@ func (d *Directory) SetAppStatus(ctx context.Context, actor Actor, realm, id str
 }
 
 // ofApp are the sorts of records that end with their application.
-var ofApp = []Noun{AppUserNoun, AppGroupNoun, AppGrantNoun, AppSecretNoun}
+var ofApp = []Noun{
+	AppUserNoun, AppGroupNoun, AppGrantNoun, AppSecretNoun,
+	ProvisioningNoun, GroupPushNoun, PushRuleNoun, MappingNoun,
+}
 
 // DeleteApp removes an inactive application with its assignments, grants and
 // secret.

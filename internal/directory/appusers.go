@@ -29,8 +29,8 @@ type AppUser struct {
 	Profile         map[string]any `json:"profile"`
 }
 
-func (u *AppUser) place() place {
-	return place{noun: AppUserNoun, parent: u.App, subject: u.Account}
+func (u *AppUser) Place() Place {
+	return Place{Noun: AppUserNoun, Parent: u.App, Subject: u.Account}
 }
 
 // assignmentID is the id of the record that ties something to an application.

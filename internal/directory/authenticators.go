@@ -16,7 +16,7 @@ type Authenticator struct {
 	Rest   map[string]any `json:"rest"` // settings, provider
 }
 
-func (a *Authenticator) place() place { return place{noun: AuthenticatorNoun, key: a.uniqueKey()} }
+func (a *Authenticator) Place() Place { return Place{Noun: AuthenticatorNoun, Key: a.uniqueKey()} }
 
 // uniqueKey is empty for the authenticators that an org may have several of.
 func (a *Authenticator) uniqueKey() string {

@@ -108,8 +108,9 @@ var (
 	aboutAccounts = []Noun{
 		AppUserNoun, SessionNoun, sessionTokenNoun, oneTimeNoun, unsubscribedNoun, riskNoun,
 		ruleClaimNoun, RoleNoun, OwnerNoun, TokenNoun, BrowserNoun, GrantNoun, RefreshTokenNoun, CodeNoun, ConsentNoun,
+		RoleMemberNoun, UserPermissionNoun, OrgMemberNoun, OrgMemberRoleNoun, UserGrantNoun, AuthMethodNoun, LinkedNoun,
 	}
-	aboutGroups = []Noun{RoleNoun, OwnerNoun}
+	aboutGroups = []Noun{RoleNoun, OwnerNoun, GroupPushNoun}
 )
 
 // endRecords removes the records about an object that is gone.

@@ -39,7 +39,7 @@ type oneTime struct {
 	Expires time.Time `json:"expires"`
 }
 
-func (t *oneTime) place() place { return place{noun: oneTimeNoun, subject: t.Account} }
+func (t *oneTime) Place() Place { return Place{Noun: oneTimeNoun, Subject: t.Account} }
 
 // issueToken makes a token; the ones that the account had end.
 func (d *Directory) issueToken(tx Tx, a *Account, p Purpose) (string, error) {

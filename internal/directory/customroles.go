@@ -20,7 +20,7 @@ const (
 	ResourceSetNoun Noun = "resource set"
 )
 
-func (r *CustomRole) place() place { return place{noun: CustomRoleNoun, key: Fold(r.Label)} }
+func (r *CustomRole) Place() Place { return Place{Noun: CustomRoleNoun, Key: Fold(r.Label)} }
 
 func (r *CustomRole) target() Target {
 	return Target{Type: "CUSTOM_ROLE", ID: r.ID, DisplayName: r.Label}

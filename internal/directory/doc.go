@@ -52,6 +52,8 @@
 //
 // # Where things are
 //
+//	objects.go                          the way for other packages to keep objects here
+//	connected.go                        accounts and groups that an enterprise connection owns
 //	directory.go, store.go, record.go   operations in general, the Store, objects kept whole
 //	actor.go, id.go, errors.go          who acts, ids as the providers make them, causes of faults
 //	consequences.go                     what follows from a change

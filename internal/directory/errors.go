@@ -45,6 +45,44 @@ const (
 	ConsentNoun      Noun = "consent"
 )
 
+// Objects of an Auth0 tenant. internal/tenant makes them, and those about an
+// account or group end here with it.
+const (
+	ConnectionNoun     Noun = "connection"
+	SCIMConfigNoun     Noun = "scim configuration" // parent: the connection
+	SCIMTokenNoun      Noun = "scim token"         // parent: the connection
+	TenantKeyNoun      Noun = "tenant key"         // parent: the connection, or TenantKeys
+	TenantSecretNoun   Noun = "tenant secret"      // of the object with the same id
+	ClientNoun         Noun = "client"
+	CredentialNoun     Noun = "credential" // of a client
+	ClientGrantNoun    Noun = "client grant"
+	ResourceServerNoun Noun = "resource server"
+	TenantRoleNoun     Noun = "tenant role"
+	RoleMemberNoun     Noun = "role member"     // parent: the role, subject: the account
+	UserPermissionNoun Noun = "user permission" // subject: the account
+	OrganizationNoun   Noun = "organization"
+	OrgMemberNoun      Noun = "organization member"      // parent: the organization, subject: the account
+	OrgMemberRoleNoun  Noun = "organization member role" // parent: the organization, subject: the account
+	OrgConnectionNoun  Noun = "organization connection"
+	OrgInvitationNoun  Noun = "organization invitation"
+	OrgGrantNoun       Noun = "organization client grant"
+	OrgDomainNoun      Noun = "organization discovery domain" // parent: the organization
+	AuthMethodNoun     Noun = "authentication method"         // subject: the account
+	LinkedNoun         Noun = "linked account"                // subject: the account that it was linked to
+	UserGrantNoun      Noun = "user grant"                    // consent of an account for a client
+	JobNoun            Noun = "job"
+	DeferredMemberNoun Noun = "deferred member" // parent: the group, key: who is awaited
+)
+
+// What applications are provisioned with. internal/provision makes them, and
+// they end here with their application or group.
+const (
+	ProvisioningNoun Noun = "provisioning" // parent: the application, whose id it has
+	GroupPushNoun    Noun = "group push"   // parent: the application, subject: the group
+	PushRuleNoun     Noun = "push rule"    // parent: the application
+	MappingNoun      Noun = "mapping"      // parent: the application
+)
+
 // clientTokens are the sorts of records by which clients act.
 var clientTokens = []Noun{GrantNoun, RefreshTokenNoun, CodeNoun}
 

@@ -32,12 +32,12 @@ type Factor struct {
 	Profile  map[string]any `json:"profile"` // what may be shown: a phone number, a question
 }
 
-func (f *Factor) place() place {
+func (f *Factor) Place() Place {
 	key := f.Account + " " + f.Type + " " + f.Provider
 	if f.Type == "sms" || f.Type == "call" || f.Type == "u2f" || f.Type == "webauthn" {
 		key += " " + f.ID // several of these may be enrolled
 	}
-	return place{noun: FactorNoun, subject: f.Account, key: key}
+	return Place{Noun: FactorNoun, Subject: f.Account, Key: key}
 }
 
 // factorSecret is what a factor is checked against, apart from it so that no
@@ -80,7 +80,7 @@ func (s *factorSecret) seed(by Sealer) ([]byte, error) {
 
 func (s *factorSecret) sealName() []byte { return []byte("factor/" + s.Realm + "/" + s.ID) }
 
-func (s *factorSecret) place() place { return place{noun: factorSecretNoun} }
+func (s *factorSecret) Place() Place { return Place{Noun: factorSecretNoun} }
 
 const factorSecretNoun Noun = "factor secret"
 

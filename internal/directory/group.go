@@ -14,6 +14,9 @@ const (
 	OktaGroup GroupType = "OKTA_GROUP" // members are set by administrators
 	AppGroup  GroupType = "APP_GROUP"  // an application or import owns the members
 	BuiltIn   GroupType = "BUILT_IN"   // the directory owns it: Everyone
+
+	// ConnectionGroup is an enterprise group of Auth0: its connection owns it.
+	ConnectionGroup GroupType = "CONNECTION_GROUP"
 )
 
 // Everyone is the name of the built-in group that every account of an Okta
@@ -25,7 +28,9 @@ type Group struct {
 	ID                string         `json:"id"`
 	Realm             string         `json:"realm"`
 	Type              GroupType      `json:"type"`
-	Profile           map[string]any `json:"profile"` // name, description, custom attributes; no null values
+	Connection        string         `json:"connection,omitempty"` // of a ConnectionGroup: its name
+	Resource          map[string]any `json:"resource,omitempty"`   // of a ConnectionGroup: as Account.Resource, without members
+	Profile           map[string]any `json:"profile"`              // name, description, custom attributes; no null values
 	Created           time.Time      `json:"created"`
 	Updated           time.Time      `json:"updated"`           // of the profile
 	MembershipUpdated time.Time      `json:"membershipUpdated"` // of the set of members
@@ -38,11 +43,15 @@ func (g *Group) Name() string {
 	return s
 }
 
-// Key returns what must be unique in the realm, "" when nothing must:
+// Key returns what must be unique in the realm, the name of most groups and that
+// within its connection of a ConnectionGroup, "" when nothing must:
 // applications may bring in groups whose names are taken already.
 func (g *Group) Key() string {
-	if g.Type == AppGroup {
+	switch g.Type {
+	case AppGroup:
 		return ""
+	case ConnectionGroup: // names of connections have no bar in them
+		return g.Connection + "|" + Fold(g.Name())
 	}
 	return Fold(g.Name())
 }

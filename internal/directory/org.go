@@ -18,7 +18,7 @@ type OrgSettings struct {
 	SupportUntil time.Time         `json:"supportUntil,omitzero"` // the provider's people may look in until then
 }
 
-func (s *OrgSettings) place() place { return place{noun: orgNoun} }
+func (s *OrgSettings) Place() Place { return Place{Noun: orgNoun} }
 
 const orgNoun Noun = "org"
 
@@ -86,7 +86,7 @@ type TrustedOrigin struct {
 	UpdatedBy string   `json:"updatedBy"`
 }
 
-func (o *TrustedOrigin) place() place { return place{noun: TrustedOriginNoun, key: o.Name} }
+func (o *TrustedOrigin) Place() Place { return Place{Noun: TrustedOriginNoun, Key: o.Name} }
 
 func (o *TrustedOrigin) target() Target {
 	return Target{Type: "TrustedOrigin", ID: o.ID, AlternateID: o.Origin, DisplayName: o.Name}

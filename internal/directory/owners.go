@@ -20,8 +20,8 @@ type GroupOwner struct {
 // OwnerNoun is what a missing owner of a group is called.
 const OwnerNoun Noun = "group owner"
 
-func (o *GroupOwner) place() place {
-	return place{noun: OwnerNoun, parent: o.Group, subject: o.Owner, key: ownerKey(o.Group, o.Owner)}
+func (o *GroupOwner) Place() Place {
+	return Place{Noun: OwnerNoun, Parent: o.Group, Subject: o.Owner, Key: ownerKey(o.Group, o.Owner)}
 }
 
 func ownerKey(group, owner string) string { return group + "/" + owner }

@@ -32,7 +32,7 @@ type Policy struct {
 	Rest        map[string]any `json:"rest"`     // conditions, settings and whatever else the type has
 }
 
-func (p *Policy) place() place { return place{noun: PolicyNoun, parent: p.Type} }
+func (p *Policy) Place() Place { return Place{Noun: PolicyNoun, Parent: p.Type} }
 
 func (p *Policy) target() Target {
 	return Target{Type: "PolicyEntity", ID: p.ID, AlternateID: p.Type, DisplayName: p.Name}
@@ -50,7 +50,7 @@ type PolicyRule struct {
 	Rest     map[string]any `json:"rest"` // conditions, actions
 }
 
-func (r *PolicyRule) place() place { return place{noun: PolicyRuleNoun, parent: r.Policy} }
+func (r *PolicyRule) Place() Place { return Place{Noun: PolicyRuleNoun, Parent: r.Policy} }
 
 func (r *PolicyRule) target() Target {
 	return Target{Type: "PolicyRule", ID: r.ID, AlternateID: r.Policy, DisplayName: r.Name}

@@ -44,39 +44,39 @@ type Meta struct {
 
 func (m *Meta) meta() *Meta { return m }
 
-// place says where an object is found beside its id.
-type place struct {
-	noun                 Noun
-	parent, subject, key string
+// Place says where an object is found beside its id: the fields of a Record.
+type Place struct {
+	Noun                 Noun
+	Parent, Subject, Key string
 }
 
-// object is a type that is kept as a record: a struct that embeds Meta and says
+// Object is a type that is kept as a record: a struct that embeds Meta and says
 // its place. Its JSON form is the record's body and what the change log shows.
-type object interface {
+type Object interface {
 	meta() *Meta
-	place() place
+	Place() Place
 }
 
-// kept is satisfied by pointers to such structs, so that functions can make them.
-type kept[T any] interface {
+// Kept is satisfied by pointers to such structs, so that functions can make them.
+type Kept[T any] interface {
 	*T
-	object
+	Object
 }
 
-func recordOf(o object) (*Record, error) {
+func recordOf(o Object) (*Record, error) {
 	body, err := encodeState(o)
 	if err != nil {
 		return nil, err
 	}
-	m, p := o.meta(), o.place()
+	m, p := o.meta(), o.Place()
 	return &Record{
-		Realm: m.Realm, Noun: p.noun, ID: m.ID, Parent: p.parent, Subject: p.subject, Key: p.key,
+		Realm: m.Realm, Noun: p.Noun, ID: m.ID, Parent: p.Parent, Subject: p.Subject, Key: p.Key,
 		Version: m.Version, Body: body,
 	}, nil
 }
 
 // read decodes a record without losing digits.
-func read[T any, P kept[T]](r *Record) (P, error) {
+func read[T any, P Kept[T]](r *Record) (P, error) {
 	o := P(new(T))
 	if err := decodeState(r.Body, o); err != nil {
 		return nil, err
@@ -85,8 +85,8 @@ func read[T any, P kept[T]](r *Record) (P, error) {
 }
 
 // get returns an object by its id.
-func get[T any, P kept[T]](r Reader, realm, id string) (P, error) {
-	record, err := r.Record(realm, P(new(T)).place().noun, id)
+func get[T any, P Kept[T]](r Reader, realm, id string) (P, error) {
+	record, err := r.Record(realm, P(new(T)).Place().Noun, id)
 	if err != nil {
 		return nil, err
 	}
@@ -94,8 +94,8 @@ func get[T any, P kept[T]](r Reader, realm, id string) (P, error) {
 }
 
 // getByKey returns the object with a key, or fault.NotFound.
-func getByKey[T any, P kept[T]](r Reader, realm, key string) (P, error) {
-	noun := P(new(T)).place().noun
+func getByKey[T any, P Kept[T]](r Reader, realm, key string) (P, error) {
+	noun := P(new(T)).Place().Noun
 	for record, err := range r.Records(RecordQuery{Realm: realm, Noun: noun, Key: key}) {
 		if err != nil {
 			return nil, err
@@ -106,8 +106,8 @@ func getByKey[T any, P kept[T]](r Reader, realm, key string) (P, error) {
 }
 
 // each yields the objects that a query selects; the noun is that of the type.
-func each[T any, P kept[T]](r Reader, q RecordQuery) iter.Seq2[P, error] {
-	q.Noun = P(new(T)).place().noun
+func each[T any, P Kept[T]](r Reader, q RecordQuery) iter.Seq2[P, error] {
+	q.Noun = P(new(T)).Place().Noun
 	return func(yield func(P, error) bool) {
 		for record, err := range r.Records(q) {
 			if err != nil {
@@ -124,7 +124,7 @@ func each[T any, P kept[T]](r Reader, q RecordQuery) iter.Seq2[P, error] {
 
 // all returns at most limit objects (0: all) that a query selects and match
 // accepts. A nil match accepts all.
-func all[T any, P kept[T]](r Reader, q RecordQuery, limit int, match func(P) bool) ([]P, error) {
+func all[T any, P Kept[T]](r Reader, q RecordQuery, limit int, match func(P) bool) ([]P, error) {
 	var out []P
 	for o, err := range each[T, P](r, q) {
 		if err != nil {
@@ -142,7 +142,7 @@ func all[T any, P kept[T]](r Reader, q RecordQuery, limit int, match func(P) boo
 
 // putObject stores a new object without logging it, as part of what a realm is
 // made with. It sets the times and the version.
-func putObject(tx Tx, o object, at time.Time) error {
+func putObject(tx Tx, o Object, at time.Time) error {
 	m := o.meta()
 	m.Version, m.Created, m.Updated = 1, at, at
 	record, err := recordOf(o)
@@ -154,7 +154,7 @@ func putObject(tx Tx, o object, at time.Time) error {
 
 // replaceObject stores what became of an object without logging it. Like
 // putObject, it sets the time and the version.
-func replaceObject(tx Tx, o object, at time.Time) error {
+func replaceObject(tx Tx, o Object, at time.Time) error {
 	m := o.meta()
 	m.Version, m.Updated = m.Version+1, at
 	record, err := recordOf(o)
@@ -165,7 +165,7 @@ func replaceObject(tx Tx, o object, at time.Time) error {
 }
 
 // insertObject stores a new object and logs it.
-func (d *Directory) insertObject(tx Tx, o object, c change) error {
+func (d *Directory) insertObject(tx Tx, o Object, c change) error {
 	if err := putObject(tx, o, c.at); err != nil {
 		return err
 	}
@@ -176,7 +176,7 @@ func (d *Directory) insertObject(tx Tx, o object, c change) error {
 
 // updateObject stores what became of an object and logs it. before is the
 // object as it was read; its version must still be the stored one.
-func (d *Directory) updateObject(tx Tx, before, after object, c change) error {
+func (d *Directory) updateObject(tx Tx, before, after Object, c change) error {
 	m := after.meta()
 	m.Version = before.meta().Version
 	if err := replaceObject(tx, after, c.at); err != nil {
@@ -187,9 +187,9 @@ func (d *Directory) updateObject(tx Tx, before, after object, c change) error {
 }
 
 // deleteObject removes an object and logs it.
-func (d *Directory) deleteObject(tx Tx, o object, c change) error {
+func (d *Directory) deleteObject(tx Tx, o Object, c change) error {
 	m := o.meta()
-	if err := tx.DeleteRecord(m.Realm, o.place().noun, m.ID); err != nil {
+	if err := tx.DeleteRecord(m.Realm, o.Place().Noun, m.ID); err != nil {
 		return err
 	}
 	c.realm, c.target, c.before = m.Realm, or(c.target, m.ID), o
@@ -203,7 +203,7 @@ var errUnchanged = errors.New("unchanged")
 // amend stores what f makes of a copy of an object, logs it, and returns it.
 // A change that names no targets is about the object itself, under the name that
 // f leaves it with.
-func amend[T any, P kept[T]](d *Directory, tx Tx, before P, c change, f func(after P) error) (P, error) {
+func amend[T any, P Kept[T]](d *Directory, tx Tx, before P, c change, f func(after P) error) (P, error) {
 	after, err := cloneObject(before)
 	if err != nil {
 		return nil, err
@@ -228,7 +228,7 @@ type targeted interface{ target() Target }
 
 // cloneObject copies an object deeply, by its JSON form, so that before and
 // after do not share anything.
-func cloneObject[T any, P kept[T]](o P) (P, error) {
+func cloneObject[T any, P Kept[T]](o P) (P, error) {
 	record, err := recordOf(o)
 	if err != nil {
 		return nil, err

@@ -111,8 +111,8 @@ type AppTarget struct {
 	ID   string `json:"id,omitempty"` // empty: all instances
 }
 
-func (r *Role) place() place {
-	return place{noun: RoleNoun, subject: r.Assignee, key: roleKey(r.Assignee, r.RoleID)}
+func (r *Role) Place() Place {
+	return Place{Noun: RoleNoun, Subject: r.Assignee, Key: roleKey(r.Assignee, r.RoleID)}
 }
 
 func roleKey(assignee, role string) string { return assignee + "/" + role }

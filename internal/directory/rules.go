@@ -44,11 +44,11 @@ type GroupRule struct {
 	Ending bool `json:"ending,omitempty"`
 }
 
-func (r *GroupRule) place() place {
+func (r *GroupRule) Place() Place {
 	if r.Ending {
-		return place{noun: RuleNoun} // its name is free again
+		return Place{Noun: RuleNoun} // its name is free again
 	}
-	return place{noun: RuleNoun, key: Fold(r.Name)}
+	return Place{Noun: RuleNoun, Key: Fold(r.Name)}
 }
 
 func (r *GroupRule) target() Target { return Target{Type: "PolicyRule", ID: r.ID, DisplayName: r.Name} }

@@ -45,7 +45,7 @@ const GroupSchema = "oscgroup"
 // that they differ in the prefix only.
 func SchemaOf(userType string) string { return "osc" + userType[min(len(userType), 3):] }
 
-func (s *Schema) place() place { return place{noun: SchemaNoun} }
+func (s *Schema) Place() Place { return Place{Noun: SchemaNoun} }
 
 // baseAttributes are those that a schema starts from.
 func (s *Schema) baseAttributes() []Attribute {

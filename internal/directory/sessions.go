@@ -19,7 +19,7 @@ type Session struct {
 	PasswordChecked time.Time `json:"passwordChecked"`
 }
 
-func (s *Session) place() place { return place{noun: SessionNoun, subject: s.Account} }
+func (s *Session) Place() Place { return Place{Noun: SessionNoun, Subject: s.Account} }
 
 func (s *Session) target() Target {
 	return Target{Type: "AppSession", ID: s.ID, DisplayName: s.Login}
@@ -33,7 +33,7 @@ type sessionToken struct {
 	Expires time.Time `json:"expires"`
 }
 
-func (t *sessionToken) place() place { return place{noun: sessionTokenNoun, subject: t.Account} }
+func (t *sessionToken) Place() Place { return Place{Noun: sessionTokenNoun, Subject: t.Account} }
 
 const sessionTokenNoun Noun = "session token"
 

@@ -23,8 +23,8 @@ type ruleClaim struct {
 // ruleClaimNoun is what claims are kept as. It never reaches a message.
 const ruleClaimNoun Noun = "rule claim"
 
-func (c *ruleClaim) place() place {
-	return place{noun: ruleClaimNoun, parent: claimParent(c.Rule, c.Group), subject: c.Account}
+func (c *ruleClaim) Place() Place {
+	return Place{Noun: ruleClaimNoun, Parent: claimParent(c.Rule, c.Group), Subject: c.Account}
 }
 
 func claimParent(rule, group string) string { return rule + "/" + group }
@@ -386,7 +386,7 @@ const ruleSweepNoun Noun = "rule sweep"
 // sweepID is the id of the one sweep of a realm.
 const sweepID = "sweep"
 
-func (*ruleSweep) place() place { return place{noun: ruleSweepNoun} }
+func (*ruleSweep) Place() Place { return Place{Noun: ruleSweepNoun} }
 
 // ruleBatch is how many accounts one transaction settles: others wait that long
 // to write.

@@ -27,6 +27,8 @@ type Reader interface {
 	Account(realm, id string) (*Account, error)
 	// AccountByKey finds the account that has a key.
 	AccountByKey(realm string, k Key) (*Account, error)
+	// CountAccounts returns how many accounts a connection has.
+	CountAccounts(realm, connection string) (int, error)
 	// Accounts yields accounts ordered by realm and id. An error ends the sequence.
 	Accounts(q AccountQuery) iter.Seq2[*Account, error]
 	// Secret returns the credentials of an account, zero when it has none.
@@ -35,8 +37,13 @@ type Reader interface {
 	Group(realm, id string) (*Group, error)
 	// Groups yields groups ordered by realm and id. An error ends the sequence.
 	Groups(q GroupQuery) iter.Seq2[*Group, error]
+	// CountGroups returns how many groups a connection has.
+	CountGroups(realm, connection string) (int, error)
 	// CountMembers returns how many accounts are in a group.
 	CountMembers(realm, group string) (int, error)
+	// MemberIDs yields the ids of the accounts in a group that come behind one, in
+	// order. An error ends the sequence.
+	MemberIDs(realm, group, after string) iter.Seq2[string, error]
 
 	// Record returns a record by its id.
 	Record(realm string, noun Noun, id string) (*Record, error)
@@ -94,11 +101,13 @@ type Tx interface {
 
 // AccountQuery selects accounts. The zero value selects all.
 type AccountQuery struct {
-	Realm     string // empty: all realms
-	After     string // id; the accounts behind it in the order
-	Email     string // folded
-	KeyPrefix *Key   // accounts with a key whose value starts so
-	Group     string // members of this group
+	Realm      string // empty: all realms
+	After      string // id; the accounts behind it in the order
+	Email      string // folded
+	KeyPrefix  *Key   // accounts with a key whose value starts so
+	Group      string // members of this group
+	Connection string // that this connection has; not with Group or KeyPrefix
+	Skip       int    // leaves out so many of the first
 
 	// Holding narrows the scan to accounts that are stored with a text in them,
 	// ASCII compared without case. It is an aid: a store may yield others too. The
@@ -108,11 +117,13 @@ type AccountQuery struct {
 
 // GroupQuery selects groups. The zero value selects all.
 type GroupQuery struct {
-	Realm  string
-	After  string
-	Name   string // folded
-	Member string // groups that this account is in
-	Type   GroupType
+	Realm      string
+	After      string
+	Name       string // folded
+	Member     string // groups that this account is in
+	Type       GroupType
+	Connection string
+	Skip       int // leaves out so many of the first
 }
 
 // ChangeQuery selects entries of the change log. The zero value selects all.

@@ -22,7 +22,7 @@ type unsubscribed struct {
 	Type string `json:"type"`
 }
 
-func (u *unsubscribed) place() place { return place{noun: unsubscribedNoun, subject: u.Who} }
+func (u *unsubscribed) Place() Place { return Place{Noun: unsubscribedNoun, Subject: u.Who} }
 
 const unsubscribedNoun Noun = "unsubscribed"
 
@@ -89,7 +89,7 @@ type Risk struct {
 	Level   string `json:"level"` // LOW, MEDIUM or HIGH
 }
 
-func (r *Risk) place() place { return place{noun: riskNoun, subject: r.Account} }
+func (r *Risk) Place() Place { return Place{Noun: riskNoun, Subject: r.Account} }
 
 const riskNoun Noun = "user risk"
 

@@ -30,7 +30,7 @@ const systemActor = "spr0system00000001d7"
 // (Okta OpenAPI: createUserType).
 const maxUserTypes = 9
 
-func (t *UserType) place() place { return place{noun: UserTypeNoun, key: strings.ToLower(t.Name)} }
+func (t *UserType) Place() Place { return Place{Noun: UserTypeNoun, Key: strings.ToLower(t.Name)} }
 
 func (t *UserType) target() Target {
 	return Target{Type: "UserType", ID: t.ID, DisplayName: t.DisplayName}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/fault"
+	"github.com/lanyard-id/lanyard/internal/value"
 )
 
 // Directory returns the part of the database that keeps people and groups.
@@ -69,28 +70,32 @@ func (t *directoryTx) InsertRealm(r *directory.Realm) error {
 // accountBody is the stored form of what no statement asks for. It is apart
 // from directory.Account so that each may change.
 type accountBody struct {
-	Connection       string             `json:"connection,omitempty"`
-	Type             string             `json:"type,omitempty"`
-	FailedSignIns    int                `json:"failedSignIns,omitempty"`
-	Status           directory.Status   `json:"status"`
-	Profile          map[string]any     `json:"profile"`
-	Provider         directory.Provider `json:"provider"`
-	HasPassword      bool               `json:"hasPassword,omitempty"`
-	RecoveryQuestion string             `json:"recoveryQuestion,omitempty"`
-	EmailVerified    bool               `json:"emailVerified,omitempty"`
-	UserMetadata     map[string]any     `json:"userMetadata"`
-	AppMetadata      map[string]any     `json:"appMetadata"`
-	Created          int64              `json:"created"`
-	Activated        int64              `json:"activated,omitempty"`
-	StatusChanged    int64              `json:"statusChanged,omitempty"`
-	LastLogin        int64              `json:"lastLogin,omitempty"`
-	Updated          int64              `json:"updated"`
-	PasswordChanged  int64              `json:"passwordChanged,omitempty"`
+	Connection       string               `json:"connection,omitempty"`
+	Resource         map[string]any       `json:"resource,omitempty"`
+	Identities       []directory.Identity `json:"identities,omitempty"`
+	SignIns          int                  `json:"signIns,omitempty"`
+	LastIP           string               `json:"lastIP,omitempty"`
+	Type             string               `json:"type,omitempty"`
+	FailedSignIns    int                  `json:"failedSignIns,omitempty"`
+	Status           directory.Status     `json:"status"`
+	Profile          map[string]any       `json:"profile"`
+	Provider         directory.Provider   `json:"provider"`
+	HasPassword      bool                 `json:"hasPassword,omitempty"`
+	RecoveryQuestion string               `json:"recoveryQuestion,omitempty"`
+	EmailVerified    bool                 `json:"emailVerified,omitempty"`
+	UserMetadata     map[string]any       `json:"userMetadata"`
+	AppMetadata      map[string]any       `json:"appMetadata"`
+	Created          int64                `json:"created"`
+	Activated        int64                `json:"activated,omitempty"`
+	StatusChanged    int64                `json:"statusChanged,omitempty"`
+	LastLogin        int64                `json:"lastLogin,omitempty"`
+	Updated          int64                `json:"updated"`
+	PasswordChanged  int64                `json:"passwordChanged,omitempty"`
 }
 
 func encodeAccount(a *directory.Account) (string, error) {
 	return encodeBody(accountBody{
-		Connection: a.Connection, Type: a.Type, FailedSignIns: a.FailedSignIns, Status: a.Status, Profile: a.Profile, Provider: a.Provider,
+		Connection: a.Connection, Resource: a.Resource, Identities: a.Identities, SignIns: a.SignIns, LastIP: a.LastIP, Type: a.Type, FailedSignIns: a.FailedSignIns, Status: a.Status, Profile: a.Profile, Provider: a.Provider,
 		HasPassword: a.HasPassword, RecoveryQuestion: a.RecoveryQuestion, EmailVerified: a.EmailVerified,
 		UserMetadata: a.UserMetadata, AppMetadata: a.AppMetadata,
 		Created: Micros(a.Created), Activated: Micros(a.Activated), StatusChanged: Micros(a.StatusChanged),
@@ -98,19 +103,69 @@ func encodeAccount(a *directory.Account) (string, error) {
 	})
 }
 
+// decodeAccount reads what encodeAccount wrote. A page has a hundred accounts or
+// more, which is why it goes without reflection.
 func decodeAccount(realm, id string, version int64, text string) (*directory.Account, error) {
-	var b accountBody
-	if err := decodeBody(text, &b); err != nil {
+	v, err := value.Decode([]byte(text))
+	if err != nil {
+		return nil, fault.Wrap(fault.Internal, err, "a stored record cannot be read")
+	}
+	b := fields{}
+	b.o, _ = v.(map[string]any)
+	identities, err := b.identities()
+	if err != nil {
 		return nil, err
 	}
+	provider := fields{b.object("provider")}
 	return &directory.Account{
 		ID: id, Realm: realm, Version: version,
-		Connection: b.Connection, Type: b.Type, FailedSignIns: b.FailedSignIns, Status: b.Status, Profile: b.Profile, Provider: b.Provider,
-		HasPassword: b.HasPassword, RecoveryQuestion: b.RecoveryQuestion, EmailVerified: b.EmailVerified,
-		UserMetadata: b.UserMetadata, AppMetadata: b.AppMetadata,
-		Created: Time(b.Created), Activated: Time(b.Activated), StatusChanged: Time(b.StatusChanged),
-		LastLogin: Time(b.LastLogin), Updated: Time(b.Updated), PasswordChanged: Time(b.PasswordChanged),
+		Connection: b.text("connection"), Resource: b.object("resource"), Identities: identities,
+		SignIns: int(b.number("signIns")), LastIP: b.text("lastIP"), Type: b.text("type"), FailedSignIns: int(b.number("failedSignIns")),
+		Status: directory.Status(b.text("status")), Profile: b.object("profile"),
+		Provider:    directory.Provider{Type: provider.text("type"), Name: provider.text("name")},
+		HasPassword: b.flag("hasPassword"), RecoveryQuestion: b.text("recoveryQuestion"), EmailVerified: b.flag("emailVerified"),
+		UserMetadata: b.object("userMetadata"), AppMetadata: b.object("appMetadata"),
+		Created: b.time("created"), Activated: b.time("activated"), StatusChanged: b.time("statusChanged"),
+		LastLogin: b.time("lastLogin"), Updated: b.time("updated"), PasswordChanged: b.time("passwordChanged"),
 	}, nil
+}
+
+// fields reads the members of a stored body; absent ones are zero.
+type fields struct{ o map[string]any }
+
+func (f fields) text(name string) string {
+	s, _ := f.o[name].(string)
+	return s
+}
+
+func (f fields) flag(name string) bool {
+	b, _ := f.o[name].(bool)
+	return b
+}
+
+func (f fields) number(name string) int64 {
+	n, _ := f.o[name].(json.Number)
+	i, _ := n.Int64()
+	return i
+}
+
+func (f fields) time(name string) time.Time { return Time(f.number(name)) }
+
+func (f fields) object(name string) map[string]any {
+	o, _ := f.o[name].(map[string]any)
+	return o
+}
+
+// identities reads the accounts that were linked to this one. Few have any.
+func (f fields) identities() (list []directory.Identity, err error) {
+	if f.o["identities"] == nil {
+		return nil, nil
+	}
+	text, err := encodeBody(f.o["identities"])
+	if err == nil {
+		err = decodeBody(text, &list)
+	}
+	return list, err
 }
 
 func encodeBody(v any) (string, error) {
@@ -186,11 +241,15 @@ func (t *directoryTx) Accounts(q directory.AccountQuery) iter.Seq2[*directory.Ac
 		from.where("m.group_id = ", q.Group)
 		from.where(id+" > ", q.After)
 		from.where("a.email_key = ", q.Email)
+		from.connected("a.connection", q.Connection)
 		from.holding("lower(a.body)", q.Holding)
 		if more && q.Realm == "" {
 			from.behind(realm, id, last.Realm, last.ID)
 		}
 		from.text += " ORDER BY " + realm + ", " + id
+		if !more {
+			from.skip = q.Skip
+		}
 		return from
 	})
 }
@@ -221,9 +280,13 @@ func (t *directoryTx) InsertAccount(a *directory.Account, keys []directory.Key) 
 	if err != nil {
 		return err
 	}
-	_, err = t.exec("INSERT INTO directory_accounts (realm, id, email_key, version, body) VALUES ($1, $2, $3, $4, $5)",
-		a.Realm, a.ID, directory.Fold(a.Email()), a.Version, body)
+	connection := ownerOf(a)
+	_, err = t.exec("INSERT INTO directory_accounts (realm, id, email_key, connection, version, body) VALUES ($1, $2, $3, $4, $5, $6)",
+		a.Realm, a.ID, directory.Fold(a.Email()), connection, a.Version, body)
 	if err != nil {
+		return err
+	}
+	if err := t.tally(a.Realm, connection, 1); err != nil {
 		return err
 	}
 	return t.insertKeys(a, keys)
@@ -313,7 +376,47 @@ func (t *directoryTx) insertKeys(a *directory.Account, keys []directory.Key) err
 	return nil
 }
 
+// ownerOf returns the connection that an account is listed under, "" for none.
+func ownerOf(a *directory.Account) string {
+	if a.Connected() {
+		return a.Connection
+	}
+	return ""
+}
+
+// tally counts the accounts of a connection: asking the database to count a
+// hundred thousand for every page would take longer than the page.
+func (t *directoryTx) tally(realm, connection string, n int) error {
+	if connection == "" {
+		return nil
+	}
+	_, err := t.exec("INSERT INTO directory_tallies (realm, connection, accounts) VALUES ($1, $2, $3)"+
+		" ON CONFLICT (realm, connection) DO UPDATE SET accounts = directory_tallies.accounts + excluded.accounts", realm, connection, n)
+	return err
+}
+
+func (t *directoryTx) CountAccounts(realm, connection string) (n int, err error) {
+	err = t.queryRow("SELECT accounts FROM directory_tallies WHERE realm = $1 AND connection = $2", realm, connection).Scan(&n)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, nil
+	}
+	return n, t.db.Translate(err)
+}
+
 func (t *directoryTx) DeleteAccount(realm, id string) error {
+	var connection string
+	err := t.row(directory.AccountNoun, id, "SELECT connection FROM directory_accounts WHERE realm = $1 AND id = $2", []any{realm, id}, &connection)
+	if err != nil {
+		return err
+	}
+	if err := t.tally(realm, connection, -1); err != nil {
+		return err
+	}
+	_, err = t.exec("UPDATE directory_groups SET members = members - 1 WHERE realm = $1 AND id IN"+
+		" (SELECT group_id FROM directory_members WHERE realm = $2 AND account = $3)", realm, realm, id)
+	if err != nil {
+		return err
+	}
 	n, err := t.exec("DELETE FROM directory_accounts WHERE realm = $1 AND id = $2", realm, id)
 	if err == nil && n == 0 {
 		return directory.NotFound(directory.AccountNoun, id)
@@ -351,28 +454,30 @@ func (t *directoryTx) PutSecret(realm, account string, s directory.Secret) error
 
 // groupBody is to directory.Group what accountBody is to directory.Account.
 type groupBody struct {
-	Profile map[string]any `json:"profile"`
-	Created int64          `json:"created"`
-	Updated int64          `json:"updated"`
+	Resource map[string]any `json:"resource,omitempty"`
+	Profile  map[string]any `json:"profile"`
+	Created  int64          `json:"created"`
+	Updated  int64          `json:"updated"`
 }
 
 func encodeGroup(g *directory.Group) (string, error) {
-	return encodeBody(groupBody{Profile: g.Profile, Created: Micros(g.Created), Updated: Micros(g.Updated)})
+	return encodeBody(groupBody{Resource: g.Resource, Profile: g.Profile, Created: Micros(g.Created), Updated: Micros(g.Updated)})
 }
 
-const groupColumns = "g.realm, g.id, g.type, g.membership_updated, g.version, g.body"
+const groupColumns = "g.realm, g.id, g.type, g.connection, g.membership_updated, g.version, g.body"
 
 func scanGroup(row scanner) (*directory.Group, error) {
 	var g directory.Group
 	var membershipUpdated int64
 	var body string
-	if err := row.Scan(&g.Realm, &g.ID, &g.Type, &membershipUpdated, &g.Version, &body); err != nil {
+	if err := row.Scan(&g.Realm, &g.ID, &g.Type, &g.Connection, &membershipUpdated, &g.Version, &body); err != nil {
 		return nil, err
 	}
 	var b groupBody
 	if err := decodeBody(body, &b); err != nil {
 		return nil, err
 	}
+	g.Resource = b.Resource
 	g.Profile, g.Created, g.Updated, g.MembershipUpdated = b.Profile, Time(b.Created), Time(b.Updated), Time(membershipUpdated)
 	return &g, nil
 }
@@ -405,10 +510,14 @@ func (t *directoryTx) Groups(q directory.GroupQuery) iter.Seq2[*directory.Group,
 		from.where(id+" > ", q.After)
 		from.where("g.name_key = ", q.Name)
 		from.where("g.type = ", string(q.Type))
+		from.connected("g.connection", q.Connection)
 		if more && q.Realm == "" {
 			from.behind(realm, id, last.Realm, last.ID)
 		}
 		from.text += " ORDER BY " + realm + ", " + id
+		if !more {
+			from.skip = q.Skip
+		}
 		return from
 	})
 }
@@ -418,9 +527,9 @@ func (t *directoryTx) InsertGroup(g *directory.Group) error {
 	if err != nil {
 		return err
 	}
-	n, err := t.exec("INSERT INTO directory_groups (realm, id, type, name_key, unique_key, membership_updated, version, body)"+
-		" VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (realm, id) DO NOTHING",
-		g.Realm, g.ID, string(g.Type), directory.Fold(g.Name()), nullable(g.Key()), Micros(g.MembershipUpdated), g.Version, body)
+	n, err := t.exec("INSERT INTO directory_groups (realm, id, type, connection, name_key, unique_key, membership_updated, version, body)"+
+		" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (realm, id) DO NOTHING",
+		g.Realm, g.ID, string(g.Type), g.Connection, directory.Fold(g.Name()), nullable(g.Key()), Micros(g.MembershipUpdated), g.Version, body)
 	if err == nil && n == 0 {
 		return fault.New(fault.Conflict, "there is a group %q already", g.ID)
 	}
@@ -471,7 +580,7 @@ func (t *directoryTx) AddMember(realm, group, account string, at time.Time) (boo
 	if err != nil || n == 0 {
 		return false, err
 	}
-	return true, t.touchMembers(realm, group, at)
+	return true, t.countMembers(realm, group, 1, at)
 }
 
 func (t *directoryTx) RemoveMember(realm, group, account string, at time.Time) (bool, error) {
@@ -479,19 +588,48 @@ func (t *directoryTx) RemoveMember(realm, group, account string, at time.Time) (
 	if err != nil || n == 0 {
 		return false, err
 	}
-	return true, t.touchMembers(realm, group, at)
+	return true, t.countMembers(realm, group, -1, at)
 }
 
 func (t *directoryTx) CountMembers(realm, group string) (n int, err error) {
-	err = t.queryRow("SELECT count(*) FROM directory_members WHERE realm = $1 AND group_id = $2", realm, group).Scan(&n)
+	err = t.queryRow("SELECT members FROM directory_groups WHERE realm = $1 AND id = $2", realm, group).Scan(&n)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, nil
+	}
 	return n, t.db.Translate(err)
 }
 
-func (t *directoryTx) touchMembers(realm, group string, at time.Time) error {
-	if at.IsZero() {
-		return nil
+func (t *directoryTx) CountGroups(realm, connection string) (n int, err error) {
+	err = t.queryRow("SELECT count(*) FROM directory_groups WHERE realm = $1 AND connection = $2 AND connection <> ''", realm, connection).Scan(&n)
+	return n, t.db.Translate(err)
+}
+
+func (t *directoryTx) MemberIDs(realm, group, after string) iter.Seq2[string, error] {
+	scan := func(row scanner) (id string, err error) {
+		err = row.Scan(&id)
+		return id, err
 	}
-	_, err := t.exec("UPDATE directory_groups SET membership_updated = $1 WHERE realm = $2 AND id = $3", Micros(at), realm, group)
+	return chunked(t, scan, func(last string, more bool) selection {
+		if more {
+			after = last
+		}
+		from := selection{text: "SELECT account FROM directory_members"}
+		from.add("realm = ", realm)
+		from.add("group_id = ", group)
+		from.where("account > ", after)
+		from.text += " ORDER BY account"
+		return from
+	})
+}
+
+// countMembers notes that a group has more or fewer members, and since when
+// unless the time is zero.
+func (t *directoryTx) countMembers(realm, group string, n int, at time.Time) error {
+	if at.IsZero() {
+		_, err := t.exec("UPDATE directory_groups SET members = members + $1 WHERE realm = $2 AND id = $3", n, realm, group)
+		return err
+	}
+	_, err := t.exec("UPDATE directory_groups SET members = members + $1, membership_updated = $2 WHERE realm = $3 AND id = $4", n, Micros(at), realm, group)
 	return err
 }
 
@@ -625,6 +763,7 @@ type selection struct {
 	text    string
 	args    []any
 	started bool
+	skip    int // rows to leave out
 }
 
 // where adds a condition unless the text is empty: an empty field of a query
@@ -647,6 +786,15 @@ func (s *selection) add(condition string, arg any) {
 func (s *selection) bind(text string, arg any) {
 	s.args = append(s.args, arg)
 	s.text += text + "$" + strconv.Itoa(len(s.args))
+}
+
+// connected adds the condition that a connection owns a row. The second half is
+// what the partial indexes are made with.
+func (s *selection) connected(column, connection string) {
+	if connection != "" {
+		s.add(column+" = ", connection)
+		s.text += " AND " + column + " <> ''"
+	}
 }
 
 // behind adds the condition that a row comes after another in the order of realm
@@ -680,6 +828,9 @@ func chunked[T any](t *directoryTx, scan func(scanner) (T, error), query func(la
 		for size, more := firstChunk, false; ; size, more = min(2*size, lastChunk), true {
 			q := query(last, more)
 			q.bind(" LIMIT ", size)
+			if q.skip > 0 {
+				q.bind(" OFFSET ", q.skip)
+			}
 			n := 0
 			for v, err := range each(t, q, scan) {
 				if !yield(v, err) || err != nil {

@@ -1,12 +1,13 @@
-// Command clients runs other people's clients: what was written for Okta is the
-// judge of whether lanyard serve speaks Okta, and other parsers of SCIM filters
-// are the judges of ours.
+// Command clients runs other people's clients: what was written for Okta or Auth0
+// is the judge of whether lanyard serve speaks them, and other parsers of SCIM
+// filters are the judges of ours.
 //
 //	okta-sdk-golang-v2   Okta's SDK for Go 2, by its own integration tests
 //	okta-sdk-golang-v5   Okta's SDK for Go 5: private_key_jwt, with and without DPoP
 //	okta-sdk-nodejs      Okta's SDK for Node, the same
 //	openid-client        a certified OpenID client: authorization code with PKCE through the
 //	                     pages, refresh, introspection, revocation; private_key_jwt and DPoP
+//	go-auth0             Auth0's SDK for Go, by its own tests, over TLS
 //	scim2-parse-filter   a parser of SCIM filters: 20,000 filters, each difference explained
 //	scimmy-filter        that of SCIMMY, a SCIM server for Node, the same
 //	scim-patch           SCIM's PATCH for Node: 20,000 patches, each difference explained
@@ -44,6 +45,8 @@ type client struct {
 	// use runs it against a server and writes what is worth reading to out. An
 	// error says that the client was not content.
 	use func(ctx context.Context, o *org, out io.Writer) error
+	// flags are what its server needs beside what all have.
+	flags []string
 
 	serverless bool // it needs no server: use gets none
 }
@@ -53,6 +56,7 @@ var clients = []client{
 	{name: "okta-sdk-golang-v5", use: useGo5},
 	{name: "okta-sdk-nodejs", use: useNode},
 	{name: "openid-client", use: useOpenID},
+	{name: "go-auth0", use: useGoAuth0, flags: []string{"--tls"}},
 	{name: "scim2-parse-filter", use: useParseFilter, serverless: true},
 	{name: "scimmy-filter", use: useSCIMMYFilter, serverless: true},
 	{name: "scim-patch", use: useSCIMPatch, serverless: true},
@@ -127,7 +131,7 @@ func (o *options) try(ctx context.Context, c client, out io.Writer) (err error) 
 	if o.url != "" {
 		return c.use(ctx, &org{url: o.url, token: o.token}, out)
 	}
-	s, err := startServer(ctx, o.lanyard)
+	s, err := startServer(ctx, o.lanyard, c.flags...)
 	if err != nil {
 		return err
 	}

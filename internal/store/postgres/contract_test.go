@@ -7,9 +7,11 @@ import (
 
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/fault"
+	"github.com/lanyard-id/lanyard/internal/provision"
 	"github.com/lanyard-id/lanyard/internal/store"
 	"github.com/lanyard-id/lanyard/internal/store/postgres"
 	"github.com/lanyard-id/lanyard/internal/store/storetest"
+	"github.com/lanyard-id/lanyard/internal/wirelog"
 	"github.com/lanyard-id/lanyard/internal/worker"
 )
 
@@ -33,6 +35,14 @@ func TestDirectory(t *testing.T) {
 
 func TestJournal(t *testing.T) {
 	storetest.TestJournal(t, func(t *testing.T) worker.Store { return open(t, storetest.Postgres(t)).Journal() })
+}
+
+func TestWireLog(t *testing.T) {
+	storetest.TestWireLog(t, func(t *testing.T) wirelog.Store { return open(t, storetest.Postgres(t)).WireLog() })
+}
+
+func TestProvision(t *testing.T) {
+	storetest.TestProvision(t, func(t *testing.T) provision.Store { return open(t, storetest.Postgres(t)).Provision() })
 }
 
 // A second process is turned away until the first has closed the database; one

@@ -10,6 +10,7 @@ import (
 	"github.com/lanyard-id/lanyard/internal/run"
 	"github.com/lanyard-id/lanyard/internal/store/sqlite"
 	"github.com/lanyard-id/lanyard/internal/store/storetest"
+	"github.com/lanyard-id/lanyard/internal/wirelog"
 	"github.com/lanyard-id/lanyard/internal/worker"
 )
 
@@ -17,6 +18,10 @@ func TestJournal(t *testing.T) {
 	storetest.TestJournal(t, func(t *testing.T) worker.Store {
 		return open(t, filepath.Join(t.TempDir(), "lanyard.db")).Journal()
 	})
+}
+
+func TestWireLog(t *testing.T) {
+	storetest.TestWireLog(t, func(t *testing.T) wirelog.Store { return open(t, filepath.Join(t.TempDir(), "lanyard.db")).WireLog() })
 }
 
 // A journal is there after the file was closed and opened again.

@@ -1,4 +1,4 @@
-// Package storetest holds what directory.Store and worker.Store promise, as tests: every
+// Package storetest holds what directory.Store, worker.Store and wirelog.Store promise, as tests: every
 // database passes the same ones, given only a way to open an empty store.
 package storetest
 
@@ -40,6 +40,9 @@ func TestDirectory(t *testing.T, open func(t *testing.T) directory.Store) {
 		{"GroupNames", testGroupNames},
 		{"Members", testMembers},
 		{"DeleteAccount", testDeleteAccount},
+		{"Connected", testConnected},
+		{"ConnectedGroups", testConnectedGroups},
+		{"LongMembership", testLongMembership},
 		{"Changes", testChanges},
 		{"ChangeQueries", testChangeQueries},
 		{"Records", testRecords},

@@ -14,11 +14,13 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/fault"
+	"github.com/lanyard-id/lanyard/internal/tenant"
 	"github.com/lanyard-id/lanyard/internal/web"
 )
 
@@ -33,7 +35,13 @@ type Authorizer interface {
 	// Authorize returns who holds a token that has at least one of the scopes.
 	// A token that is empty (the request has none), wrong or expired is
 	// fault.Unauthorized, one without the scopes fault.Forbidden.
-	Authorize(ctx context.Context, token string, anyOf []string) (actor string, err error)
+	Authorize(ctx context.Context, token string, anyOf []string) (Caller, error)
+}
+
+// Caller is who makes a call, and what it may do.
+type Caller struct {
+	ID     string
+	Scopes []string // nil: all
 }
 
 // TokenRequest is what a client asks for at /oauth/token.
@@ -71,9 +79,11 @@ type Options struct {
 // API is the HTTP API. It is safe for concurrent use.
 type API struct {
 	Options
-	front web.Front
-	mux   *http.ServeMux
-	limit *limit
+	tenant *tenant.Tenant
+	front  web.Front
+	mux    *http.ServeMux
+	names  *http.ServeMux // the paths below namesPath
+	limit  *limit
 }
 
 // New returns the API.
@@ -84,9 +94,12 @@ func New(o Options) *API {
 	if o.EnforceLimits == nil {
 		o.EnforceLimits = func() bool { return false }
 	}
-	a := &API{Options: o, mux: http.NewServeMux(), limit: newLimit(o.Directory.Clock, o.EnforceLimits)}
+	a := &API{
+		Options: o, tenant: tenant.New(o.Directory, o.Realm),
+		mux: http.NewServeMux(), names: http.NewServeMux(), limit: newLimit(o.Directory.Clock, o.EnforceLimits),
+	}
 	a.front = web.Front{Log: o.Log, NewID: func() string { return o.Directory.IDs.Hex(16) }, Open: a.open, Fail: fail}
-	a.routes()
+	a.register()
 	return a
 }
 
@@ -94,48 +107,31 @@ func New(o Options) *API {
 func (a *API) Mount(mux *http.ServeMux) { mux.Handle("/", a) }
 
 // ServeHTTP answers a request.
-func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.mux.ServeHTTP(w, r) }
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.muxOf(r.URL.Path).ServeHTTP(w, r) }
 
-// routes is the table of the API, with the scopes of which a caller needs one.
-func (a *API) routes() {
-	const users = "/api/v2/users"
-	a.mux.Handle("POST /oauth/token", a.front.Handle(a.token))
-	a.route("GET "+users, a.listUsers, "read:users")
-	a.route("POST "+users, a.createUser, "create:users")
-	a.route("GET "+users+"/{id}", a.getUser, "read:users")
-	a.route("PATCH "+users+"/{id}", a.updateUser, "update:users", "update:users_app_metadata")
-	a.route("DELETE "+users+"/{id}", a.deleteUser, "delete:users")
-	a.route("GET /api/v2/users-by-email", a.usersByEmail, "read:users")
-	// Auth0 knows no 405: a wrong method is a path that is not found.
-	a.mux.Handle("/", a.front.Handle(func(http.ResponseWriter, *http.Request) error { return notFound() }))
+type callerKey struct{}
+
+func caller(r *http.Request) Caller {
+	c, _ := r.Context().Value(callerKey{}).(Caller)
+	return c
 }
 
-// route registers an operation of the Management API.
-func (a *API) route(pattern string, h web.Handler, scopes ...string) {
-	a.mux.Handle(pattern, a.front.Handle(func(w http.ResponseWriter, r *http.Request) error {
-		if wait := a.limit.take(w.Header()); wait > 0 {
-			return tooMany(w, wait)
-		}
-		actor, err := a.authorize(r, scopes)
-		if err != nil {
-			return err
-		}
-		return h(w, r.WithContext(context.WithValue(r.Context(), actorKey{}, actor)))
-	}))
+// holds reports whether the caller has a scope.
+func holds(r *http.Request, scope string) bool {
+	c := caller(r)
+	return c.Scopes == nil || slices.Contains(c.Scopes, scope)
 }
-
-type actorKey struct{}
 
 // actor returns who makes the call, for the change log.
 func actor(r *http.Request) directory.Actor {
-	client, _ := r.Context().Value(actorKey{}).(string)
+	client := caller(r).ID
 	return directory.Actor{
 		ID: client, Type: directory.ClientActor, Name: client,
 		Request: web.RequestID(r.Context()), UserAgent: r.UserAgent(),
 	}
 }
 
-func (a *API) authorize(r *http.Request, scopes []string) (string, error) {
+func (a *API) authorize(r *http.Request, scopes []string) (Caller, error) {
 	scheme, token := web.Credential(r)
 	if !strings.EqualFold(scheme, "Bearer") {
 		token = ""
@@ -143,11 +139,11 @@ func (a *API) authorize(r *http.Request, scopes []string) (string, error) {
 	who, err := a.Authorizer.Authorize(r.Context(), token, scopes)
 	switch {
 	case fault.Is(err, fault.Unauthorized) && token == "":
-		return "", &apiError{status: http.StatusUnauthorized, message: "Missing authentication", err: err}
+		return Caller{}, &apiError{status: http.StatusUnauthorized, message: "Missing authentication", err: err}
 	case fault.Is(err, fault.Unauthorized):
-		return "", &apiError{status: http.StatusUnauthorized, message: "Invalid token", code: "invalid_token", err: err}
+		return Caller{}, &apiError{status: http.StatusUnauthorized, message: "Invalid token", code: "invalid_token", err: err}
 	case fault.Is(err, fault.Forbidden):
-		return "", &apiError{
+		return Caller{}, &apiError{
 			status: http.StatusForbidden, code: "insufficient_scope", err: err,
 			message: "Insufficient scope, expected any of: " + strings.Join(scopes, ","),
 		}

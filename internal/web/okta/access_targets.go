@@ -40,7 +40,8 @@ func aboutGroups(pattern string) bool {
 
 func aboutApps(pattern string) bool {
 	return pattern == appsPath || strings.HasPrefix(pattern, appsPath+"/") || strings.HasPrefix(pattern, basePath+"/internal/apps/") ||
-		pattern == clientsPath || strings.HasPrefix(pattern, clientsPath+"/")
+		pattern == clientsPath || strings.HasPrefix(pattern, clientsPath+"/") ||
+		pattern == mappingsPath || strings.HasPrefix(pattern, mappingsPath+"/")
 }
 
 // binds reports whether the targets of a role limit calls of a path. An
@@ -111,6 +112,8 @@ func (a *API) subjectOf(r *http.Request, who Caller, pattern string) (s subject,
 		s.group = id
 	case strings.HasPrefix(pattern, clientsPath+"/{id}"):
 		s.app, err = a.Directory.Client(r.Context(), a.Realm, id)
+	case strings.HasPrefix(pattern, mappingsPath+"/{id}"):
+		s.app, err = a.Directory.App(r.Context(), a.Realm, appOfMapping(id))
 	case strings.HasPrefix(pattern, appsPath+"/{id}"), strings.HasPrefix(pattern, basePath+"/internal/apps/{id}"):
 		s.app, err = a.Directory.App(r.Context(), a.Realm, id)
 	}

@@ -43,6 +43,7 @@ func (a *API) appRoutes() {
 	a.appGroupRoutes()
 	a.appGrantRoutes()
 	a.appKeyRoutes()
+	a.provisioningRoutes()
 	a.appPartRoutes()
 }
 

@@ -747,7 +747,7 @@ func TestAppParts(t *testing.T) {
 	if got := b.ok(201, "POST", path+"/logo", "--x\r\n...", "Content-Type", "multipart/form-data; boundary=x").body; got != "" {
 		t.Errorf("logo answers %q", got)
 	}
-	for _, list := range []string{"/tokens", "/features", "/grants"} {
+	for _, list := range []string{"/tokens", "/grants"} {
 		if got := b.ok(200, "GET", path+list, "").body; got != "[]" {
 			t.Errorf("%s = %s, want []", list, got)
 		}

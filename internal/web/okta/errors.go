@@ -246,6 +246,8 @@ var typeNames = map[directory.Noun]string{
 	directory.AuthenticatorNoun: "Authenticator",
 	directory.TokenNoun:         "Token",
 	directory.TrustedOriginNoun: "TrustedOrigin",
+	directory.GroupPushNoun:     "GroupPushMapping",
+	directory.MappingNoun:       "ProfileMapping",
 }
 
 // refusals says how Okta words that a status forbids an operation. The texts

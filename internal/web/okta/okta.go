@@ -28,6 +28,7 @@ import (
 
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/oauth"
+	"github.com/lanyard-id/lanyard/internal/provision"
 	"github.com/lanyard-id/lanyard/internal/web"
 )
 
@@ -81,6 +82,9 @@ type Options struct {
 	// answers 401 E0000015 then, as all recorded ones do.
 	WithoutBlocks bool
 
+	// Vault keeps the tokens of provisioning connections; nil: none can be set.
+	Vault provision.Vault
+
 	// IndexDelay is how long lists and searches of users lag behind changes; 0, the
 	// default, is not at all. Okta's index is said to need less than a second.
 	IndexDelay time.Duration
@@ -102,6 +106,8 @@ type Options struct {
 type API struct {
 	Options
 	served []string // operations, as METHOD pattern
+
+	provisioning *provision.Settings
 
 	front   web.Front
 	unknown http.Handler // of paths that there are not
@@ -131,6 +137,7 @@ func New(o Options) *API {
 		o.Limits = func() LimitPolicy { return LimitPolicy{} }
 	}
 	a := &API{Options: o, mux: http.NewServeMux(), rules: http.NewServeMux(), limits: newLimits(o.Directory.Clock, o.Limits)}
+	a.provisioning = &provision.Settings{Directory: o.Directory, Realm: o.Realm, Vault: o.Vault}
 	a.front = web.Front{Log: o.Log, NewID: a.requestID, Open: a.open, Fail: a.fail}
 	if o.OAuth != nil && o.TokenNouns == nil {
 		a.TokenNouns = oauth.TokenNouns()
@@ -174,6 +181,7 @@ func (a *API) routes() {
 	a.ruleRoutes()
 	a.roleRoutes()
 	a.appRoutes()
+	a.mappingRoutes()
 	a.factorRoutes()
 	a.sessionRoutes()
 	a.policyRoutes()
