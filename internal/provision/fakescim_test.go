@@ -32,6 +32,8 @@ type fakeSCIM struct {
 	// fail says how a request fails; nil or 0: not at all. With lost, the request
 	// has its effect and the answer does not arrive.
 	fail func(r *http.Request) failure
+
+	sticky bool // every page is the first
 }
 
 type failure struct {
@@ -164,7 +166,15 @@ func (f *fakeSCIM) list(store map[string]map[string]any, q url.Values) (int, any
 		}
 		hits = append(hits, store[id])
 	}
-	return 200, map[string]any{"schemas": []any{"urn:ietf:params:scim:api:messages:2.0:ListResponse"}, "totalResults": len(hits), "startIndex": 1, "itemsPerPage": len(hits), "Resources": append([]any{}, hits...)}
+	total, start := len(hits), 1
+	if n, err := strconv.Atoi(q.Get("startIndex")); err == nil && !f.sticky {
+		start = n
+		hits = hits[min(start-1, len(hits)):]
+	}
+	if n, err := strconv.Atoi(q.Get("count")); err == nil {
+		hits = hits[:min(n, len(hits))]
+	}
+	return 200, map[string]any{"schemas": []any{"urn:ietf:params:scim:api:messages:2.0:ListResponse"}, "totalResults": total, "startIndex": start, "itemsPerPage": len(hits), "Resources": append([]any{}, hits...)}
 }
 
 var memberPath = regexp.MustCompile(`^members\[value eq "(.*)"\]$`)
