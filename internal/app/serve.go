@@ -154,6 +154,8 @@ func (s *server) run(ctx context.Context) error {
 	}
 	defer serving.Wait()
 	defer s.shutdown(ctx)
+	tenant := reachable(addresses["auth0"])
+	s.folder.auth0Base.Store(&tenant)
 	if err := writeEndpoint(s.folder.data, endpoint{PID: os.Getpid(), URL: reachable(addresses["api"]), Token: token, Authority: s.authorityFile()}); err != nil {
 		return err
 	}

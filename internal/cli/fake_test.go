@@ -90,6 +90,7 @@ type fakeSession struct {
 	journals map[string]journal
 	people   []directory.Person
 	tokens   []oauth.APIToken
+	fakeSCIM
 
 	// What fails, by the name of the method.
 	fails map[string]error

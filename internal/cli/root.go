@@ -92,6 +92,7 @@ Exit codes:
 		newActions(sh),
 		newServe(sh),
 		newTokens(sh),
+		newSCIM(sh),
 		newRehearsal(sh),
 		newConnections(sh),
 		newVault(sh),

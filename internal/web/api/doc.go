@@ -44,6 +44,8 @@ type Service interface {
 	// RevokeToken ends the API token with this id or name, and returns what was
 	// kept of it.
 	RevokeToken(ctx context.Context, ref string) (oauth.APIToken, error)
+
+	SCIM
 }
 
 // startBody asks for a run.

@@ -48,6 +48,7 @@ func (a *API) Mount(mux *http.ServeMux) {
 		"DELETE " + prefix + "/tokens/{ref}":   a.revokeToken,
 		"/":                                    unknown,
 	}
+	maps.Copy(handlers, a.scim())
 	if a.Stage != nil {
 		maps.Copy(handlers, a.rehearsal())
 	}
