@@ -164,6 +164,25 @@ func TestReplay(t *testing.T) {
 	}
 }
 
+func TestUnmasked(t *testing.T) {
+	for _, test := range []struct{ body, want string }{
+		{`{"userName":"b","password":"x"}`, `{"userName":"b"}`},
+		{`{"Operations":[{"op":"replace","path":"password","value":"x"},{"op":"replace","value":{"password":"y","title":"T"}}]}`, `{"Operations":[{"op":"replace","value":{"title":"T"}}]}`},
+		{`{"Operations":[{"op":"replace","value":{"password":"y"}}],"schemas":[]}`, `{"schemas":[]}`},
+		{`{"active":false,"members":[],"n":1.10}`, `{"active":false,"members":[],"n":1.10}`},
+		{`{"password":"x"}`, `null`},
+	} {
+		e := record(t, wirelog.Exchange{RequestBody: test.body})
+		r, err := e.Replay()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := value.Text(r.Unmasked()); got != test.want {
+			t.Errorf("%s: %s, want %s", test.body, got, test.want)
+		}
+	}
+}
+
 // What is recorded waits when the queue is full, in order, and nothing is lost.
 func TestRecorderWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
