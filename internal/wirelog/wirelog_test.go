@@ -132,6 +132,20 @@ func TestMaskedAddressAndHeaders(t *testing.T) {
 	}
 }
 
+// An error may quote what a filter was about.
+func TestFilterInAnError(t *testing.T) {
+	for _, e := range []wirelog.Exchange{
+		{Query: "filter=password+eq+hunter2&count=1"},
+		{Query: "count=1&filter=password%20eq%20%22hunter2%22"},
+		{RequestBody: `{"filter":"title pr and password eq \"hunter2\""}`},
+	} {
+		e.ResponseBody, e.Why = `{"detail":"a value is expected, not \"hunter2\""}`, []string{`refused: not "hunter2"`}
+		if got := fmt.Sprint(record(t, e)); strings.Contains(got, "hunter2") {
+			t.Errorf("kept was %s", got)
+		}
+	}
+}
+
 func TestReplay(t *testing.T) {
 	e := record(t, wirelog.Exchange{
 		Method: "POST", Path: "/Users", Query: "a=b",
