@@ -15,6 +15,7 @@ import (
 type provisioning struct {
 	engine   *provision.Engine
 	settings *provision.Settings
+	desk     *provision.Desk
 	log      *wirelog.Recorder
 	store    wirelog.Store
 }
@@ -37,9 +38,11 @@ func (f *Folder) openProvisioning(ctx context.Context) (*provisioning, error) {
 			p.log = wirelog.NewRecorder(wirelog.Options{Store: p.store, Now: box.directory.Clock, Log: f.log})
 			client.Log, client.Sender = p.log, f.executor.client
 		}
+		mappings := provision.NewMappings()
 		p.engine = &provision.Engine{
-			Directory: box.directory, Store: f.db.Provision(), Client: client, Mapper: provision.NewMappings(), Log: f.log, Now: box.directory.Clock,
+			Directory: box.directory, Store: f.db.Provision(), Client: client, Mapper: mappings, Log: f.log, Now: box.directory.Clock,
 		}
+		p.desk = &provision.Desk{Settings: p.settings, Engine: p.engine, Mappings: mappings, Actor: commandActor}
 		f.provisioning = p
 	})
 	return f.provisioning, nil
@@ -59,6 +62,29 @@ func (f *Folder) serveProvisioning(ctx context.Context) (stop func(), err error)
 		cancel()
 		serving.Wait()
 	}, nil
+}
+
+// Provisioning implements api.Service.
+func (f *Folder) Provisioning(ctx context.Context, c provision.Command) (*provision.Reply, error) {
+	p, err := f.openProvisioning(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return p.desk.Do(ctx, c)
+}
+
+// Exchanges implements api.Service. What was just recorded is written first.
+func (f *Folder) Exchanges(ctx context.Context, q wirelog.Query) (wirelog.Page, error) {
+	p, err := f.openProvisioning(ctx)
+	if err != nil {
+		return wirelog.Page{}, err
+	}
+	if p.log != nil {
+		if err := p.log.Flush(ctx); err != nil {
+			return wirelog.Page{}, err
+		}
+	}
+	return p.store.Exchanges(ctx, q)
 }
 
 // logTime is how long the request log has to be written when the folder is closed.
