@@ -151,7 +151,7 @@ func TestCalls(t *testing.T) {
 		Do: provision.SetTarget, App: "0oa1 ?", Credential: "tok_<&>", Target: &provision.TargetChange{BaseURL: &base},
 		Row: &provision.Row{Name: "n", Path: `emails[type eq "work"].value`, Expression: "user.a < 'b'"},
 	}
-	reply := provision.Reply{App: "0oa1", Notes: []provision.Note{"<&>"}, Now: &provision.NowReport{Attributes: []provision.Resolved{{Value: json.Number("9007199254740993")}}}}
+	reply := provision.Reply{App: "0oa1", Notes: []provision.Note{"<&>"}, Import: &provision.ImportReport{Drift: []provision.Drift{{Here: json.Number("9007199254740993")}}}}
 	query := wirelog.Query{Scope: "target:0oa1", Status: wirelog.NoAnswer, Since: at, Text: "a b&c"}
 	page := wirelog.Page{Exchanges: []wirelog.Exchange{{ID: "1", At: at, ResponseBody: "<&>", Why: []string{"because"}}}, Next: "x"}
 
