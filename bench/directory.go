@@ -97,6 +97,28 @@ func (o *options) measureOrg(ctx context.Context, people int, report func(questi
 	if err := fill(ctx, filepath.Join(folder, "lanyard.db"), people); err != nil {
 		return 0, err
 	}
+	return o.served(ctx, folder, func(at addresses) error {
+		credentials, err := readCredentials(folder)
+		if err != nil {
+			return err
+		}
+		for _, q := range questions {
+			f, err := o.ask(ctx, q, fmt.Sprintf("%s?token=%s&people=%d", at.Okta, url.QueryEscape("SSWS "+credentials.OktaAPIToken), people))
+			if err != nil {
+				return err
+			}
+			report(q, f)
+		}
+		return nil
+	})
+}
+
+// addresses are where lanyard serve listens.
+type addresses struct{ Okta, Auth0 string }
+
+// served runs lanyard serve on a data folder while use does. It returns the most
+// memory that it held, in MB.
+func (o *options) served(ctx context.Context, folder string, use func(addresses) error) (float64, error) {
 	server := exec.CommandContext(ctx, o.lanyard, "serve", "--data", folder, "--api-port", "-1", "--okta-port", "-1", "--auth0-port", "-1", "-o", "json")
 	server.Stderr = os.Stderr
 	stdout, err := server.StdoutPipe()
@@ -111,20 +133,12 @@ func (o *options) measureOrg(ctx context.Context, people int, report func(questi
 		return server.Wait()
 	})
 	defer func() { _ = stop() }()
-	var addresses struct{ Okta string }
-	if err := json.NewDecoder(stdout).Decode(&addresses); err != nil {
+	var at addresses
+	if err := json.NewDecoder(stdout).Decode(&at); err != nil {
 		return 0, fmt.Errorf("lanyard serve did not start: %w", err)
 	}
-	token, err := readToken(folder)
-	if err != nil {
+	if err := use(at); err != nil {
 		return 0, err
-	}
-	for _, q := range questions {
-		f, err := o.ask(ctx, q, fmt.Sprintf("%s?token=%s&people=%d", addresses.Okta, token, people))
-		if err != nil {
-			return 0, err
-		}
-		report(q, f)
 	}
 	if err := stop(); err != nil {
 		return 0, fmt.Errorf("lanyard serve: %w", err)
@@ -141,17 +155,20 @@ func (o *options) ask(ctx context.Context, q question, target string) (f figures
 	return f, err
 }
 
-// readToken returns the API token that a served data folder accepts.
-func readToken(folder string) (string, error) {
+// credentials are what a served data folder accepts.
+type credentials struct {
+	OktaAPIToken      string `json:"oktaApiToken"`
+	Auth0ClientID     string `json:"auth0ClientId"`
+	Auth0ClientSecret string `json:"auth0ClientSecret"`
+}
+
+func readCredentials(folder string) (c credentials, err error) {
 	text, err := os.ReadFile(filepath.Join(folder, "sandbox.json"))
 	if err != nil {
-		return "", err
-	}
-	var c struct {
-		OktaAPIToken string `json:"oktaApiToken"`
+		return c, err
 	}
 	err = json.Unmarshal(text, &c)
-	return c.OktaAPIToken, err
+	return c, err
 }
 
 // personID is the id of a person of the bench, the same in every run.
@@ -187,7 +204,7 @@ func fill(ctx context.Context, path string, people int) error {
 
 // org is what the asking processes know of the server.
 type org struct {
-	base, token string
+	base, token string // the token with its scheme
 	people      int
 	client      *http.Client
 }
@@ -210,13 +227,13 @@ func newOrg(o *options) (*org, error) {
 	return g, nil
 }
 
-// call sends a request that must be answered with 200.
+// call sends a request that must succeed.
 func (g *org) call(ctx context.Context, method, path string, body []byte) error {
 	req, err := http.NewRequestWithContext(ctx, method, g.base+path, bytes.NewReader(body))
 	if err != nil {
 		return err
 	}
-	req.Header.Set("Authorization", "SSWS "+g.token)
+	req.Header.Set("Authorization", g.token)
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
@@ -225,7 +242,7 @@ func (g *org) call(ctx context.Context, method, path string, body []byte) error 
 		return err
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
+	if resp.StatusCode/100 != 2 {
 		text, _ := io.ReadAll(io.LimitReader(resp.Body, 1000)) // the status says enough
 		return fmt.Errorf("%s %s: %s %s", method, path, resp.Status, strings.TrimSpace(string(text)))
 	}

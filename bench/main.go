@@ -8,6 +8,7 @@
 //	machine   the engine alone: time for a step, memory over a million of them
 //	process   a whole cold and warm `lanyard run`, beside Redocly Respect
 //	directory `lanyard serve` as an Okta org of 100,000 people, beside net/http with a map
+//	scim      `lanyard serve` as the SCIM endpoint of an enterprise connection, likewise
 //
 // Each measurement is made in a child process of its own, so that its processor
 // time and memory are its own; the servers that are called are others. Nothing
@@ -49,7 +50,7 @@ func bench(args []string, out, problems io.Writer) int {
 	var o options
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(problems)
-	flags.StringVar(&o.only, "only", "", "what to measure, separated by commas: runs, machine, process, directory; default: all")
+	flags.StringVar(&o.only, "only", "", "what to measure, separated by commas: runs, machine, process, directory, scim; default: all")
 	flags.StringVar(&o.lanyard, "lanyard", "bin/lanyard", "the program that process measures")
 	flags.IntVar(&o.runs, "runs", 6000, "runs in a round")
 	flags.IntVar(&o.at, "at", 64, "runs at a time")
@@ -103,4 +104,5 @@ var sections = []section{
 	{"machine", (*options).measureMachine},
 	{"process", (*options).compareProcesses},
 	{"directory", (*options).compareDirectory},
+	{"scim", (*options).compareSCIM},
 }

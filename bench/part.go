@@ -29,6 +29,12 @@ var parts = map[string]func(context.Context, *options) (any, error){
 	"okta-search": measureOktaSearch,
 	"okta-page":   measureOktaPage,
 	"okta-create": measureOktaCreate,
+
+	"scim-lookup": measureSCIMLookup,
+	"scim-page":   measureSCIMPage,
+	"scim-create": measureSCIMCreate,
+	"scim-join":   measureSCIMJoin,
+	"scim-enlist": measureSCIMEnlist,
 }
 
 // child carries out one part and prints its figures.

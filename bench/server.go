@@ -45,7 +45,7 @@ func services() http.Handler {
 	mux.HandleFunc("POST /api/v2/users", answer(http.StatusCreated, `{"user_id":"auth0|1"}`))
 	mux.HandleFunc("POST /api/v1/users", answer(http.StatusOK, `{"id":"00u1","status":"PROVISIONED"}`))
 	mux.HandleFunc("PUT /api/v1/groups/{groupId}/users/{userId}", answer(http.StatusNoContent, ""))
-	return withUsers(mux)
+	return withSCIM(withUsers(mux))
 }
 
 // withUsers adds what a directory of the least kind answers: users of a map, and
@@ -62,6 +62,33 @@ func withUsers(mux *http.ServeMux) *http.ServeMux {
 	mux.HandleFunc("GET /api/v1/users", answer(http.StatusOK, page))
 	return mux
 }
+
+// withSCIM adds what a SCIM endpoint of the least kind answers.
+func withSCIM(mux *http.ServeMux) *http.ServeMux {
+	users := make(map[string]string, fewPeople)
+	for i := range fewPeople {
+		users[`userName eq "`+login(i)+`"`] = scimUserBody
+	}
+	list := func(n int, resources string) string {
+		return fmt.Sprintf(`{"schemas":["urn:ietf:params:scim:api:messages:2.0:ListResponse"],"totalResults":%d,"Resources":[%s]}`, n, resources)
+	}
+	page := list(fewPeople, strings.Repeat(scimUserBody+",", scimPage-1)+scimUserBody)
+	mux.HandleFunc("GET /Users", func(w http.ResponseWriter, r *http.Request) {
+		body := page
+		if filter := r.URL.Query().Get("filter"); filter != "" {
+			body = list(1, users[filter])
+		}
+		answer(http.StatusOK, body)(w, r)
+	})
+	mux.HandleFunc("POST /Users", answer(http.StatusCreated, scimUserBody))
+	mux.HandleFunc("PATCH /Groups/{id}", answer(http.StatusNoContent, ""))
+	return mux
+}
+
+// scimUserBody is a user as SCIM describes one.
+const scimUserBody = `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"id":"okta|bench|00u1","externalId":"00u1","userName":"ada@example.com",` +
+	`"name":{"givenName":"Ada","familyName":"Lovelace"},"emails":[{"primary":true,"value":"ada@example.com"}],"active":true,` +
+	`"meta":{"resourceType":"User","location":"https://directory.test/Users/00u1"}}`
 
 // userBody is a user as a directory of the usual kind describes one.
 const userBody = `{"id":"00u1","status":"ACTIVE","created":"2026-01-01T00:00:00.000Z","lastLogin":null,` +

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -22,12 +23,14 @@ import (
 	"github.com/lanyard-id/lanyard/internal/cli"
 	"github.com/lanyard-id/lanyard/internal/connector/catalog"
 	"github.com/lanyard-id/lanyard/internal/directory"
+	"github.com/lanyard-id/lanyard/internal/fault"
 	"github.com/lanyard-id/lanyard/internal/plan"
 	"github.com/lanyard-id/lanyard/internal/value"
+	"github.com/lanyard-id/lanyard/internal/web/auth0"
 	"github.com/lanyard-id/lanyard/internal/web/okta"
 )
 
-// actionCases are the cases of one action in testdata/actions.yaml.
+// actionCases are the cases of one action in testdata/actions/PROVIDER.yaml.
 type actionCases struct {
 	Success    actionCase            `yaml:"success"`
 	WrongState actionCase            `yaml:"wrongState"`
@@ -64,7 +67,7 @@ func testActions(t *testing.T, store string) {
 	for _, a := range all {
 		c, ok := cases[a.Name]
 		if !ok {
-			t.Errorf("%s has no cases in testdata/actions.yaml", a.Name)
+			t.Errorf("%s has no cases in testdata/actions", a.Name)
 			continue
 		}
 		delete(cases, a.Name)
@@ -85,15 +88,21 @@ func testActions(t *testing.T, store string) {
 
 func readActionCases(t *testing.T) map[string]actionCases {
 	t.Helper()
-	data, err := os.ReadFile("testdata/actions.yaml")
-	if err != nil {
-		t.Fatal(err)
+	files, err := filepath.Glob("testdata/actions/*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no cases: %v", err)
 	}
-	dec := yaml.NewDecoder(bytes.NewReader(data))
-	dec.KnownFields(true)
 	cases := map[string]actionCases{}
-	if err := dec.Decode(&cases); err != nil {
-		t.Fatal(err)
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		dec := yaml.NewDecoder(bytes.NewReader(data))
+		dec.KnownFields(true)
+		if err := dec.Decode(&cases); err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
 	}
 	return cases
 }
@@ -103,10 +112,20 @@ type org struct {
 	product  cli.Product
 	data     string
 	config   string
-	owner    http.Handler // the API, for its owner
-	scopes   []string     // of the caller of actions; nil: all
-	roleless bool         // it is a service app without an admin role
+	stands   map[string]stand // by provider
+	scopes   []string         // of the caller of actions; nil: all
+	roleless bool             // it is a service app without an admin role
 	worlds   int
+}
+
+// stand is a provider as a case finds it.
+type stand struct {
+	owner http.Handler // the API, for its owner
+	world []string     // makes the people and things of a case, line by line as ask reads them
+
+	readOnly, blind []string // scopes of callers who may change nothing, and who may not read either
+	refusal         string   // the code by which they are refused
+	grants          string   // a part of the remedy
 }
 
 // kept is a session that outlives the commands that use it.
@@ -130,7 +149,21 @@ func newOrg(t *testing.T, store string) *org {
 		b.write("lanyard.yaml", "{}\n")
 	}
 	o.product.Open = func(context.Context, cli.Settings, cli.Access) (cli.Session, error) { return kept{session}, nil }
-	o.owner = box.handlers[oktaSandbox]
+	o.stands = map[string]stand{
+		"okta": {
+			owner: box.handlers[oktaSandbox], world: oktaWorld, refusal: "E0000006", grants: "okta.",
+			readOnly: []string{"okta.users.read", "okta.groups.read", "okta.apps.read", "okta.roles.read"}, blind: []string{"okta.logs.read"},
+		},
+		"auth0": {
+			owner: box.handlers[auth0Sandbox], world: auth0World, refusal: "403", grants: "of the Auth0 Management API",
+			readOnly: []string{
+				"read:users", "read:roles", "read:role_members", "read:organizations", "read:organization_members", "read:organization_member_roles",
+				"read:groups", "read:group_members",
+			},
+			blind: []string{"read:logs"},
+		},
+	}
+	box.handlers[auth0Sandbox] = auth0.New(auth0.Options{Directory: box.directory, Authorizer: limited{o}})
 	box.handlers[oktaSandbox] = okta.New(okta.Options{
 		Directory: box.directory, Log: slog.New(slog.DiscardHandler), BaseURL: "https://okta.sandbox",
 		Authorizer: func(context.Context, okta.Call) (okta.Caller, error) {
@@ -144,6 +177,20 @@ func newOrg(t *testing.T, store string) *org {
 		},
 	})
 	return o
+}
+
+// limited lets a caller do what the test says.
+type limited struct{ o *org }
+
+func (limited) Issue(context.Context, auth0.TokenRequest) (auth0.Token, error) {
+	return auth0.Token{Access: "test"}, nil
+}
+
+func (l limited) Authorize(_ context.Context, _ string, anyOf []string) (string, error) {
+	if l.o.scopes == nil || slices.ContainsFunc(anyOf, func(s string) bool { return slices.Contains(l.o.scopes, s) }) {
+		return "test", nil
+	}
+	return "", fault.New(fault.Forbidden, "the scope is missing")
 }
 
 // world holds the names that a case can use.
@@ -177,21 +224,31 @@ func (w world) values(t *testing.T, node yaml.Node) any {
 	return v
 }
 
+var oktaWorld = []string{
+	`u = POST /api/v1/users {"profile":{"login":"{login}","email":"{login}","firstName":"Wil","lastName":"Must"},"credentials":{"password":{"value":"Correct-Horse-7"}}}`,
+	`s = POST /api/v1/users?activate=false {"profile":{"login":"s{n}@example.com","email":"s{n}@example.com","firstName":"Sta","lastName":"Ged"}}`,
+	`g = POST /api/v1/groups {"profile":{"name":"{gname}"}}`,
+	`h = POST /api/v1/groups {"profile":{"name":"Half {n}"}}`,
+	`a = POST /api/v1/apps {"name":"bookmark","label":"App{n}","signOnMode":"BOOKMARK","settings":{"app":{"requestIntegration":false,"url":"https://example.com/"}}}`,
+	`everyone = GET /api/v1/groups?q=Everyone`,
+}
+
+var auth0World = []string{
+	`u = POST /api/v2/users {"connection":"Username-Password-Authentication","email":"{login}","password":"Correct-Horse-7","given_name":"Wil","family_name":"Must"}`,
+	`v = POST /api/v2/users {"connection":"Username-Password-Authentication","email":"v{n}@example.com","password":"Correct-Horse-7"}`,
+	`r = POST /api/v2/roles {"name":"Role {n}","description":"Reads"}`,
+	`o = POST /api/v2/organizations {"name":"org{n}","display_name":"Org {n}"}`,
+	`api = POST /api/v2/resource-servers {"identifier":"https://api{n}.example.com/","name":"API {n}","scopes":[{"value":"read:it"},{"value":"write:it"}]}`,
+}
+
 // newWorld makes the people and things of a case.
-func (o *org) newWorld(t *testing.T) world {
+func (o *org) newWorld(t *testing.T, provider string) world {
 	t.Helper()
 	o.worlds++
 	n := strconv.Itoa(o.worlds)
 	w := world{"n": n, "short": "w" + n, "login": "w" + n + "@example.com", "gname": "Group " + n}
-	for _, line := range []string{
-		`u = POST /api/v1/users {"profile":{"login":"{login}","email":"{login}","firstName":"Wil","lastName":"Must"},"credentials":{"password":{"value":"Correct-Horse-7"}}}`,
-		`s = POST /api/v1/users?activate=false {"profile":{"login":"s{n}@example.com","email":"s{n}@example.com","firstName":"Sta","lastName":"Ged"}}`,
-		`g = POST /api/v1/groups {"profile":{"name":"{gname}"}}`,
-		`h = POST /api/v1/groups {"profile":{"name":"Half {n}"}}`,
-		`a = POST /api/v1/apps {"name":"bookmark","label":"App{n}","signOnMode":"BOOKMARK","settings":{"app":{"requestIntegration":false,"url":"https://example.com/"}}}`,
-		`everyone = GET /api/v1/groups?q=Everyone`,
-	} {
-		o.ask(t, w, line)
+	for _, line := range o.stands[provider].world {
+		o.ask(t, provider, w, line)
 	}
 	return w
 }
@@ -199,7 +256,7 @@ func (o *org) newWorld(t *testing.T) world {
 var askLine = regexp.MustCompile(`^(?:([a-z]+) = )?(?:(\d+)x )?(?:(\d{3}) )?([A-Z]+) (\S+) ?(.*)$`)
 
 // ask makes a request as the org's owner: "[name = ][10x ][404 ]GET /path [body]".
-func (o *org) ask(t *testing.T, w world, line string) any {
+func (o *org) ask(t *testing.T, provider string, w world, line string) any {
 	t.Helper()
 	m := askLine.FindStringSubmatch(w.fill(line))
 	if m == nil {
@@ -211,10 +268,10 @@ func (o *org) ask(t *testing.T, w world, line string) any {
 	}
 	var answer any
 	for range times {
-		req := httptest.NewRequestWithContext(t.Context(), m[4], "https://okta.sandbox"+m[5], strings.NewReader(m[6]))
+		req := httptest.NewRequestWithContext(t.Context(), m[4], "https://"+provider+".sandbox"+m[5], strings.NewReader(m[6]))
 		req.Header.Set("Content-Type", "application/json")
 		rec := httptest.NewRecorder()
-		o.owner.ServeHTTP(rec, req)
+		o.stands[provider].owner.ServeHTTP(rec, req)
 		if want := m[3]; want == "" && rec.Code/100 != 2 || want != "" && strconv.Itoa(rec.Code) != want {
 			t.Fatalf("%s %s: %d %s", m[4], m[5], rec.Code, rec.Body)
 		}
@@ -226,7 +283,11 @@ func (o *org) ask(t *testing.T, w world, line string) any {
 			one = list[0]
 		}
 		object, _ := one.(map[string]any)
-		w[m[1]], _ = object["id"].(string)
+		id, ok := object["id"].(string)
+		if !ok {
+			id, _ = object["user_id"].(string) // of Auth0
+		}
+		w[m[1]] = id
 	}
 	return answer
 }
@@ -278,9 +339,9 @@ func (o *org) play(t *testing.T, a *catalog.Action, c actionCase) {
 	if c.None != "" {
 		return
 	}
-	w := o.newWorld(t)
+	w := o.newWorld(t, a.Provider)
 	for _, line := range c.Before {
-		o.ask(t, w, line)
+		o.ask(t, a.Provider, w, line)
 	}
 	o.scopes, o.roleless = nil, c.Roleless
 	r := o.act(t, a, w.values(t, c.Inputs))
@@ -306,7 +367,7 @@ func (o *org) play(t *testing.T, a *catalog.Action, c actionCase) {
 		}
 	}
 	for line, want := range c.After {
-		if diff := part(w.values(t, want), o.ask(t, w, line)); diff != "" {
+		if diff := part(w.values(t, want), o.ask(t, a.Provider, w, line)); diff != "" {
 			t.Errorf("%s: %s", line, diff)
 		}
 	}
@@ -315,20 +376,21 @@ func (o *org) play(t *testing.T, a *catalog.Action, c actionCase) {
 // playWithoutScope runs the success case by a caller who may only read, or, when
 // the action only reads, nothing of what it reads.
 func (o *org) playWithoutScope(t *testing.T, a *catalog.Action, c actionCase) {
-	w := o.newWorld(t)
+	w := o.newWorld(t, a.Provider)
 	for _, line := range c.Before {
-		o.ask(t, w, line)
+		o.ask(t, a.Provider, w, line)
 	}
-	o.scopes = []string{"okta.users.read", "okta.groups.read", "okta.apps.read", "okta.roles.read"}
+	s := o.stands[a.Provider]
+	o.scopes = s.readOnly
 	inputs := w.values(t, c.Inputs)
 	r := o.act(t, a, inputs)
 	if r.code == 0 {
-		o.scopes = []string{"okta.logs.read"}
+		o.scopes = s.blind
 		r = o.act(t, a, inputs)
 	}
 	o.scopes = nil
-	if r.code != 3 || !strings.Contains(r.text(), "E0000006") || !strings.Contains(r.Remedy, "okta.") {
-		t.Errorf("exit %d, %q, remedy %q; want 3, E0000006 and the scopes", r.code, r.Error, r.Remedy)
+	if r.code != 3 || !strings.Contains(r.text(), s.refusal) || !strings.Contains(r.Remedy, s.grants) {
+		t.Errorf("exit %d, %q, remedy %q; want 3, %s and the scopes", r.code, r.Error, r.Remedy, s.refusal)
 	}
 	if last := len(r.Steps) - 1; last < 0 || !slices.ContainsFunc(r.Steps, func(s struct {
 		StatusCode int `json:"statusCode"`
@@ -376,11 +438,11 @@ func part(want, have any) string {
 // (okta.md 1.3).
 func TestActionsReadWholeLists(t *testing.T) {
 	o := newOrg(t, "")
-	w := o.newWorld(t)
+	w := o.newWorld(t, "okta")
 	const many = 45
 	for i := range many {
-		o.ask(t, w, fmt.Sprintf(`x = POST /api/v1/groups {"profile":{"name":"One of many %d"}}`, i))
-		o.ask(t, w, "PUT /api/v1/apps/{a}/groups/{x} {}")
+		o.ask(t, "okta", w, fmt.Sprintf(`x = POST /api/v1/groups {"profile":{"name":"One of many %d"}}`, i))
+		o.ask(t, "okta", w, "PUT /api/v1/apps/{a}/groups/{x} {}")
 	}
 	a, err := catalog.FindAction("okta.list_application_groups")
 	if err != nil {
@@ -437,7 +499,7 @@ func TestActionsAreWellMade(t *testing.T) {
 		for _, d := range result.Diagnostics {
 			t.Errorf("%s: %s", a.Name, d)
 		}
-		if a.Title == "" || a.Description == "" || len(a.Outputs) == 0 || !regexp.MustCompile(`^okta\.[a-z_]+$`).MatchString(a.Name) {
+		if a.Title == "" || a.Description == "" || len(a.Outputs) == 0 || !regexp.MustCompile(`^(auth0|okta|scim)\.[a-z_]+$`).MatchString(a.Name) {
 			t.Errorf("%s: it needs a title, a description and outputs", a.Name)
 		}
 		for _, in := range a.Inputs {
@@ -462,8 +524,9 @@ func checkSteps(t *testing.T, a *catalog.Action, p *plan.Plan) {
 				t.Errorf("%s: a lost answer of %s leaves it to a person", a.Name, s.ID)
 			}
 			// What ends an assignment, a membership or a session is easily made again.
-			last := s.Operation.Path[strings.LastIndexByte(s.Operation.Path, '/')+1:]
-			destroys = destroys || s.Operation.Method == http.MethodDelete && strings.Count(s.Operation.Path, "/") == 4 && strings.HasPrefix(last, "{")
+			path := strings.TrimPrefix(s.Operation.Path, "/api/v1")
+			destroys = destroys || s.Operation.Method == http.MethodDelete && strings.Count(path, "/") == 2 && strings.HasSuffix(path, "}") &&
+				!strings.HasPrefix(path, "/user-blocks/")
 		}
 	}
 	if destroys != (a.Confirm != "") {

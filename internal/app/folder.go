@@ -159,13 +159,23 @@ func (f *Folder) Close() error {
 		f.letGo()
 		f.stop()
 		<-f.stopped
-		err = f.closeProvisioning()
 		if f.executor != nil {
 			f.executor.close()
 		}
-		err = errors.Join(err, f.release())
+		err = errors.Join(f.closeWireLog(), f.release())
 	})
 	return err
+}
+
+// closeWireLog writes what the request log still has to write.
+func (f *Folder) closeWireLog() error {
+	f.sandboxOnce.Do(func() {}) // whoever opens it is done, and nobody will
+	if f.sandbox == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), shutdownTime)
+	defer cancel()
+	return f.sandbox.wire.Close(ctx)
 }
 
 // letGo ends all that would hold up the end of this process: waits for records,
@@ -193,7 +203,7 @@ func (f *Folder) openSandbox(ctx context.Context) (*sandbox, error) {
 	f.sandboxOnce.Do(func() {
 		if f.readOnly {
 			d := directory.New(f.db.Directory())
-			f.sandbox = &sandbox{directory: d, oauth: newOAuth(d, f.key)}
+			f.sandbox = &sandbox{directory: d, oauth: newOAuth(d, f.key), inbound: connectionService(d)}
 			return
 		}
 		f.sandbox, f.sandboxErr = openSandbox(context.WithoutCancel(ctx), f.db, f.key, f.stage, f.config.Sandbox, f.served, f.log)

@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"sync"
-	"time"
 
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/provision"
@@ -16,8 +15,6 @@ type provisioning struct {
 	engine   *provision.Engine
 	settings *provision.Settings
 	desk     *provision.Desk
-	log      *wirelog.Recorder
-	store    wirelog.Store
 }
 
 // openProvisioning builds the provisioning of the folder once, when something
@@ -31,12 +28,10 @@ func (f *Folder) openProvisioning(ctx context.Context) (*provisioning, error) {
 		vault := &secret.FileVault{Dir: f.data, Env: f.env}
 		p := &provisioning{
 			settings: &provision.Settings{Directory: box.directory, Realm: directory.OktaRealm, Vault: vault},
-			store:    f.db.WireLog(),
 		}
 		client := &provision.Client{Secrets: &secret.Resolver{Env: f.env, Vault: vault}, Now: box.directory.Clock}
 		if !f.readOnly {
-			p.log = wirelog.NewRecorder(wirelog.Options{Store: p.store, Now: box.directory.Clock, Log: f.log})
-			client.Log, client.Sender = p.log, f.executor.client
+			client.Log, client.Sender = box.wire, f.executor.client
 		}
 		mappings := provision.NewMappings()
 		p.engine = &provision.Engine{
@@ -75,27 +70,12 @@ func (f *Folder) Provisioning(ctx context.Context, c provision.Command) (*provis
 
 // Exchanges implements api.Service. What was just recorded is written first.
 func (f *Folder) Exchanges(ctx context.Context, q wirelog.Query) (wirelog.Page, error) {
-	p, err := f.openProvisioning(ctx)
+	box, err := f.openSandbox(ctx)
 	if err != nil {
 		return wirelog.Page{}, err
 	}
-	if p.log != nil {
-		if err := p.log.Flush(ctx); err != nil {
-			return wirelog.Page{}, err
-		}
+	if err := box.wire.Flush(ctx); err != nil { // the nil Recorder has nothing to write
+		return wirelog.Page{}, err
 	}
-	return p.store.Exchanges(ctx, q)
-}
-
-// logTime is how long the request log has to be written when the folder is closed.
-const logTime = 10 * time.Second
-
-// closeProvisioning writes what is left of the request log.
-func (f *Folder) closeProvisioning() error {
-	if f.provisioning == nil || f.provisioning.log == nil {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), logTime)
-	defer cancel()
-	return f.provisioning.log.Close(ctx)
+	return f.db.WireLog().Exchanges(ctx, q)
 }

@@ -8,12 +8,14 @@ import (
 
 	"github.com/lanyard-id/lanyard/internal/config"
 	"github.com/lanyard-id/lanyard/internal/directory"
+	"github.com/lanyard-id/lanyard/internal/inbound"
 	"github.com/lanyard-id/lanyard/internal/oauth"
 	"github.com/lanyard-id/lanyard/internal/secret"
 	"github.com/lanyard-id/lanyard/internal/store"
 	"github.com/lanyard-id/lanyard/internal/web/auth0"
 	"github.com/lanyard-id/lanyard/internal/web/okta"
 	"github.com/lanyard-id/lanyard/internal/web/rehearsal"
+	"github.com/lanyard-id/lanyard/internal/wirelog"
 )
 
 // The sandbox's tenants as runs in this process see them. The names resolve
@@ -30,6 +32,8 @@ const sandboxActor = "sandbox"
 type sandbox struct {
 	directory *directory.Directory
 	oauth     *oauth.Server           // of the Okta org
+	inbound   *inbound.Service        // of the Auth0 tenant's connections
+	wire      *wirelog.Recorder       // nil in a folder that is only read
 	handlers  map[string]http.Handler // by origin, for runs of this process
 }
 
@@ -50,21 +54,24 @@ func openSandbox(ctx context.Context, db *store.DB, key secret.Key, stage *rehea
 		return nil, err
 	}
 	server := newOAuth(d, key)
-	return &sandbox{directory: d, oauth: server, handlers: inProcess(d, server, stage.Faults, c, log)}, nil
+	s := &sandbox{directory: d, oauth: server, inbound: connectionService(d), wire: newWireLog(db, stage.Clock, log)}
+	s.handlers = s.inProcess(key, stage, c, log)
+	return s, nil
 }
 
 // inProcess serves runs of this process. Whoever can start a run here owns the
 // data folder, so any credential, or none, will do: documents are rehearsed
 // with made ones.
-func inProcess(d *directory.Directory, server *oauth.Server, faults *rehearsal.Faults, c config.Sandbox, log *slog.Logger) map[string]http.Handler {
+func (s *sandbox) inProcess(key secret.Key, stage *rehearsal.Stage, c config.Sandbox, log *slog.Logger) map[string]http.Handler {
+	faults := stage.Faults
 	anyone := func(context.Context, okta.Call) (okta.Caller, error) { return okta.Owner(directory.Administrator), nil }
 	return map[string]http.Handler{
 		oktaSandbox: faults.Wrap(oktaFacade, okta.New(withSwitches(c.Okta, okta.Options{
-			Directory: d, Authorizer: anyone, OAuth: server, Log: log, BaseURL: "https://okta.sandbox", Limits: oktaLimits(faults),
+			Directory: s.directory, Authorizer: anyone, OAuth: s.oauth, Log: log, BaseURL: "https://okta.sandbox", Limits: oktaLimits(faults),
 		}))),
-		auth0Sandbox: faults.Wrap(auth0Facade, auth0.New(auth0.Options{
-			Directory: d, Authorizer: open{}, Log: log, EnforceLimits: func() bool { return faults.Limits().Enforce },
-		})),
+		auth0Sandbox: beside(faults.Wrap(auth0Facade, auth0.New(auth0.Options{
+			Directory: s.directory, Authorizer: open{}, Log: log, EnforceLimits: func() bool { return faults.Limits().Enforce },
+		})), faults.Wrap(scimFacade, scimAPI(anybody{s.inbound}, key, s.wire, stage, log))),
 	}
 }
 

@@ -235,7 +235,7 @@ func (s *server) handlers(box *sandbox) ([]mounted, string, error) {
 		return nil, "", err
 	}
 	stage := s.folder.stage
-	clients, err := auth0.NewClients([]byte(cred.Auth0SigningKey), stage.Clock.Now, auth0.Client{ID: cred.Auth0ClientID, Secret: cred.Auth0ClientSecret, Scopes: auth0.UserScopes})
+	clients, err := auth0.NewClients([]byte(cred.Auth0SigningKey), stage.Clock.Now, auth0.Client{ID: cred.Auth0ClientID, Secret: cred.Auth0ClientSecret, Scopes: auth0.Scopes()})
 	if err != nil {
 		return nil, "", err
 	}
@@ -245,10 +245,10 @@ func (s *server) handlers(box *sandbox) ([]mounted, string, error) {
 	return []mounted{
 		{"api", s.req.APIPort, mux},
 		{"okta", s.req.OktaPort, stage.Faults.Wrap(oktaFacade, s.okta(box, cred))},
-		{"auth0", s.req.Auth0Port, stage.Faults.Wrap(auth0Facade, auth0.New(auth0.Options{
+		{"auth0", s.req.Auth0Port, beside(stage.Faults.Wrap(auth0Facade, auth0.New(auth0.Options{
 			Directory: box.directory, Authorizer: clients, Log: s.folder.log,
 			EnforceLimits: func() bool { return stage.Faults.Limits().Enforce },
-		}))},
+		})), stage.Faults.Wrap(scimFacade, scimAPI(byToken{box.inbound}, s.folder.key, box.wire, stage, s.folder.log)))},
 	}, token, nil
 }
 

@@ -21,11 +21,12 @@ import (
 const (
 	oktaFacade  = "okta"
 	auth0Facade = "auth0"
+	scimFacade  = "scim"
 )
 
 // newStage is a stage on the machine's time, on which nothing goes wrong.
 func newStage(limits rehearsal.Limits, log *slog.Logger) *rehearsal.Stage {
-	scope := rehearsal.Scope{APIs: []string{oktaFacade, auth0Facade}, Endpoints: endpointsOf}
+	scope := rehearsal.Scope{APIs: []string{oktaFacade, auth0Facade, scimFacade}, Endpoints: endpointsOf}
 	return &rehearsal.Stage{Clock: rehearsal.NewClock(time.Now), Faults: rehearsal.NewFaults(scope, limits, log)}
 }
 

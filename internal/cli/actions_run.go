@@ -3,6 +3,7 @@ package cli
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -326,9 +327,13 @@ func codeOf(a *catalog.Action, answer *engine.Answer) string {
 	if err != nil || bad != nil {
 		return ""
 	}
-	code, _ := pointer.Get(body)
-	text, _ := code.(string)
-	return text
+	switch code, _ := pointer.Get(body); code := code.(type) {
+	case string:
+		return code
+	case json.Number:
+		return code.String()
+	}
+	return ""
 }
 
 // scopesOf returns the scopes that a plan's operations name.

@@ -56,6 +56,11 @@ type Identity struct {
 	Profile    map[string]any `json:"profile,omitempty"` // Auth0 profileData
 }
 
+func (i Identity) text(attribute string) string {
+	s, _ := i.Profile[attribute].(string)
+	return s
+}
+
 // Provider says who checks the account's credential, as Okta names it.
 type Provider struct {
 	Type string `json:"type"` // OKTA, IMPORT, FEDERATION, SOCIAL, ACTIVE_DIRECTORY, LDAP
@@ -136,8 +141,8 @@ func LoginKey(login string) Key { return Key{Name: KeyLogin, Value: Fold(login)}
 
 // Keys returns what is unique about the account under the rules of kind: the
 // login in Okta, where two users may share an e-mail address; e-mail address
-// and user name within the connection in Auth0; SCIM userName and externalId
-// within the connection for accounts that one owns.
+// and user name within the connection in Auth0, those of linked identities too;
+// SCIM userName and externalId within the connection for accounts that one owns.
 func (a *Account) Keys(kind Kind) []Key {
 	var keys []Key
 	add := func(scope, name, text string) {
@@ -156,6 +161,10 @@ func (a *Account) Keys(kind Kind) []Key {
 		add(a.Connection, KeyUsername, a.Login())
 	default:
 		add("", KeyLogin, a.Login())
+	}
+	for _, i := range a.Identities { // who signs in by one of them is this account
+		add(i.Connection, KeyEmail, i.text("email"))
+		add(i.Connection, KeyUsername, i.text("username"))
 	}
 	return keys
 }

@@ -108,7 +108,7 @@ var (
 	aboutAccounts = []Noun{
 		AppUserNoun, SessionNoun, sessionTokenNoun, oneTimeNoun, unsubscribedNoun, riskNoun,
 		ruleClaimNoun, RoleNoun, OwnerNoun, TokenNoun, BrowserNoun, GrantNoun, RefreshTokenNoun, CodeNoun, ConsentNoun,
-		RoleMemberNoun, UserPermissionNoun, OrgMemberNoun, OrgMemberRoleNoun, UserGrantNoun,
+		RoleMemberNoun, UserPermissionNoun, OrgMemberNoun, OrgMemberRoleNoun, UserGrantNoun, AuthMethodNoun, LinkedNoun,
 	}
 	aboutGroups = []Noun{RoleNoun, OwnerNoun, GroupPushNoun}
 )

@@ -51,7 +51,11 @@ const (
 	ConnectionNoun     Noun = "connection"
 	SCIMConfigNoun     Noun = "scim configuration" // parent: the connection
 	SCIMTokenNoun      Noun = "scim token"         // parent: the connection
+	ConnectionKeyNoun  Noun = "connection key"     // parent: the connection
+	TenantKeyNoun      Noun = "tenant key"
+	TenantSecretNoun   Noun = "tenant secret" // of the object with the same id
 	ClientNoun         Noun = "client"
+	CredentialNoun     Noun = "credential" // of a client
 	ClientGrantNoun    Noun = "client grant"
 	ResourceServerNoun Noun = "resource server"
 	TenantRoleNoun     Noun = "tenant role"
@@ -63,7 +67,10 @@ const (
 	OrgConnectionNoun  Noun = "organization connection"
 	OrgInvitationNoun  Noun = "organization invitation"
 	OrgGrantNoun       Noun = "organization client grant"
-	UserGrantNoun      Noun = "user grant" // consent of an account for a client
+	OrgDomainNoun      Noun = "organization discovery domain" // parent: the organization
+	AuthMethodNoun     Noun = "authentication method"         // subject: the account
+	LinkedNoun         Noun = "linked account"                // subject: the account that it was linked to
+	UserGrantNoun      Noun = "user grant"                    // consent of an account for a client
 	JobNoun            Noun = "job"
 	DeferredMemberNoun Noun = "deferred member" // parent: the group, key: who is awaited
 )

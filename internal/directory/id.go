@@ -60,6 +60,16 @@ func (g *IDs) Object() string {
 	return hex.EncodeToString(b[:])
 }
 
+// Auth0 returns an identifier of an object of an Auth0 tenant: a word (rol, org,
+// con ...), an underscore, and 16 letters and digits.
+func (g *IDs) Auth0(word string) string {
+	stamp, noise := g.next()
+	var b [16]byte
+	encode62(b[:8], stamp)
+	encode62(b[8:], noise)
+	return word + "_" + string(b[:])
+}
+
 // Token returns n random characters that are safe in a URL.
 func (g *IDs) Token(n int) string {
 	const alphabet = base62 + "-_"
@@ -69,6 +79,36 @@ func (g *IDs) Token(n int) string {
 		b[i] = alphabet[b[i]&63]
 	}
 	return string(b)
+}
+
+// Alphanumeric returns n random letters and digits.
+func (g *IDs) Alphanumeric(n int) string {
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = g.letter()
+	}
+	return string(b)
+}
+
+// Stamped returns n letters and digits, at least 9, that grow with time and end
+// at random.
+func (g *IDs) Stamped(n int) string {
+	stamp, _ := g.next()
+	var b [8]byte
+	encode62(b[:], stamp)
+	return string(b[:]) + g.Alphanumeric(n-len(b))
+}
+
+// letter returns one random letter or digit, all alike often: of the 64 values
+// of six random bits, two are drawn again, 16 times at most.
+func (g *IDs) letter() byte {
+	var one [1]byte
+	for range 16 {
+		if g.read(one[:]); int(one[0]&63) < len(base62) {
+			break
+		}
+	}
+	return base62[int(one[0]&63)%len(base62)]
 }
 
 // Hex returns n random hexadecimal digits.

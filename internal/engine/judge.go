@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"hash/fnv"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -145,12 +144,12 @@ func (t *turn) answered(w waiting, a *Answer) {
 		t.broken(f, step, w, a.Failure)
 		return
 	}
-	if step.Pages && t.nextPage(f, w, a) {
+	if t.nextPage(f, w, a) {
 		return
 	}
 	r := response(a)
-	if page, ok := r.Body.([]any); ok && len(f.Visit.Pages) > 0 {
-		r.Body = slices.Concat(f.Visit.Pages, page)
+	if step.Pages != nil {
+		r.Body = whole(step.Pages, f.Visit.Pages, r.Body)
 	}
 	if t.repeats(f, step, w, r) {
 		return

@@ -1,26 +1,34 @@
 package engine
 
 import (
+	"encoding/json"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
+
+	"github.com/lanyard-id/lanyard/internal/plan"
+	"github.com/lanyard-id/lanyard/internal/value"
 )
 
-// nextPage asks for the page that follows an answer, if it is a list and its
-// Link header names one (x-lanyard-pages). Only the query is taken from the
-// header: the request stays with its operation and its server.
+// nextPage asks for the page that follows an answer, if it is a list and says
+// that there is one (x-lanyard-pages). Only the query changes: the request stays
+// with its operation and its server.
 func (t *turn) nextPage(f *frame, w waiting, a *Answer) bool {
-	if a.Status/100 != 2 {
+	p := t.m.step(f).Pages
+	if p == nil || a.Status/100 != 2 {
 		return false
 	}
-	page, ok := response(a).Body.([]any)
-	link, more := nextLink(a.Header)
-	if !ok || !more {
+	page, ok := itemsOf(p, response(a).Body)
+	if !ok {
 		return false
 	}
-	query, ok := queryOf(link)
-	if !ok || query == w.Request.Query { // half a list must not pass for a whole one
-		t.judge(outcome{status: a.Status, header: a.Header, message: "the Link header names a next page that cannot be asked for: " + shorten(link)})
+	next, more := following(p, w.Request.Query, a, len(f.Visit.Pages)+len(page), len(page))
+	if !more {
+		return false
+	}
+	if next.query == "" || next.query == w.Request.Query { // half a list must not pass for a whole one
+		t.judge(outcome{status: a.Status, header: a.Header, message: "the answer names a next page that cannot be asked for: " + shorten(next.name)})
 		return true
 	}
 	if t.s.Visits >= t.m.plan.Profile.StepBudget() {
@@ -30,10 +38,94 @@ func (t *turn) nextPage(f *frame, w waiting, a *Answer) bool {
 	}
 	t.s.Visits++ // a page counts as much as a visit: lists may have no end
 	f.Visit.Pages = slices.Concat(f.Visit.Pages, page)
-	next := *w.Request
-	next.Query = query
-	t.send(f, waiting{Kind: waitCall, Request: &next})
+	request := *w.Request
+	request.Query = next.query
+	t.send(f, waiting{Kind: waitCall, Request: &request})
 	return true
+}
+
+// whole puts the pages before the last one into its body.
+func whole(p *plan.Pages, pages []any, body any) any {
+	last, ok := itemsOf(p, body)
+	if !ok || len(pages) == 0 {
+		return body
+	}
+	all, err := p.Items.Set(value.Clone(body), slices.Concat(pages, last))
+	if err != nil {
+		return body // it was there a moment ago
+	}
+	return all
+}
+
+// itemsOf returns the list that a page is, or holds.
+func itemsOf(p *plan.Pages, body any) ([]any, bool) {
+	v, ok := p.Items.Get(body)
+	if !ok {
+		return nil, false
+	}
+	list, ok := v.([]any)
+	return list, ok
+}
+
+// nextQuery is how a page is asked for, and what the answer called it.
+type nextQuery struct{ query, name string }
+
+// following says how the page behind an answer is asked for, if there is one.
+// The query is empty when it cannot be asked for. read counts the items up to
+// the end of this page, size those on it.
+func following(p *plan.Pages, query string, a *Answer, read, size int) (nextQuery, bool) {
+	if p.Link {
+		link, more := nextLink(a.Header)
+		if !more {
+			return nextQuery{}, false
+		}
+		next, ok := queryOf(link)
+		if !ok {
+			next = ""
+		}
+		return nextQuery{next, link}, true
+	}
+	body := response(a).Body
+	if p.Next != nil {
+		v, _ := p.Next.Get(body)
+		text, _ := v.(string)
+		return nextQuery{withParameter(query, p.Parameter, text), text}, text != ""
+	}
+	v, _ := p.Total.Get(body)
+	total, ok := v.(json.Number)
+	if !ok || size == 0 || value.CompareNumbers(total, json.Number(strconv.Itoa(read))) <= 0 {
+		return nextQuery{}, false
+	}
+	position := strconv.Itoa(p.First + read)
+	if !p.ByItems {
+		position = strconv.Itoa(pageOf(p, query) + 1)
+	}
+	return nextQuery{withParameter(query, p.Parameter, position), position}, true
+}
+
+// pageOf returns the number of the page that a query asks for.
+func pageOf(p *plan.Pages, query string) int {
+	values, err := url.ParseQuery(query)
+	if err != nil {
+		return p.First
+	}
+	n, err := strconv.Atoi(values.Get(p.Parameter))
+	if err != nil {
+		return p.First
+	}
+	return n
+}
+
+// withParameter returns a query with one of its parameters replaced.
+func withParameter(query, name, v string) string {
+	var out []string
+	for part := range strings.SplitSeq(query, "&") {
+		key, _, _ := strings.Cut(part, "=")
+		if plain, err := url.QueryUnescape(key); part != "" && (err != nil || plain != name) {
+			out = append(out, part)
+		}
+	}
+	return strings.Join(append(out, url.QueryEscape(name)+"="+url.QueryEscape(v)), "&")
 }
 
 // nextLink returns the target of the link whose relation is next (RFC 8288 3),

@@ -75,6 +75,53 @@ func TestPages(t *testing.T) {
 	}
 }
 
+// A list inside an object goes on as the step says.
+func TestPagesInObjects(t *testing.T) {
+	for _, test := range []struct {
+		name, pages string
+		bodies      []string
+		queries     []string // of the calls behind the first
+		want        string
+	}{
+		{
+			"checkpoints", "{items: /all, next: /next, parameter: from}",
+			[]string{`{"all":[1],"next":"a b"}`, `{"all":[2],"next":"c"}`, `{"all":[]}`},
+			[]string{"name=x&from=a+b", "name=x&from=c"}, `{"all":{"all":[1,2]}}`,
+		},
+		{
+			"pages", "{items: /list/of, total: /total, parameter: page, counts: pages}",
+			[]string{`{"list":{"of":[1,2]},"total":3}`, `{"list":{"of":[3]},"total":3}`},
+			[]string{"name=x&page=1"}, `{"all":{"list":{"of":[1,2,3]},"total":3}}`,
+		},
+		{
+			"positions", "{items: /Resources, total: /totalResults, parameter: startIndex, first: 1}",
+			[]string{`{"Resources":[1,2],"totalResults":5}`, `{"Resources":[3,4],"totalResults":5}`, `{"Resources":[5],"totalResults":5}`},
+			[]string{"name=x&startIndex=3", "name=x&startIndex=5"}, `{"all":{"Resources":[1,2,3,4,5],"totalResults":5}}`,
+		},
+		{
+			"a total that is never reached", "{items: /Resources, total: /totalResults, parameter: startIndex, first: 1}",
+			[]string{`{"Resources":[1],"totalResults":9}`, `{"Resources":[],"totalResults":9}`},
+			[]string{"name=x&startIndex=2"}, `{"all":{"Resources":[1],"totalResults":9}}`,
+		},
+		{"no total", "{items: /all, total: /total, parameter: page}", []string{`{"all":[1]}`}, nil, `{"all":{"all":[1]}}`},
+		{"no list", "{items: /all, next: /next, parameter: from}", []string{`{"next":"a"}`}, nil, `{"all":{"next":"a"}}`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			document := strings.Replace(paged, "x-lanyard-pages: link", "x-lanyard-pages: "+test.pages, 1)
+			g := play(t, drivertest.Plan(t, document, plan.Profile{}), nil)
+			for i, body := range test.bodies {
+				if i > 0 && g.asks() != test.queries[i-1] {
+					t.Fatalf("call %d asks for %q, want %q", i+1, g.asks(), test.queries[i-1])
+				}
+				g.page(body)
+			}
+			if got := g.command(); got != "succeeded "+test.want {
+				t.Errorf("the machine gives %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
 // A page that was asked for when the process stopped is asked for again; a step
 // that fails on a later page begins with the first.
 func TestPagesAgain(t *testing.T) {

@@ -250,15 +250,15 @@ func isAttribute(name string) bool {
 	return isSimple(attribute) && (!dotted || isSimple(sub))
 }
 
-// isSimple accepts ATTRNAME, and $ in front of it: RFC 7643 names $ref against
-// its own grammar.
+// isSimple accepts ATTRNAME, with the $ that RFC 7643 2.1 has in names, and also
+// one in front: RFC 7643 2.4 names $ref against its own grammar.
 func isSimple(name string) bool {
 	name = strings.TrimPrefix(name, "$")
 	if name == "" || !isLetter(name[0]) {
 		return false
 	}
 	for i := 1; i < len(name); i++ {
-		if c := name[i]; !isLetter(c) && !isDigit(c) && c != '-' && c != '_' {
+		if c := name[i]; c == '.' || !isPath(c) {
 			return false
 		}
 	}

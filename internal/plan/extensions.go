@@ -11,10 +11,6 @@ import (
 	"github.com/lanyard-id/lanyard/internal/spelling"
 )
 
-// PagesExtension on a step that calls an operation reads a list to its end
-// (docs/dialect.md).
-const PagesExtension = "x-lanyard-pages"
-
 // The extensions of steps and of workflows that are ours.
 var (
 	stepExtensions     = []string{arazzo.ForEachExtension, IdempotencyExtension, PagesExtension}
@@ -113,22 +109,6 @@ func (e *ForEach) field(name string, v any) error {
 		return fault.New(fault.Invalid, "is not known").Fix("use items, as and onError")
 	}
 	return nil
-}
-
-// pages compiles x-lanyard-pages.
-func (s *scope) pages(from *arazzo.Step, step *Step) {
-	ext, ok := from.Extensions[PagesExtension]
-	if !ok {
-		return
-	}
-	switch {
-	case ext.Value() != "link":
-		s.report(ext.Pos, "schema", "%s must be link: the next page is where the Link header says", PagesExtension)
-	case step.Operation == nil || step.Operation.Effect() != Reads:
-		s.report(ext.Pos, "schema", "%s belongs on a step that reads a list", PagesExtension)
-	default:
-		step.Pages = true
-	}
 }
 
 // success compiles x-lanyard-success.

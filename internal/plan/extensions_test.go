@@ -40,8 +40,8 @@ func TestExtensions(t *testing.T) {
 	p := mustBuild(t, lists)
 	main, one := p.Workflows[p.Main], p.Workflows[1]
 	each := main.Steps[1].ForEach
-	if !main.Steps[0].Pages || each == nil || each.As != "id" || !each.Collect || one.Success != "worked" || !one.Steps[0].Idempotency.Repeat {
-		t.Errorf("pages %t, forEach %+v, success %q, rule %+v", main.Steps[0].Pages, each, one.Success, one.Steps[0].Idempotency)
+	if main.Steps[0].Pages == nil || each == nil || each.As != "id" || !each.Collect || one.Success != "worked" || !one.Steps[0].Idempotency.Repeat {
+		t.Errorf("pages %v, forEach %+v, success %q, rule %+v", main.Steps[0].Pages, each, one.Success, one.Steps[0].Idempotency)
 	}
 	if f := p.Forecast(); !f.Loops {
 		t.Errorf("Forecast = %+v, and lists have no length beforehand", f)
@@ -84,6 +84,12 @@ func TestExtensionsRefused(t *testing.T) {
 		{"output of the workflow", "$steps.each.outputs.failed", "$steps.each.outputs.worked", "has no output worked"},
 		{"on an operation", pages, "x-lanyard-forEach: {items: [a], as: id}", "calls an operation"},
 		{"another kind of paging", pages, "x-lanyard-pages: cursor", "must be link"},
+		{"pages with a field that is not known", pages, "x-lanyard-pages: {items: /a, parameter: p, next: /n, last: /l}", "last is not known"},
+		{"pages that never end", pages, "x-lanyard-pages: {items: /a, parameter: p}", "needs items, parameter, and next or total"},
+		{"pages that end twice", pages, "x-lanyard-pages: {items: /a, parameter: p, next: /n, total: /t}", "needs items, parameter, and next or total"},
+		{"pages of no pointer", pages, "x-lanyard-pages: {items: a, parameter: p, next: /n}", "JSON Pointers"},
+		{"pages from five", pages, "x-lanyard-pages: {items: /a, parameter: p, total: /t, first: 5}", "must be 0 or 1"},
+		{"pages counted otherwise", pages, "x-lanyard-pages: {items: /a, parameter: p, total: /t, counts: bytes}", "must be items or pages"},
 		{"pages of a change", repeat, "x-lanyard-pages: link", "reads a list"},
 		{"not a name", success, "x-lanyard-success: true", "must be the name of an output"},
 		{"items that are text", forEach, "x-lanyard-forEach: {items: inputs.ids, as: id}", "must be a list"},

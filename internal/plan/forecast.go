@@ -54,7 +54,7 @@ func (c *counter) workflow(index int) Forecast {
 			}
 		}
 		once := Forecast{Straight: 1, WithRetries: 1}
-		f.Loops = f.Loops || s.Pages
+		f.Loops = f.Loops || s.Pages != nil
 		if s.Operation == nil {
 			once = c.workflow(s.Workflow)
 			f.Loops = f.Loops || s.ForEach != nil // how often depends on the list

@@ -75,7 +75,7 @@ type Step struct {
 	Timeout     time.Duration // zero: none given
 	Idempotency *Idempotency
 	ForEach     *ForEach // of a sub-workflow; nil: it is called once
-	Pages       bool     // the pages of a list are read to the last one (x-lanyard-pages)
+	Pages       *Pages   // the list is read to its last page (x-lanyard-pages); nil: as the operation answers
 }
 
 // None is the index that names no workflow or step.

@@ -274,6 +274,7 @@ const (
 	Permanent Class = "permanent" // 400 and the like: the same will fail again
 	Conflict  Class = "conflict"  // 409: shown, not repeated
 	Missing   Class = "missing"   // 404
+	Taken     Class = "taken"     // the account found is linked to somebody else, who may be about to be renamed
 )
 
 // CallError is a call that did not succeed. Its text is public.

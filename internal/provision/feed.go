@@ -127,10 +127,9 @@ func (b *batch) route(r directory.Reader, c *directory.Change) error {
 		return nil
 	}
 	var s state
-	for _, body := range []json.RawMessage{c.Before, c.After} { // the later one wins
-		if body != nil && json.Unmarshal(body, &s) != nil {
-			return nil // an entry of another shape is not about people
-		}
+	for _, body := range []json.RawMessage{c.Before, c.After} {
+		// The later one wins. An entry of another shape is not about people.
+		_ = json.Unmarshal(body, &s)
 	}
 	area, _, _ := strings.Cut(c.Kind, ".")
 	switch {

@@ -220,7 +220,6 @@ func (l *lane) settle(ctx context.Context, j Job, o Outcome) error {
 func (l *lane) failed(ctx context.Context, j *Job, err error, call *CallError) error {
 	now := l.engine.now()
 	pace := l.engine.Pace
-	var held *heldError
 	switch {
 	case call != nil && call.Class == Denied:
 		return l.quarantine(ctx, call, "a call with the right credential: \"Test API credentials\" has to succeed")
@@ -230,24 +229,21 @@ func (l *lane) failed(ctx context.Context, j *Job, err error, call *CallError) e
 		j.Due = now.Add(wait)
 		l.giveUp(j, maxAttempts)
 		return l.pause(ctx, j.Due)
-	case call != nil && (call.Class == Transient || call.Class == Missing):
+	case call != nil && (call.Class == Missing || call.Class == Taken):
 		j.Attempts++
 		j.Due = now.Add(pace.backoff(j.Attempts))
 		l.giveUp(j, maxAttempts)
-		if call.Class == Missing {
-			return nil
-		}
+		return l.succeeded(ctx)
+	case call != nil && call.Class == Transient:
+		j.Attempts++
+		j.Due = now.Add(pace.backoff(j.Attempts))
+		l.giveUp(j, maxAttempts)
 		return l.stumbled(ctx, call)
 	case call != nil && call.Class == Conflict:
 		j.Attempts++
 		j.Due = now.Add(pace.backoff(j.Attempts))
 		l.giveUp(j, maxConflicts)
 		return l.succeeded(ctx)
-	case errors.As(err, &held):
-		j.Attempts++
-		j.Due = now.Add(pace.backoff(j.Attempts))
-		l.giveUp(j, maxAttempts)
-		return nil
 	case call != nil, fault.Is(err, fault.Invalid): // 400, or a mapping that does not compute
 		j.State = Dead
 		return nil

@@ -209,7 +209,7 @@ func (s *Sequence) assign(ctx context.Context, l Link, w Want) (Link, Op, error)
 	}
 	if holder != "" && holder != l.Account {
 		s.Caller.Explain(ctx, "it is linked to somebody else: not taken over")
-		return l, OpNone, &heldError{holder}
+		return l, OpNone, taken(holder)
 	}
 	return s.link(ctx, l, w, hit, len(hits))
 }
@@ -234,12 +234,12 @@ func (s *Sequence) reclaim(ctx context.Context, l Link, w Want) (Link, Op, error
 	return s.sent(l, w, l.RemoteID), OpReactivate, nil
 }
 
-// heldError says that the account found belongs to somebody else. He may be
-// about to be renamed, so it is tried again.
-type heldError struct{ holder string }
-
-func (e *heldError) Error() string {
-	return "the account that has this userName in the application is linked to user " + e.holder
+// taken says that the account found belongs to somebody else.
+func taken(holder string) *CallError {
+	return &CallError{
+		Method: http.MethodGet, Path: usersPath, Class: Taken,
+		Detail: "the account that has this userName in the application is linked to user " + holder,
+	}
 }
 
 // preferred returns the hit that has our external id, or else the first.
@@ -487,12 +487,8 @@ func classOf(err error) Class {
 // ErrorText is what people are told of an error.
 func ErrorText(err error) string {
 	var call *CallError
-	var held *heldError
-	switch {
-	case errors.As(err, &call):
+	if errors.As(err, &call) {
 		return call.Error()
-	case errors.As(err, &held):
-		return held.Error()
 	}
 	return fault.Public(err)
 }

@@ -140,7 +140,7 @@ func (e *Engine) person(ctx context.Context, t *Target, j Job) (Outcome, error) 
 	if after != link {
 		if err := e.Store.PutLink(kept, after); err != nil {
 			if fault.Is(err, fault.Conflict) { // another job took the account over in the same moment
-				o.Err = &heldError{"(just linked)"}
+				o.Err = taken("that was linked just now")
 				return o, nil
 			}
 			return o, err

@@ -17,6 +17,7 @@ import (
 // when eq is not, so also when the attribute has no value; comparing with null
 // asks whether it has one.
 type Filter struct {
+	expr    filter.Expr
 	match   matcher
 	lookups []lookup
 	needs   map[string]bool
@@ -41,8 +42,11 @@ func (t *ResourceType) Compile(e filter.Expr) (*Filter, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Filter{match: match, lookups: c.required(t.root, "", e, nil), needs: c.needs}, nil
+	return &Filter{expr: e, match: match, lookups: c.required(t.root, "", e, nil), needs: c.needs}, nil
 }
+
+// Expr returns the expression that the filter was compiled from.
+func (f *Filter) Expr() filter.Expr { return f.expr }
 
 // Match reports whether a resource satisfies the filter. A nil Filter matches all.
 func (f *Filter) Match(r Resource) bool { return f == nil || f.match(r) }
@@ -132,7 +136,7 @@ func (c *compiler) terms(scope *node, in []filter.Expr) ([]matcher, error) {
 // find resolves a path in a scope. self says that the path is "value" and
 // means the element itself, which has no sub-attributes.
 func (c *compiler) find(scope *node, path string) (at place, self bool, err error) {
-	ok := false
+	var ok bool
 	if scope == c.t.root {
 		at, _, ok = c.t.resolve(path, false)
 		ok = ok && at.attr != nil

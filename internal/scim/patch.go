@@ -100,12 +100,8 @@ func parseOperation(object map[string]any, number int, how Leniency, n *notes) (
 	default:
 		return op, Fail(InvalidPath, "the path of operation %d must be a string", number)
 	}
-	given := false
-	if op.Value, given = object["value"]; !given {
-		op.Value = member(object, "value")
-		given = op.Value != nil
-	}
-	if !given && op.Op != OpRemove {
+	op.Value = member(object, "value")
+	if op.Value == nil && op.Op != OpRemove && !has(object, "value") {
 		return op, Fail(InvalidValue, "operation %d needs a value", number)
 	}
 	return op, nil
@@ -287,17 +283,23 @@ func (p *patch) key(op string, scope *node, name string, v any) error {
 		}
 		return Fail(InvalidPath, "%s is a path and no attribute name", quoted(name))
 	}
-	parsed, _, err := filter.ParsePath(name, p.how.Syntax)
-	if err != nil {
-		p.unknown(scope, name)
-		return nil
-	}
-	if at, _, ok := p.t.resolve(parsed.Name, p.how.DottedExtension); !ok || at.attr == nil || at.leaf().Mutability == ReadOnly {
+	path, ok := p.asPath(name)
+	if !ok {
 		p.unknown(scope, name)
 		return nil
 	}
 	p.notes.add("the attribute name %s was read as a path", quoted(name))
-	return p.apply(Operation{Op: op, Path: name, Value: v, path: &parsed})
+	return p.apply(Operation{Op: op, Path: name, Value: v, path: &path})
+}
+
+// asPath reads an attribute name as the path of something that can be written.
+func (p *patch) asPath(name string) (filter.Path, bool) {
+	path, _, err := filter.ParsePath(name, p.how.Syntax)
+	if err != nil {
+		return filter.Path{}, false
+	}
+	at, _, ok := p.t.resolve(path.Name, p.how.DottedExtension)
+	return path, ok && at.attr != nil && at.leaf().Mutability != ReadOnly
 }
 
 // extension adds or replaces attributes of an extension, or unassigns all.

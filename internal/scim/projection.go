@@ -92,7 +92,9 @@ func concerns(name, attribute string) (part, whole bool) {
 		return false, false
 	}
 	if strings.EqualFold(attr, attribute) {
-		return true, sub == ""
+		// It may be the attribute of an extension with the same name.
+		core := strings.EqualFold(urn, UserSchema) || strings.EqualFold(urn, GroupSchema)
+		return true, sub == "" && core
 	}
 	// The last part of a schema's URN is the name of a resource type.
 	return attr != "" && 'A' <= attr[0] && attr[0] <= 'Z', false

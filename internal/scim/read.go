@@ -227,13 +227,14 @@ func (r reader) single(n *node, v any) (w any, same bool, err error) {
 }
 
 func (r reader) complex(n *node, v any) (any, bool, error) {
+	asSent := true
 	if text, ok := v.(string); ok && r.how.BareReference && n.value != nil {
 		if text == "" {
 			r.notes.add("the empty text for %s was read as no value", n.path)
 			return nil, false, nil
 		}
 		r.notes.add("the text for %s was read as its value", n.path)
-		v = map[string]any{n.value.Name: text}
+		v, asSent = map[string]any{n.value.Name: text}, false
 	}
 	object, ok := v.(map[string]any)
 	if !ok {
@@ -243,6 +244,7 @@ func (r reader) complex(n *node, v any) (any, bool, error) {
 	if err != nil || len(out) == 0 {
 		return nil, false, err
 	}
+	same = same && asSent
 	if n.extension {
 		return out, same, nil
 	}

@@ -16,8 +16,8 @@ type Tenant struct {
 func New(d *directory.Directory, realm string) *Tenant { return &Tenant{d, realm} }
 
 // event is what the change log keeps of an operation.
-func (t *Tenant) event(actor directory.Actor, kind string) directory.Event {
-	return directory.Event{At: t.Directory.Now(), Actor: actor, Kind: kind}
+func (t *Tenant) event(actor directory.Actor, kind string, targets ...directory.Target) directory.Event {
+	return directory.Event{At: t.Directory.Now(), Actor: actor, Kind: kind, Targets: targets}
 }
 
 // get reads one object.

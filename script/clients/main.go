@@ -1,13 +1,17 @@
-// Command clients runs other people's Okta clients against lanyard serve: a
-// client that was written for Okta is the judge of whether we speak Okta.
+// Command clients runs other people's clients: what was written for Okta or Auth0
+// is the judge of whether lanyard serve speaks them, and other parsers of SCIM
+// filters are the judges of ours.
 //
 //	okta-sdk-golang-v2   Okta's SDK for Go 2, by its own integration tests
 //	okta-sdk-golang-v5   Okta's SDK for Go 5: private_key_jwt, with and without DPoP
 //	okta-sdk-nodejs      Okta's SDK for Node, the same
 //	openid-client        a certified OpenID client: authorization code with PKCE through the
 //	                     pages, refresh, introspection, revocation; private_key_jwt and DPoP
+//	go-auth0             Auth0's SDK for Go, by its own tests, over TLS
+//	scim2-parse-filter   a parser of SCIM filters: 20,000 filters, each difference explained
+//	scimmy-filter        that of SCIMMY, a SCIM server for Node, the same
 //
-// Without names it runs all of them. Each gets a server and a data folder of
+// Without names it runs all of them. Each that speaks to one gets a server and a data folder of
 // its own; with -url and -token all share one that runs already, be it Lanyard
 // or something else that speaks Okta.
 //
@@ -39,13 +43,20 @@ type client struct {
 	// use runs it against a server and writes what is worth reading to out. An
 	// error says that the client was not content.
 	use func(ctx context.Context, o *org, out io.Writer) error
+	// flags are what its server needs beside what all have.
+	flags []string
+
+	serverless bool // it needs no server: use gets none
 }
 
 var clients = []client{
-	{"okta-sdk-golang-v2", useGo2},
-	{"okta-sdk-golang-v5", useGo5},
-	{"okta-sdk-nodejs", useNode},
-	{"openid-client", useOpenID},
+	{name: "okta-sdk-golang-v2", use: useGo2},
+	{name: "okta-sdk-golang-v5", use: useGo5},
+	{name: "okta-sdk-nodejs", use: useNode},
+	{name: "openid-client", use: useOpenID},
+	{name: "go-auth0", use: useGoAuth0, flags: []string{"--tls"}},
+	{name: "scim2-parse-filter", use: useParseFilter, serverless: true},
+	{name: "scimmy-filter", use: useSCIMMYFilter, serverless: true},
 }
 
 // options are the flags.
@@ -110,10 +121,13 @@ func choose(names []string) ([]client, error) {
 func (o *options) try(ctx context.Context, c client, out io.Writer) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
+	if c.serverless {
+		return c.use(ctx, nil, out)
+	}
 	if o.url != "" {
 		return c.use(ctx, &org{url: o.url, token: o.token}, out)
 	}
-	s, err := startServer(ctx, o.lanyard)
+	s, err := startServer(ctx, o.lanyard, c.flags...)
 	if err != nil {
 		return err
 	}

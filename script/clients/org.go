@@ -19,6 +19,15 @@ const clientsFolder = ".ci/clients"
 type org struct {
 	url   string // without a slash at the end
 	token string // an API token with every right
+
+	tenant tenant // the Auth0 tenant beside it; none where the server runs elsewhere
+}
+
+// tenant is the Auth0 tenant that the clients meet.
+type tenant struct {
+	url                    string // without a slash at the end
+	clientID, clientSecret string // of a client with every scope
+	authority              string // file with the certificate to trust, where TLS is on
 }
 
 // env is the environment of a client's process: what Okta's SDKs read, and

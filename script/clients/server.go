@@ -11,6 +11,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"time"
+
+	"github.com/lanyard-id/lanyard/internal/localca"
 )
 
 // server is a lanyard serve with a data folder of its own.
@@ -22,15 +24,15 @@ type server struct {
 }
 
 // startServer starts lanyard serve on free ports and waits until it answers.
-// The caller stops it.
-func startServer(ctx context.Context, lanyard string) (*server, error) {
+// The caller stops it. The flags are added to its command line.
+func startServer(ctx context.Context, lanyard string, flags ...string) (*server, error) {
 	folder, err := os.MkdirTemp("", "lanyard-clients-")
 	if err != nil {
 		return nil, err
 	}
 	s := &server{folder: folder, stderr: &bytes.Buffer{}}
-	s.cmd = exec.CommandContext(ctx, lanyard, "serve", "--data", filepath.Join(folder, "data"),
-		"--api-port", "-1", "--okta-port", "-1", "--auth0-port", "-1", "-o", "json")
+	s.cmd = exec.CommandContext(ctx, lanyard, append([]string{"serve", "--data", filepath.Join(folder, "data"),
+		"--api-port", "-1", "--okta-port", "-1", "--auth0-port", "-1", "-o", "json"}, flags...)...)
 	s.cmd.Stderr = s.stderr
 	s.cmd.Cancel = func() error { return s.cmd.Process.Signal(os.Interrupt) }
 	s.cmd.WaitDelay = 10 * time.Second
@@ -59,22 +61,26 @@ func (s *server) start() error {
 	return nil
 }
 
-// read takes the address from the line that says the server is ready, and the
-// API token from the data folder.
+// read takes the addresses from the line that says the server is ready, and the
+// credentials from the data folder.
 func (s *server) read(line []byte) error {
-	var addresses struct{ Okta string }
+	var addresses struct{ Okta, Auth0 string }
 	if err := json.Unmarshal(line, &addresses); err != nil {
 		return fmt.Errorf("lanyard serve wrote %q: %w", line, err)
 	}
-	data, err := os.ReadFile(filepath.Join(s.folder, "data", "sandbox.json"))
+	folder := filepath.Join(s.folder, "data")
+	data, err := os.ReadFile(filepath.Join(folder, "sandbox.json"))
 	if err != nil {
 		return err
 	}
-	var made struct{ OktaAPIToken string }
+	var made struct{ OktaAPIToken, Auth0ClientID, Auth0ClientSecret string }
 	if err := json.Unmarshal(data, &made); err != nil {
 		return fmt.Errorf("sandbox.json: %w", err)
 	}
-	s.org = org{url: addresses.Okta, token: made.OktaAPIToken}
+	s.org = org{url: addresses.Okta, token: made.OktaAPIToken, tenant: tenant{
+		url: addresses.Auth0, clientID: made.Auth0ClientID, clientSecret: made.Auth0ClientSecret,
+		authority: filepath.Join(folder, localca.CertFile),
+	}}
 	return nil
 }
 

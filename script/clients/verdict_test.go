@@ -1,7 +1,6 @@
 package main
 
 import (
-	"os"
 	"strings"
 	"testing"
 
@@ -75,14 +74,12 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-// The list that the repository holds can be read.
-func TestExpectedFile(t *testing.T) {
-	text, err := os.ReadFile("../../" + go2Expected)
-	if err != nil {
-		t.Fatal(err)
-	}
-	expected, err := readExpectations(string(text))
-	if err != nil || len(expected) < 90 {
-		t.Errorf("%s: %d tests, %v", go2Expected, len(expected), err)
+// The lists that the repository holds can be read.
+func TestExpectedFiles(t *testing.T) {
+	for _, file := range []string{go2Expected, goAuth0Expected} {
+		expected, err := readFile("../../" + file)
+		if err != nil || len(expected) < 90 {
+			t.Errorf("%s: %d tests, %v", file, len(expected), err)
+		}
 	}
 }

@@ -32,7 +32,7 @@ func TestAll(t *testing.T) {
 		if Find(e.Name) != e {
 			t.Errorf("Find(%q) is another entry", e.Name)
 		}
-		if len(e.Description()) == 0 || len(e.Probes) == 0 || len(e.Forecast.Buckets) == 0 || e.RateLimit.Limit == "" {
+		if len(e.Description()) == 0 || len(e.Probes) == 0 || len(e.Forecast.Buckets) == 0 || e.RateLimit.Limit == "" && !e.RateLimit.RetryAfter {
 			t.Errorf("%s: the entry is incomplete", e.Name)
 		}
 		for _, a := range e.Auth {
@@ -41,7 +41,7 @@ func TestAll(t *testing.T) {
 			}
 		}
 	}
-	if want := []string{"auth0", "okta"}; !slices.Equal(names, want) {
+	if want := []string{"auth0", "okta", "scim"}; !slices.Equal(names, want) {
 		t.Errorf("All = %v, want %v", names, want)
 	}
 	if Find("none") != nil {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/fault"
+	"github.com/lanyard-id/lanyard/internal/provision"
 	"github.com/lanyard-id/lanyard/internal/store"
 	"github.com/lanyard-id/lanyard/internal/store/postgres"
 	"github.com/lanyard-id/lanyard/internal/store/storetest"
@@ -38,6 +39,10 @@ func TestJournal(t *testing.T) {
 
 func TestWireLog(t *testing.T) {
 	storetest.TestWireLog(t, func(t *testing.T) wirelog.Store { return open(t, storetest.Postgres(t)).WireLog() })
+}
+
+func TestProvision(t *testing.T) {
+	storetest.TestProvision(t, func(t *testing.T) provision.Store { return open(t, storetest.Postgres(t)).Provision() })
 }
 
 // A second process is turned away until the first has closed the database; one

@@ -9,6 +9,7 @@ import (
 
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/fault"
+	"github.com/lanyard-id/lanyard/internal/provision"
 	"github.com/lanyard-id/lanyard/internal/store"
 	"github.com/lanyard-id/lanyard/internal/store/sqlite"
 	"github.com/lanyard-id/lanyard/internal/store/storetest"
@@ -31,6 +32,12 @@ func open(t testing.TB, path string) *store.DB {
 func TestDirectory(t *testing.T) {
 	storetest.TestDirectory(t, func(t *testing.T) directory.Store {
 		return open(t, filepath.Join(t.TempDir(), "lanyard.db")).Directory()
+	})
+}
+
+func TestProvision(t *testing.T) {
+	storetest.TestProvision(t, func(t *testing.T) provision.Store {
+		return open(t, filepath.Join(t.TempDir(), "lanyard.db")).Provision()
 	})
 }
 

@@ -19,6 +19,7 @@ import (
 
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/fault"
+	"github.com/lanyard-id/lanyard/internal/tenant"
 	"github.com/lanyard-id/lanyard/internal/web"
 )
 
@@ -71,9 +72,11 @@ type Options struct {
 // API is the HTTP API. It is safe for concurrent use.
 type API struct {
 	Options
-	front web.Front
-	mux   *http.ServeMux
-	limit *limit
+	tenant *tenant.Tenant
+	front  web.Front
+	mux    *http.ServeMux
+	names  *http.ServeMux // the paths below namesPath
+	limit  *limit
 }
 
 // New returns the API.
@@ -84,9 +87,12 @@ func New(o Options) *API {
 	if o.EnforceLimits == nil {
 		o.EnforceLimits = func() bool { return false }
 	}
-	a := &API{Options: o, mux: http.NewServeMux(), limit: newLimit(o.Directory.Clock, o.EnforceLimits)}
+	a := &API{
+		Options: o, tenant: tenant.New(o.Directory, o.Realm),
+		mux: http.NewServeMux(), names: http.NewServeMux(), limit: newLimit(o.Directory.Clock, o.EnforceLimits),
+	}
 	a.front = web.Front{Log: o.Log, NewID: func() string { return o.Directory.IDs.Hex(16) }, Open: a.open, Fail: fail}
-	a.routes()
+	a.register()
 	return a
 }
 
@@ -94,35 +100,7 @@ func New(o Options) *API {
 func (a *API) Mount(mux *http.ServeMux) { mux.Handle("/", a) }
 
 // ServeHTTP answers a request.
-func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.mux.ServeHTTP(w, r) }
-
-// routes is the table of the API, with the scopes of which a caller needs one.
-func (a *API) routes() {
-	const users = "/api/v2/users"
-	a.mux.Handle("POST /oauth/token", a.front.Handle(a.token))
-	a.route("GET "+users, a.listUsers, "read:users")
-	a.route("POST "+users, a.createUser, "create:users")
-	a.route("GET "+users+"/{id}", a.getUser, "read:users")
-	a.route("PATCH "+users+"/{id}", a.updateUser, "update:users", "update:users_app_metadata")
-	a.route("DELETE "+users+"/{id}", a.deleteUser, "delete:users")
-	a.route("GET /api/v2/users-by-email", a.usersByEmail, "read:users")
-	// Auth0 knows no 405: a wrong method is a path that is not found.
-	a.mux.Handle("/", a.front.Handle(func(http.ResponseWriter, *http.Request) error { return notFound() }))
-}
-
-// route registers an operation of the Management API.
-func (a *API) route(pattern string, h web.Handler, scopes ...string) {
-	a.mux.Handle(pattern, a.front.Handle(func(w http.ResponseWriter, r *http.Request) error {
-		if wait := a.limit.take(w.Header()); wait > 0 {
-			return tooMany(w, wait)
-		}
-		actor, err := a.authorize(r, scopes)
-		if err != nil {
-			return err
-		}
-		return h(w, r.WithContext(context.WithValue(r.Context(), actorKey{}, actor)))
-	}))
-}
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.muxOf(r.URL.Path).ServeHTTP(w, r) }
 
 type actorKey struct{}
 

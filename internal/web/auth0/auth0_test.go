@@ -73,7 +73,7 @@ func newBench(t *testing.T, change ...func(*auth0.Options)) *bench {
 		t.Fatalf("Seed: %v", err)
 	}
 	clients, err := auth0.NewClients([]byte("0123456789abcdef0123456789abcdef"), c.now,
-		auth0.Client{ID: "all", Secret: "open sesame", Scopes: auth0.UserScopes},
+		auth0.Client{ID: "all", Secret: "open sesame", Scopes: auth0.Scopes()},
 		auth0.Client{ID: "reader", Secret: "just look", Scopes: []string{"read:users"}})
 	if err != nil {
 		t.Fatalf("NewClients: %v", err)
@@ -520,7 +520,7 @@ func TestForgedTokens(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	parts := strings.Split(b.token, ".")
-	other, err := auth0.NewClients([]byte("another key, also of 32 bytes..."), b.clock.now, auth0.Client{ID: "all", Secret: "s", Scopes: auth0.UserScopes})
+	other, err := auth0.NewClients([]byte("another key, also of 32 bytes..."), b.clock.now, auth0.Client{ID: "all", Secret: "s", Scopes: auth0.Scopes()})
 	if err != nil {
 		t.Fatal(err)
 	}

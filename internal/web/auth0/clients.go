@@ -13,9 +13,6 @@ import (
 	"github.com/lanyard-id/lanyard/internal/fault"
 )
 
-// UserScopes are the scopes of the operations on users.
-var UserScopes = []string{"read:users", "create:users", "update:users", "update:users_app_metadata", "delete:users"}
-
 // Client is a machine application with a grant for the Management API.
 type Client struct {
 	ID, Secret string

@@ -72,8 +72,10 @@ func translate(err error) *apiError {
 	switch {
 	case errors.As(err, &api):
 		return api
-	case errors.As(err, &lost) && lost.Noun == directory.AccountNoun:
-		return &apiError{http.StatusNotFound, "The user does not exist.", "inexistent_user", err}
+	case errors.As(err, &lost):
+		if e, ok := missing(lost, err); ok {
+			return e
+		}
 	case errors.As(err, &violations) && len(violations) > 0:
 		return validation(violations[0], err)
 	}
@@ -82,6 +84,8 @@ func translate(err error) *apiError {
 		return &apiError{http.StatusBadRequest, "Payload validation error: 'Invalid JSON'.", "invalid_body", err}
 	case fault.TooLarge:
 		return &apiError{http.StatusRequestEntityTooLarge, "Payload content length greater than maximum allowed: " + strconv.Itoa(web.MaxBody), "", err}
+	case fault.NotFound:
+		return notFound().because(err)
 	case fault.Conflict, fault.Stale:
 		return &apiError{http.StatusConflict, "The user already exists.", "auth0_idp_error", err}
 	}
@@ -91,7 +95,7 @@ func translate(err error) *apiError {
 func validation(v directory.Violation, err error) *apiError {
 	switch {
 	case v.Rule == directory.Taken:
-		return &apiError{http.StatusConflict, "The user already exists.", "auth0_idp_error", err}
+		return conflict(v, err)
 	case v.Rule == directory.Weak:
 		return &apiError{http.StatusBadRequest, "PasswordStrengthError: Password is too weak", "", err}
 	case v.Field == "password" && v.Rule == directory.TooLong:

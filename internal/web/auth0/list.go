@@ -15,12 +15,6 @@ import (
 	"github.com/lanyard-id/lanyard/internal/web"
 )
 
-const (
-	defaultPerPage = 50
-	maxPerPage     = 100
-	maxResults     = 1000 // that paging by number reaches
-)
-
 // listUsers is GET /api/v2/users.
 func (a *API) listUsers(w http.ResponseWriter, r *http.Request) error {
 	q := r.URL.Query()
@@ -32,7 +26,7 @@ func (a *API) listUsers(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return badQuery("'Expected type boolean' on property include_totals (Return results inside an object).").because(err)
 	}
-	show, err := projection(q)
+	show, err := readProjection(q)
 	if err != nil {
 		return err
 	}
@@ -233,23 +227,7 @@ func metadata(v any, path string) []any {
 	return []any{v}
 }
 
-// projection reads fields and include_fields: which members an answer has.
-func projection(q url.Values) (func(web.Object) web.Object, error) {
-	include, err := web.Bool(q, "include_fields", true)
-	if err != nil {
-		return nil, badQuery("'Expected type boolean' on property include_fields.").because(err)
-	}
-	fields := q.Get("fields")
-	if fields == "" {
-		return func(o web.Object) web.Object { return o }, nil
-	}
-	names := strings.Split(fields, ",")
-	return func(o web.Object) web.Object {
-		return slices.DeleteFunc(o, func(f web.Field) bool { return slices.Contains(names, f.Key) != include })
-	}, nil
-}
-
-func shown(list []*directory.Account, show func(web.Object) web.Object) []web.Object {
+func shown(list []*directory.Account, show projection) []web.Object {
 	out := make([]web.Object, len(list))
 	for i, account := range list {
 		out[i] = show(user(account))

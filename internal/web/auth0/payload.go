@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -17,17 +19,41 @@ import (
 // property describes one member of a request body, with the words that Auth0
 // adds to what it complains about (Auth0's OpenAPI document).
 type property struct {
-	typ      string // string, boolean, object
+	typ      string // string, boolean, integer, object, array; empty: any
 	nullable bool
-	format   string // email
+	format   string // one of formats
 	pattern  *regexp.Regexp
-	min, max int // characters; 0 is no limit
+	enum     []string
+	min, max int // characters, items, properties, or the value of an integer; 0 is no limit
 	about    string
+
+	items    *property           // of an array
+	members  map[string]property // of an object; nil: any
+	required []string            // of members
+}
+
+// formats are the checks of texts that have a name in Auth0's description.
+var formats = map[string]func(string) bool{
+	"email":                    directory.LooksLikeEmail,
+	"organization-name":        func(s string) bool { return orgNamePattern.MatchString(s) && !strings.HasPrefix(s, "org_") },
+	"strict-https-uri-or-null": isHTTPS,
+	"html-color":               regexp.MustCompile(`^#[0-9a-fA-F]{3}([0-9a-fA-F]{3})?$`).MatchString,
+	"role-id":                  regexp.MustCompile(`^rol_[A-Za-z0-9]{16}$`).MatchString,
+	"connection-id":            connectionIDPattern.MatchString,
+	"client-grant-id":          regexp.MustCompile(`^cgr_[A-Za-z0-9]{16}$`).MatchString,
+}
+
+func isHTTPS(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && u.Scheme == "https" && u.Host != ""
 }
 
 var (
 	phonePattern  = regexp.MustCompile(`^\+[0-9]{1,15}$`)
 	userIDPattern = regexp.MustCompile(`^\S*$`)
+
+	orgNamePattern      = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]*$`)
+	connectionIDPattern = regexp.MustCompile(`^con_[A-Za-z0-9]{16}$`)
 )
 
 var createProperties = map[string]property{
@@ -81,49 +107,135 @@ func readPayload(r *http.Request, properties map[string]property, required ...st
 	if err != nil {
 		return nil, err
 	}
-	p, ok := v.(map[string]any)
-	if !ok {
-		return nil, badBody(fmt.Sprintf("'Expected type object but found type %s'.", typeOf(v)))
+	body := property{typ: "object", members: properties, required: required}
+	if m := body.check("", v); m != nil {
+		return nil, badBody(m.String())
 	}
-	for _, name := range required {
-		if _, ok := p[name]; !ok {
-			return nil, badBody("'Missing required property: " + name + "'.")
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(p)) {
-		property, ok := properties[name]
-		if !ok {
-			return nil, badBody("'Additional properties not allowed: " + name + "'.")
-		}
-		if wrong := property.check(p[name]); wrong != "" {
-			return nil, badBody(fmt.Sprintf("'%s' on property %s (%s).", wrong, name, property.about))
-		}
-	}
-	return p, nil
+	return v.(map[string]any), nil
 }
 
-// check returns what is wrong with a value, "" for nothing.
-func (p property) check(v any) string {
+// readItems is readPayload for a body that is an array of objects.
+func readItems(r *http.Request, item property) ([]payload, error) {
+	v, err := web.ReadJSON(r, web.MaxBody)
+	if err != nil {
+		return nil, err
+	}
+	if m := (property{typ: "array", items: &item}).check("", v); m != nil {
+		return nil, badBody(m.String())
+	}
+	return payloads(v), nil
+}
+
+// mistake is what is wrong with a value, in the words of the validator that
+// Auth0 uses, and where.
+type mistake struct{ wrong, path, about string }
+
+func (m *mistake) String() string {
+	switch {
+	case m.path == "":
+		return "'" + m.wrong + "'."
+	case m.about == "":
+		return "'" + m.wrong + "' on property " + m.path + "."
+	}
+	return "'" + m.wrong + "' on property " + m.path + " (" + strings.TrimSuffix(m.about, ".") + ")."
+}
+
+// check returns the first mistake in a value, nil for none.
+func (p property) check(path string, v any) *mistake {
+	wrong := func(format string, args ...any) *mistake {
+		return &mistake{fmt.Sprintf(format, args...), path, p.about}
+	}
 	if v == nil && p.nullable {
-		return ""
+		return nil
 	}
-	if got := typeOf(v); got != p.typ {
-		return "Expected type " + p.typ + " but found type " + got
+	if got := typeOf(v); got != p.typ && p.typ != "" {
+		return wrong("Expected type %s but found type %s", p.typ, got)
 	}
-	s, ok := v.(string)
-	if !ok {
-		return ""
+	switch v := v.(type) {
+	case string:
+		if text := p.checkText(v); text != "" {
+			return wrong("%s", text)
+		}
+	case json.Number:
+		if n, _ := v.Int64(); n < int64(p.min) {
+			return wrong("Value %s is less than minimum %d", v, p.min)
+		} else if p.max > 0 && n > int64(p.max) {
+			return wrong("Value %s is greater than maximum %d", v, p.max)
+		}
+	case []any:
+		if len(v) < p.min {
+			return wrong("Array is too short (%d), minimum %d", len(v), p.min)
+		}
+		if p.max > 0 && len(v) > p.max {
+			return wrong("Array is too long (%d), maximum %d", len(v), p.max)
+		}
+		return p.checkItems(path, v)
+	case map[string]any:
+		if p.max > 0 && len(v) > p.max {
+			return wrong("Too many properties defined (%d), maximum %d", len(v), p.max)
+		}
+		return p.checkMembers(path, v)
 	}
+	return nil
+}
+
+func (p property) checkItems(path string, list []any) *mistake {
+	if p.items == nil {
+		return nil
+	}
+	for i, item := range list {
+		if m := p.items.check(within(path, strconv.Itoa(i)), item); m != nil {
+			return m
+		}
+	}
+	return nil
+}
+
+func (p property) checkMembers(path string, object map[string]any) *mistake {
+	for _, name := range p.required {
+		if _, ok := object[name]; !ok {
+			return &mistake{"Missing required property: " + name, path, p.about}
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(object)) {
+		member, ok := p.members[name]
+		switch {
+		case ok:
+			if m := member.check(within(path, name), object[name]); m != nil {
+				return m
+			}
+		case p.items != nil: // an object with any members of one sort
+			if m := p.items.check(within(path, name), object[name]); m != nil {
+				return m
+			}
+		case p.members != nil:
+			return &mistake{"Additional properties not allowed: " + name, path, p.about}
+		}
+	}
+	return nil
+}
+
+func within(path, name string) string {
+	if path == "" {
+		return name
+	}
+	return path + "." + name
+}
+
+// checkText returns what is wrong with a text, "" for nothing.
+func (p property) checkText(s string) string {
 	n := utf8.RuneCountInString(s)
 	switch {
 	case n < p.min:
 		return fmt.Sprintf("String is too short (%d chars), minimum %d", n, p.min)
 	case p.max > 0 && n > p.max:
 		return fmt.Sprintf("String is too long (%d chars), maximum %d", n, p.max)
-	case p.format == "email" && !directory.LooksLikeEmail(s):
-		return "Object didn't pass validation for format email: " + s
+	case p.format != "" && !formats[p.format](s):
+		return "Object didn't pass validation for format " + p.format + ": " + s
 	case p.pattern != nil && !p.pattern.MatchString(s):
 		return "String does not match pattern " + p.pattern.String() + ": " + s
+	case p.enum != nil && !slices.Contains(p.enum, s):
+		return "No enum match for: " + s
 	}
 	return ""
 }
@@ -150,6 +262,59 @@ func typeOf(v any) string {
 func (p payload) text(name string) string {
 	s, _ := p[name].(string)
 	return s
+}
+
+// has reports whether the body names a member.
+func (p payload) has(name string) bool {
+	_, ok := p[name]
+	return ok
+}
+
+// given returns a member that is a string, nil when it is absent. Null stands
+// for the empty text.
+func (p payload) given(name string) *string {
+	if !p.has(name) {
+		return nil
+	}
+	s := p.text(name)
+	return &s
+}
+
+// number returns a member that is an integer, 0 when it is absent.
+func (p payload) number(name string) int64 {
+	n, _ := p[name].(json.Number)
+	i, _ := n.Int64()
+	return i
+}
+
+// texts returns a member that is an array of strings.
+func (p payload) texts(name string) []string {
+	list, _ := p[name].([]any)
+	out := make([]string, 0, len(list))
+	for _, v := range list {
+		s, _ := v.(string)
+		out = append(out, s)
+	}
+	return out
+}
+
+// object returns a member that is an object, empty when it is absent.
+func (p payload) object(name string) payload {
+	m, _ := p[name].(map[string]any)
+	return m
+}
+
+// objects returns a member that is an array of objects.
+func (p payload) objects(name string) []payload { return payloads(p[name]) }
+
+func payloads(v any) []payload {
+	list, _ := v.([]any)
+	out := make([]payload, 0, len(list))
+	for _, v := range list {
+		m, _ := v.(map[string]any)
+		out = append(out, m)
+	}
+	return out
 }
 
 // flag returns a boolean member, nil when it is absent.

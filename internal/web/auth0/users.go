@@ -8,6 +8,18 @@ import (
 	"github.com/lanyard-id/lanyard/internal/web"
 )
 
+// userRoutes lists the operations on users.
+func (a *API) userRoutes() []route {
+	return []route{
+		op("GET", "/users", a.listUsers, "read:users"),
+		op("POST", "/users", a.createUser, "create:users"),
+		op("GET", "/users/{id}", a.getUser, "read:users"),
+		op("PATCH", "/users/{id}", a.updateUser, "update:users", "update:users_app_metadata"),
+		op("DELETE", "/users/{id}", a.deleteUser, "delete:users"),
+		op("GET", "/users-by-email", a.usersByEmail, "read:users"),
+	}
+}
+
 // createUser is POST /api/v2/users.
 func (a *API) createUser(w http.ResponseWriter, r *http.Request) error {
 	p, err := readPayload(r, createProperties, "connection")
@@ -58,7 +70,7 @@ func (p payload) checkIdentifiers() error {
 
 // getUser is GET /api/v2/users/{id}. The id has a pipe in it, as it is or as %7C.
 func (a *API) getUser(w http.ResponseWriter, r *http.Request) error {
-	show, err := projection(r.URL.Query())
+	show, err := readProjection(r.URL.Query())
 	if err != nil {
 		return err
 	}
@@ -126,8 +138,7 @@ func (a *API) deleteUser(w http.ResponseWriter, r *http.Request) error {
 	if err != nil && !fault.Is(err, fault.NotFound) {
 		return err
 	}
-	w.WriteHeader(http.StatusNoContent)
-	return nil
+	return noContent(w)
 }
 
 // usersByEmail is GET /api/v2/users-by-email. Case counts.
@@ -137,7 +148,7 @@ func (a *API) usersByEmail(w http.ResponseWriter, r *http.Request) error {
 	if email == "" {
 		return badQuery("'Missing required property: email'.")
 	}
-	show, err := projection(q)
+	show, err := readProjection(q)
 	if err != nil {
 		return err
 	}

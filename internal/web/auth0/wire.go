@@ -49,7 +49,7 @@ func user(a *directory.Account) web.Object {
 	}
 	attribute("family_name")
 	attribute("given_name")
-	add("identities", []web.Object{identity(a)})
+	add("identities", identities(a))
 	for _, key := range []string{"name", "nickname", "phone_number", "phone_verified", "picture"} {
 		attribute(key)
 	}

@@ -28,10 +28,10 @@ func (c *call) readBody() (map[string]any, error) {
 	}
 	c.body = body
 	if !utf8.Valid(body) { // what is not would be changed silently
-		return nil, scim.Fail(scim.InvalidSyntax, "The request body is not UTF-8.")
+		return nil, scim.Fail(scim.InvalidSyntax, "the request body is not UTF-8")
 	}
 	if len(strings.TrimSpace(string(body))) == 0 {
-		return nil, scim.Fail(scim.InvalidSyntax, "The request has no body.")
+		return nil, scim.Fail(scim.InvalidSyntax, "the request has no body")
 	}
 	v, err := value.Decode(body)
 	if err != nil {
@@ -39,7 +39,7 @@ func (c *call) readBody() (map[string]any, error) {
 	}
 	object, ok := v.(map[string]any)
 	if !ok {
-		return nil, scim.Fail(scim.InvalidSyntax, "The request body is not a JSON object.")
+		return nil, scim.Fail(scim.InvalidSyntax, "the request body is not a JSON object")
 	}
 	return object, nil
 }
@@ -47,9 +47,9 @@ func (c *call) readBody() (map[string]any, error) {
 // asSyntax words an error of reading a body: too long, or not JSON.
 func asSyntax(err error) error {
 	if fault.Is(err, fault.TooLarge) {
-		return scim.Fail(scim.TooLarge, "The request is too large: %s.", fault.Public(err))
+		return scim.Fail(scim.TooLarge, "the request is too large: %s", fault.Public(err))
 	}
-	return scim.Fail(scim.InvalidSyntax, "The request body cannot be read: %s.", fault.Public(err))
+	return scim.Fail(scim.InvalidSyntax, "the request body cannot be read: %s", fault.Public(err))
 }
 
 // checkType refuses bodies that are announced as something else than JSON. A body
@@ -62,7 +62,7 @@ func checkType(contentType string) error {
 	if err != nil {
 		media = "what the header Content-Type says"
 	}
-	return problem(fault.Invalid, http.StatusUnsupportedMediaType, fmt.Sprintf("Bodies are application/scim+json or application/json, not %s.", media))
+	return problem(fault.Invalid, http.StatusUnsupportedMediaType, fmt.Sprintf("bodies are application/scim+json or application/json, not %s", media))
 }
 
 // member returns a member of a message, whose names are case-insensitive as
@@ -88,5 +88,5 @@ func checkMessage(object map[string]any, urn string) error {
 			return nil
 		}
 	}
-	return scim.Fail(scim.InvalidSyntax, "schemas must hold %s.", urn)
+	return scim.Fail(scim.InvalidSyntax, "schemas must hold %s", urn)
 }

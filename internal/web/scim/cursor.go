@@ -78,11 +78,11 @@ func (p *paging) open(now time.Time, counted bool) error {
 	}
 	switch {
 	case err != nil:
-		return scim.Fail(scim.InvalidCursor, "The cursor is none of this server for this query and this token.")
+		return scim.Fail(scim.InvalidCursor, "the cursor is none of this server for this query and this token")
 	case !now.Before(in.Expires):
-		return scim.Fail(scim.ExpiredCursor, "The cursor has expired; begin again without one.")
+		return scim.Fail(scim.ExpiredCursor, "the cursor has expired; begin again without one")
 	case counted && p.count != in.Count:
-		return scim.Fail(scim.InvalidCount, "count must stay the same from page to page.")
+		return scim.Fail(scim.InvalidCount, "count must stay the same from page to page")
 	}
 	p.inner, p.count = in.Inner, in.Count
 	return nil
@@ -112,7 +112,7 @@ func (p *paging) offset() (int, error) {
 	}
 	n, err := strconv.Atoi(p.inner)
 	if err != nil || n < 1 {
-		return 0, scim.Fail(scim.InvalidCursor, "The cursor is none of this server for this query and this token.")
+		return 0, scim.Fail(scim.InvalidCursor, "the cursor is none of this server for this query and this token")
 	}
 	return n, nil
 }

@@ -30,7 +30,7 @@ func (c *call) discovery() error {
 	}
 	return c.only(methods{http.MethodGet: func() error {
 		if c.r.URL.Query().Has("filter") {
-			return problem(fault.Forbidden, http.StatusForbidden, "What a server says of itself cannot be filtered.")
+			return problem(fault.Forbidden, http.StatusForbidden, "what a server says of itself cannot be filtered")
 		}
 		if c.path[0] == configPath {
 			return c.providerConfig()

@@ -31,9 +31,9 @@ func (c *call) fail(err error) {
 		setRetryAfter(h, wait.wait)
 	}
 	if e.Type != "" {
-		c.note(scim.Note("Refused as " + string(e.Type) + ": " + e.Detail))
+		c.note(scim.Note("refused as " + string(e.Type) + ": " + e.Detail))
 	} else {
-		c.note(scim.Note("Refused: " + e.Detail))
+		c.note(scim.Note("refused: " + e.Detail))
 	}
 	writeError(c.w, e)
 }
@@ -50,26 +50,29 @@ func problem(kind fault.Kind, status int, detail string) error {
 }
 
 func unknownPath() error {
-	return problem(fault.NotFound, http.StatusNotFound, "There is nothing at this path.")
+	return problem(fault.NotFound, http.StatusNotFound, "there is nothing at this path")
 }
 
 // methodNotAllowed says which methods there are (RFC 9110 15.5.6).
 func (c *call) methodNotAllowed(m methods) error {
 	c.w.Header().Set("Allow", strings.Join(slices.Sorted(maps.Keys(m)), ", "))
-	return problem(fault.Unsupported, http.StatusMethodNotAllowed, "This path does not have the method "+c.r.Method+".")
+	return problem(fault.Unsupported, http.StatusMethodNotAllowed, "this path does not have the method "+c.r.Method+".")
 }
 
 // waitError is the cause of a 429.
 type waitError struct {
-	*scim.Error
+	err  *scim.Error
 	wait time.Duration
 }
 
+// Error implements error.
+func (e *waitError) Error() string { return e.err.Error() }
+
 // Unwrap gives scim.Describe the error.
-func (e *waitError) Unwrap() error { return e.Error }
+func (e *waitError) Unwrap() error { return e.err }
 
 func tooManyRequests(wait time.Duration) error {
-	e := &scim.Error{Status: http.StatusTooManyRequests, Detail: "Too many requests were sent to this connection."}
+	e := &scim.Error{Status: http.StatusTooManyRequests, Detail: "too many requests were sent to this connection"}
 	return fault.Wrap(fault.RateLimited, &waitError{e, wait}, "%s", e.Detail)
 }
 

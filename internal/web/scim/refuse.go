@@ -10,10 +10,10 @@ import (
 // refusals are the texts of errors that any request may be answered. Others say
 // what the status is called.
 var refusals = map[int]scim.Error{
-	http.StatusUnauthorized:        {Detail: "The token is missing, wrong or expired."},
-	http.StatusConflict:            {Detail: "A resource with this value exists already.", Type: scim.Uniqueness},
-	http.StatusTooManyRequests:     {Detail: "Too many requests were sent to this connection."},
-	http.StatusInternalServerError: {Detail: "An internal error happened."},
+	http.StatusUnauthorized:        {Detail: "the token is missing, wrong or expired"},
+	http.StatusConflict:            {Detail: "a resource with this value exists already", Type: scim.Uniqueness},
+	http.StatusTooManyRequests:     {Detail: "too many requests were sent to this connection"},
+	http.StatusInternalServerError: {Detail: "an internal error happened"},
 }
 
 // Refuse answers a request as the API does when it fails with a status, without

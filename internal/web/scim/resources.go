@@ -56,7 +56,7 @@ func (c *call) me() error {
 }
 
 func noMe() error {
-	return problem(fault.Unsupported, http.StatusNotImplemented, "The token of a SCIM client is nobody's own: there is no /Me.")
+	return problem(fault.Unsupported, http.StatusNotImplemented, "the token of a SCIM client is nobody's own: there is no /Me")
 }
 
 func (c *call) post(typ *scim.ResourceType) error {

@@ -313,10 +313,15 @@ func (c *call) root() string {
 	return base + Prefix + url.PathEscape(c.connection)
 }
 
+// maxWhy bounds what one call can write into the log.
+const maxWhy = 100
+
 // note adds sentences to the reasons of the call.
 func (c *call) note(notes ...scim.Note) {
 	for _, n := range notes {
-		c.why = append(c.why, string(n))
+		if len(c.why) < maxWhy {
+			c.why = append(c.why, string(n))
+		}
 	}
 }
 

@@ -94,7 +94,7 @@ func (m *message) text(name string) *string {
 	}
 	text, isText := v.(string)
 	if !isText {
-		m.err = scim.Fail(scim.InvalidValue, "%s must be text.", name)
+		m.err = scim.Fail(scim.InvalidValue, "%s must be text", name)
 	}
 	return &text
 }
@@ -125,7 +125,7 @@ func (m *message) texts(name string) (out []string) {
 	for _, item := range list {
 		text, isText := item.(string)
 		if !isText {
-			m.err = scim.Fail(scim.InvalidValue, "%s must be a list of texts.", name)
+			m.err = scim.Fail(scim.InvalidValue, "%s must be a list of texts", name)
 			return nil
 		}
 		out = append(out, text)
@@ -134,7 +134,7 @@ func (m *message) texts(name string) (out []string) {
 }
 
 func notInteger(name string) error {
-	return scim.Fail(scim.InvalidValue, "%s must be an integer.", name)
+	return scim.Fail(scim.InvalidValue, "%s must be an integer", name)
 }
 
 func isDescending(order string) (bool, error) {
@@ -144,7 +144,7 @@ func isDescending(order string) (bool, error) {
 	case "descending":
 		return true, nil
 	}
-	return false, scim.Fail(scim.InvalidValue, "sortOrder must be ascending or descending.")
+	return false, scim.Fail(scim.InvalidValue, "sortOrder must be ascending or descending")
 }
 
 func (c *call) list(typ *scim.ResourceType) error {
@@ -244,7 +244,7 @@ func (c *call) query(s search) (scim.Query, error) {
 	q := scim.Query{SortBy: s.sortBy, Descending: s.descending, StartIndex: 1, Projection: s.projection}
 	if s.startIndex != nil {
 		if s.cursor != nil && c.config.Features.Cursor {
-			return q, scim.Fail(scim.InvalidValue, "startIndex and cursor exclude each other.")
+			return q, scim.Fail(scim.InvalidValue, "startIndex and cursor exclude each other")
 		}
 		q.StartIndex = max(1, *s.startIndex)
 	}
@@ -263,9 +263,9 @@ func (c *call) parseFilter(text *string) (filter.Expr, error) {
 	}
 	switch {
 	case fault.Is(err, fault.TooLarge):
-		return nil, scim.Fail(scim.TooMany, "The filter is too long: %s.", fault.Public(err))
+		return nil, scim.Fail(scim.TooMany, "the filter is too long: %s", fault.Public(err))
 	case err != nil:
-		return nil, scim.Fail(scim.InvalidFilter, "The filter cannot be read: %s.", fault.Public(err))
+		return nil, scim.Fail(scim.InvalidFilter, "the filter cannot be read: %s", fault.Public(err))
 	}
 	return e, nil
 }
@@ -301,7 +301,7 @@ func (c *call) findAll(s search) error {
 		}
 	}
 	if s.sortBy != "" && len(parts) > 1 {
-		c.note("Resources of different types were sorted within their type.")
+		c.note("resources of different types were sorted within their type")
 	}
 	page := scim.Page{StartIndex: q.StartIndex}
 	skip := q.StartIndex - 1

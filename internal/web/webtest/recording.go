@@ -3,7 +3,6 @@ package webtest
 import (
 	"fmt"
 	"net/http"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -54,9 +53,12 @@ type Interaction struct {
 	Target  string // path and query, as sent
 	Scheme  string // of the credential: SSWS or DPoP; "" when there was none
 	Request string // body; "" too where the recording lost it
-	Status  int
-	Header  http.Header
-	Body    string
+
+	RequestHeader http.Header // content type and user agent, where they were kept
+
+	Status int
+	Header http.Header
+	Body   string
 }
 
 // Path is the target without the query.
@@ -91,20 +93,12 @@ func readRecordings() ([]Recording, error) {
 	}
 	var out []Recording
 	for _, file := range files {
-		name, err := filepath.Rel(dir, strings.TrimSuffix(file, ".yaml"))
+		r, err := readTape(dir, file)
 		if err != nil {
 			return nil, err
 		}
-		if slices.Contains(invented, filepath.Dir(name)) {
+		if slices.Contains(invented, filepath.Dir(r.Name)) {
 			continue
-		}
-		text, err := os.ReadFile(file)
-		if err != nil {
-			return nil, err
-		}
-		r := Recording{Name: name}
-		if r.Interactions, err = parseCassette(text); err != nil {
-			return nil, fmt.Errorf("recording %s: %w", name, err)
 		}
 		out = append(out, r)
 	}
@@ -142,6 +136,12 @@ func parseCassette(text []byte) ([]Interaction, error) {
 		i.Host, i.Target = split(x.Request.URL + x.Request.URI)
 		for _, v := range scalars(x.Request.Headers["Authorization"]) {
 			i.Scheme, _, _ = strings.Cut(v, " ")
+		}
+		i.RequestHeader = http.Header{}
+		for _, name := range []string{"Content-Type", "User-Agent"} {
+			for _, v := range scalars(x.Request.Headers[name]) {
+				i.RequestHeader.Add(name, v)
+			}
 		}
 		if x.Request.Body.Tag == "!!str" {
 			i.Request = strings.TrimSpace(x.Request.Body.Value)

@@ -1,0 +1,295 @@
+package inbound
+
+import (
+	"context"
+	"strconv"
+
+	"github.com/lanyard-id/lanyard/internal/directory"
+	"github.com/lanyard-id/lanyard/internal/fault"
+	"github.com/lanyard-id/lanyard/internal/scim"
+	"github.com/lanyard-id/lanyard/internal/value"
+)
+
+// group returns a group of the connection.
+func (e *Endpoint) group(r directory.Reader, id string) (*directory.Group, error) {
+	g, err := r.Group(e.realm(), id)
+	if err != nil {
+		return nil, err
+	}
+	if g.Type != directory.ConnectionGroup || g.Connection != e.connection.Name {
+		return nil, directory.NotFound(directory.GroupNoun, id)
+	}
+	return g, nil
+}
+
+// groupVersion is the entity tag of a group: profile and membership change apart.
+func groupVersion(g *directory.Group) string {
+	return `W/"` + strconv.FormatInt(g.Version, 10) + "-" + strconv.FormatInt(g.MembershipUpdated.UnixMicro(), 36) + `"`
+}
+
+// groupResource is what a client is shown of a group, its members only when they
+// are wanted: there may be very many.
+func (e *Endpoint) groupResource(r directory.Reader, g *directory.Group, withMembers bool) (scim.Resource, error) {
+	out := shallow(g.Resource)
+	out["displayName"] = g.Name()
+	out["schemas"] = schemas(e.groups, out)
+	if withMembers {
+		ids, err := e.members(r, g.ID)
+		if err != nil {
+			return nil, err
+		}
+		put(out, "members", elements(ids))
+	}
+	modified := g.Updated
+	if g.MembershipUpdated.After(modified) {
+		modified = g.MembershipUpdated
+	}
+	return e.groups.Stamp(out, g.ID, scim.Meta{Created: g.Created, LastModified: modified, Version: groupVersion(g)}), nil
+}
+
+func (e *Endpoint) members(r directory.Reader, group string) ([]string, error) {
+	var ids []string
+	for id, err := range r.MemberIDs(e.realm(), group, "") {
+		if err != nil {
+			return nil, err
+		}
+		ids = append(ids, id)
+	}
+	return ids, nil
+}
+
+func elements(ids []string) []any {
+	out := make([]any, len(ids))
+	for i, id := range ids {
+		out[i] = map[string]any{"value": id, "type": "User"}
+	}
+	return out
+}
+
+// memberIDs reads the members of a resource. Groups in groups are refused: Auth0
+// takes users only (scim-auth0.md 1.4).
+func memberIDs(list any) ([]string, error) {
+	members, _ := list.([]any)
+	seen := make(map[string]bool, len(members))
+	ids := make([]string, 0, len(members))
+	for _, m := range members {
+		o, _ := m.(map[string]any)
+		id, _ := o["value"].(string)
+		switch {
+		case o["type"] == "Group":
+			return nil, scim.Fail(scim.InvalidValue, "members of a group are users")
+		case id == "":
+			return nil, scim.Fail(scim.InvalidValue, "a member has no value")
+		case !seen[id]:
+			seen[id] = true
+			ids = append(ids, id)
+		}
+	}
+	return ids, nil
+}
+
+// groupProfile is what the directory knows of a group beside its resource.
+func groupProfile(r scim.Resource) map[string]any {
+	return map[string]any{"name": r["displayName"]}
+}
+
+func (w *work) createGroup(ctx context.Context, given scim.Resource) (made scim.Resource, err error) {
+	ids, err := w.bodyMembers(given)
+	if err != nil {
+		return nil, err
+	}
+	g := &directory.Group{
+		ID: "grp_" + w.directory().IDs.Stamped(16), Realm: w.realm(), Type: directory.ConnectionGroup, Connection: w.connection.Name,
+		Resource: kept(given), Profile: groupProfile(given),
+	}
+	err = w.update(ctx, func(tx directory.Tx) error {
+		n, err := tx.CountGroups(w.realm(), w.connection.Name)
+		if err != nil {
+			return err
+		}
+		if n >= w.limits.Groups {
+			return failed(fault.TooLarge, 400, scim.TooMany, "the connection has "+strconv.Itoa(n)+" groups, which is the most")
+		}
+		if err := w.directory().CreateConnectedGroup(tx, w.actor(), g); err != nil {
+			return nameTaken(err)
+		}
+		if err := w.enlist(tx, g, ids); err != nil {
+			return err
+		}
+		made, err = w.groupResource(tx, g, true)
+		return err
+	})
+	return made, err
+}
+
+// bodyMembers reads the members of the body of a POST or PUT.
+func (w *work) bodyMembers(given scim.Resource) ([]string, error) {
+	ids, err := memberIDs(given["members"])
+	if err == nil && len(ids) > w.limits.MembersInBody {
+		err = scim.Fail(scim.TooLarge, "a request holds at most %d members; add others by PATCH", w.limits.MembersInBody)
+	}
+	return ids, err
+}
+
+func nameTaken(err error) error {
+	if fault.Is(err, fault.Conflict) {
+		return scim.Fail(scim.Uniqueness, "displayName is taken by another group")
+	}
+	return err
+}
+
+// replaceGroup is PUT: the members become those of the body.
+func (w *work) replaceGroup(ctx context.Context, id, ifMatch string, change func(scim.Resource) (scim.Resource, error)) (out scim.Resource, err error) {
+	err = w.changeGroup(ctx, id, ifMatch, func(tx directory.Tx, g *directory.Group) error {
+		current, err := w.groupResource(tx, g, false)
+		if err != nil {
+			return err
+		}
+		next, err := change(current)
+		if err != nil {
+			return err
+		}
+		ids, err := w.bodyMembers(next)
+		if err != nil {
+			return err
+		}
+		if g, err = w.storeGroup(tx, g, next); err != nil {
+			return err
+		}
+		if err := w.setMembers(tx, g, ids); err != nil {
+			return err
+		}
+		out, err = w.shown(tx, id)
+		return err
+	})
+	return out, err
+}
+
+func (w *work) shown(tx directory.Tx, id string) (scim.Resource, error) {
+	g, err := w.group(tx, id)
+	if err != nil {
+		return nil, err
+	}
+	return w.groupResource(tx, g, true)
+}
+
+func (w *work) changeGroup(ctx context.Context, id, ifMatch string, f func(directory.Tx, *directory.Group) error) error {
+	return w.update(ctx, func(tx directory.Tx) error {
+		g, err := w.group(tx, id)
+		if err == nil {
+			err = w.match(ifMatch, groupVersion(g))
+		}
+		if err != nil {
+			return err
+		}
+		return f(tx, g)
+	})
+}
+
+// storeGroup saves a group's resource and name, unless they are the same.
+func (w *work) storeGroup(tx directory.Tx, before *directory.Group, next scim.Resource) (*directory.Group, error) {
+	after := directory.CloneGroup(before)
+	after.Resource, after.Profile = kept(next), groupProfile(next)
+	if value.Equal(before.Resource, after.Resource) && before.Name() == after.Name() {
+		return before, nil
+	}
+	if err := w.directory().SaveConnectedGroup(tx, w.actor(), before, after); err != nil {
+		return nil, nameTaken(err)
+	}
+	return after, nil
+}
+
+// patchGroup works out what operations do to the members without loading those
+// that it does not touch, where that is possible.
+func (w *work) patchGroup(ctx context.Context, id string, ops []scim.Operation, ifMatch string) (out scim.Resource, err error) {
+	change, notes, ok := w.groups.Members(ops, w.leniency)
+	if !ok {
+		return w.patchWholeGroup(ctx, id, ops, ifMatch)
+	}
+	w.notes = append(w.notes, notes...)
+	add, err := memberIDs(anys(change.Add))
+	if err != nil {
+		return nil, err
+	}
+	if n := len(add) + len(change.Remove); n > w.limits.MembersInPatch {
+		return nil, scim.Fail(scim.TooLarge, "a PATCH names at most %d members, not %d", w.limits.MembersInPatch, n)
+	}
+	return nil, w.changeGroup(ctx, id, ifMatch, func(tx directory.Tx, g *directory.Group) error {
+		g, err := w.setAttributes(tx, g, change.Set)
+		if err != nil {
+			return err
+		}
+		if change.Clear {
+			return w.setMembers(tx, g, add)
+		}
+		if err := w.discharge(tx, g, change.Remove); err != nil {
+			return err
+		}
+		return w.enlist(tx, g, add)
+	})
+}
+
+func anys(list []scim.Resource) []any {
+	out := make([]any, len(list))
+	for i, m := range list {
+		out[i] = m
+	}
+	return out
+}
+
+func (w *work) setAttributes(tx directory.Tx, g *directory.Group, set map[string]any) (*directory.Group, error) {
+	if len(set) == 0 {
+		return g, nil
+	}
+	next := shallow(g.Resource)
+	for name, v := range set {
+		put(next, name, v)
+	}
+	if next["displayName"] == nil {
+		return nil, scim.Fail(scim.InvalidValue, "displayName is required")
+	}
+	return w.storeGroup(tx, g, next)
+}
+
+// patchWholeGroup applies operations that only the whole group can answer.
+func (w *work) patchWholeGroup(ctx context.Context, id string, ops []scim.Operation, ifMatch string) (out scim.Resource, err error) {
+	err = w.changeGroup(ctx, id, ifMatch, func(tx directory.Tx, g *directory.Group) error {
+		current, err := w.groupResource(tx, g, true)
+		if err != nil {
+			return err
+		}
+		next, notes, err := w.groups.Patch(current, ops, w.leniency)
+		w.notes = append(w.notes, notes...)
+		if err != nil {
+			return err
+		}
+		ids, err := memberIDs(next["members"])
+		if err != nil {
+			return err
+		}
+		if g, err = w.storeGroup(tx, g, next); err != nil {
+			return err
+		}
+		if err := w.setMembers(tx, g, ids); err != nil {
+			return err
+		}
+		out, err = w.shown(tx, id)
+		return err
+	})
+	return out, err
+}
+
+func (e *Endpoint) deleteGroup(tx directory.Tx, id, ifMatch string) error {
+	g, err := e.group(tx, id)
+	if err == nil {
+		err = e.match(ifMatch, groupVersion(g))
+	}
+	if err != nil {
+		return err
+	}
+	_, err = tx.DeleteRecords(directory.RecordQuery{Realm: e.realm(), Noun: directory.DeferredMemberNoun, Parent: id})
+	if err != nil {
+		return err
+	}
+	return e.directory().RemoveConnectedGroup(tx, e.actor(), g)
+}

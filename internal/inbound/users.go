@@ -1,0 +1,348 @@
+package inbound
+
+import (
+	"context"
+	"errors"
+	"strconv"
+
+	"github.com/lanyard-id/lanyard/internal/directory"
+	"github.com/lanyard-id/lanyard/internal/fault"
+	"github.com/lanyard-id/lanyard/internal/scim"
+	"github.com/lanyard-id/lanyard/internal/tenant"
+	"github.com/lanyard-id/lanyard/internal/value"
+)
+
+// maxIDPart is the longest last part of a user id, in bytes. Auth0 limits what
+// callers choose to 255.
+const maxIDPart = 255
+
+// account returns an account of the connection.
+func (e *Endpoint) account(r directory.Reader, id string) (*directory.Account, error) {
+	a, err := r.Account(e.realm(), id)
+	if err != nil {
+		return nil, err
+	}
+	if !e.owns(a) {
+		return nil, directory.NotFound(directory.AccountNoun, id)
+	}
+	return a, nil
+}
+
+func (e *Endpoint) owns(a *directory.Account) bool {
+	return a.Connected() && a.Connection == e.connection.Name
+}
+
+// userVersion is the entity tag of a user.
+func userVersion(a *directory.Account) string { return `W/"` + strconv.FormatInt(a.Version, 10) + `"` }
+
+// current is the SCIM resource of an account as it is now, without id and meta.
+// It shares nothing that can be changed with the account but values deep inside.
+func (e *Endpoint) current(a *directory.Account) scim.Resource {
+	r := shallow(a.Resource)
+	e.mapping.show(r, a)
+	if e.auth0 {
+		r = e.mapping.prune(r)
+	}
+	r["schemas"] = schemas(e.users, r)
+	return r
+}
+
+// schemas lists the schemas that a resource has attributes of.
+func schemas(typ *scim.ResourceType, r scim.Resource) []any {
+	out := []any{typ.Schema.ID}
+	for _, x := range typ.Extensions {
+		if r[x.Schema.ID] != nil {
+			out = append(out, x.Schema.ID)
+		}
+	}
+	return out
+}
+
+// userResource is what a client is shown of an account.
+func (e *Endpoint) userResource(r directory.Reader, a *directory.Account, withGroups bool) (scim.Resource, error) {
+	out := e.current(a)
+	if withGroups && !e.auth0 {
+		groups, err := e.groupsOf(r, a.ID)
+		if err != nil {
+			return nil, err
+		}
+		put(out, "groups", groups)
+	}
+	return e.users.Stamp(out, a.ID, scim.Meta{Created: a.Created, LastModified: a.Updated, Version: userVersion(a)}), nil
+}
+
+func (e *Endpoint) groupsOf(r directory.Reader, account string) ([]any, error) {
+	var out []any
+	for g, err := range r.Groups(directory.GroupQuery{Realm: e.realm(), Member: account, Type: directory.ConnectionGroup}) {
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, map[string]any{"value": g.ID, "display": g.Name(), "type": "direct"})
+	}
+	return out, nil
+}
+
+// kept is the part of a resource that an account keeps.
+func kept(r scim.Resource) map[string]any {
+	r = shallow(r)
+	for _, name := range []string{"id", "meta", "schemas", "password", "groups", "members"} {
+		delete(r, name)
+	}
+	return r
+}
+
+// createUser adds the person that a POST describes, or links an account.
+func (w *work) createUser(ctx context.Context, given scim.Resource) (made scim.Resource, err error) {
+	w.notePassword(given)
+	given = w.admit(given)
+	err = w.update(ctx, func(tx directory.Tx) error {
+		before, err := w.known(tx, given)
+		if err != nil {
+			return err
+		}
+		after, err := w.linkOrInsert(tx, before, given)
+		if err != nil {
+			return taken(err)
+		}
+		if err := w.appeared(tx, after); err != nil {
+			return err
+		}
+		made, err = w.userResource(tx, after, before != nil)
+		return err
+	})
+	return made, err
+}
+
+// admit returns what is kept of the resource that a client sent.
+func (w *work) admit(given scim.Resource) scim.Resource {
+	given = kept(given)
+	if !w.auth0 {
+		return given
+	}
+	pruned := w.mapping.prune(given)
+	if !value.Equal(pruned, given) {
+		w.note("attributes that the mapping does not name were left out, as Auth0 does")
+	}
+	return pruned
+}
+
+func (w *work) notePassword(given scim.Resource) {
+	if given["password"] != nil {
+		w.note("the password was not kept: people of an enterprise connection sign in at their identity provider")
+	}
+}
+
+func (w *work) linkOrInsert(tx directory.Tx, before *directory.Account, given scim.Resource) (*directory.Account, error) {
+	if before != nil {
+		after := directory.CloneAccount(before)
+		if given["active"] == nil {
+			given["active"] = true // somebody who is created is active
+		}
+		after.Resource = given
+		w.mapping.apply(after, given)
+		return after, w.directory().SaveConnected(tx, w.actor(), before, after)
+	}
+	a, err := w.newAccount(given)
+	if err != nil {
+		return nil, err
+	}
+	return a, w.directory().CreateConnected(tx, w.actor(), a)
+}
+
+func (w *work) newAccount(given scim.Resource) (*directory.Account, error) {
+	id, err := w.userID(given)
+	if err != nil {
+		return nil, err
+	}
+	a := &directory.Account{
+		ID: id, Realm: w.realm(), Connection: w.connection.Name, Status: directory.Active,
+		Profile: map[string]any{}, Resource: given,
+		Provider: directory.Provider{Type: w.connection.Strategy, Name: w.connection.Name},
+	}
+	w.mapping.apply(a, given)
+	if given["active"] != nil {
+		a.StatusChanged = w.directory().Now() // Auth0 shows blocked once somebody said so
+	}
+	return a, nil
+}
+
+// userID is the id that signing in through the connection gives the person too:
+// strategy|connection|part (scim-auth0.md 5.1).
+func (w *work) userID(given scim.Resource) (string, error) {
+	part, _ := given[w.config.UserIDAttribute].(string)
+	switch {
+	case len(part) > maxIDPart:
+		return "", scim.Fail(scim.InvalidValue, "%s is longer than %d bytes", w.config.UserIDAttribute, maxIDPart)
+	case part == "" && w.auth0:
+		return "", scim.Fail(scim.InvalidValue, "%s is required: it is the user id", w.config.UserIDAttribute)
+	case part == "":
+		part = w.directory().IDs.Object()
+		w.note("there is no " + w.config.UserIDAttribute + ", so the user id was made up; signing in will not find it")
+	}
+	return w.connection.Strategy + "|" + w.connection.Name + "|" + part, nil
+}
+
+// known returns the account that a POST is about by the connection's policy, nil
+// for none.
+func (w *work) known(tx directory.Reader, given scim.Resource) (*directory.Account, error) {
+	external, _ := given["externalId"].(string)
+	policy := w.config.Policy
+	if external != "" {
+		a, err := w.byKey(tx, directory.KeyExternalID, external)
+		switch {
+		case err != nil:
+			return nil, err
+		case a != nil && policy.Rehire == tenant.Link:
+			w.note("an account has this externalId; it was linked and updated (policy rehire: link)")
+			return a, nil
+		case a != nil:
+			w.note("an account has this externalId (policy rehire: refuse)")
+			return nil, scim.Fail(scim.Uniqueness, "a user has this externalId already")
+		}
+	}
+	if policy.Existing != tenant.Link {
+		return nil, nil
+	}
+	userName, _ := given["userName"].(string)
+	a, err := w.byKey(tx, directory.KeyUserName, userName)
+	if err != nil {
+		return nil, err
+	}
+	if a != nil {
+		return w.linkable(a, "userName")
+	}
+	return w.byEmail(tx, given)
+}
+
+// linkable returns an account that was found by what it does not prove, unless
+// it is somebody else's already.
+func (w *work) linkable(a *directory.Account, by string) (*directory.Account, error) {
+	if a.ExternalText("externalId") != "" {
+		return nil, scim.Fail(scim.Uniqueness, "a user with another externalId has this %s already", by)
+	}
+	w.note("an account has this " + by + "; it was linked and updated (policy existing: link)")
+	return a, nil
+}
+
+// byEmail returns the one account of the connection with the e-mail address that
+// the mapping finds in a resource and with no externalId.
+func (w *work) byEmail(tx directory.Reader, given scim.Resource) (found *directory.Account, err error) {
+	sketch := &directory.Account{Profile: map[string]any{}}
+	w.mapping.apply(sketch, given)
+	if sketch.Email() == "" {
+		return nil, nil
+	}
+	q := directory.AccountQuery{Realm: w.realm(), Connection: w.connection.Name, Email: directory.Fold(sketch.Email())}
+	for a, err := range tx.Accounts(q) {
+		switch {
+		case err != nil:
+			return nil, err
+		case a.ExternalText("externalId") != "":
+		case found != nil:
+			w.note("several accounts have this e-mail address; none was linked")
+			return nil, nil
+		default:
+			found = a
+		}
+	}
+	if found == nil {
+		return nil, nil
+	}
+	return w.linkable(found, "e-mail address")
+}
+
+// byKey returns the account of the connection with a key, nil when there is none.
+func (e *Endpoint) byKey(r directory.Reader, name, text string) (*directory.Account, error) {
+	if text == "" {
+		return nil, nil
+	}
+	if name == directory.KeyUserName {
+		text = directory.Fold(text)
+	}
+	a, err := r.AccountByKey(e.realm(), directory.Key{Scope: e.connection.Name, Name: name, Value: text})
+	if fault.Is(err, fault.NotFound) {
+		return nil, nil
+	}
+	return a, err
+}
+
+// changeUser stores what a function makes of a user's resource.
+func (w *work) changeUser(ctx context.Context, id, ifMatch string, change func(scim.Resource) (scim.Resource, error)) (out scim.Resource, err error) {
+	err = w.update(ctx, func(tx directory.Tx) error {
+		before, err := w.account(tx, id)
+		if err != nil {
+			return err
+		}
+		if err := w.match(ifMatch, userVersion(before)); err != nil {
+			return err
+		}
+		after := directory.CloneAccount(before)
+		current := w.current(after)
+		current["id"] = id
+		next, err := change(current)
+		if err != nil {
+			return err
+		}
+		if err := w.store(tx, before, after, current, next); err != nil {
+			return err
+		}
+		out, err = w.userResource(tx, after, true)
+		return err
+	})
+	return out, err
+}
+
+// store saves an account of which a request made another resource, unless it is
+// the same.
+func (w *work) store(tx directory.Tx, before, after *directory.Account, current, next scim.Resource) error {
+	w.notePassword(next)
+	was := kept(current)
+	next = w.admit(next)
+	if next["active"] == nil && was["active"] != nil {
+		// What a PUT leaves out may be kept (RFC 7644 3.5.1); nobody is unblocked
+		// by not being mentioned.
+		next["active"] = was["active"]
+		w.note("active was not given and stays as it is")
+	}
+	if value.Equal(was, next) {
+		w.note("nothing changed")
+		return nil
+	}
+	after.Resource = next
+	w.mapping.apply(after, next)
+	w.noteMoved(before, after)
+	if err := w.directory().SaveConnected(tx, w.actor(), before, after); err != nil {
+		return taken(err)
+	}
+	return w.appeared(tx, after)
+}
+
+// noteMoved says what follows from a change that people overlook.
+func (w *work) noteMoved(before, after *directory.Account) {
+	by := w.config.UserIDAttribute
+	if before.ExternalText(by) != after.ExternalText(by) {
+		w.note(by + " changed and the user id did not: signing in will give another one")
+	}
+	if !before.Blocked() && after.Blocked() {
+		w.note("active became false: the user was blocked, sessions and refresh tokens ended")
+	}
+	if before.Blocked() && !after.Blocked() {
+		w.note("active became true: the user was unblocked")
+	}
+}
+
+// taken words a conflict as SCIM does.
+func taken(err error) error {
+	if !fault.Is(err, fault.Conflict) {
+		return err
+	}
+	var violations directory.Violations
+	var worded *scim.Error
+	switch {
+	case errors.As(err, &worded):
+		return err
+	case errors.As(err, &violations) && len(violations) > 0:
+		return scim.Fail(scim.Uniqueness, "%s is taken by another user", violations[0].Field)
+	}
+	return scim.Fail(scim.Uniqueness, "a user with this id exists already")
+}

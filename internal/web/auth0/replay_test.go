@@ -1,0 +1,267 @@
+package auth0_test
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"go.yaml.in/yaml/v3"
+
+	"github.com/lanyard-id/lanyard/internal/web/auth0"
+	"github.com/lanyard-id/lanyard/internal/web/webtest"
+)
+
+// Recordings are conversations with a real Auth0 tenant, which travel with
+// Auth0's SDK for Go. They are replayed as scripts: the requests are sent in
+// order, with ids mapped (replay_compare_test.go), and every answer must be the
+// recorded one where the API has the operation.
+//
+// testdata/replay.yaml lists what is compared otherwise, and the interactions
+// that differ, each with its reason. To work on them, run
+//
+//	LANYARD_REPLAY=/tmp/diff go test ./internal/web/auth0 -run TestRecordings -v
+//
+// which prints a table and writes all differences into that folder, a file for
+// each recording.
+const replayFolder = "LANYARD_REPLAY"
+
+// equalShare is how much of the interactions with operations that the API has
+// must be equal, in percent.
+const equalShare = 95
+
+// verdict is what became of an interaction.
+type verdict int
+
+const (
+	unsupported verdict = iota // the API does not have the operation
+	equal
+	different
+)
+
+// accepted is testdata/replay.yaml.
+type accepted struct {
+	// Newer are members that came after some of the recordings were made: where a
+	// recorded answer lacks one it may.
+	Newer []struct{ Member, Reason string }
+
+	// Reordered are operations whose recordings disagree on the order of keys.
+	Reordered []struct{ Operation, Reason string }
+
+	Interactions []struct {
+		Recording    string
+		Interactions []int
+		Reason       string
+	}
+}
+
+func readAccepted(t *testing.T) accepted {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("testdata", "replay.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var a accepted
+	if err := yaml.Unmarshal(text, &a); err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range a.Newer {
+		if n.Member == "" || n.Reason == "" {
+			t.Errorf("testdata/replay.yaml: %+v lacks its member or reason", n)
+		}
+	}
+	for _, o := range a.Reordered {
+		if o.Operation == "" || o.Reason == "" {
+			t.Errorf("testdata/replay.yaml: %+v lacks its operation or reason", o)
+		}
+	}
+	for _, i := range a.Interactions {
+		if i.Reason == "" || i.Recording == "" || len(i.Interactions) == 0 {
+			t.Errorf("testdata/replay.yaml: %+v lacks its recording, interactions or reason", i)
+		}
+	}
+	return a
+}
+
+// newer reports whether a member came after some of the recordings were made.
+func (a accepted) newer(member string) bool {
+	for _, n := range a.Newer {
+		if n.Member == member {
+			return true
+		}
+	}
+	return false
+}
+
+// reordered reports whether the recordings of an operation disagree on the order
+// of keys.
+func (a accepted) reordered(i webtest.Interaction) bool {
+	for _, o := range a.Reordered {
+		if o.Operation == i.Method+" "+i.Path() {
+			return true
+		}
+	}
+	return false
+}
+
+// reason is why an interaction may differ, "" when it must not.
+func (a accepted) reason(recording string, number int) string {
+	for _, i := range a.Interactions {
+		if i.Recording == recording && slices.Contains(i.Interactions, number) {
+			return i.Reason
+		}
+	}
+	return ""
+}
+
+func TestRecordings(t *testing.T) {
+	recordings := webtest.Auth0Recordings(t)
+	list := readAccepted(t)
+	var mu sync.Mutex
+	counts := map[string]*[different + 1]int{}
+	var order []string
+	t.Run("replay", func(t *testing.T) {
+		for _, r := range recordings {
+			t.Run(r.Name, func(t *testing.T) {
+				t.Parallel()
+				outcomes := replay(t, r, list)
+				judge(t, outcomes, r, list)
+				mu.Lock()
+				defer mu.Unlock()
+				for i, o := range outcomes {
+					area := areaOf(r.Interactions[i].Path())
+					if counts[area] == nil {
+						counts[area] = new([different + 1]int)
+						order = append(order, area)
+					}
+					counts[area][o.verdict]++
+				}
+			})
+		}
+	})
+	var total [different + 1]int
+	row := func(name string, n [different + 1]int) {
+		t.Logf("%-30s %5d %5d %5d %5d", name, n[unsupported]+n[equal]+n[different], n[equal]+n[different], n[equal], n[different])
+	}
+	t.Logf("%-30s %5s %5s %5s %5s", "area", "all", "supp.", "equal", "diff.")
+	slices.Sort(order)
+	for _, area := range order {
+		row(area, *counts[area])
+		for v, n := range counts[area] {
+			total[v] += n
+		}
+	}
+	row("total", total)
+	supported := total[equal] + total[different]
+	if total[different]*100 > supported*(100-equalShare) {
+		t.Errorf("%d of %d interactions differ; at least %d %% must be equal", total[different], supported, equalShare)
+	}
+}
+
+// areaOf is the first segment of a path below the Management API.
+func areaOf(path string) string {
+	rest, ok := strings.CutPrefix(path, "/api/v2/")
+	if !ok {
+		return path
+	}
+	area, _, _ := strings.Cut(rest, "/")
+	return area
+}
+
+// judge holds the outcomes of one recording to the list of accepted
+// differences. An entry that is not needed is a failure in CI.
+func judge(t *testing.T, outcomes []outcome, r webtest.Recording, list accepted) {
+	t.Helper()
+	var differences strings.Builder
+	for n, o := range outcomes {
+		i := r.Interactions[n]
+		reason := list.reason(r.Name, n)
+		switch {
+		case o.verdict == different:
+			fmt.Fprintf(&differences, "interaction %d: %s %s\n%s\n%s\n", n, i.Method, i.Target, i.Request, o.text)
+			if reason == "" {
+				t.Errorf("interaction %d: %s %s\n%s", n, i.Method, i.Target, o.text)
+			}
+		case o.verdict == equal && reason != "":
+			report := t.Logf
+			if os.Getenv("CI") != "" {
+				report = t.Errorf
+			}
+			report("interaction %d: %s %s is as recorded now; take it from testdata/replay.yaml", n, i.Method, i.Target)
+		}
+	}
+	if dir := os.Getenv(replayFolder); dir != "" && differences.Len() > 0 {
+		file := filepath.Join(dir, strings.NewReplacer("/", "_").Replace(r.Name)+".txt")
+		if err := os.WriteFile(file, []byte(differences.String()), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// outcome is the verdict on one interaction, with the difference.
+type outcome struct {
+	verdict verdict
+	text    string
+}
+
+// player replays one recording.
+type player struct {
+	*bench
+	ids  *idMap
+	list accepted
+}
+
+func replay(t *testing.T, r webtest.Recording, list accepted) []outcome {
+	t.Helper()
+	p := &player{ids: newIDMap(), list: list}
+	p.bench = newBench(t, func(o *auth0.Options) { o.BaseURL = recordedTenant })
+	p.seed(r)
+	var out []outcome
+	for _, i := range r.Interactions {
+		out = append(out, p.play(i))
+	}
+	return out
+}
+
+// seed makes what the recorded tenant held before a conversation began.
+func (p *player) seed(webtest.Recording) {}
+
+// play sends one request and compares the answers.
+func (p *player) play(i webtest.Interaction) outcome {
+	p.t.Helper()
+	target := p.ids.ours(i.Target)
+	if !p.api.Serves(i.Method, target) {
+		return outcome{}
+	}
+	media := "application/json"
+	if given := i.RequestHeader.Get("Content-Type"); given != "" {
+		media = given
+	}
+	got := p.call(i.Method, target, p.ids.ours(i.Request), "Content-Type", media)
+	if got.status == i.Status {
+		p.ids.learn(i.Body, got.body)
+	}
+	theirs, ours := p.pages(i, got)
+	if diff := cmp.Diff(theirs, ours); diff != "" {
+		return outcome{different, "- recorded + got\n" + diff}
+	}
+	return outcome{verdict: equal}
+}
+
+// rewritten are the answers that the recorder decoded and encoded again, to
+// take secrets out: the order of their keys is lost.
+func rewritten(i webtest.Interaction) bool {
+	switch area := areaOf(i.Path()); area {
+	case "clients", "resource-servers":
+		return !strings.Contains(i.Target, "include_totals")
+	case "logs":
+		return true
+	default:
+		return strings.HasSuffix(i.Path(), "/scim-configuration/tokens") && i.Method == http.MethodPost
+	}
+}
