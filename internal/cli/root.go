@@ -92,6 +92,7 @@ Exit codes:
 		newActions(sh),
 		newServe(sh),
 		newTokens(sh),
+		newProvision(sh),
 		newRehearsal(sh),
 		newConnections(sh),
 		newVault(sh),

@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/lanyard-id/lanyard/internal/directory"
@@ -349,6 +350,12 @@ func (m Mapping) completed(r Row) Row {
 		old = m[known]
 	} else if first, err := DefaultMapping(); err == nil && first.Find(ref) >= 0 {
 		old = first[first.Find(ref)]
+	}
+	if r.Path != "" && strings.EqualFold(r.Path, old.Attribute()) {
+		r.Path, r.Namespace = old.Path, old.Namespace
+	}
+	if i := strings.LastIndexByte(r.Path, ':'); i > 0 && r.Namespace == "" { // as PATCH paths name extensions
+		r.Namespace, r.Path = r.Path[:i], r.Path[i+1:]
 	}
 	for _, f := range []struct {
 		into *string
