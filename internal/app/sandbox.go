@@ -82,4 +82,6 @@ func (open) Issue(context.Context, auth0.TokenRequest) (auth0.Token, error) {
 	return auth0.Token{Access: "sandbox", Expires: time.Hour}, nil
 }
 
-func (open) Authorize(context.Context, string, []string) (string, error) { return sandboxActor, nil }
+func (open) Authorize(context.Context, string, []string) (auth0.Caller, error) {
+	return auth0.Caller{ID: sandboxActor}, nil
+}

@@ -51,9 +51,8 @@ const (
 	ConnectionNoun     Noun = "connection"
 	SCIMConfigNoun     Noun = "scim configuration" // parent: the connection
 	SCIMTokenNoun      Noun = "scim token"         // parent: the connection
-	ConnectionKeyNoun  Noun = "connection key"     // parent: the connection
-	TenantKeyNoun      Noun = "tenant key"
-	TenantSecretNoun   Noun = "tenant secret" // of the object with the same id
+	TenantKeyNoun      Noun = "tenant key"         // parent: the connection, or TenantKeys
+	TenantSecretNoun   Noun = "tenant secret"      // of the object with the same id
 	ClientNoun         Noun = "client"
 	CredentialNoun     Noun = "credential" // of a client
 	ClientGrantNoun    Noun = "client grant"

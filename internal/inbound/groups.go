@@ -44,7 +44,8 @@ func (e *Endpoint) groupResource(r directory.Reader, g *directory.Group, withMem
 	if g.MembershipUpdated.After(modified) {
 		modified = g.MembershipUpdated
 	}
-	return e.groups.Stamp(out, g.ID, scim.Meta{Created: g.Created, LastModified: modified, Version: groupVersion(g)}), nil
+	stamp(out, e.groups, g.ID, g.Created, modified, groupVersion(g))
+	return out, nil
 }
 
 func (e *Endpoint) members(r directory.Reader, group string) ([]string, error) {

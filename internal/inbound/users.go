@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strconv"
+	"time"
 
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/fault"
@@ -36,9 +37,9 @@ func (e *Endpoint) owns(a *directory.Account) bool {
 func userVersion(a *directory.Account) string { return `W/"` + strconv.FormatInt(a.Version, 10) + `"` }
 
 // current is the SCIM resource of an account as it is now, without id and meta.
-// It shares nothing that can be changed with the account but values deep inside.
+// It takes the account's own resource over: a page has too many to copy each.
 func (e *Endpoint) current(a *directory.Account) scim.Resource {
-	r := shallow(a.Resource)
+	r := a.Resource
 	e.mapping.show(r, a)
 	if e.auth0 {
 		r = e.mapping.prune(r)
@@ -68,7 +69,16 @@ func (e *Endpoint) userResource(r directory.Reader, a *directory.Account, withGr
 		}
 		put(out, "groups", groups)
 	}
-	return e.users.Stamp(out, a.ID, scim.Meta{Created: a.Created, LastModified: a.Updated, Version: userVersion(a)}), nil
+	stamp(out, e.users, a.ID, a.Created, a.Updated, userVersion(a))
+	return out, nil
+}
+
+// stamp writes what the server says of a resource into it.
+func stamp(r scim.Resource, typ *scim.ResourceType, id string, created, modified time.Time, version string) {
+	r["id"] = id
+	r["meta"] = map[string]any{
+		"resourceType": typ.Name, "created": scim.FormatTime(created), "lastModified": scim.FormatTime(modified), "version": version,
+	}
 }
 
 func (e *Endpoint) groupsOf(r directory.Reader, account string) ([]any, error) {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/fault"
+	"github.com/lanyard-id/lanyard/internal/value"
 )
 
 // Directory returns the part of the database that keeps people and groups.
@@ -102,19 +103,69 @@ func encodeAccount(a *directory.Account) (string, error) {
 	})
 }
 
+// decodeAccount reads what encodeAccount wrote. A page has a hundred accounts or
+// more, which is why it goes without reflection.
 func decodeAccount(realm, id string, version int64, text string) (*directory.Account, error) {
-	var b accountBody
-	if err := decodeBody(text, &b); err != nil {
+	v, err := value.Decode([]byte(text))
+	if err != nil {
+		return nil, fault.Wrap(fault.Internal, err, "a stored record cannot be read")
+	}
+	b := fields{}
+	b.o, _ = v.(map[string]any)
+	identities, err := b.identities()
+	if err != nil {
 		return nil, err
 	}
+	provider := fields{b.object("provider")}
 	return &directory.Account{
 		ID: id, Realm: realm, Version: version,
-		Connection: b.Connection, Resource: b.Resource, Identities: b.Identities, SignIns: b.SignIns, LastIP: b.LastIP, Type: b.Type, FailedSignIns: b.FailedSignIns, Status: b.Status, Profile: b.Profile, Provider: b.Provider,
-		HasPassword: b.HasPassword, RecoveryQuestion: b.RecoveryQuestion, EmailVerified: b.EmailVerified,
-		UserMetadata: b.UserMetadata, AppMetadata: b.AppMetadata,
-		Created: Time(b.Created), Activated: Time(b.Activated), StatusChanged: Time(b.StatusChanged),
-		LastLogin: Time(b.LastLogin), Updated: Time(b.Updated), PasswordChanged: Time(b.PasswordChanged),
+		Connection: b.text("connection"), Resource: b.object("resource"), Identities: identities,
+		SignIns: int(b.number("signIns")), LastIP: b.text("lastIP"), Type: b.text("type"), FailedSignIns: int(b.number("failedSignIns")),
+		Status: directory.Status(b.text("status")), Profile: b.object("profile"),
+		Provider:    directory.Provider{Type: provider.text("type"), Name: provider.text("name")},
+		HasPassword: b.flag("hasPassword"), RecoveryQuestion: b.text("recoveryQuestion"), EmailVerified: b.flag("emailVerified"),
+		UserMetadata: b.object("userMetadata"), AppMetadata: b.object("appMetadata"),
+		Created: b.time("created"), Activated: b.time("activated"), StatusChanged: b.time("statusChanged"),
+		LastLogin: b.time("lastLogin"), Updated: b.time("updated"), PasswordChanged: b.time("passwordChanged"),
 	}, nil
+}
+
+// fields reads the members of a stored body; absent ones are zero.
+type fields struct{ o map[string]any }
+
+func (f fields) text(name string) string {
+	s, _ := f.o[name].(string)
+	return s
+}
+
+func (f fields) flag(name string) bool {
+	b, _ := f.o[name].(bool)
+	return b
+}
+
+func (f fields) number(name string) int64 {
+	n, _ := f.o[name].(json.Number)
+	i, _ := n.Int64()
+	return i
+}
+
+func (f fields) time(name string) time.Time { return Time(f.number(name)) }
+
+func (f fields) object(name string) map[string]any {
+	o, _ := f.o[name].(map[string]any)
+	return o
+}
+
+// identities reads the accounts that were linked to this one. Few have any.
+func (f fields) identities() (list []directory.Identity, err error) {
+	if f.o["identities"] == nil {
+		return nil, nil
+	}
+	text, err := encodeBody(f.o["identities"])
+	if err == nil {
+		err = decodeBody(text, &list)
+	}
+	return list, err
 }
 
 func encodeBody(v any) (string, error) {

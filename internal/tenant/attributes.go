@@ -21,3 +21,21 @@ func ProfileAttribute(auth0 string) string {
 	}
 	return auth0
 }
+
+// rootAttributes is profileAttributes the other way round.
+var rootAttributes = func() map[string]string {
+	out := make(map[string]string, len(profileAttributes))
+	for auth0, name := range profileAttributes {
+		out[name] = auth0
+	}
+	return out
+}()
+
+// RootAttribute returns Auth0's name of what the directory keeps under a name: the
+// inverse of ProfileAttribute.
+func RootAttribute(profile string) string {
+	if name, ok := rootAttributes[profile]; ok {
+		return name
+	}
+	return profile
+}

@@ -80,8 +80,11 @@ func clientDefaults(appType string) map[string]any {
 	if out == nil {
 		out = map[string]any{}
 	}
-	if base, ok := all[""].(map[string]any); ok {
-		complete(out, base)
+	base, _ := all[""].(map[string]any)
+	for name, v := range base {
+		if _, ok := out[name]; !ok {
+			out[name] = v
+		}
 	}
 	return out
 }

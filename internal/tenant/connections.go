@@ -86,15 +86,15 @@ func (t *Tenant) Connections(ctx context.Context, w Window, match func(*Connecti
 	return p, err
 }
 
-// ConnectionMistake says what is wrong with a connection, in Auth0's words. It is
+// Mistake says what is wrong with a connection or client, in Auth0's words. It is
 // the cause of a fault.Invalid.
-type ConnectionMistake struct{ Text string }
+type Mistake struct{ Text string }
 
-func (e *ConnectionMistake) Error() string { return e.Text }
+func (e *Mistake) Error() string { return e.Text }
 
 func mistake(format string, args ...any) error {
 	text := fmt.Sprintf(format, args...)
-	return fault.Wrap(fault.Invalid, &ConnectionMistake{text}, "%s", text)
+	return fault.Wrap(fault.Invalid, &Mistake{text}, "%s", text)
 }
 
 // CreateConnection adds a connection whose ID and defaults it fills in. A name
@@ -122,6 +122,9 @@ func (t *Tenant) createConnection(tx directory.Tx, actor directory.Actor, c *Con
 	}
 	if s.Ticket {
 		c.Ticket = t.Directory.IDs.Hex(8)
+	}
+	if s.Named && c.DisplayName == "" {
+		c.DisplayName = c.Name
 	}
 	c.activate()
 	if err := c.check(); err != nil {
@@ -266,7 +269,7 @@ func (t *Tenant) WithSecrets(ctx context.Context, c *Connection) (*Connection, e
 
 // withConnection are the records that end with a connection: its SCIM
 // configuration and tokens, its keys.
-var withConnection = []directory.Noun{directory.SCIMConfigNoun, directory.SCIMTokenNoun, directory.ConnectionKeyNoun}
+var withConnection = []directory.Noun{directory.SCIMConfigNoun, directory.SCIMTokenNoun, directory.TenantKeyNoun}
 
 // DeleteConnection removes a connection with everybody in it and everything of
 // it, and returns it.

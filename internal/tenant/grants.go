@@ -223,3 +223,25 @@ func (t *Tenant) DeleteUserGrants(ctx context.Context, actor directory.Actor, ac
 		return nil
 	})
 }
+
+// ClientsOfOrganization returns the ids of the clients that an organization has
+// grants for.
+func (t *Tenant) ClientsOfOrganization(ctx context.Context, organization string) (ids []string, err error) {
+	err = t.Directory.Store.View(ctx, func(r directory.Reader) error {
+		for record, err := range r.Records(directory.RecordQuery{Realm: t.Realm, Noun: directory.OrgGrantNoun, Parent: organization}) {
+			if err != nil {
+				return err
+			}
+			ids = append(ids, record.Subject)
+		}
+		for i, id := range ids {
+			g, err := directory.Get[ClientGrant](r, t.Realm, id)
+			if err != nil {
+				return err
+			}
+			ids[i] = g.Client
+		}
+		return nil
+	})
+	return ids, err
+}

@@ -19,7 +19,10 @@ type linked struct {
 }
 
 func (l *linked) Place() directory.Place {
-	return directory.Place{Noun: directory.LinkedNoun, Subject: l.Primary}
+	if l.Account == nil { // asked for the noun only
+		return directory.Place{Noun: directory.LinkedNoun}
+	}
+	return directory.Place{Noun: directory.LinkedNoun, Parent: l.Account.Connection, Subject: l.Primary}
 }
 
 // SameAccount says that an account cannot be linked to itself. It is the cause of
@@ -138,4 +141,15 @@ func (t *Tenant) restore(tx directory.Tx, actor directory.Actor, id string) erro
 		return nil
 	}
 	return tx.PutSecret(t.Realm, id, kept.Secret)
+}
+
+// LinkedFrom returns the ids of the users to which accounts of a connection were
+// linked.
+func LinkedFrom(r directory.Reader, realm, connection string) ([]string, error) {
+	list, err := directory.All[linked](r, directory.RecordQuery{Realm: realm, Parent: connection}, 0, nil)
+	var ids []string
+	for _, l := range list {
+		ids = append(ids, l.Primary)
+	}
+	return ids, err
 }

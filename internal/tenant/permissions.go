@@ -24,23 +24,8 @@ type PermissionDetails struct {
 	Roles       []*Role // of a user: by which the user has it
 }
 
-// api is what permissions need of a resource server.
-type api struct {
-	directory.Meta
-
-	Name   string `json:"name"`
-	Scopes []struct {
-		Value       string `json:"value"`
-		Description string `json:"description"`
-	} `json:"scopes"`
-}
-
-func (*api) Place() directory.Place {
-	return directory.Place{Noun: directory.ResourceServerNoun}
-}
-
 // scope returns the description of a scope, and whether there is such a scope.
-func (s *api) scope(name string) (description string, ok bool) {
+func (s *ResourceServer) scope(name string) (description string, ok bool) {
 	for _, one := range s.Scopes {
 		if one.Value == name {
 			return one.Description, true
@@ -58,7 +43,7 @@ func (e *UnknownPermission) Error() string { return "no permission " + e.Name }
 // checkPermissions makes sure that there are permissions.
 func (t *Tenant) checkPermissions(r directory.Reader, list []Permission) error {
 	for _, p := range list {
-		server, err := directory.GetByKey[api](r, t.Realm, p.ResourceServer)
+		server, err := directory.GetByKey[ResourceServer](r, t.Realm, p.ResourceServer)
 		if err != nil {
 			return err
 		}
@@ -72,13 +57,13 @@ func (t *Tenant) checkPermissions(r directory.Reader, list []Permission) error {
 // describe adds what the resource servers say of permissions. Those that there
 // are no more, because the server or its scope is gone, are left out.
 func (t *Tenant) describe(r directory.Reader, list []PermissionDetails) ([]PermissionDetails, error) {
-	servers := map[string]*api{}
+	servers := map[string]*ResourceServer{}
 	var out []PermissionDetails
 	for _, p := range list {
 		server, ok := servers[p.ResourceServer]
 		if !ok {
 			var err error
-			if server, err = directory.GetByKey[api](r, t.Realm, p.ResourceServer); err != nil && !fault.Is(err, fault.NotFound) {
+			if server, err = directory.GetByKey[ResourceServer](r, t.Realm, p.ResourceServer); err != nil && !fault.Is(err, fault.NotFound) {
 				return nil, err
 			}
 			servers[p.ResourceServer] = server

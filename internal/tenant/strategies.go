@@ -36,6 +36,7 @@ type strategy struct {
 	SCIM   bool           `json:"scim"`   // it can have a SCIM endpoint (scim-auth0.md 1.4)
 	Keys   bool           `json:"keys"`   // it signs requests with keys of its own
 	Ticket bool           `json:"ticket"` // a page helps the other side to set it up
+	Named  bool           `json:"named"`  // the login page shows its name
 	Create map[string]any `json:"create"` // only of new connections
 	Update map[string]any `json:"update"` // only of changed ones
 	Always map[string]any `json:"always"`

@@ -26,6 +26,14 @@ const MaxDepth = 512
 
 // Decode reads exactly one JSON value without losing digits.
 func Decode(data []byte) (any, error) {
+	if v, ok := parse(string(data)); ok {
+		return v, nil
+	}
+	return byReflection(data)
+}
+
+// byReflection is Decode by encoding/json, which words what is wrong.
+func byReflection(data []byte) (any, error) {
 	if err := checkDepth(data); err != nil {
 		return nil, err
 	}

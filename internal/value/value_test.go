@@ -225,11 +225,18 @@ func BenchmarkCompareNumbers(b *testing.B) {
 }
 
 func FuzzDecode(f *testing.F) {
-	for _, s := range []string{`{"a":[1,2.5e-3,"x",null]}`, `"\ud800"`, `[[[[]]]]`, `1 2`} {
+	for _, s := range []string{`{"a":[1,2.5e-3,"x",null]}`, `"\ud800"`, `[[[[]]]]`, `1 2`, ` { "a" : -0.5E+1 , "a":[ ] } `, `{"é\u00e9":"\"\\"}`, `[01]`, `[1,]`, "\"\xff\""} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		v, err := Decode([]byte(s))
+		want, wantErr := byReflection([]byte(s))
+		if (err == nil) != (wantErr == nil) || !cmp.Equal(v, want) {
+			t.Fatalf("%q: %v, %v; encoding/json: %v, %v", s, v, err, want, wantErr)
+		}
+		if parsed, ok := parse(s); ok && (wantErr != nil || !cmp.Equal(parsed, want)) {
+			t.Fatalf("%q: parsed as %v; encoding/json: %v, %v", s, parsed, want, wantErr)
+		}
 		if err != nil {
 			return
 		}

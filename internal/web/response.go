@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -53,6 +54,13 @@ func appendJSON(b []byte, v any) ([]byte, error) {
 		return strconv.AppendBool(b, v), nil
 	case int:
 		return strconv.AppendInt(b, int64(v), 10), nil
+	case json.Number:
+		if v == "" {
+			v = "0" // as encoding/json has it
+		}
+		return append(b, v...), nil
+	case map[string]any:
+		return appendMap(b, v)
 	case Object:
 		return v.append(b)
 	case []Object:
@@ -67,6 +75,30 @@ func appendJSON(b []byte, v any) ([]byte, error) {
 		return nil, err
 	}
 	return out.Bytes()[:out.Len()-1], nil // without the final line feed
+}
+
+// appendMap appends an object with its keys sorted, as encoding/json does.
+func appendMap(b []byte, o map[string]any) ([]byte, error) {
+	if o == nil {
+		return append(b, "null"...), nil
+	}
+	keys := make([]string, 0, len(o))
+	for k := range o {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	b = append(b, '{')
+	for i, k := range keys {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(appendString(b, k), ':')
+		var err error
+		if b, err = appendJSON(b, o[k]); err != nil {
+			return nil, err
+		}
+	}
+	return append(b, '}'), nil
 }
 
 func appendList[T any](b []byte, list []T) ([]byte, error) {

@@ -14,6 +14,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -34,7 +35,13 @@ type Authorizer interface {
 	// Authorize returns who holds a token that has at least one of the scopes.
 	// A token that is empty (the request has none), wrong or expired is
 	// fault.Unauthorized, one without the scopes fault.Forbidden.
-	Authorize(ctx context.Context, token string, anyOf []string) (actor string, err error)
+	Authorize(ctx context.Context, token string, anyOf []string) (Caller, error)
+}
+
+// Caller is who makes a call, and what it may do.
+type Caller struct {
+	ID     string
+	Scopes []string // nil: all
 }
 
 // TokenRequest is what a client asks for at /oauth/token.
@@ -102,18 +109,29 @@ func (a *API) Mount(mux *http.ServeMux) { mux.Handle("/", a) }
 // ServeHTTP answers a request.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.muxOf(r.URL.Path).ServeHTTP(w, r) }
 
-type actorKey struct{}
+type callerKey struct{}
+
+func caller(r *http.Request) Caller {
+	c, _ := r.Context().Value(callerKey{}).(Caller)
+	return c
+}
+
+// holds reports whether the caller has a scope.
+func holds(r *http.Request, scope string) bool {
+	c := caller(r)
+	return c.Scopes == nil || slices.Contains(c.Scopes, scope)
+}
 
 // actor returns who makes the call, for the change log.
 func actor(r *http.Request) directory.Actor {
-	client, _ := r.Context().Value(actorKey{}).(string)
+	client := caller(r).ID
 	return directory.Actor{
 		ID: client, Type: directory.ClientActor, Name: client,
 		Request: web.RequestID(r.Context()), UserAgent: r.UserAgent(),
 	}
 }
 
-func (a *API) authorize(r *http.Request, scopes []string) (string, error) {
+func (a *API) authorize(r *http.Request, scopes []string) (Caller, error) {
 	scheme, token := web.Credential(r)
 	if !strings.EqualFold(scheme, "Bearer") {
 		token = ""
@@ -121,11 +139,11 @@ func (a *API) authorize(r *http.Request, scopes []string) (string, error) {
 	who, err := a.Authorizer.Authorize(r.Context(), token, scopes)
 	switch {
 	case fault.Is(err, fault.Unauthorized) && token == "":
-		return "", &apiError{status: http.StatusUnauthorized, message: "Missing authentication", err: err}
+		return Caller{}, &apiError{status: http.StatusUnauthorized, message: "Missing authentication", err: err}
 	case fault.Is(err, fault.Unauthorized):
-		return "", &apiError{status: http.StatusUnauthorized, message: "Invalid token", code: "invalid_token", err: err}
+		return Caller{}, &apiError{status: http.StatusUnauthorized, message: "Invalid token", code: "invalid_token", err: err}
 	case fault.Is(err, fault.Forbidden):
-		return "", &apiError{
+		return Caller{}, &apiError{
 			status: http.StatusForbidden, code: "insufficient_scope", err: err,
 			message: "Insufficient scope, expected any of: " + strings.Join(scopes, ","),
 		}

@@ -19,6 +19,7 @@ import (
 
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/store/sqlite"
+	tenants "github.com/lanyard-id/lanyard/internal/tenant"
 	"github.com/lanyard-id/lanyard/internal/web/auth0"
 )
 
@@ -71,6 +72,9 @@ func newBench(t *testing.T, change ...func(*auth0.Options)) *bench {
 	d.Hash = func(password string) (string, error) { return "hashed:" + password, nil }
 	if err := directory.Seed(context.Background(), d); err != nil {
 		t.Fatalf("Seed: %v", err)
+	}
+	if err := tenants.New(d, directory.Auth0Realm).SeedConnections(context.Background()); err != nil {
+		t.Fatalf("SeedConnections: %v", err)
 	}
 	clients, err := auth0.NewClients([]byte("0123456789abcdef0123456789abcdef"), c.now,
 		auth0.Client{ID: "all", Secret: "open sesame", Scopes: auth0.Scopes()},

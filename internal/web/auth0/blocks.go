@@ -80,6 +80,6 @@ func (a *API) identified(r *http.Request) ([]*directory.Account, error) {
 	}
 	folded := directory.Fold(identifier)
 	return a.Directory.Accounts(r.Context(), directory.AccountQuery{Realm: a.Realm, Holding: identifier}, 0, func(account *directory.Account) bool {
-		return directory.Fold(account.Email()) == folded || directory.Fold(account.Login()) == folded || account.Text(attributes["phone_number"]) == identifier
+		return directory.Fold(account.Email()) == folded || directory.Fold(account.Login()) == folded || attribute(account, "phone_number") == identifier
 	})
 }

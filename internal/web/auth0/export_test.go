@@ -1,12 +1,17 @@
 package auth0
 
-import "net/http"
+import (
+	"net/http"
+
+	"github.com/lanyard-id/lanyard/internal/directory"
+	"github.com/lanyard-id/lanyard/internal/tenant"
+)
 
 // CheckPayload reads and checks the body of POST /api/v2/users.
 func CheckPayload(r *http.Request) (map[string]any, error) {
 	p, err := readPayload(r, createProperties, "connection")
 	if err == nil {
-		err = p.checkIdentifiers()
+		err = p.checkIdentifiers(&tenant.Connection{Strategy: directory.Auth0Provider(p.text("connection"))})
 	}
 	return p.profile(), err
 }

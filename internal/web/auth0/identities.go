@@ -119,7 +119,7 @@ var profileKeys = []string{"email", "given_name", "family_name", "username", "ni
 func profileData(a *directory.Account) map[string]any {
 	out := map[string]any{}
 	for _, key := range profileKeys {
-		if v := a.Profile[attributes[key]]; v != nil {
+		if v := attribute(a, key); v != nil {
 			out[key] = v
 		}
 	}

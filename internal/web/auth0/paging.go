@@ -49,6 +49,7 @@ type style struct {
 	untold      bool // there is no total (recorded)
 	endless     bool // next is there until a page is empty (recorded)
 	nextFirst   bool // next comes before the rows (recorded)
+	numbered    bool // total, start and limit stand in front of the rows (recorded)
 }
 
 // readListing reads the parameters of a list.
@@ -120,6 +121,11 @@ func (l listing) write(w http.ResponseWriter, s style, key string, rows []web.Ob
 	limit := l.perPage
 	if s.filled {
 		limit = min(limit, len(rows))
+	}
+	if s.numbered {
+		return web.WriteJSON(w, http.StatusOK, web.Object{
+			{Key: "total", Value: p.total}, {Key: "start", Value: l.page * l.perPage}, {Key: "limit", Value: limit}, {Key: key, Value: rows},
+		})
 	}
 	o := web.Object{{Key: key, Value: rows}, {Key: "start", Value: l.page * l.perPage}, {Key: "limit", Value: limit}}
 	if !s.untold {

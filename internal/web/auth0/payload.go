@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/lanyard-id/lanyard/internal/directory"
+	"github.com/lanyard-id/lanyard/internal/tenant"
 	"github.com/lanyard-id/lanyard/internal/web"
 )
 
@@ -344,7 +345,7 @@ func (p payload) metadata(name string) map[string]any {
 // names. Addresses and user names of databases are kept in lower case.
 func (p payload) profile() map[string]any {
 	out := map[string]any{}
-	for name, canonical := range attributes {
+	for _, name := range rootAttributes {
 		v, ok := p[name]
 		if !ok {
 			continue
@@ -352,7 +353,7 @@ func (p payload) profile() map[string]any {
 		if s, isText := v.(string); isText && (name == "email" || name == "username") {
 			v = strings.ToLower(s)
 		}
-		out[canonical] = v
+		out[tenant.ProfileAttribute(name)] = v
 	}
 	return out
 }

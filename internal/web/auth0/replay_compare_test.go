@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net/http"
 	"regexp"
 	"slices"
 	"strings"
@@ -36,6 +37,9 @@ var vary = []struct {
 func (p *player) pages(i webtest.Interaction, got answer) (theirs, ours []string) {
 	theirs, ours = []string{fmt.Sprint(i.Status)}, []string{fmt.Sprint(got.status)}
 	sorted := rewritten(i) || p.list.reordered(i)
+	if rewritten(i) && i.Status >= http.StatusBadRequest { // it was no object of that sort
+		return theirs, ours
+	}
 	recorded, err := value.Decode([]byte(i.Body))
 	have, ourErr := value.Decode([]byte(got.body))
 	if err != nil || ourErr != nil {
@@ -43,6 +47,14 @@ func (p *player) pages(i webtest.Interaction, got answer) (theirs, ours []string
 	}
 	recorded, have = p.normal("", p.ids.replace(recorded)), p.normal("", have)
 	p.prune(recorded, have)
+	if areaOf(i.Path()) == "clients" {
+		for _, v := range []any{recorded, have} {
+			if o, ok := v.(map[string]any); ok { // the recorder put them in, whether they were there or not
+				delete(o, "client_secret")
+				delete(o, "signing_keys")
+			}
+		}
+	}
 	return append(theirs, lines(i.Body, recorded, sorted)...), append(ours, lines(got.body, have, sorted)...)
 }
 
@@ -53,7 +65,7 @@ func lines(text string, v any, sorted bool) []string {
 	case map[string]any:
 		var out []string
 		for _, key := range keysOf(text, v, sorted) {
-			out = append(out, key+": "+encode(v[key]))
+			out = append(out, deeper(key, v[key])...)
 		}
 		return out
 	case []any:
@@ -67,6 +79,19 @@ func lines(text string, v any, sorted bool) []string {
 		return items
 	}
 	return []string{encode(v)}
+}
+
+// deeper writes a member, one line for each value in an object.
+func deeper(path string, v any) []string {
+	o, ok := v.(map[string]any)
+	if !ok || len(o) == 0 {
+		return []string{path + ": " + encode(v)}
+	}
+	var out []string
+	for _, key := range slices.Sorted(maps.Keys(o)) {
+		out = append(out, deeper(path+"."+key, o[key])...)
+	}
+	return out
 }
 
 // keysOf returns the keys that are in an object, in the order of its text.

@@ -110,7 +110,7 @@ func (a *API) deleteRole(w http.ResponseWriter, r *http.Request) error {
 func member(m tenant.Member) web.Object {
 	o := web.Object{{Key: "user_id", Value: m.Account.ID}}
 	for _, key := range []string{"email", "picture", "name"} {
-		if v := m.Account.Profile[attributes[key]]; v != nil {
+		if v := attribute(m.Account, key); v != nil {
 			o = append(o, web.Field{Key: key, Value: v})
 		}
 	}

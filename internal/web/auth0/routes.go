@@ -31,10 +31,15 @@ const basePath = "/api/v2"
 func (a *API) routes() []route {
 	return slices.Concat(
 		a.userRoutes(),
+		a.groupRoutes(),
 		a.identityRoutes(),
 		a.authMethodRoutes(),
 		a.sessionRoutes(),
 		a.blockRoutes(),
+		a.connectionRoutes(),
+		a.clientRoutes(),
+		a.resourceServerRoutes(),
+		a.grantRoutes(),
 		a.roleRoutes(),
 		a.organizationRoutes(),
 		a.orgConnectionRoutes(),
@@ -46,7 +51,7 @@ func (a *API) routes() []route {
 
 // Scopes returns every scope that an operation asks for, sorted.
 func Scopes() []string {
-	var all []string
+	all := []string{clientKeys}
 	for _, r := range (&API{}).routes() { // nothing runs: the handlers are only named
 		all = append(all, r.scopes...)
 	}
@@ -109,11 +114,11 @@ func (a *API) managed(o route) web.Handler {
 		if wait := a.limit.take(w.Header()); wait > 0 {
 			return tooMany(w, wait)
 		}
-		actor, err := a.authorize(r, o.scopes)
+		who, err := a.authorize(r, o.scopes)
 		if err != nil {
 			return err
 		}
-		return o.run(w, r.WithContext(context.WithValue(r.Context(), actorKey{}, actor)))
+		return o.run(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, who)))
 	}
 }
 

@@ -2,20 +2,22 @@ package auth0
 
 import (
 	"net/http"
+	"slices"
+	"strings"
 
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/fault"
+	"github.com/lanyard-id/lanyard/internal/tenant"
 	"github.com/lanyard-id/lanyard/internal/web"
 )
 
-// userRoutes lists the operations on users.
 func (a *API) userRoutes() []route {
 	return []route{
 		op("GET", "/users", a.listUsers, "read:users"),
 		op("POST", "/users", a.createUser, "create:users"),
-		op("GET", "/users/{id}", a.getUser, "read:users"),
-		op("PATCH", "/users/{id}", a.updateUser, "update:users", "update:users_app_metadata"),
-		op("DELETE", "/users/{id}", a.deleteUser, "delete:users"),
+		op("GET", "/users/{id}", a.getUser, "read:users", "read:current_user"),
+		op("PATCH", "/users/{id}", a.updateUser, "update:users", "update:users_app_metadata", "update:current_user_metadata"),
+		op("DELETE", "/users/{id}", a.deleteUser, "delete:users", "delete:current_user"),
 		op("GET", "/users-by-email", a.usersByEmail, "read:users"),
 	}
 }
@@ -26,17 +28,23 @@ func (a *API) createUser(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := p.checkIdentifiers(); err != nil {
+	connection, err := a.connectionFor(r, p.text("connection"))
+	if err != nil {
+		return err
+	}
+	if err := p.checkIdentifiers(connection); err != nil {
 		return err
 	}
 	draft := directory.Draft{
-		Connection: p.text("connection"), Profile: p.profile(),
+		Connection: connection.Name, Profile: p.profile(),
 		Blocked: p.flag("blocked"), UserMetadata: p.metadata("user_metadata"), AppMetadata: p.metadata("app_metadata"),
 	}
 	withDefaults(draft.Profile)
-	if id := p.text("user_id"); id != "" {
-		draft.ID = directory.Auth0Provider(draft.Connection) + "|" + id
+	id := p.text("user_id")
+	if id == "" {
+		id = a.Directory.IDs.Object()
 	}
+	draft.ID = connection.Provider() + "|" + id
 	if text := p.text("password"); text != "" {
 		draft.Password = &directory.Password{Text: text}
 	}
@@ -50,11 +58,30 @@ func (a *API) createUser(w http.ResponseWriter, r *http.Request) error {
 	return web.WriteJSON(w, http.StatusCreated, user(created))
 }
 
+// connectionFor returns the connection in which a user is to be made. Users of
+// identity providers come by SCIM or by signing in.
+func (a *API) connectionFor(r *http.Request, name string) (*tenant.Connection, error) {
+	c, err := a.tenant.ConnectionByName(r.Context(), name)
+	if fault.Is(err, fault.NotFound) {
+		return nil, &apiError{http.StatusBadRequest, "The connection does not exist.", "inexistent_connection", err}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if class := c.Class(); class != tenant.Database && class != tenant.Passwordless {
+		return nil, &apiError{
+			status: http.StatusBadRequest, code: "operation_not_supported",
+			message: "Connection does not support user creation through the API. It must either be a database or passwordless connection",
+		}
+	}
+	return c, nil
+}
+
 // checkIdentifiers makes sure that the user can sign in to its connection: a
 // database needs address and password, sms a phone number, email an address.
-func (p payload) checkIdentifiers() error {
+func (p payload) checkIdentifiers(c *tenant.Connection) error {
 	need := []string{"email", "password"}
-	switch p.text("connection") {
+	switch c.Strategy {
 	case "sms":
 		need = []string{"phone_number"}
 	case "email":
@@ -101,6 +128,10 @@ func (a *API) updateUser(w http.ResponseWriter, r *http.Request) error {
 			}
 		}
 	}
+	id := r.PathValue("id")
+	if err := a.mayChange(r, id, p); err != nil {
+		return err
+	}
 	edit := directory.Edit{
 		Profile: p.profile(), EmailVerified: p.flag("email_verified"), Blocked: p.flag("blocked"),
 		UserMetadata: p.metadata("user_metadata"), AppMetadata: p.metadata("app_metadata"),
@@ -114,11 +145,55 @@ func (a *API) updateUser(w http.ResponseWriter, r *http.Request) error {
 	if connection := p.text("connection"); connection != "" {
 		edit.Check = func(current *directory.Account) error { return hasConnection(current, connection) }
 	}
-	edited, err := a.Directory.EditAccount(r.Context(), actor(r), a.Realm, r.PathValue("id"), edit)
+	edited, err := a.Directory.EditAccount(r.Context(), actor(r), a.Realm, id, edit)
 	if err != nil {
 		return err
 	}
 	return web.WriteJSON(w, http.StatusOK, user(edited))
+}
+
+// What an identity provider says of its users: always, and as long as it is asked
+// at each login.
+var (
+	providerOwned = []string{"email", "email_verified", "password", "phone_number", "phone_verified", "username"}
+	syncOwned     = []string{"family_name", "given_name", "name", "nickname", "picture"}
+)
+
+// mayChange refuses changes to attributes that the user's identity provider
+// owns. The text is Auth0's (alexkappa/terraform-provider-auth0 issue 292).
+func (a *API) mayChange(r *http.Request, id string, p payload) error {
+	owned := slices.Concat(providerOwned, syncOwned)
+	if !slices.ContainsFunc(owned, p.has) {
+		return nil
+	}
+	account, err := a.Directory.Account(r.Context(), a.Realm, id)
+	if err != nil {
+		return err
+	}
+	c, err := a.tenant.ConnectionByName(r.Context(), account.Connection)
+	if fault.Is(err, fault.NotFound) {
+		return nil // the connection was deleted: nobody owns the user any more
+	}
+	if err != nil {
+		return err
+	}
+	if class := c.Class(); class == tenant.Database || class == tenant.Passwordless {
+		return nil
+	}
+	if c.Sync() != tenant.OnEachLogin {
+		owned = providerOwned
+	}
+	refused := slices.DeleteFunc(slices.Clone(owned), func(name string) bool { return !p.has(name) })
+	if len(refused) == 0 {
+		return nil
+	}
+	slices.Sort(refused)
+	return &apiError{
+		status: http.StatusBadRequest, code: "operation_not_supported",
+		message: "The following user attributes cannot be updated: " + strings.Join(refused, ", ") + ". The connection (" + c.Name + ") " +
+			"must either be a database connection (using the Auth0 store), a passwordless connection (email or sms) or has disabled " +
+			"'Sync user profile attributes at each login'. For more information, see https://auth0.com/docs/dashboard/guides/connections/configure-connection-sync",
+	}
 }
 
 func hasConnection(a *directory.Account, connection string) error {

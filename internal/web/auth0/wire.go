@@ -3,25 +3,21 @@ package auth0
 import (
 	"crypto/md5" //nolint:gosec // Gravatar addresses pictures by the MD5 of the e-mail address; nothing is protected by it
 	"encoding/hex"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/lanyard-id/lanyard/internal/directory"
+	"github.com/lanyard-id/lanyard/internal/tenant"
 	"github.com/lanyard-id/lanyard/internal/web"
 )
 
-// attributes translates Auth0's names of profile attributes into the
-// directory's.
-var attributes = map[string]string{
-	"email":          "email",
-	"username":       "login",
-	"phone_number":   "mobilePhone",
-	"phone_verified": "phoneVerified",
-	"given_name":     "firstName",
-	"family_name":    "lastName",
-	"name":           "displayName",
-	"nickname":       "nickName",
-	"picture":        "picture",
+// rootAttributes are the attributes that users of every connection can have.
+var rootAttributes = []string{"email", "family_name", "given_name", "name", "nickname", "phone_number", "phone_verified", "picture", "username"}
+
+// attribute returns the value of a root attribute, nil when there is none.
+func attribute(a *directory.Account, name string) any {
+	return a.Profile[tenant.ProfileAttribute(name)]
 }
 
 // timeLayout is how Auth0 writes times: milliseconds UTC.
@@ -29,41 +25,45 @@ const timeLayout = "2006-01-02T15:04:05.000Z"
 
 func date(t time.Time) string { return t.UTC().Format(timeLayout) }
 
-// user is the wire form of an account, in the recorded order of keys. Fields
-// that never had a value are left out.
+// user is the wire form of an account. Most keys are in the order of the
+// alphabet, some follow (recorded). Fields that never had a value are left out;
+// attributes that a user has beside those of all come from its connection.
 func user(a *directory.Account) web.Object {
-	var o web.Object
+	o := make(web.Object, 0, len(a.Profile)+8)
 	add := func(key string, v any) { o = append(o, web.Field{Key: key, Value: v}) }
-	attribute := func(key string) {
-		if v := a.Profile[attributes[key]]; v != nil {
-			add(key, v)
-		}
-	}
 	if !a.StatusChanged.IsZero() { // somebody said whether the user is blocked
 		add("blocked", a.Blocked())
 	}
 	add("created_at", date(a.Created))
-	attribute("email")
 	if a.Profile["email"] != nil {
 		add("email_verified", a.EmailVerified)
 	}
-	attribute("family_name")
-	attribute("given_name")
 	add("identities", identities(a))
-	for _, key := range []string{"name", "nickname", "phone_number", "phone_verified", "picture"} {
-		attribute(key)
+	for name, v := range a.Profile {
+		root := tenant.RootAttribute(name)
+		if root != "username" && (a.Connected() || slices.Contains(rootAttributes, root)) {
+			add(root, v)
+		}
 	}
 	add("updated_at", date(a.Updated))
 	add("user_id", a.ID)
+	slices.SortFunc(o, func(x, y web.Field) int { return strings.Compare(x.Key, y.Key) })
 	if a.UserMetadata != nil {
 		add("user_metadata", a.UserMetadata)
 	}
-	attribute("username")
+	if v := attribute(a, "username"); v != nil {
+		add("username", v)
+	}
 	if !a.PasswordChanged.IsZero() {
 		add("last_password_reset", date(a.PasswordChanged))
 	}
 	if a.AppMetadata != nil {
 		add("app_metadata", a.AppMetadata)
+	}
+	if !a.LastLogin.IsZero() {
+		add("last_ip", a.LastIP)
+		add("last_login", date(a.LastLogin))
+		add("logins_count", a.SignIns)
 	}
 	return o
 }

@@ -47,7 +47,7 @@ func (a *API) listLogs(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	query.Holding = plainRun(needed)
+	query.Holding = web.PlainRun(needed)
 	list, err := a.Directory.Changes(r.Context(), query, limit+1, match)
 	if err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/fault"
 	"github.com/lanyard-id/lanyard/internal/filter"
+	"github.com/lanyard-id/lanyard/internal/web"
 )
 
 // grammar says which expressions a parameter takes (Okta: core API, filtering
@@ -166,9 +167,9 @@ func (a *API) userSelection(ctx context.Context, search, filterText, term string
 			return s, err
 		}
 		s.query, s.ref = indexed(expr)
-		s.query.Holding = plainRun(filter.Needed(expr, keptAsText))
+		s.query.Holding = web.PlainRun(filter.Needed(expr, keptAsText))
 	}
-	s.query.Holding = cmp.Or(s.query.Holding, plainRun(term))
+	s.query.Holding = cmp.Or(s.query.Holding, web.PlainRun(term))
 	s.match = func(a *directory.Account) bool {
 		if expr == nil && a.Status == directory.Deprovisioned {
 			return false // the bare list and q leave them out
@@ -201,19 +202,6 @@ func indexed(e filter.Expr) (q directory.AccountQuery, ref string) {
 // keptAsText reports whether an attribute of users is stored in the letters that
 // it is shown in.
 func keptAsText(path string) bool { return path == "status" || strings.HasPrefix(path, "profile.") }
-
-// plainRun returns the longest part of a text that looks the same wherever it is
-// stored: of ASCII that JSON does not escape, and without i and k, which letters
-// beyond ASCII have as their lower case.
-func plainRun(text string) string {
-	longest := ""
-	for _, run := range strings.FieldsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune(`"\<>&%iIkK`, r) }) {
-		if len(run) > len(longest) {
-			longest = run
-		}
-	}
-	return longest
-}
 
 func startsWith(term string, values ...string) bool {
 	term = strings.ToLower(term)

@@ -148,8 +148,9 @@ func (c *call) replace(typ *scim.ResourceType, id string, body map[string]any, i
 	return c.outcome(http.StatusOK, typ, r), nil
 }
 
-// patch changes a resource. A request that says which attributes the answer
-// should have gets one (RFC 7644 3.5.2).
+// patch changes a resource. The answer is 204, which costs neither side the whole
+// of a group; a request that says which attributes it wants gets them (RFC 7644
+// 3.5.2).
 func (c *call) patch(typ *scim.ResourceType, id string, body map[string]any, ifMatch string) (outcome, error) {
 	if err := c.endpoint.Allow(http.MethodPatch, typ); err != nil {
 		return outcome{}, err
@@ -164,7 +165,20 @@ func (c *call) patch(typ *scim.ResourceType, id string, body map[string]any, ifM
 	if err != nil {
 		return outcome{}, err
 	}
-	if query := c.r.URL.Query(); r == nil && (query.Has("attributes") || query.Has("excludedAttributes")) {
+	if query := c.r.URL.Query(); query.Has("attributes") || query.Has("excludedAttributes") {
+		return c.patched(typ, id, r, query)
+	}
+	o := outcome{status: http.StatusNoContent, location: c.location(typ, id)}
+	if r != nil {
+		_, located := c.located(typ, r)
+		o.version = located.version
+	}
+	return o, nil
+}
+
+// patched is the outcome of a patch whose answer is asked for.
+func (c *call) patched(typ *scim.ResourceType, id string, r scim.Resource, query url.Values) (outcome, error) {
+	if r == nil {
 		p, err := projection(query)
 		if err != nil {
 			return outcome{}, err
@@ -172,9 +186,6 @@ func (c *call) patch(typ *scim.ResourceType, id string, body map[string]any, ifM
 		if r, err = c.endpoint.Get(c.r.Context(), typ, id, p); err != nil {
 			return outcome{}, err
 		}
-	}
-	if r == nil {
-		return outcome{status: http.StatusNoContent, location: c.location(typ, id)}, nil
 	}
 	return c.outcome(http.StatusOK, typ, r), nil
 }

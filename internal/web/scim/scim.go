@@ -61,7 +61,7 @@ type Endpoint interface {
 	Create(ctx context.Context, typ *scim.ResourceType, body map[string]any) (scim.Resource, []scim.Note, error)
 	Replace(ctx context.Context, typ *scim.ResourceType, id string, body map[string]any, ifMatch string) (scim.Resource, []scim.Note, error)
 
-	// Patch returns no resource when the answer needs none (204).
+	// Patch may return no resource where that would cost more than the change.
 	Patch(ctx context.Context, typ *scim.ResourceType, id string, ops []scim.Operation, ifMatch string) (scim.Resource, []scim.Note, error)
 	Delete(ctx context.Context, typ *scim.ResourceType, id, ifMatch string) error
 }
