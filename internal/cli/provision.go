@@ -85,13 +85,7 @@ func (o *provisionOptions) run(cmd *cobra.Command) error {
 
 // accessOf says how the data folder has to be open for a command: whatever speaks
 // to a target needs all of it.
-func accessOf(v provision.Verb) Access {
-	switch v {
-	case provision.ListTargets, provision.ShowTarget, provision.ShowMapping, provision.ListPushes, provision.ShowStatus, provision.ListDead:
-		return ReadOnly
-	}
-	return ReadWrite
-}
+func accessOf(v provision.Verb) Access { return Access(!v.Local()) }
 
 // withSession does something with the open data folder.
 func withSession(sh *shell, cmd *cobra.Command, access Access, do func(context.Context, Session) error) error {

@@ -164,22 +164,22 @@ func (f *targetFlags) read(cmd *cobra.Command) error {
 	c := &provision.TargetChange{}
 	f.command.Target = c
 	given := func(name string) bool { return cmd.Flags().Changed(name) }
-	text(given("base-url"), &c.BaseURL, f.baseURL)
-	text(given("kind"), &c.Kind, provision.Kind(f.kind))
-	text(given("auth"), &c.Scheme, provision.Scheme(f.auth))
-	text(given("token-ref"), &c.Token, secret.Ref(f.tokenRef))
-	text(given("client-id"), &c.ClientID, f.clientID)
-	text(given("token-url"), &c.TokenURL, f.tokenURL)
-	text(given("scope"), &c.Scopes, f.scopes)
-	text(given("user-update"), &c.UserUpdate, provision.Method(strings.ToUpper(f.userUpdate)))
-	text(given("user-deactivate"), &c.UserDeactivate, provision.Method(strings.ToUpper(f.userDeactivate)))
-	text(given("group-update"), &c.GroupUpdate, provision.Method(strings.ToUpper(f.groupUpdate)))
-	text(given("concurrency"), &c.Concurrency, f.concurrency)
+	take(given("base-url"), &c.BaseURL, f.baseURL)
+	take(given("kind"), &c.Kind, provision.Kind(f.kind))
+	take(given("auth"), &c.Scheme, provision.Scheme(f.auth))
+	take(given("token-ref"), &c.Token, secret.Ref(f.tokenRef))
+	take(given("client-id"), &c.ClientID, f.clientID)
+	take(given("token-url"), &c.TokenURL, f.tokenURL)
+	take(given("scope"), &c.Scopes, f.scopes)
+	take(given("user-update"), &c.UserUpdate, provision.Method(strings.ToUpper(f.userUpdate)))
+	take(given("user-deactivate"), &c.UserDeactivate, provision.Method(strings.ToUpper(f.userDeactivate)))
+	take(given("group-update"), &c.GroupUpdate, provision.Method(strings.ToUpper(f.groupUpdate)))
+	take(given("concurrency"), &c.Concurrency, f.concurrency)
 	for name, into := range map[string]**bool{
 		"on": &c.Enabled, "create": &c.CreateUsers, "update": &c.UpdateUsers, "deactivate": &c.DeactivateUsers, "password": &c.SetPassword,
 		"groups": &c.PushGroups, "allow-private": &c.AllowPrivate,
 	} {
-		text(given(name), into, *f.switches[name])
+		take(given(name), into, *f.switches[name])
 	}
 	if given("brake") {
 		if err := f.readBrake(c); err != nil {
@@ -194,8 +194,8 @@ func (f *targetFlags) read(cmd *cobra.Command) error {
 	return err
 }
 
-// text sets what was given.
-func text[T any](given bool, into **T, v T) {
+// take takes what was given.
+func take[T any](given bool, into **T, v T) {
 	if given {
 		*into = &v
 	}

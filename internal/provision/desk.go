@@ -24,7 +24,7 @@ type Desk struct {
 // Verb is what a Command asks for.
 type Verb string
 
-// The verbs. Those that change something say so in Changes.
+// The verbs.
 const (
 	ListTargets   Verb = "targets"
 	ShowTarget    Verb = "target"
@@ -50,14 +50,14 @@ const (
 	Reject        Verb = "reject"
 )
 
-// Changes reports whether a verb changes anything here. Reads may change what is
-// known of a target.
-func (v Verb) Changes() bool {
+// Local reports whether a verb only reads what is kept here: it speaks to no
+// target and changes nothing.
+func (v Verb) Local() bool {
 	switch v {
-	case ListTargets, ShowTarget, TestTarget, ShowMapping, ListPushes, MakePlan, ShowStatus, ListDead:
-		return false
+	case ListTargets, ShowTarget, ShowMapping, ListPushes, ShowStatus, ListDead:
+		return true
 	}
-	return true
+	return false
 }
 
 // Command is something to be done. App is the id or label of an application;
