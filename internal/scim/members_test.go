@@ -99,7 +99,7 @@ func TestMembersIsPatch(t *testing.T) {
 	folded := 0
 	for seed := range uint64(20_000) {
 		r := rand.New(rand.NewPCG(seed, 1))
-		how := Leniency{RemoveByValue: r.IntN(2) == 0}
+		how := Leniency{RemoveByValue: r.IntN(2) == 0, EmptyText: r.IntN(2) == 0}
 		before := Resource{"schemas": []any{GroupSchema}, "id": "g", "displayName": "G", "externalId": "e"}
 		var members []any
 		for _, id := range []string{"a", "b", "c"} {
@@ -123,6 +123,9 @@ func TestMembersIsPatch(t *testing.T) {
 		want, _, err := group.Patch(before, ops, how)
 		if err != nil {
 			t.Fatalf("%d: Members takes %v, Patch says %v", seed, body["Operations"], err)
+		}
+		if change.Clear && len(change.Remove) > 0 {
+			t.Fatalf("%d: %+v removes members when there are none", seed, change)
 		}
 		if got := applyMembers(before, change); !value.Equal(got, want) {
 			t.Fatalf("%d: %v\non %v\ngives %v by %+v\nwant  %v", seed, body["Operations"], before, got, change, want)
