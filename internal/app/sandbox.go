@@ -35,6 +35,7 @@ type sandbox struct {
 	oauth     *oauth.Server           // of the Okta org
 	inbound   *inbound.Service        // of the Auth0 tenant's connections
 	wire      *wirelog.Recorder       // nil in a folder that is only read
+	exchanges auth0.Exchanges         // what wire keeps
 	handlers  map[string]http.Handler // by origin, for runs of this process
 }
 
@@ -57,11 +58,8 @@ func openSandbox(ctx context.Context, db *store.DB, key secret.Key, stage *rehea
 	if err := d.ResumeRules(ctx, directory.OktaRealm); err != nil {
 		return nil, err
 	}
-	if err := tenant.New(d, directory.Auth0Realm).SeedConnections(ctx); err != nil {
-		return nil, err
-	}
 	server := newOAuth(d, key)
-	s := &sandbox{directory: d, oauth: server, inbound: connectionService(d), wire: newWireLog(db, stage.Clock, log)}
+	s := &sandbox{directory: d, oauth: server, inbound: connectionService(d), wire: newWireLog(db, stage.Clock, log), exchanges: db.WireLog()}
 	s.handlers = s.inProcess(key, stage, c, log)
 	return s, nil
 }
@@ -77,7 +75,7 @@ func (s *sandbox) inProcess(key secret.Key, stage *rehearsal.Stage, c config.San
 			Directory: s.directory, Authorizer: anyone, OAuth: s.oauth, Log: log, BaseURL: "https://okta.sandbox", Limits: oktaLimits(faults),
 		}))),
 		auth0Sandbox: beside(faults.Wrap(auth0Facade, auth0.New(auth0.Options{
-			Directory: s.directory, Authorizer: open{}, Log: log, EnforceLimits: func() bool { return faults.Limits().Enforce },
+			Directory: s.directory, Authorizer: open{}, Exchanges: s.exchanges, Log: log, EnforceLimits: func() bool { return faults.Limits().Enforce },
 		})), faults.Wrap(scimFacade, scimAPI(anybody{s.inbound}, key, s.wire, stage, log))),
 	}
 }

@@ -139,7 +139,14 @@ func (a *API) listConnections(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	name, chosen := q.Get("name"), q["strategy"]
-	return a.writeConnections(w, r, s, show, func(l listing) (tenant.Page[*tenant.Connection], error) {
+	shown := func(o web.Object) web.Object {
+		row := show(o)
+		if q.Has("fields") && !slices.ContainsFunc(row, func(f web.Field) bool { return f.Key == "is_domain_connection" }) {
+			row = append(row, web.Field{Key: "is_domain_connection", Value: false}) // whatever is chosen (recorded)
+		}
+		return row
+	}
+	return a.writeConnections(w, r, s, shown, func(l listing) (tenant.Page[*tenant.Connection], error) {
 		return a.tenant.Connections(r.Context(), l.window(), func(c *tenant.Connection) bool {
 			return (name == "" || c.Name == name) && (len(chosen) == 0 || slices.Contains(chosen, c.Strategy))
 		})

@@ -41,6 +41,8 @@ func (a *API) routes() []route {
 		a.resourceServerRoutes(),
 		a.grantRoutes(),
 		a.keyRoutes(),
+		a.jobRoutes(),
+		a.logRoutes(),
 		a.roleRoutes(),
 		a.organizationRoutes(),
 		a.orgConnectionRoutes(),
@@ -91,6 +93,7 @@ func (a *API) register() {
 	a.mux.Handle("POST /oauth/token", a.front.Handle(a.token))
 	a.mux.Handle("GET "+openIDPath, a.front.Handle(a.openID))
 	a.mux.Handle("GET "+keysPath, a.front.Handle(a.jwks))
+	a.mux.Handle("GET "+exportPath+"{id}/{file}", a.front.Handle(a.download))
 	for _, r := range a.routes() {
 		a.muxOf(basePath+r.path).Handle(r.method+" "+basePath+r.path, a.front.Handle(a.managed(r)))
 	}
