@@ -66,6 +66,10 @@ type Options struct {
 	Realm      string       // of the directory; default directory.Auth0Realm
 	Log        *slog.Logger // default: no log
 
+	// Exchanges are the calls that reached the SCIM endpoints of the tenant's
+	// connections, for the logs; nil: the logs do not show them.
+	Exchanges Exchanges
+
 	// BaseURL is the tenant's address in tokens; default: the address the
 	// client used.
 	BaseURL string
