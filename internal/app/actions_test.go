@@ -197,7 +197,7 @@ func (limited) Issue(context.Context, auth0.TokenRequest) (auth0.Token, error) {
 
 func (l limited) Authorize(_ context.Context, _ string, anyOf []string) (auth0.Caller, error) {
 	if l.o.scopes == nil || slices.ContainsFunc(anyOf, func(s string) bool { return slices.Contains(l.o.scopes, s) }) {
-		return auth0.Caller{ID: "test"}, nil
+		return auth0.Caller{ID: "test", Scopes: l.o.scopes}, nil
 	}
 	return auth0.Caller{}, fault.New(fault.Forbidden, "the scope is missing")
 }

@@ -93,6 +93,7 @@ Exit codes:
 		newServe(sh),
 		newTokens(sh),
 		newSCIM(sh),
+		newProvision(sh),
 		newRehearsal(sh),
 		newConnections(sh),
 		newVault(sh),

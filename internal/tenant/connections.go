@@ -2,6 +2,7 @@ package tenant
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -127,6 +128,7 @@ func (t *Tenant) createConnection(tx directory.Tx, actor directory.Actor, c *Con
 		c.DisplayName = c.Name
 	}
 	c.activate()
+	slices.Sort(c.EnabledClients) // as they are shown (recorded)
 	if err := c.check(); err != nil {
 		return err
 	}
@@ -154,15 +156,29 @@ func (c *Connection) activate() {
 	}
 }
 
-// check refuses options that contradict each other.
+// check refuses options that contradict each other (recorded).
 func (c *Connection) check() error {
-	attributes, _ := c.Options["attributes"].(map[string]any)
+	attributes, ok := c.Options["attributes"].(map[string]any)
+	if !ok {
+		return nil
+	}
+	for _, other := range []string{"requires_username", "validation"} {
+		if c.Options[other] != nil {
+			return mistake("Cannot set both options.attributes and options.%s", other)
+		}
+	}
+	active := false
 	for _, name := range slices.Sorted(maps.Keys(attributes)) {
 		attribute, _ := attributes[name].(map[string]any)
 		signup, _ := attribute["signup"].(map[string]any)
 		if attribute["profile_required"] == true && signup["status"] != nil && signup["status"] != "required" {
 			return mistake("attribute %s must also be required on signup", name)
 		}
+		identifier, _ := attribute["identifier"].(map[string]any)
+		active = active || identifier["active"] == true
+	}
+	if !active {
+		return mistake("attributes must contain one active identifier")
 	}
 	return nil
 }
@@ -212,7 +228,7 @@ func (e ConnectionEdit) apply(c *Connection) {
 		c.Options = value.Clone(e.Options).(map[string]any)
 	}
 	if e.EnabledClients != nil {
-		c.EnabledClients = e.EnabledClients
+		c.EnabledClients = slices.Sorted(slices.Values(e.EnabledClients))
 	}
 	if e.Realms != nil {
 		c.Realms = e.Realms
@@ -242,6 +258,7 @@ func (t *Tenant) EnableClients(ctx context.Context, actor directory.Actor, id st
 			switch {
 			case enable[client] && at < 0:
 				c.EnabledClients = append(c.EnabledClients, client)
+				slices.Sort(c.EnabledClients)
 			case !enable[client] && at >= 0:
 				c.EnabledClients = slices.Delete(c.EnabledClients, at, at+1)
 			}
@@ -406,7 +423,7 @@ func (t *Tenant) SeedConnections(ctx context.Context) error {
 		for _, c := range []*Connection{
 			{
 				Meta: directory.Meta{ID: "con_" + strings.Repeat("0", 11) + "users"}, Name: DefaultConnection, Strategy: "auth0",
-				Options: map[string]any{"requires_username": true},
+				Options: defaultOptions(),
 			},
 			{
 				Meta: directory.Meta{ID: SeededEndpoint}, Name: "workforce", Strategy: "okta",
@@ -424,4 +441,18 @@ func (t *Tenant) SeedConnections(ctx context.Context) error {
 	}
 	_, _, err = t.EnableSCIM(ctx, seed, SeededEndpoint, SCIMSettings{})
 	return err
+}
+
+// defaultOptions are the options of the database that a tenant begins with
+// (recorded).
+func defaultOptions() map[string]any {
+	return map[string]any{
+		"requires_username": true, "import_mode": false, "enabledDatabaseCustomization": false,
+		"configuration": map[string]any{}, "customScripts": map[string]any{},
+		"validation":                  map[string]any{"username": map[string]any{"min": json.Number("1"), "max": json.Number("15")}},
+		"password_history":            map[string]any{"enable": false, "size": json.Number("5")},
+		"password_dictionary":         map[string]any{"enable": false, "dictionary": []any{}},
+		"password_no_personal_info":   map[string]any{"enable": false},
+		"password_complexity_options": map[string]any{"min_length": json.Number("8")},
+	}
 }
