@@ -79,6 +79,7 @@ type Session struct {
 	actor   string
 	last    *wirelog.Exchange // not logged yet: what is concluded from it may follow
 	secrets []string
+	renewed bool // the access token, after it was refused
 }
 
 // Open returns a Session. subject is the id of the account or group that it is
@@ -133,8 +134,11 @@ func (s *Session) Call(ctx context.Context, c Call) (Answer, error) {
 	if err != nil {
 		return Answer{}, &CallError{Method: c.Method, Path: c.Path, Status: response.Status, Class: Transient, Sent: true, Detail: "the answer cannot be decompressed"}
 	}
-	if response.Status == http.StatusUnauthorized {
+	if response.Status == http.StatusUnauthorized && s.target.Auth.Scheme == OAuth && !s.renewed {
+		s.renewed = true // the token may have been revoked; nothing was done with it
 		s.client.forget(s.target)
+		s.Explain(ctx, "the access token was refused: once more with a new one")
+		return s.Call(ctx, c)
 	}
 	return judge(c, response.Status, response.Header, body)
 }
