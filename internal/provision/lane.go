@@ -30,6 +30,13 @@ func (e *Engine) lane(ctx context.Context, t *Target) (int, error) {
 	}
 	total := 0
 	for {
+		// It may have been changed or switched off since.
+		switch l.target, err = e.Target(ctx, t.Realm, t.ID); {
+		case fault.Is(err, fault.NotFound):
+			return total, nil
+		case err != nil || !l.target.Enabled:
+			return total, err
+		}
 		if open, err := l.open(ctx); err != nil || !open {
 			return total, err
 		}

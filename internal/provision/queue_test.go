@@ -382,6 +382,28 @@ func TestSwitches(t *testing.T) {
 	b.equal("requests", len(b.fake.taken()), 0)
 }
 
+// A target that is switched off stops at the next batch.
+func TestSwitchedOff(t *testing.T) {
+	b := newBench(t, provision.Wizard, nil)
+	for i := range 250 {
+		b.assign(fmt.Sprintf("p%03d@example.com", i))
+	}
+	once := true
+	b.fake.fail = func(*http.Request) failure {
+		if once {
+			once = false
+			_, _, err := b.settings.SetTarget(t.Context(), me, b.app, noCredential, func(t *provision.Target) error {
+				t.Enabled = false
+				return nil
+			})
+			b.do(err)
+		}
+		return failure{}
+	}
+	b.settle()
+	b.equal("provisioned", len(b.fake.active()), 200)
+}
+
 // People who were assigned before provisioning was enabled are left alone until
 // somebody says otherwise.
 func TestAssignedBefore(t *testing.T) {
