@@ -14,7 +14,7 @@ import (
 type provisioning struct {
 	engine   *provision.Engine
 	settings *provision.Settings
-	store    wirelog.Store
+	desk     *provision.Desk
 }
 
 // openProvisioning builds the provisioning of the folder once, when something
@@ -28,15 +28,16 @@ func (f *Folder) openProvisioning(ctx context.Context) (*provisioning, error) {
 		vault := &secret.FileVault{Dir: f.data, Env: f.env}
 		p := &provisioning{
 			settings: &provision.Settings{Directory: box.directory, Realm: directory.OktaRealm, Vault: vault},
-			store:    f.db.WireLog(),
 		}
 		client := &provision.Client{Secrets: &secret.Resolver{Env: f.env, Vault: vault}, Now: box.directory.Clock}
 		if !f.readOnly {
 			client.Log, client.Sender = box.wire, f.executor.client
 		}
+		mappings := provision.NewMappings()
 		p.engine = &provision.Engine{
-			Directory: box.directory, Store: f.db.Provision(), Client: client, Mapper: provision.NewMappings(), Log: f.log, Now: box.directory.Clock,
+			Directory: box.directory, Store: f.db.Provision(), Client: client, Mapper: mappings, Log: f.log, Now: box.directory.Clock,
 		}
+		p.desk = &provision.Desk{Settings: p.settings, Engine: p.engine, Mappings: mappings, Actor: commandActor}
 		f.provisioning = p
 	})
 	return f.provisioning, nil
@@ -56,4 +57,25 @@ func (f *Folder) serveProvisioning(ctx context.Context) (stop func(), err error)
 		cancel()
 		serving.Wait()
 	}, nil
+}
+
+// Provisioning implements api.Service.
+func (f *Folder) Provisioning(ctx context.Context, c provision.Command) (*provision.Reply, error) {
+	p, err := f.openProvisioning(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return p.desk.Do(ctx, c)
+}
+
+// Exchanges implements api.Service. What was just recorded is written first.
+func (f *Folder) Exchanges(ctx context.Context, q wirelog.Query) (wirelog.Page, error) {
+	box, err := f.openSandbox(ctx)
+	if err != nil {
+		return wirelog.Page{}, err
+	}
+	if err := box.wire.Flush(ctx); err != nil { // the nil Recorder has nothing to write
+		return wirelog.Page{}, err
+	}
+	return f.db.WireLog().Exchanges(ctx, q)
 }

@@ -24,6 +24,7 @@ import (
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/fault"
 	"github.com/lanyard-id/lanyard/internal/localca"
+	"github.com/lanyard-id/lanyard/internal/secret"
 	"github.com/lanyard-id/lanyard/internal/tenant"
 	"github.com/lanyard-id/lanyard/internal/web/api"
 	"github.com/lanyard-id/lanyard/internal/web/auth0"
@@ -154,6 +155,8 @@ func (s *server) run(ctx context.Context) error {
 	}
 	defer serving.Wait()
 	defer s.shutdown(ctx)
+	tenant := reachable(addresses["auth0"])
+	s.folder.auth0Base.Store(&tenant)
 	if err := writeEndpoint(s.folder.data, endpoint{PID: os.Getpid(), URL: reachable(addresses["api"]), Token: token, Authority: s.authorityFile()}); err != nil {
 		return err
 	}
@@ -255,7 +258,7 @@ func (s *server) okta(box *sandbox, cred credentials) *okta.API {
 	made := okta.Tokens(map[string]string{cred.OktaAPIToken: directory.Administrator})
 	return okta.New(withSwitches(s.folder.config.Sandbox.Okta, okta.Options{
 		Directory: box.directory, OAuth: box.oauth, Authorizer: okta.Authorization(box.oauth, made), Log: s.folder.log,
-		Limits: oktaLimits(s.folder.stage.Faults),
+		Limits: oktaLimits(s.folder.stage.Faults), Vault: &secret.FileVault{Dir: s.folder.data, Env: s.folder.env}, Pushed: s.folder.db.Provision(),
 	}))
 }
 

@@ -21,8 +21,10 @@ import (
 	"github.com/lanyard-id/lanyard/internal/oauth"
 	"github.com/lanyard-id/lanyard/internal/openapi"
 	"github.com/lanyard-id/lanyard/internal/plan"
+	"github.com/lanyard-id/lanyard/internal/provision"
 	"github.com/lanyard-id/lanyard/internal/run"
 	"github.com/lanyard-id/lanyard/internal/sources"
+	"github.com/lanyard-id/lanyard/internal/wirelog"
 	"github.com/lanyard-id/lanyard/internal/worker"
 )
 
@@ -90,6 +92,10 @@ type fakeSession struct {
 	journals map[string]journal
 	people   []directory.Person
 	tokens   []oauth.APIToken
+	fakeSCIM
+
+	replies   map[provision.Verb]*provision.Reply
+	exchanges []wirelog.Exchange
 
 	// What fails, by the name of the method.
 	fails map[string]error
@@ -101,6 +107,9 @@ type fakeSession struct {
 	events  []engine.Event
 	inputs  map[string]any // of the last signal
 	closed  int
+
+	commands []provision.Command
+	queries  []wirelog.Query
 }
 
 // play makes a session in which the run id is the journal of that name.
@@ -349,4 +358,17 @@ func transcript(ctx context.Context, s *testIO, product Product, args ...string)
 	}
 	fmt.Fprintf(&b, "-- exit %d --\n", code)
 	return b.String()
+}
+
+func (s *fakeSession) Provisioning(_ context.Context, c provision.Command) (*provision.Reply, error) {
+	s.commands = append(s.commands, c)
+	if err := s.fails["Provisioning"]; err != nil {
+		return nil, err
+	}
+	return s.replies[c.Do], nil
+}
+
+func (s *fakeSession) Exchanges(_ context.Context, q wirelog.Query) (wirelog.Page, error) {
+	s.queries = append(s.queries, q)
+	return wirelog.Page{Exchanges: s.exchanges}, s.fails["Exchanges"]
 }

@@ -92,6 +92,8 @@ Exit codes:
 		newActions(sh),
 		newServe(sh),
 		newTokens(sh),
+		newSCIM(sh),
+		newProvision(sh),
 		newRehearsal(sh),
 		newConnections(sh),
 		newVault(sh),

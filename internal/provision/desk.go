@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/lanyard-id/lanyard/internal/directory"
@@ -23,7 +24,7 @@ type Desk struct {
 // Verb is what a Command asks for.
 type Verb string
 
-// The verbs. Those that change something say so in Changes.
+// The verbs.
 const (
 	ListTargets   Verb = "targets"
 	ShowTarget    Verb = "target"
@@ -49,14 +50,14 @@ const (
 	Reject        Verb = "reject"
 )
 
-// Changes reports whether a verb changes anything here. Reads may change what is
-// known of a target.
-func (v Verb) Changes() bool {
+// Local reports whether a verb only reads what is kept here: it speaks to no
+// target and changes nothing.
+func (v Verb) Local() bool {
 	switch v {
-	case ListTargets, ShowTarget, TestTarget, ShowMapping, ListPushes, MakePlan, ShowStatus, ListDead:
-		return false
+	case ListTargets, ShowTarget, ShowMapping, ListPushes, ShowStatus, ListDead:
+		return true
 	}
-	return true
+	return false
 }
 
 // Command is something to be done. App is the id or label of an application;
@@ -349,6 +350,12 @@ func (m Mapping) completed(r Row) Row {
 		old = m[known]
 	} else if first, err := DefaultMapping(); err == nil && first.Find(ref) >= 0 {
 		old = first[first.Find(ref)]
+	}
+	if r.Path != "" && strings.EqualFold(r.Path, old.Attribute()) {
+		r.Path, r.Namespace = old.Path, old.Namespace
+	}
+	if i := strings.LastIndexByte(r.Path, ':'); i > 0 && r.Namespace == "" { // as PATCH paths name extensions
+		r.Namespace, r.Path = r.Path[:i], r.Path[i+1:]
 	}
 	for _, f := range []struct {
 		into *string

@@ -341,6 +341,15 @@ func TestDesk(t *testing.T) {
 	if row := r.Mapping.Rows[r.Mapping.Rows.Find("emailType")]; row.Path != "emails[primary eq true].type" || row.Namespace != provision.CoreUser {
 		t.Errorf("a deleted row does not come back: %+v", row)
 	}
+	r = b.ask(provision.Command{Do: provision.SetMapping, Row: &provision.Row{Path: provision.EnterpriseUser + ":department", Expression: "'x'"}})
+	if row := r.Mapping.Rows[r.Mapping.Rows.Find("department")]; row.Path != "department" || row.Namespace != provision.EnterpriseUser || row.Expression != "'x'" {
+		t.Errorf("by its full name: %+v", row)
+	}
+	r = b.ask(provision.Command{Do: provision.SetMapping, Row: &provision.Row{Path: "urn:example:1.0:badge", Expression: "'x'"}})
+	if row := r.Mapping.Rows[len(r.Mapping.Rows)-1]; row.Path != "badge" || row.Namespace != "urn:example:1.0" || row.Name != "badge" {
+		t.Errorf("a new row by its full name: %+v", row)
+	}
+	b.ask(provision.Command{Do: provision.DeleteMapping, Attribute: "urn:example:1.0:badge"})
 	if r := b.ask(provision.Command{Do: provision.AddPush, Group: "sales"}); len(r.Pushes) != 1 || r.Pushes[0].Name != "Sales" || len(r.Notes) > 0 {
 		t.Errorf("%+v", r)
 	}

@@ -203,56 +203,51 @@ func (l *lane) settle(ctx context.Context, j Job, o Outcome) error {
 		}
 		return l.engine.Store.Done(ctx, j)
 	}
-	j.Error = ErrorText(o.Err)
-	j.Status = 0
-	var call *CallError
-	if errors.As(o.Err, &call) {
-		j.Status = call.Status
-	}
-	if err := l.failed(ctx, &j, o.Err, call); err != nil {
+	j.Error, j.Status = ErrorText(o.Err), 0
+	if err := l.failed(ctx, &j, o.Err); err != nil {
 		return err
 	}
 	return l.engine.Store.PutJobs(ctx, j)
 }
 
 // failed decides when, or whether, a job is tried again, and what its failure
-// says of the target.
-func (l *lane) failed(ctx context.Context, j *Job, err error, call *CallError) error {
-	now := l.engine.now()
-	pace := l.engine.Pace
-	switch {
-	case call != nil && call.Class == Denied:
-		return l.quarantine(ctx, call, "a call with the right credential: \"Test API credentials\" has to succeed")
-	case call != nil && call.Class == Limited:
-		j.Attempts++
-		wait := pace.limited(call.RetryAfter, j.Attempts)
-		j.Due = now.Add(wait)
-		l.giveUp(j, maxAttempts)
-		return l.pause(ctx, j.Due)
-	case call != nil && (call.Class == Missing || call.Class == Taken):
-		j.Attempts++
-		j.Due = now.Add(pace.backoff(j.Attempts))
-		l.giveUp(j, maxAttempts)
+// says of the target. The error is that of the store, or cause when it is none of
+// the job's own.
+func (l *lane) failed(ctx context.Context, j *Job, cause error) error {
+	var call *CallError
+	if !errors.As(cause, &call) {
+		if !fault.Is(cause, fault.Invalid) {
+			return cause
+		}
+		j.State = Dead // a mapping that does not compute
 		return l.succeeded(ctx)
-	case call != nil && call.Class == Transient:
-		j.Attempts++
-		j.Due = now.Add(pace.backoff(j.Attempts))
-		l.giveUp(j, maxAttempts)
-		return l.stumbled(ctx, call)
-	case call != nil && call.Class == Conflict:
-		j.Attempts++
-		j.Due = now.Add(pace.backoff(j.Attempts))
-		l.giveUp(j, maxConflicts)
-		return l.succeeded(ctx)
-	case call != nil, fault.Is(err, fault.Invalid): // 400, or a mapping that does not compute
-		j.State = Dead
-		return nil
 	}
-	return err
+	j.Status = call.Status
+	pace := l.engine.Pace
+	switch call.Class {
+	case Denied: // nobody loses an attempt
+		return l.quarantine(ctx, call, "a call with the right credential: \"Test API credentials\" has to succeed")
+	case Limited:
+		l.again(j, pace.limited(call.RetryAfter, j.Attempts+1), maxAttempts)
+		return l.pause(ctx, j.Due)
+	case Transient:
+		l.again(j, pace.backoff(j.Attempts+1), maxAttempts)
+		return l.stumbled(ctx, call)
+	case Missing, Taken:
+		l.again(j, pace.backoff(j.Attempts+1), maxAttempts)
+	case Conflict:
+		l.again(j, pace.backoff(j.Attempts+1), maxConflicts)
+	default: // 400 and the like
+		j.State = Dead
+	}
+	return l.succeeded(ctx) // it answers
 }
 
-// giveUp turns a job that was tried often enough into a task for a person.
-func (l *lane) giveUp(j *Job, most int) {
+// again lets a job wait. One that was tried often enough becomes a task for a
+// person.
+func (l *lane) again(j *Job, wait time.Duration, most int) {
+	j.Attempts++
+	j.Due = l.engine.now().Add(wait)
 	if j.Attempts >= most {
 		j.State = Dead
 	}

@@ -348,8 +348,10 @@ func TestNotTakenOver(t *testing.T) {
 	other := "ada.min@example.com" // the name becomes free
 	_, err = b.engine.Directory.EditAppUser(t.Context(), me, org, b.app, b.ids["ada@example.com"], directory.AppUserDraft{UserName: &other})
 	b.do(err)
-	b.pass(time.Hour)
-	b.settle()
+	for range 2 { // the other may come first once more
+		b.pass(time.Hour)
+		b.settle()
+	}
 	b.equal("active", b.fake.active(), []string{"ada.min@example.com", "ada@example.com"})
 }
 

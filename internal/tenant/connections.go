@@ -423,20 +423,42 @@ func (c *Connection) Provider() string {
 	return c.Strategy
 }
 
+// SeededEndpoint is the id of the connection of a sandbox that has a SCIM endpoint.
+const SeededEndpoint = "con_000000000000scim"
+
 // SeedConnections adds the connections that a sandbox begins with, unless there
-// are any: the default database.
+// are any: the default database, and one to Okta Workforce that SCIM clients can
+// write to.
 func (t *Tenant) SeedConnections(ctx context.Context) error {
-	return t.Directory.Store.Update(ctx, func(tx directory.Tx) error {
+	seed := directory.System("seed")
+	made := false
+	err := t.Directory.Store.Update(ctx, func(tx directory.Tx) error {
 		some, err := directory.All[Connection](tx, directory.RecordQuery{Realm: t.Realm}, 1, nil)
 		if err != nil || len(some) > 0 {
 			return err
 		}
-		c := &Connection{
-			Meta: directory.Meta{ID: "con_" + strings.Repeat("0", 11) + "users"}, Name: DefaultConnection, Strategy: "auth0",
-			Options: defaultOptions(),
+		made = true
+		for _, c := range []*Connection{
+			{
+				Meta: directory.Meta{ID: "con_" + strings.Repeat("0", 11) + "users"}, Name: DefaultConnection, Strategy: "auth0",
+				Options: defaultOptions(),
+			},
+			{
+				Meta: directory.Meta{ID: SeededEndpoint}, Name: "workforce", Strategy: "okta",
+				Options: map[string]any{"domain": "okta.sandbox", "client_id": "sandbox"},
+			},
+		} {
+			if err := t.createConnection(tx, seed, c); err != nil {
+				return err
+			}
 		}
-		return t.createConnection(tx, directory.System("seed"), c)
+		return nil
 	})
+	if err != nil || !made {
+		return err
+	}
+	_, _, err = t.EnableSCIM(ctx, seed, SeededEndpoint, SCIMSettings{})
+	return err
 }
 
 // defaultOptions are the options of the database that a tenant begins with

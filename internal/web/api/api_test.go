@@ -21,8 +21,10 @@ import (
 	"github.com/lanyard-id/lanyard/internal/oauth"
 	"github.com/lanyard-id/lanyard/internal/openapi"
 	"github.com/lanyard-id/lanyard/internal/plan"
+	"github.com/lanyard-id/lanyard/internal/provision"
 	"github.com/lanyard-id/lanyard/internal/run"
 	"github.com/lanyard-id/lanyard/internal/sources"
+	"github.com/lanyard-id/lanyard/internal/wirelog"
 	"github.com/lanyard-id/lanyard/internal/worker"
 )
 
@@ -40,6 +42,9 @@ type fakeService struct {
 	create  func(ctx context.Context, n oauth.NewAPIToken) (string, oauth.APIToken, error)
 	tokens  func(ctx context.Context) ([]oauth.APIToken, error)
 	revoke  func(ctx context.Context, ref string) (oauth.APIToken, error)
+	SCIM    // scim_test.go has one
+	desk    func(ctx context.Context, c provision.Command) (*provision.Reply, error)
+	log     func(ctx context.Context, q wirelog.Query) (wirelog.Page, error)
 }
 
 func (f *fakeService) Start(ctx context.Context, id string, p *plan.Plan, inputs map[string]any, b run.Bindings) error {
@@ -65,6 +70,14 @@ func (f *fakeService) CreateToken(ctx context.Context, n oauth.NewAPIToken) (str
 func (f *fakeService) Tokens(ctx context.Context) ([]oauth.APIToken, error) { return f.tokens(ctx) }
 func (f *fakeService) RevokeToken(ctx context.Context, ref string) (oauth.APIToken, error) {
 	return f.revoke(ctx, ref)
+}
+
+func (f *fakeService) Provisioning(ctx context.Context, c provision.Command) (*provision.Reply, error) {
+	return f.desk(ctx, c)
+}
+
+func (f *fakeService) Exchanges(ctx context.Context, q wirelog.Query) (wirelog.Page, error) {
+	return f.log(ctx, q)
 }
 
 // serve serves a Service and returns a client of it.
@@ -134,6 +147,15 @@ func TestCalls(t *testing.T) {
 	kept := oauth.APIToken{ID: "00T1", Name: "ci / a", Account: "00u1", Login: "ada@example.com", Role: "ORG_ADMIN", Created: at, Expires: at}
 	wish := oauth.NewAPIToken{Name: "ci / a", As: "ada", Role: "ORG_ADMIN"}
 
+	base := "https://scim.example.com"
+	command := provision.Command{
+		Do: provision.SetTarget, App: "0oa1 ?", Credential: "tok_<&>", Target: &provision.TargetChange{BaseURL: &base},
+		Row: &provision.Row{Name: "n", Path: `emails[type eq "work"].value`, Expression: "user.a < 'b'"},
+	}
+	reply := provision.Reply{App: "0oa1", Notes: []provision.Note{"<&>"}, Import: &provision.ImportReport{Drift: []provision.Drift{{Here: json.Number("9007199254740993")}}}}
+	query := wirelog.Query{Scope: "target:0oa1", Status: wirelog.NoAnswer, Since: at, Text: "a b&c"}
+	page := wirelog.Page{Exchanges: []wirelog.Exchange{{ID: "1", At: at, ResponseBody: "<&>", Why: []string{"because"}}}, Next: "x"}
+
 	var got []any
 	seen := func(args ...any) { got = args }
 	c, _ := serve(t, &fakeService{
@@ -164,6 +186,8 @@ func TestCalls(t *testing.T) {
 		},
 		tokens: func(context.Context) ([]oauth.APIToken, error) { seen(); return []oauth.APIToken{kept}, nil },
 		revoke: func(_ context.Context, ref string) (oauth.APIToken, error) { seen(ref); return kept, nil },
+		desk:   func(_ context.Context, c provision.Command) (*provision.Reply, error) { seen(c); return &reply, nil },
+		log:    func(_ context.Context, q wirelog.Query) (wirelog.Page, error) { seen(q); return page, nil },
 	})
 	ctx := t.Context()
 	filter := worker.Filter{Workflow: "a b&c", Statuses: []run.Status{run.Failed, run.Held}, Limit: 7}
@@ -186,6 +210,11 @@ func TestCalls(t *testing.T) {
 			return []any{token, kept}, err
 		}, []any{wish}, []any{"00secret", kept}},
 		{"tokens", func() (any, error) { return c.Tokens(ctx) }, nil, []oauth.APIToken{kept}},
+		{"provisioning", func() (any, error) {
+			r, err := c.Provisioning(ctx, command)
+			return *r, err
+		}, []any{command}, reply},
+		{"exchanges", func() (any, error) { return c.Exchanges(ctx, query) }, []any{query}, page},
 		{"revoke token", func() (any, error) { return c.RevokeToken(ctx, kept.Name) }, []any{kept.Name}, kept},
 	} {
 		t.Run(test.name, func(t *testing.T) {

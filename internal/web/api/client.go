@@ -14,7 +14,9 @@ import (
 	"github.com/lanyard-id/lanyard/internal/fault"
 	"github.com/lanyard-id/lanyard/internal/oauth"
 	"github.com/lanyard-id/lanyard/internal/plan"
+	"github.com/lanyard-id/lanyard/internal/provision"
 	"github.com/lanyard-id/lanyard/internal/run"
+	"github.com/lanyard-id/lanyard/internal/wirelog"
 	"github.com/lanyard-id/lanyard/internal/worker"
 )
 
@@ -187,4 +189,20 @@ func (c *Client) RevokeToken(ctx context.Context, ref string) (oauth.APIToken, e
 	var kept oauth.APIToken
 	err := c.call(ctx, http.MethodDelete, "/tokens/"+url.PathEscape(ref), nil, &kept)
 	return kept, err
+}
+
+// Provisioning implements Service.
+func (c *Client) Provisioning(ctx context.Context, command provision.Command) (*provision.Reply, error) {
+	var reply provision.Reply
+	if err := c.call(ctx, http.MethodPost, "/provisioning", command, &reply); err != nil {
+		return nil, err
+	}
+	return &reply, nil
+}
+
+// Exchanges implements Service.
+func (c *Client) Exchanges(ctx context.Context, q wirelog.Query) (wirelog.Page, error) {
+	var page wirelog.Page
+	err := c.call(ctx, http.MethodPost, "/exchanges", q, &page)
+	return page, err
 }

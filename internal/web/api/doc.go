@@ -17,7 +17,9 @@ import (
 	"github.com/lanyard-id/lanyard/internal/engine"
 	"github.com/lanyard-id/lanyard/internal/oauth"
 	"github.com/lanyard-id/lanyard/internal/plan"
+	"github.com/lanyard-id/lanyard/internal/provision"
 	"github.com/lanyard-id/lanyard/internal/run"
+	"github.com/lanyard-id/lanyard/internal/wirelog"
 	"github.com/lanyard-id/lanyard/internal/worker"
 )
 
@@ -44,6 +46,12 @@ type Service interface {
 	// RevokeToken ends the API token with this id or name, and returns what was
 	// kept of it.
 	RevokeToken(ctx context.Context, ref string) (oauth.APIToken, error)
+
+	SCIM
+	// Provisioning carries out what is asked of the provisioning of applications.
+	Provisioning(ctx context.Context, c provision.Command) (*provision.Reply, error)
+	// Exchanges returns a page of the log of SCIM calls, in and out, newest first.
+	Exchanges(ctx context.Context, q wirelog.Query) (wirelog.Page, error)
 }
 
 // startBody asks for a run.

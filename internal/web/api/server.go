@@ -19,9 +19,11 @@ import (
 	"github.com/lanyard-id/lanyard/internal/fault"
 	"github.com/lanyard-id/lanyard/internal/oauth"
 	"github.com/lanyard-id/lanyard/internal/plan"
+	"github.com/lanyard-id/lanyard/internal/provision"
 	"github.com/lanyard-id/lanyard/internal/run"
 	"github.com/lanyard-id/lanyard/internal/web"
 	"github.com/lanyard-id/lanyard/internal/web/rehearsal"
+	"github.com/lanyard-id/lanyard/internal/wirelog"
 	"github.com/lanyard-id/lanyard/internal/worker"
 )
 
@@ -46,8 +48,11 @@ func (a *API) Mount(mux *http.ServeMux) {
 		"POST " + prefix + "/tokens":           a.createToken,
 		"GET " + prefix + "/tokens":            a.tokens,
 		"DELETE " + prefix + "/tokens/{ref}":   a.revokeToken,
+		"POST " + prefix + "/provisioning":     a.provisioning,
+		"POST " + prefix + "/exchanges":        a.exchanges,
 		"/":                                    unknown,
 	}
+	maps.Copy(handlers, a.scim())
 	if a.Stage != nil {
 		maps.Copy(handlers, a.rehearsal())
 	}
@@ -268,4 +273,30 @@ func (a *API) revokeToken(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return web.WriteJSON(w, http.StatusOK, kept)
+}
+
+func (a *API) provisioning(w http.ResponseWriter, r *http.Request) error {
+	var body provision.Command
+	if err := read(r, &body); err != nil {
+		return err
+	}
+	reply, err := a.Service.Provisioning(r.Context(), body)
+	if err != nil {
+		return err
+	}
+	return web.WriteJSON(w, http.StatusOK, reply)
+}
+
+// exchanges is a POST because a query has more parts than an address can say
+// plainly.
+func (a *API) exchanges(w http.ResponseWriter, r *http.Request) error {
+	var body wirelog.Query
+	if err := read(r, &body); err != nil {
+		return err
+	}
+	page, err := a.Service.Exchanges(r.Context(), body)
+	if err != nil {
+		return err
+	}
+	return web.WriteJSON(w, http.StatusOK, page)
 }

@@ -1,6 +1,7 @@
 package okta
 
 import (
+	"context"
 	"net/http"
 	"time"
 
@@ -21,6 +22,12 @@ const (
 	pushActive   = "ACTIVE"
 	pushInactive = "INACTIVE"
 )
+
+// Pushed tells what is known of a pushed group in an application; provision.Store
+// does. A group that was not pushed yet is zero but for its key.
+type Pushed interface {
+	GroupLink(ctx context.Context, realm, app, group string) (provision.GroupLink, error)
+}
 
 // alsoNeeds refuses a call whose token lacks a second scope.
 func alsoNeeds(r *http.Request, scope string) error {
@@ -67,7 +74,13 @@ func (a *API) listPushes(w http.ResponseWriter, r *http.Request) error {
 	}
 	list, last := cut(list, p.limit, func(push *provision.GroupPush) string { return push.ID })
 	p.links(w, last)
-	return writeList(w, r, list, func(r *http.Request, push *provision.GroupPush) web.Object { return groupPush(a.base(r), push) })
+	out := make([]web.Object, len(list))
+	for i, push := range list {
+		if out[i], err = a.groupPush(r, push); err != nil {
+			return err
+		}
+	}
+	return web.WriteJSON(w, http.StatusOK, out)
 }
 
 // createPush is POST /apps/{id}/group-push/mappings. The application's group has
@@ -112,7 +125,7 @@ func (a *API) createPush(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return web.WriteJSON(w, http.StatusCreated, groupPush(a.base(r), push))
+	return a.answerPush(w, r, http.StatusCreated, push)
 }
 
 // paused reads the status that is asked for; none is ACTIVE.
@@ -138,7 +151,7 @@ func (a *API) getPush(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return web.WriteJSON(w, http.StatusOK, groupPush(a.base(r), push))
+	return a.answerPush(w, r, http.StatusOK, push)
 }
 
 // setPush is PATCH /apps/{id}/group-push/mappings/{mappingId}.
@@ -161,7 +174,7 @@ func (a *API) setPush(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return web.WriteJSON(w, http.StatusOK, groupPush(a.base(r), push))
+	return a.answerPush(w, r, http.StatusOK, push)
 }
 
 // deletePush is DELETE of the same path: of what is INACTIVE only.
@@ -194,20 +207,40 @@ func pushStatus(p *provision.GroupPush) string {
 	return pushActive
 }
 
+func (a *API) answerPush(w http.ResponseWriter, r *http.Request, status int, p *provision.GroupPush) error {
+	out, err := a.groupPush(r, p)
+	if err != nil {
+		return err
+	}
+	return web.WriteJSON(w, status, out)
+}
+
 // groupPush is the wire form of a pushed group (Okta OpenAPI 2026.06.3,
-// GroupPushMapping). What the application's group is called there is known to
-// whoever pushes it, not here.
-func groupPush(base string, p *provision.GroupPush) web.Object {
-	return web.Object{
+// GroupPushMapping). Its target is the id that the application gave the group;
+// it is not there before the first push.
+func (a *API) groupPush(r *http.Request, p *provision.GroupPush) (web.Object, error) {
+	var there provision.GroupLink
+	if a.Pushed != nil {
+		var err error
+		if there, err = a.Pushed.GroupLink(r.Context(), a.Realm, p.App, p.Group); err != nil {
+			return nil, err
+		}
+	}
+	base := a.base(r)
+	out := web.Object{
 		{Key: "id", Value: p.ID},
 		{Key: "sourceGroupId", Value: p.Group},
 		{Key: "status", Value: pushStatus(p)},
-		{Key: "created", Value: date(p.Created)},
-		{Key: "lastUpdated", Value: date(p.Updated)},
-		{Key: "errorSummary", Value: ""},
-		{Key: "_links", Value: web.Object{
+	}
+	if there.RemoteID != "" {
+		out = append(out, web.Field{Key: "targetGroupId", Value: there.RemoteID}, web.Field{Key: "lastPush", Value: date(there.Pushed)})
+	}
+	return append(out,
+		web.Field{Key: "created", Value: date(p.Created)},
+		web.Field{Key: "lastUpdated", Value: date(p.Updated)},
+		web.Field{Key: "errorSummary", Value: ""},
+		web.Field{Key: "_links", Value: web.Object{
 			link("app", appURL(base, p.App), ""),
 			link("sourceGroup", base+groupsPath+"/"+p.Group, ""),
-		}},
-	}
+		}}), nil
 }

@@ -85,6 +85,9 @@ type Options struct {
 	// Vault keeps the tokens of provisioning connections; nil: none can be set.
 	Vault provision.Vault
 
+	// Pushed tells what became of pushed groups in the application; nil: nobody knows.
+	Pushed Pushed
+
 	// IndexDelay is how long lists and searches of users lag behind changes; 0, the
 	// default, is not at all. Okta's index is said to need less than a second.
 	IndexDelay time.Duration

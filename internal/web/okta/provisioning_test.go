@@ -4,8 +4,10 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/lanyard-id/lanyard/internal/directory"
+	"github.com/lanyard-id/lanyard/internal/provision"
 	"github.com/lanyard-id/lanyard/internal/secret"
 	"github.com/lanyard-id/lanyard/internal/web/okta"
 )
@@ -180,6 +182,16 @@ func TestProfileMappings(t *testing.T) {
 	}
 }
 
+// pushedTo knows of groups that were pushed, and when.
+type pushedTo map[string]time.Time
+
+func (p pushedTo) GroupLink(_ context.Context, _, _, group string) (l provision.GroupLink, err error) {
+	if at, ok := p[group]; ok {
+		l.RemoteID, l.Pushed = "there-"+group, at
+	}
+	return l, nil
+}
+
 func TestGroupPush(t *testing.T) {
 	t.Parallel()
 	b, path, _ := provisioned(t)
@@ -222,6 +234,14 @@ func TestGroupPush(t *testing.T) {
 	wantProblem(t, b.call("PATCH", pushes+"/"+id, `{}`), 400, "E0000001", "Api validation failed: status", "status: The field cannot be left blank")
 	b.ok(204, "DELETE", pushes+"/"+id+"?deleteTargetGroup=true", "")
 	wantProblem(t, b.call("GET", pushes+"/"+id, ""), 404, "E0000007", "Not found: Resource not found: "+id+" (GroupPushMapping)")
+
+	// What became of a group there is told by whoever pushes.
+	again := b.ok(201, "POST", pushes, `{"sourceGroupId":"`+group+`","targetGroupName":"Sales"}`).object(t)["id"].(string)
+	c := *b
+	c.serve(func(o *okta.Options) { o.Pushed = pushedTo{group: b.clock.now()} })
+	if got := c.ok(200, "GET", pushes+"/"+again, "").object(t); got["targetGroupId"] != "there-"+group || got["lastPush"] == nil {
+		t.Errorf("group push = %v", got)
+	}
 
 	// A token needs the scopes of applications and of groups.
 	for scopes, want := range map[string]int{"okta.apps.read": 403, "okta.groups.read": 403, "okta.apps.read okta.groups.read": 200, "okta.apps.manage okta.groups.manage": 200} {

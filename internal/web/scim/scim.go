@@ -19,6 +19,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -153,7 +154,7 @@ func (a *API) Mount(mux *http.ServeMux) { mux.Handle(Prefix, a) }
 // ServeHTTP answers a request.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := &call{API: a, r: r}
-	answer := &answer{ResponseWriter: w}
+	answer := &answer{ResponseWriter: w, keeps: a.Wire != nil}
 	begin, start := a.Now(), time.Now()
 	a.front.Handle(c.serve).ServeHTTP(answer, r)
 	c.record(answer, begin, time.Since(start))
@@ -173,6 +174,7 @@ type call struct {
 	w    http.ResponseWriter
 	r    *http.Request
 	path []string // below the connection, unescaped
+	base string   // of locations, once root was asked
 
 	connection string
 	known      bool // there is such a connection
@@ -272,7 +274,7 @@ func (c *call) dispatch() error {
 	case first == mePath && one:
 		return c.me()
 	}
-	typ := c.endpoint.Types().At("/" + c.path[0])
+	typ := c.typeAt(c.path[0])
 	if typ == nil || len(c.path) > 2 {
 		return unknownPath()
 	}
@@ -286,6 +288,22 @@ func (c *call) dispatch() error {
 		return c.only(methods{http.MethodPost: func() error { return c.searchType(typ) }})
 	}
 	return c.resource(typ, c.path[1])
+}
+
+// typeAt finds the resource type of an endpoint. Microsoft's collection of tests
+// has one in lower case.
+func (c *call) typeAt(name string) *scim.ResourceType {
+	types := c.endpoint.Types()
+	if typ := types.At("/" + name); typ != nil {
+		return typ
+	}
+	all := types.All()
+	i := slices.IndexFunc(all, func(t *scim.ResourceType) bool { return strings.EqualFold(t.Endpoint, "/"+name) })
+	if i < 0 {
+		return nil
+	}
+	c.note(scim.Note("the path was read as " + all[i].Endpoint))
+	return all[i]
 }
 
 // methods are the operations of a path.
@@ -306,11 +324,14 @@ func (c *call) only(m methods) error {
 
 // root is the absolute URL of the connection's SCIM endpoint.
 func (c *call) root() string {
-	base := strings.TrimSuffix(c.BaseURL, "/")
-	if base == "" {
-		base = web.BaseURL(c.r)
+	if c.base == "" {
+		c.base = strings.TrimSuffix(c.BaseURL, "/")
+		if c.base == "" {
+			c.base = web.BaseURL(c.r)
+		}
+		c.base += Prefix + url.PathEscape(c.connection)
 	}
-	return base + Prefix + url.PathEscape(c.connection)
+	return c.base
 }
 
 // maxWhy bounds what one call can write into the log.

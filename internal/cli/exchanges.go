@@ -1,0 +1,171 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/lanyard-id/lanyard/internal/fault"
+	"github.com/lanyard-id/lanyard/internal/provision"
+	"github.com/lanyard-id/lanyard/internal/wirelog"
+)
+
+// exchangeLog is the log of SCIM calls, in or out: the flags that select from it,
+// and how it is printed.
+type exchangeLog struct {
+	shell  *shell
+	output output
+	query  wirelog.Query
+	status string
+	since  time.Duration
+	bodies bool
+	last   int
+}
+
+// bind gives a command the flags of the log.
+func (l *exchangeLog) bind(cmd *cobra.Command) {
+	l.output.bind(cmd, formatText, formatJSON)
+	flags := cmd.Flags()
+	flags.StringVar(&l.status, "status", "", "calls with this `STATUS`: 404, 4xx, or none for those without an answer")
+	flags.StringVar(&l.query.Method, "method", "", "calls with this `METHOD`")
+	flags.StringVar(&l.query.Subject, "subject", "", "calls about the account, group or resource with this `ID`")
+	flags.StringVar(&l.query.Text, "text", "", "calls with this `TEXT` in address, bodies or reasons")
+	flags.DurationVar(&l.since, "since", 0, "calls of the last `TIME`, such as 10m or 24h")
+	flags.IntVar(&l.last, "last", wirelog.DefaultLimit, "how `MANY` calls at most, the newest")
+	flags.BoolVar(&l.bodies, "bodies", false, "show headers and bodies too; secrets are masked")
+}
+
+// show prints what the flags select of a scope; "" is every scope.
+func (l *exchangeLog) show(ctx context.Context, session Session, scope string, direction wirelog.Direction) error {
+	q := l.query
+	q.Scope, q.Direction = scope, direction
+	var err error
+	if q.Status, err = readStatus(l.status); err != nil {
+		return err
+	}
+	if l.since > 0 {
+		q.Since = time.Now().Add(-l.since)
+	}
+	exchanges := []wirelog.Exchange{}
+	for len(exchanges) < l.last {
+		q.Limit = min(l.last-len(exchanges), wirelog.DefaultLimit)
+		page, err := session.Exchanges(ctx, q)
+		if err != nil {
+			return err
+		}
+		exchanges = append(exchanges, page.Exchanges...)
+		if q.Cursor = page.Next; q.Cursor == "" {
+			break
+		}
+	}
+	if l.output.json() {
+		return writeJSON(l.shell.Out, l.output.format, struct {
+			Exchanges []wirelog.Exchange `json:"exchanges"`
+		}{exchanges})
+	}
+	slices.Reverse(exchanges) // as it happened
+	for i := range exchanges {
+		l.print(&exchanges[i])
+	}
+	return nil
+}
+
+// readStatus reads 404, 4xx and none.
+func readStatus(text string) (int, error) {
+	class, isClass := strings.CutSuffix(strings.ToLower(text), "xx")
+	n, err := strconv.Atoi(class)
+	switch {
+	case text == "":
+		return 0, nil
+	case text == "none":
+		return wirelog.NoAnswer, nil
+	case err != nil, isClass && (n < 1 || n > 5), !isClass && (n < 100 || n > 599):
+		return 0, fault.New(fault.Usage, "%q is no status", text).At("--status").Fix("write 404, 4xx or none")
+	}
+	return n, nil
+}
+
+// print writes an exchange for people.
+func (l *exchangeLog) print(e *wirelog.Exchange) {
+	line := func(format string, args ...any) { fmt.Fprintln(l.shell.Out, printable(fmt.Sprintf(format, args...))) }
+	answer := strconv.Itoa(e.Status)
+	if e.Status == 0 {
+		answer = "no answer: " + e.Failure
+	}
+	address := e.Path
+	if e.Query != "" {
+		address += "?" + e.Query
+	}
+	line("%s  %s %s  → %s  (%s, %s)", e.At.Local().Format("2006-01-02 15:04:05.000"), e.Method, address, answer, e.Took.Round(time.Millisecond), e.ID)
+	for _, why := range e.Why {
+		line("    because: %s", why)
+	}
+	if !l.bodies {
+		return
+	}
+	for _, part := range []struct {
+		headers map[string][]string
+		body    string
+	}{{e.RequestHeaders, e.RequestBody}, {e.ResponseHeaders, e.ResponseBody}} {
+		for _, name := range sortedNames(part.headers) {
+			line("    %s: %s", name, strings.Join(part.headers[name], ", "))
+		}
+		for text := range strings.SplitSeq(indented(part.body), "\n") {
+			if text != "" {
+				line("    %s", text)
+			}
+		}
+	}
+}
+
+func sortedNames(headers map[string][]string) []string {
+	names := make([]string, 0, len(headers))
+	for name := range headers {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// indented is a JSON text on many lines; other texts stay as they are.
+func indented(body string) string {
+	var b bytes.Buffer
+	if json.Indent(&b, []byte(body), "", "  ") != nil {
+		return body
+	}
+	return b.String()
+}
+
+func newProvisionLog(sh *shell) *cobra.Command {
+	log := &exchangeLog{shell: sh}
+	cmd := &cobra.Command{
+		Use:   "log [APP]",
+		Short: "Show the requests that were sent to targets",
+		Long: `Show the requests that were sent to a target, or to all of them, with the answer
+and the reasons for each, as they happened. Secrets are masked.`,
+		Example: `  lanyard provision log "My SCIM app" --status 4xx --bodies`,
+		Args:    takes("[APP]"),
+	}
+	log.bind(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		return withSession(sh, cmd, ReadOnly, func(ctx context.Context, session Session) error {
+			scope := ""
+			if len(args) > 0 {
+				reply, err := session.Provisioning(ctx, provision.Command{Do: provision.ShowMapping, App: args[0]})
+				if err != nil {
+					return err
+				}
+				scope = wirelog.TargetScope(reply.App)
+			}
+			return log.show(ctx, session, scope, wirelog.Out)
+		})
+	}
+	return cmd
+}
