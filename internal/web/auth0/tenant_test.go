@@ -255,3 +255,32 @@ func TestRoutesHaveScopes(t *testing.T) {
 		t.Errorf("%d scopes", len(auth0.Scopes()))
 	}
 }
+
+// An id of an entry that is read names one place in the log.
+func FuzzLogID(f *testing.F) {
+	f.Add("90020260304050607891000000000000000000000000000000007")
+	f.Add("90020260304050607891000abcdefghij0123456789")
+	f.Add("900")
+	f.Add("")
+	f.Fuzz(func(t *testing.T, id string) {
+		at, seq, exchange, ok := auth0.ReadLogID(id)
+		if ok && (at.Nanosecond()%1000 != 0 || seq < 0 || seq > 0 && exchange != "") {
+			t.Errorf("%q: %v %d %q", id, at, seq, exchange)
+		}
+	})
+}
+
+func FuzzImport(f *testing.F) {
+	f.Add("--x\r\nContent-Disposition: form-data; name=\"users\"\r\n\r\n[{}]\r\n--x--\r\n")
+	f.Add("--x\r\nContent-Disposition: form-data; name=\"users\"\r\n\r\n{}\r\n--x--\r\n")
+	f.Add("--x--")
+	f.Add("")
+	f.Fuzz(func(t *testing.T, body string) {
+		r := httptest.NewRequest("POST", "/api/v2/jobs/users-imports", strings.NewReader(body))
+		r.Header.Set("Content-Type", "multipart/form-data; boundary=x")
+		n, err := auth0.ReadImport(r)
+		if err != nil && auth0.Translate(err) >= 500 {
+			t.Errorf("%d users, %v", n, err)
+		}
+	})
+}
