@@ -38,6 +38,7 @@ var floors = [][]string{
 	{"examples", "internal/arazzo/expr", "internal/compute", "internal/filter", "internal/openapi", "internal/run", "internal/secret"},
 	// 1
 	{"internal/arazzo", "internal/config", "internal/connector/catalog", "internal/directory", "internal/egress", "internal/filter/filtertest", "internal/localca", "internal/scim", "internal/web", "internal/web/webtest", "internal/wirelog"},
+	{"internal/scim/scimtest"},
 	// 2
 	{"internal/oauth", "internal/sources", "internal/tenant", "internal/web/rehearsal"},
 	// 3
@@ -56,7 +57,7 @@ var floors = [][]string{
 	// 8
 	{"conformance", "internal/conformance", "internal/store/postgres", "internal/store/sqlite", "internal/store/storetest"},
 	// 9: app stands above cli, whose Product and Session it makes
-	{"internal/cli"},
+	{"internal/cli", "internal/scimtest"},
 	{"internal/app"},
 	// 10
 	{"bench", "cmd/lanyard", "script/clients"},

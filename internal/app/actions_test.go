@@ -24,10 +24,14 @@ import (
 	"github.com/lanyard-id/lanyard/internal/connector/catalog"
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/fault"
+	"github.com/lanyard-id/lanyard/internal/inbound"
 	"github.com/lanyard-id/lanyard/internal/plan"
+	protocol "github.com/lanyard-id/lanyard/internal/scim"
+	"github.com/lanyard-id/lanyard/internal/tenant"
 	"github.com/lanyard-id/lanyard/internal/value"
 	"github.com/lanyard-id/lanyard/internal/web/auth0"
 	"github.com/lanyard-id/lanyard/internal/web/okta"
+	"github.com/lanyard-id/lanyard/internal/web/scim"
 )
 
 // actionCases are the cases of one action in testdata/actions/PROVIDER.yaml.
@@ -163,6 +167,11 @@ func newOrg(t *testing.T, store string) *org {
 			blind: []string{"read:logs"},
 		},
 	}
+	o.stands["scim"] = stand{
+		owner: box.handlers[scimSandbox], world: scimWorld, refusal: "403", grants: "scope",
+		readOnly: []string{"get:users", "get:groups"}, blind: []string{"post:bulk"},
+	}
+	box.handlers[scimSandbox] = below(scim.Prefix+tenant.SeededEndpoint, scim.New(scim.Options{Backend: limitedBackend{box.inbound, o}}))
 	box.handlers[auth0Sandbox] = auth0.New(auth0.Options{Directory: box.directory, Authorizer: limited{o}})
 	box.handlers[oktaSandbox] = okta.New(okta.Options{
 		Directory: box.directory, Log: slog.New(slog.DiscardHandler), BaseURL: "https://okta.sandbox",
@@ -186,11 +195,37 @@ func (limited) Issue(context.Context, auth0.TokenRequest) (auth0.Token, error) {
 	return auth0.Token{Access: "test"}, nil
 }
 
-func (l limited) Authorize(_ context.Context, _ string, anyOf []string) (string, error) {
+func (l limited) Authorize(_ context.Context, _ string, anyOf []string) (auth0.Caller, error) {
 	if l.o.scopes == nil || slices.ContainsFunc(anyOf, func(s string) bool { return slices.Contains(l.o.scopes, s) }) {
-		return "test", nil
+		return auth0.Caller{ID: "test", Scopes: l.o.scopes}, nil
 	}
-	return "", fault.New(fault.Forbidden, "the scope is missing")
+	return auth0.Caller{}, fault.New(fault.Forbidden, "the scope is missing")
+}
+
+// limitedBackend lets the callers of SCIM do what the test says.
+type limitedBackend struct {
+	*inbound.Service
+	o *org
+}
+
+func (b limitedBackend) Open(ctx context.Context, connection, _ string) (scim.Endpoint, error) {
+	e, err := b.Inside(ctx, connection)
+	if err != nil {
+		return nil, err
+	}
+	return limitedEndpoint{scimEndpoint{e}, b.o}, nil
+}
+
+type limitedEndpoint struct {
+	scimEndpoint
+	o *org
+}
+
+func (e limitedEndpoint) Allow(method string, typ *protocol.ResourceType) error {
+	if e.o.scopes == nil || slices.Contains(e.o.scopes, strings.ToLower(method+":"+strings.TrimPrefix(typ.Endpoint, "/"))) {
+		return nil
+	}
+	return fault.New(fault.Forbidden, "the scope is missing")
 }
 
 // world holds the names that a case can use.
@@ -239,6 +274,14 @@ var auth0World = []string{
 	`r = POST /api/v2/roles {"name":"Role {n}","description":"Reads"}`,
 	`o = POST /api/v2/organizations {"name":"org{n}","display_name":"Org {n}"}`,
 	`api = POST /api/v2/resource-servers {"identifier":"https://api{n}.example.com/","name":"API {n}","scopes":[{"value":"read:it"},{"value":"write:it"}]}`,
+	`w = POST /scim/v2/connections/con_000000000000scim/Users {"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"{login}","externalId":"a{n}","emails":[{"primary":true,"value":"{login}"}],"active":true}`,
+	`g = POST /scim/v2/connections/con_000000000000scim/Groups {"schemas":["urn:ietf:params:scim:schemas:core:2.0:Group"],"displayName":"Enterprise {n}","members":[{"value":"{w}"}]}`,
+}
+
+var scimWorld = []string{
+	`u = POST /Users {"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"{login}","externalId":"x{n}","name":{"givenName":"Wil","familyName":"Must"},"active":true}`,
+	`v = POST /Users {"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"v{n}@example.com","externalId":"v{n}","active":true}`,
+	`g = POST /Groups {"schemas":["urn:ietf:params:scim:schemas:core:2.0:Group"],"displayName":"{gname}"}`,
 }
 
 // newWorld makes the people and things of a case.

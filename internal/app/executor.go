@@ -37,6 +37,7 @@ func newExecutor(f *Folder) *executor {
 	client := egress.New(egress.Policy{UserAgent: userAgent, InProcess: map[string]http.Handler{
 		oktaSandbox:  f.lazily(oktaSandbox),
 		auth0Sandbox: f.lazily(auth0Sandbox),
+		scimSandbox:  f.lazily(scimSandbox),
 	}})
 	vault := &secret.FileVault{Dir: f.data, Env: f.env}
 	return &executor{data: f.data, client: client, connector: connector.New(connector.Options{
@@ -68,6 +69,8 @@ func sandboxServers() map[string]string {
 			servers[e.Name] = oktaSandbox
 		case "auth0":
 			servers[e.Name] = auth0Sandbox
+		case "scim":
+			servers[e.Name] = scimSandbox
 		}
 	}
 	return servers

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -51,6 +52,8 @@ type Folder struct {
 
 	waits    context.Context // ends when nobody may wait for records any more
 	endWaits context.CancelFunc
+
+	auth0Base atomic.Pointer[string] // where serve offers the Auth0 API; nil: not yet, or not at all
 
 	sandboxOnce sync.Once
 	sandbox     *sandbox

@@ -12,9 +12,11 @@ import (
 	"github.com/lanyard-id/lanyard/internal/oauth"
 	"github.com/lanyard-id/lanyard/internal/secret"
 	"github.com/lanyard-id/lanyard/internal/store"
+	"github.com/lanyard-id/lanyard/internal/tenant"
 	"github.com/lanyard-id/lanyard/internal/web/auth0"
 	"github.com/lanyard-id/lanyard/internal/web/okta"
 	"github.com/lanyard-id/lanyard/internal/web/rehearsal"
+	"github.com/lanyard-id/lanyard/internal/web/scim"
 	"github.com/lanyard-id/lanyard/internal/wirelog"
 )
 
@@ -23,6 +25,7 @@ import (
 const (
 	oktaSandbox  = "http://okta.sandbox"
 	auth0Sandbox = "http://auth0.sandbox"
+	scimSandbox  = "http://scim.sandbox" // the SCIM endpoint of one connection of the Auth0 tenant
 )
 
 // sandboxActor is who the change log says made a change from a sandbox run.
@@ -50,6 +53,9 @@ func openSandbox(ctx context.Context, db *store.DB, key secret.Key, stage *rehea
 	if err := directory.Seed(ctx, d); err != nil {
 		return nil, err
 	}
+	if err := tenant.New(d, directory.Auth0Realm).SeedConnections(ctx); err != nil {
+		return nil, err
+	}
 	if err := d.ResumeRules(ctx, directory.OktaRealm); err != nil {
 		return nil, err
 	}
@@ -65,13 +71,15 @@ func openSandbox(ctx context.Context, db *store.DB, key secret.Key, stage *rehea
 func (s *sandbox) inProcess(key secret.Key, stage *rehearsal.Stage, c config.Sandbox, log *slog.Logger) map[string]http.Handler {
 	faults := stage.Faults
 	anyone := func(context.Context, okta.Call) (okta.Caller, error) { return okta.Owner(directory.Administrator), nil }
+	endpoints := faults.Wrap(scimFacade, scimAPI(anybody{s.inbound}, key, s.wire, stage, log))
 	return map[string]http.Handler{
 		oktaSandbox: faults.Wrap(oktaFacade, okta.New(withSwitches(c.Okta, okta.Options{
 			Directory: s.directory, Authorizer: anyone, OAuth: s.oauth, Log: log, BaseURL: "https://okta.sandbox", Limits: oktaLimits(faults),
 		}))),
 		auth0Sandbox: beside(faults.Wrap(auth0Facade, auth0.New(auth0.Options{
 			Directory: s.directory, Authorizer: open{}, Log: log, EnforceLimits: func() bool { return faults.Limits().Enforce },
-		})), faults.Wrap(scimFacade, scimAPI(anybody{s.inbound}, key, s.wire, stage, log))),
+		})), endpoints),
+		scimSandbox: below(scim.Prefix+tenant.SeededEndpoint, endpoints),
 	}
 }
 

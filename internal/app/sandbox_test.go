@@ -68,8 +68,12 @@ func TestSandboxResumesRules(t *testing.T) {
 	if n := count(g.ID); n != 0 {
 		t.Fatalf("%d members before the restart", n)
 	}
+	key, err := secret.NewKey(make([]byte, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
 	stage := &rehearsal.Stage{Clock: rehearsal.NewClock(time.Now)}
-	if _, err := openSandbox(ctx, db, secret.Key{}, stage, config.Sandbox{}, false, slog.New(slog.DiscardHandler)); err != nil {
+	if _, err := openSandbox(ctx, db, key, stage, config.Sandbox{}, false, slog.New(slog.DiscardHandler)); err != nil {
 		t.Fatal(err)
 	}
 	if got, want := count(g.ID), count(directory.EngineeringGroup); got != want || want == 0 {

@@ -46,6 +46,18 @@ func beside(management, endpoints http.Handler) http.Handler {
 	})
 }
 
+// below serves a handler that knows its paths below a base as if there were none.
+func below(base string, h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		inner := r.Clone(r.Context())
+		inner.URL.Path = base + r.URL.Path
+		if r.URL.RawPath != "" {
+			inner.URL.RawPath = base + r.URL.RawPath
+		}
+		h.ServeHTTP(w, inner)
+	})
+}
+
 // byToken lets those in who hold a token of the connection.
 type byToken struct{ *inbound.Service }
 

@@ -25,6 +25,7 @@ import (
 	"github.com/lanyard-id/lanyard/internal/fault"
 	"github.com/lanyard-id/lanyard/internal/localca"
 	"github.com/lanyard-id/lanyard/internal/secret"
+	"github.com/lanyard-id/lanyard/internal/tenant"
 	"github.com/lanyard-id/lanyard/internal/web/api"
 	"github.com/lanyard-id/lanyard/internal/web/auth0"
 	"github.com/lanyard-id/lanyard/internal/web/okta"
@@ -50,7 +51,6 @@ type credentials struct {
 	OktaAPIToken      string `json:"oktaApiToken"`
 	Auth0ClientID     string `json:"auth0ClientId"`
 	Auth0ClientSecret string `json:"auth0ClientSecret"`
-	Auth0SigningKey   string `json:"auth0SigningKey"`
 }
 
 // shutdownTime is how long requests under way may take when serve ends.
@@ -155,6 +155,8 @@ func (s *server) run(ctx context.Context) error {
 	}
 	defer serving.Wait()
 	defer s.shutdown(ctx)
+	tenant := reachable(addresses["auth0"])
+	s.folder.auth0Base.Store(&tenant)
 	if err := writeEndpoint(s.folder.data, endpoint{PID: os.Getpid(), URL: reachable(addresses["api"]), Token: token, Authority: s.authorityFile()}); err != nil {
 		return err
 	}
@@ -235,10 +237,8 @@ func (s *server) handlers(box *sandbox) ([]mounted, string, error) {
 		return nil, "", err
 	}
 	stage := s.folder.stage
-	clients, err := auth0.NewClients([]byte(cred.Auth0SigningKey), stage.Clock.Now, auth0.Client{ID: cred.Auth0ClientID, Secret: cred.Auth0ClientSecret, Scopes: auth0.Scopes()})
-	if err != nil {
-		return nil, "", err
-	}
+	clients := auth0.NewClients(tenant.New(box.directory, directory.Auth0Realm),
+		auth0.Client{ID: cred.Auth0ClientID, Secret: cred.Auth0ClientSecret, Scopes: auth0.Scopes()})
 	token := randomText(32)
 	mux := http.NewServeMux()
 	(&api.API{Service: s.folder, Stage: stage, Token: token, Log: s.folder.log}).Mount(mux)
@@ -268,7 +268,7 @@ func readCredentials(data string) (credentials, error) {
 	file := filepath.Join(data, credentialsFile)
 	text, err := os.ReadFile(file)
 	if err == nil {
-		if err := json.Unmarshal(text, &c); err != nil || c.OktaAPIToken == "" || c.Auth0SigningKey == "" {
+		if err := json.Unmarshal(text, &c); err != nil || c.OktaAPIToken == "" || c.Auth0ClientSecret == "" {
 			return c, fault.New(fault.Internal, "the credentials of the served APIs do not read").At("%s", file).Fix("remove the file; new ones are made")
 		}
 		return c, nil
@@ -276,7 +276,7 @@ func readCredentials(data string) (credentials, error) {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return c, fault.Wrap(fault.Internal, err, "the credentials of the served APIs cannot be read").At("%s", file)
 	}
-	c = credentials{OktaAPIToken: "00" + randomText(20), Auth0ClientID: randomText(16), Auth0ClientSecret: randomText(32), Auth0SigningKey: randomText(32)}
+	c = credentials{OktaAPIToken: "00" + randomText(20), Auth0ClientID: randomText(16), Auth0ClientSecret: randomText(32)}
 	text, err = json.MarshalIndent(c, "", "  ")
 	if err == nil {
 		err = os.WriteFile(file, text, 0o600)

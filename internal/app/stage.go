@@ -15,6 +15,7 @@ import (
 	"github.com/lanyard-id/lanyard/internal/openapi"
 	"github.com/lanyard-id/lanyard/internal/web/okta"
 	"github.com/lanyard-id/lanyard/internal/web/rehearsal"
+	"github.com/lanyard-id/lanyard/internal/web/scim"
 )
 
 // The façades' names in rules of a rehearsal.
@@ -80,7 +81,11 @@ func endpointsOf(operationID string) []rehearsal.Endpoint {
 			continue
 		}
 		op := index.Operations()[at]
-		out = append(out, rehearsal.Endpoint{API: e.Sandbox, Method: strings.ToUpper(op.Method), Path: basePath(index.Servers[0].URL) + op.Path})
+		base := basePath(index.Servers[0].URL)
+		if e.Sandbox == scimFacade { // each connection has an endpoint of its own
+			base = scim.Prefix + "{connection}"
+		}
+		out = append(out, rehearsal.Endpoint{API: e.Sandbox, Method: strings.ToUpper(op.Method), Path: base + op.Path})
 	}
 	return out
 }

@@ -22,7 +22,10 @@ import (
 // Rules find the operations of what the sandbox plays, where its APIs have them.
 func TestEndpointsOf(t *testing.T) {
 	for id, want := range map[string][]rehearsal.Endpoint{
-		"createUser": {{API: oktaFacade, Method: "POST", Path: "/api/v1/users"}},
+		"createUser": {
+			{API: oktaFacade, Method: "POST", Path: "/api/v1/users"},
+			{API: scimFacade, Method: "POST", Path: "/scim/v2/connections/{connection}/Users"},
+		},
 		"post_users": {{API: auth0Facade, Method: "POST", Path: "/api/v2/users"}},
 		"unheardOf":  nil,
 	} {

@@ -92,6 +92,7 @@ type fakeSession struct {
 	journals map[string]journal
 	people   []directory.Person
 	tokens   []oauth.APIToken
+	fakeSCIM
 
 	replies   map[provision.Verb]*provision.Reply
 	exchanges []wirelog.Exchange

@@ -87,16 +87,6 @@ func (o *provisionOptions) run(cmd *cobra.Command) error {
 // to a target needs all of it.
 func accessOf(v provision.Verb) Access { return Access(!v.Local()) }
 
-// withSession does something with the open data folder.
-func withSession(sh *shell, cmd *cobra.Command, access Access, do func(context.Context, Session) error) error {
-	session, err := sh.open(cmd.Context(), sh.settings(cmd), access)
-	if err != nil {
-		return err
-	}
-	defer closeSession(sh, session)
-	return do(cmd.Context(), session)
-}
-
 // line prints a line of the result. What comes from others is made printable.
 func (o *provisionOptions) line(format string, args ...any) {
 	fmt.Fprintln(o.shell.Out, printable(fmt.Sprintf(format, args...)))

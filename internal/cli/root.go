@@ -93,6 +93,7 @@ Exit codes:
 		newServe(sh),
 		newTokens(sh),
 		newProvision(sh),
+		newSCIM(sh),
 		newRehearsal(sh),
 		newConnections(sh),
 		newVault(sh),

@@ -70,6 +70,19 @@ func (g *IDs) Auth0(word string) string {
 	return word + "_" + string(b[:])
 }
 
+// base58 are the letters and digits that nobody mistakes for others, in order.
+const base58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+
+// EnterpriseGroup returns an identifier of an enterprise group of Auth0, whose
+// API takes no other letters (OpenAPI, GET /groups/{id}).
+func (g *IDs) EnterpriseGroup() string {
+	stamp, noise := g.next()
+	var b [18]byte
+	encode(b[:9], stamp, base58)
+	encode(b[9:], noise, base58)
+	return "grp_" + string(b[:])
+}
+
 // Token returns n random characters that are safe in a URL.
 func (g *IDs) Token(n int) string {
 	const alphabet = base62 + "-_"
@@ -88,15 +101,6 @@ func (g *IDs) Alphanumeric(n int) string {
 		b[i] = g.letter()
 	}
 	return string(b)
-}
-
-// Stamped returns n letters and digits, at least 9, that grow with time and end
-// at random.
-func (g *IDs) Stamped(n int) string {
-	stamp, _ := g.next()
-	var b [8]byte
-	encode62(b[:], stamp)
-	return string(b[:]) + g.Alphanumeric(n-len(b))
 }
 
 // letter returns one random letter or digit, all alike often: of the 64 values
@@ -145,11 +149,15 @@ func (g *IDs) read(b []byte) {
 	_, _ = io.ReadFull(g.Random, b)
 }
 
-// encode62 writes n in base 62, highest digit first, cut to the size of b.
-func encode62(b []byte, n uint64) {
+// encode62 writes n in base 62, as encode does.
+func encode62(b []byte, n uint64) { encode(b, n, base62) }
+
+// encode writes n in digits, highest first, cut to the size of b.
+func encode(b []byte, n uint64, digits string) {
+	base := uint64(len(digits))
 	for i := len(b) - 1; i >= 0; i-- {
-		b[i] = base62[n%62]
-		n /= 62
+		b[i] = digits[n%base]
+		n /= base
 	}
 }
 

@@ -100,7 +100,7 @@ func (w *work) createGroup(ctx context.Context, given scim.Resource) (made scim.
 		return nil, err
 	}
 	g := &directory.Group{
-		ID: "grp_" + w.directory().IDs.Stamped(16), Realm: w.realm(), Type: directory.ConnectionGroup, Connection: w.connection.Name,
+		ID: w.directory().IDs.EnterpriseGroup(), Realm: w.realm(), Type: directory.ConnectionGroup, Connection: w.connection.Name,
 		Resource: kept(given), Profile: groupProfile(given),
 	}
 	err = w.update(ctx, func(tx directory.Tx) error {

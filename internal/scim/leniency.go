@@ -20,6 +20,10 @@ type Leniency struct {
 	// (scim-auth0.md 1.3).
 	TextBooleans bool
 
+	// EmptyText lets an operation of a PATCH unassign an attribute by an empty
+	// text. RFC 7643 2.5 has null and empty arrays for that, and "" is a text.
+	EmptyText bool
+
 	// LoneValues reads a single value, where an array is wanted, as an array of
 	// it. An add operation may have one without this (RFC 7644 3.5.2.1).
 	LoneValues bool
@@ -61,8 +65,8 @@ type Leniency struct {
 func Strict() Leniency { return Leniency{} }
 
 // Okta relaxes for Okta's provisioning clients, wizard and Governance apps
-// alike: they keep to the RFCs, but for schemas.
-func Okta() Leniency { return Leniency{Schemas: true} }
+// alike: they keep to the RFCs, but for schemas and empty texts.
+func Okta() Leniency { return Leniency{Schemas: true, EmptyText: true} }
 
 // Entra relaxes for Microsoft Entra ID without the aadOptscim062020 flag.
 func Entra() Leniency {
@@ -70,6 +74,7 @@ func Entra() Leniency {
 		Syntax:             filter.SCIMOptions{ValuePathSuffix: true, Unquoted: true, Blanks: true},
 		Schemas:            true,
 		TextBooleans:       true,
+		EmptyText:          true,
 		LoneValues:         true,
 		BareReference:      true,
 		ElementDisplayName: true,
@@ -87,6 +92,7 @@ func EntraFlag() Leniency {
 	return Leniency{
 		Syntax:        filter.SCIMOptions{ValuePathSuffix: true},
 		Schemas:       true,
+		EmptyText:     true,
 		CreateMissing: true,
 		UnknownPaths:  true,
 	}
@@ -94,7 +100,7 @@ func EntraFlag() Leniency {
 
 // Auth0 relaxes as Auth0's inbound endpoint does: attributes without a mapping
 // are ignored wherever they appear (scim-auth0.md 1.4).
-func Auth0() Leniency { return Leniency{Schemas: true, UnknownPaths: true} }
+func Auth0() Leniency { return Leniency{Schemas: true, EmptyText: true, UnknownPaths: true} }
 
 // Note is one sentence on a relaxation that was used or a decision that was
 // taken: "the operation Replace was read as replace". It holds names, never

@@ -20,6 +20,7 @@ type list struct {
 	shared  bool           // items is before, which is not ours to change
 	index   map[string]int // the position of the first element of each key; nil until needed
 	twice   bool           // some elements had the same key when the index was made
+	rewrote bool           // some elements were rewritten, so that two may have become one
 	changed bool
 }
 
@@ -173,10 +174,10 @@ func (l *list) add(element any) int {
 	return i
 }
 
-// put replaces an element. An element that became the same as another one
-// stays: only adding looks for the same.
-func (l *list) put(i int, element map[string]any) {
+// set replaces an element.
+func (l *list) set(i int, element map[string]any) {
 	l.edit()
+	l.rewrote = true
 	l.items[i] = element
 	if l.index != nil {
 		l.index[l.n.key(element)] = i
@@ -274,7 +275,20 @@ func (l *list) preferOnly(only int) {
 	}
 }
 
-// compact returns the elements that are left.
+// compact returns the elements that are left. Those that became equal by being
+// rewritten are one.
 func (l *list) compact() []any {
-	return slices.DeleteFunc(l.items, func(e any) bool { return e == nil })
+	items := slices.DeleteFunc(l.items, func(e any) bool { return e == nil })
+	if !l.rewrote {
+		return items
+	}
+	seen := make(map[string]bool, len(items))
+	return slices.DeleteFunc(items, func(e any) bool {
+		text, err := value.Encode(e)
+		if err != nil || !seen[string(text)] {
+			seen[string(text)] = true
+			return false
+		}
+		return true
+	})
 }

@@ -113,10 +113,7 @@ func (m *memberPatch) assign(op string, n *node, v any) bool {
 	if op == OpRemove && v != nil {
 		return false
 	}
-	if v == "" {
-		v = nil
-	}
-	if v == nil || op == OpRemove {
+	if v = m.orNone(n, v); v == nil || op == OpRemove {
 		if n.Required {
 			return false
 		}
@@ -124,7 +121,7 @@ func (m *memberPatch) assign(op string, n *node, v any) bool {
 		return true
 	}
 	w, _, err := m.single(n, v)
-	if err != nil {
+	if err != nil || w == "" && n.Required {
 		return false
 	}
 	m.set[n.Name] = w
@@ -140,8 +137,8 @@ func (m *memberPatch) members(op Operation) bool {
 	if op.Op == OpRemove {
 		return m.removeMembers(op.Value)
 	}
-	v := op.Value
-	if v == nil || v == "" {
+	v := m.orNone(n, op.Value)
+	if v == nil {
 		v = []any{}
 	}
 	given, ok := v.([]any)

@@ -99,7 +99,7 @@ func TestMembersIsPatch(t *testing.T) {
 	folded := 0
 	for seed := range uint64(20_000) {
 		r := rand.New(rand.NewPCG(seed, 1))
-		how := Leniency{RemoveByValue: r.IntN(2) == 0}
+		how := Leniency{RemoveByValue: r.IntN(2) == 0, EmptyText: r.IntN(2) == 0}
 		before := Resource{"schemas": []any{GroupSchema}, "id": "g", "displayName": "G", "externalId": "e"}
 		var members []any
 		for _, id := range []string{"a", "b", "c"} {

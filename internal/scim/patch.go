@@ -111,7 +111,7 @@ func parseOperation(object map[string]any, number int, how Leniency, n *notes) (
 // resource that comes out, meta as it was. When nothing changed it is current
 // itself, as Same tells.
 //
-// Where the RFC leaves room: a null or "" for an attribute unassigns it; add
+// Where the RFC leaves room: null for an attribute unassigns it; add
 // and replace merge into a single complex value; replace through a value filter
 // replaces whole elements; a remove whose filter matches nothing changes
 // nothing, so that it can be repeated; readOnly and unknown attributes inside
@@ -387,12 +387,11 @@ func (p *patch) assign(op string, at place, v any) error {
 	if n.MultiValued {
 		return p.assignList(op, at, v)
 	}
-	if v == "" {
-		p.notes.add("the empty text for %s was read as no value", n.path)
-		v = nil
-	}
-	if v == nil {
+	if v = p.orNone(n, v); v == nil {
 		return p.unassign(at)
+	}
+	if v == "" && n.Required {
+		return required(n)
 	}
 	if n.Type == Complex {
 		return p.merge(op, at, v)
@@ -406,7 +405,7 @@ func (p *patch) assign(op string, at place, v any) error {
 
 // assignList adds to or replaces a multi-valued attribute.
 func (p *patch) assignList(op string, at place, v any) error {
-	if v == nil || v == "" {
+	if v = p.orNone(at.attr, v); v == nil {
 		v = []any{}
 	}
 	given, ok := v.([]any)
@@ -474,7 +473,7 @@ func (p *patch) merge(op string, at place, v any) error {
 		}
 		object, _ = w.(map[string]any)
 	}
-	given, _, err := p.attributes(n, blanksAsNull(n, object), true)
+	given, _, err := p.attributes(n, p.withoutBlanks(n, object), true)
 	if err != nil {
 		return err
 	}
@@ -495,11 +494,13 @@ func (p *patch) merge(op string, at place, v any) error {
 	return p.write(at, next)
 }
 
-// blanksAsNull turns "" into null: both unassign a sub-attribute.
-func blanksAsNull(n *node, object map[string]any) map[string]any {
+// withoutBlanks turns "" into null inside a complex value that is merged, where
+// the client is allowed to mean that by it.
+func (r reader) withoutBlanks(n *node, object map[string]any) map[string]any {
 	out, same := object, true
 	for name, v := range object {
-		if v != "" {
+		sub := n.named(name)
+		if sub == nil || v == nil || r.orNone(sub, v) != nil {
 			continue
 		}
 		if same {
@@ -569,7 +570,7 @@ func (p *patch) setIn(op string, l *list, at place, which []int, v any) error {
 // subValue reads the value for a sub-attribute as an object that has only it.
 func (p *patch) subValue(at place, v any) (map[string]any, error) {
 	object := map[string]any{at.sub.Name: v}
-	given, _, err := p.attributes(at.attr, blanksAsNull(at.attr, object), true)
+	given, _, err := p.attributes(at.attr, p.withoutBlanks(at.attr, object), true)
 	return given, err
 }
 
@@ -586,7 +587,7 @@ func (p *patch) rewrite(op string, l *list, i int, given map[string]any) error {
 	if err != nil {
 		return err
 	}
-	l.put(i, next)
+	l.set(i, next)
 	return p.prefer(l, i, given)
 }
 
@@ -745,7 +746,7 @@ func (p *patch) replaceElements(op Operation, l *list, which []int) error {
 		if err != nil {
 			return err
 		}
-		l.put(i, next)
+		l.set(i, next)
 		if err := p.prefer(l, i, next); err != nil {
 			return err
 		}
@@ -845,7 +846,7 @@ func (p *patch) removeFrom(l *list, at place, which []int) error {
 			l.drop([]int{i})
 			continue
 		}
-		l.put(i, next)
+		l.set(i, next)
 	}
 	return nil
 }

@@ -193,6 +193,16 @@ func (r reader) elements(n *node, in []any) (out []any, same bool, err error) {
 	return out, same, nil
 }
 
+// orNone returns nil for an empty text by which the client means no value, and
+// otherwise the value.
+func (r reader) orNone(n *node, v any) any {
+	if v == "" && r.how.EmptyText {
+		r.notes.add("the empty text for %s was read as no value", n.path)
+		return nil
+	}
+	return v
+}
+
 // isPrimary reports whether an element is the primary value of n.
 func isPrimary(n *node, element any) bool {
 	if n.primary == nil {

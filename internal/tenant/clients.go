@@ -128,6 +128,12 @@ func (t *Tenant) CreateClient(ctx context.Context, actor directory.Actor, name s
 
 // settle completes the settings.
 func (c *Client) settle() {
+	if refresh, ok := c.Settings["refresh_token"].(map[string]any); ok && refresh["expiration_type"] == "expiring" {
+		complete(refresh, map[string]any{"infinite_token_lifetime": false, "infinite_idle_token_lifetime": false})
+	}
+	if logout, ok := c.Settings["oidc_logout"].(map[string]any); ok && logout["backchannel_logout_urls"] != nil { // its older name
+		c.Settings["oidc_backchannel_logout"] = map[string]any{"backchannel_logout_urls": value.Clone(logout["backchannel_logout_urls"])}
+	}
 	if jwt, ok := c.Settings["jwt_configuration"].(map[string]any); ok {
 		complete(jwt, map[string]any{"secret_encoded": false})
 	}

@@ -2,6 +2,7 @@ package tenant
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -127,6 +128,7 @@ func (t *Tenant) createConnection(tx directory.Tx, actor directory.Actor, c *Con
 		c.DisplayName = c.Name
 	}
 	c.activate()
+	slices.Sort(c.EnabledClients) // as they are shown (recorded)
 	if err := c.check(); err != nil {
 		return err
 	}
@@ -154,15 +156,29 @@ func (c *Connection) activate() {
 	}
 }
 
-// check refuses options that contradict each other.
+// check refuses options that contradict each other (recorded).
 func (c *Connection) check() error {
-	attributes, _ := c.Options["attributes"].(map[string]any)
+	attributes, ok := c.Options["attributes"].(map[string]any)
+	if !ok {
+		return nil
+	}
+	for _, other := range []string{"requires_username", "validation"} {
+		if c.Options[other] != nil {
+			return mistake("Cannot set both options.attributes and options.%s", other)
+		}
+	}
+	active := false
 	for _, name := range slices.Sorted(maps.Keys(attributes)) {
 		attribute, _ := attributes[name].(map[string]any)
 		signup, _ := attribute["signup"].(map[string]any)
 		if attribute["profile_required"] == true && signup["status"] != nil && signup["status"] != "required" {
 			return mistake("attribute %s must also be required on signup", name)
 		}
+		identifier, _ := attribute["identifier"].(map[string]any)
+		active = active || identifier["active"] == true
+	}
+	if !active {
+		return mistake("attributes must contain one active identifier")
 	}
 	return nil
 }
@@ -212,7 +228,7 @@ func (e ConnectionEdit) apply(c *Connection) {
 		c.Options = value.Clone(e.Options).(map[string]any)
 	}
 	if e.EnabledClients != nil {
-		c.EnabledClients = e.EnabledClients
+		c.EnabledClients = slices.Sorted(slices.Values(e.EnabledClients))
 	}
 	if e.Realms != nil {
 		c.Realms = e.Realms
@@ -242,6 +258,7 @@ func (t *Tenant) EnableClients(ctx context.Context, actor directory.Actor, id st
 			switch {
 			case enable[client] && at < 0:
 				c.EnabledClients = append(c.EnabledClients, client)
+				slices.Sort(c.EnabledClients)
 			case !enable[client] && at >= 0:
 				c.EnabledClients = slices.Delete(c.EnabledClients, at, at+1)
 			}
@@ -388,18 +405,54 @@ func (c *Connection) Provider() string {
 	return c.Strategy
 }
 
+// SeededEndpoint is the id of the connection of a sandbox that has a SCIM endpoint.
+const SeededEndpoint = "con_000000000000scim"
+
 // SeedConnections adds the connections that a sandbox begins with, unless there
-// are any: the default database.
+// are any: the default database, and one to Okta Workforce that SCIM clients can
+// write to.
 func (t *Tenant) SeedConnections(ctx context.Context) error {
-	return t.Directory.Store.Update(ctx, func(tx directory.Tx) error {
+	seed := directory.System("seed")
+	made := false
+	err := t.Directory.Store.Update(ctx, func(tx directory.Tx) error {
 		some, err := directory.All[Connection](tx, directory.RecordQuery{Realm: t.Realm}, 1, nil)
 		if err != nil || len(some) > 0 {
 			return err
 		}
-		c := &Connection{
-			Meta: directory.Meta{ID: "con_" + strings.Repeat("0", 11) + "users"}, Name: DefaultConnection, Strategy: "auth0",
-			Options: map[string]any{"requires_username": true},
+		made = true
+		for _, c := range []*Connection{
+			{
+				Meta: directory.Meta{ID: "con_" + strings.Repeat("0", 11) + "users"}, Name: DefaultConnection, Strategy: "auth0",
+				Options: defaultOptions(),
+			},
+			{
+				Meta: directory.Meta{ID: SeededEndpoint}, Name: "workforce", Strategy: "okta",
+				Options: map[string]any{"domain": "okta.sandbox", "client_id": "sandbox"},
+			},
+		} {
+			if err := t.createConnection(tx, seed, c); err != nil {
+				return err
+			}
 		}
-		return t.createConnection(tx, directory.System("seed"), c)
+		return nil
 	})
+	if err != nil || !made {
+		return err
+	}
+	_, _, err = t.EnableSCIM(ctx, seed, SeededEndpoint, SCIMSettings{})
+	return err
+}
+
+// defaultOptions are the options of the database that a tenant begins with
+// (recorded).
+func defaultOptions() map[string]any {
+	return map[string]any{
+		"requires_username": true, "import_mode": false, "enabledDatabaseCustomization": false,
+		"configuration": map[string]any{}, "customScripts": map[string]any{},
+		"validation":                  map[string]any{"username": map[string]any{"min": json.Number("1"), "max": json.Number("15")}},
+		"password_history":            map[string]any{"enable": false, "size": json.Number("5")},
+		"password_dictionary":         map[string]any{"enable": false, "dictionary": []any{}},
+		"password_no_personal_info":   map[string]any{"enable": false},
+		"password_complexity_options": map[string]any{"min_length": json.Number("8")},
+	}
 }

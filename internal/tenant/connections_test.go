@@ -188,7 +188,8 @@ func TestEnableClients(t *testing.T) {
 	}
 }
 
-// A new sandbox has the database of every tenant, with the same id in all.
+// A new sandbox has the database of every tenant and a SCIM endpoint, with the
+// same ids in all.
 func TestSeedConnections(t *testing.T) {
 	t.Parallel()
 	tn := newTenant(t)
@@ -199,7 +200,10 @@ func TestSeedConnections(t *testing.T) {
 		}
 	}
 	page, err := tn.Connections(ctx, tenant.Window{Total: true}, nil)
-	if err != nil || page.Total != 1 || page.Items[0].Name != tenant.DefaultConnection {
+	if err != nil || page.Total != 2 || page.Items[0].ID != tenant.SeededEndpoint || page.Items[1].Name != tenant.DefaultConnection {
 		t.Errorf("Connections = %v, %v", page, err)
+	}
+	if _, _, err := tn.SCIMConfig(ctx, tenant.SeededEndpoint); err != nil {
+		t.Errorf("SCIMConfig: %v", err)
 	}
 }

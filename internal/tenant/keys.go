@@ -61,8 +61,8 @@ func (k *SigningKey) Place() directory.Place {
 	return directory.Place{Noun: directory.TenantKeyNoun, Parent: k.Owner}
 }
 
-// ConnectionKey is a key of a connection with what Auth0 shows of it.
-type ConnectionKey struct {
+// ShownKey is a key with what Auth0 shows of it.
+type ShownKey struct {
 	*SigningKey
 	Fingerprint string // SHA-1 of the certificate, with colons
 	PKCS7       string // PEM
@@ -74,7 +74,7 @@ const keyPath = "pkcs8"
 // ConnectionKeys returns the keys of a connection, the current one first, making
 // them when there are none. Connections whose strategy has no keys have none
 // either.
-func (t *Tenant) ConnectionKeys(ctx context.Context, id string) ([]ConnectionKey, error) {
+func (t *Tenant) ConnectionKeys(ctx context.Context, id string) ([]ShownKey, error) {
 	c, err := t.Connection(ctx, id)
 	if err != nil {
 		return nil, err
@@ -82,11 +82,17 @@ func (t *Tenant) ConnectionKeys(ctx context.Context, id string) ([]ConnectionKey
 	if !strategies()[c.Strategy].Keys {
 		return nil, mistake("Connection strategy %s does not support keys", c.Strategy)
 	}
-	keys, err := t.Keys(ctx, id, c.Name)
+	return t.ShownKeys(ctx, id, c.Name)
+}
+
+// ShownKeys returns the keys of an owner as Keys does, with what Auth0 shows of
+// them.
+func (t *Tenant) ShownKeys(ctx context.Context, owner, subject string) ([]ShownKey, error) {
+	keys, err := t.Keys(ctx, owner, subject)
 	if err != nil {
 		return nil, err
 	}
-	out := make([]ConnectionKey, len(keys))
+	out := make([]ShownKey, len(keys))
 	for i, k := range keys {
 		if out[i], err = k.shown(); err != nil {
 			return nil, err
@@ -97,17 +103,17 @@ func (t *Tenant) ConnectionKeys(ctx context.Context, id string) ([]ConnectionKey
 
 // RotateConnectionKeys lets the key that comes next sign, and returns the one that
 // comes after it.
-func (t *Tenant) RotateConnectionKeys(ctx context.Context, actor directory.Actor, id string) (ConnectionKey, error) {
+func (t *Tenant) RotateConnectionKeys(ctx context.Context, actor directory.Actor, id string) (ShownKey, error) {
 	if _, err := t.ConnectionKeys(ctx, id); err != nil {
-		return ConnectionKey{}, err
+		return ShownKey{}, err
 	}
 	c, err := t.Connection(ctx, id)
 	if err != nil {
-		return ConnectionKey{}, err
+		return ShownKey{}, err
 	}
 	next, err := t.RotateKeys(ctx, actor, id, c.Name)
 	if err != nil {
-		return ConnectionKey{}, err
+		return ShownKey{}, err
 	}
 	return next.shown()
 }
@@ -252,7 +258,11 @@ func (t *Tenant) makeKey(owner, subject string, state KeyState) (madeKey, error)
 	failed := func(err error) (madeKey, error) {
 		return madeKey{}, fault.Wrap(fault.Internal, err, "no key to sign with could be made")
 	}
-	key, err := rsa.GenerateKey(rand.Reader, keyBits)
+	generate := t.NewKey
+	if generate == nil {
+		generate = func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, keyBits) }
+	}
+	key, err := generate()
 	if err != nil {
 		return failed(err)
 	}
@@ -293,10 +303,10 @@ func block(kind string, der []byte) string {
 }
 
 // shown adds what Auth0 shows of a key.
-func (k *SigningKey) shown() (ConnectionKey, error) {
+func (k *SigningKey) shown() (ShownKey, error) {
 	cert, err := k.parse()
 	if err != nil {
-		return ConnectionKey{}, err
+		return ShownKey{}, err
 	}
 	sum := sha1.Sum(cert.Raw) //nolint:gosec // see the import
 	parts := make([]string, len(sum))
@@ -305,9 +315,9 @@ func (k *SigningKey) shown() (ConnectionKey, error) {
 	}
 	envelope, err := pkcs7(cert.Raw)
 	if err != nil {
-		return ConnectionKey{}, err
+		return ShownKey{}, err
 	}
-	return ConnectionKey{k, strings.Join(parts, ":"), block("PKCS7", envelope)}, nil
+	return ShownKey{k, strings.Join(parts, ":"), block("PKCS7", envelope)}, nil
 }
 
 // Object identifiers of RFC 2315 14.

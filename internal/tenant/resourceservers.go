@@ -2,6 +2,8 @@ package tenant
 
 import (
 	"context"
+	"encoding/json"
+	"time"
 
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/value"
@@ -30,6 +32,16 @@ func (s *ResourceServer) Place() directory.Place {
 
 func (s *ResourceServer) target() directory.Target {
 	return directory.Target{Type: "ResourceServer", ID: s.ID, AlternateID: s.Identifier, DisplayName: s.Name}
+}
+
+// TokenLife is how long tokens for the API live.
+func (s *ResourceServer) TokenLife(otherwise time.Duration) time.Duration {
+	n, _ := s.Settings["token_lifetime"].(json.Number)
+	seconds, err := n.Int64()
+	if err != nil || seconds <= 0 {
+		return otherwise
+	}
+	return time.Duration(seconds) * time.Second
 }
 
 // signingSecret is the path of the secret of servers whose tokens are signed with one.

@@ -91,6 +91,7 @@ func (t *Tenant) Secrets(ctx context.Context, id string) (secrets map[string]any
 }
 
 // part takes the members with some paths (a.b) out of an object, which it changes.
+// Empty ones stay: they tell nothing.
 func part(from map[string]any, paths []string) map[string]any {
 	out := map[string]any{}
 	for _, path := range paths {
@@ -103,12 +104,24 @@ func part(from map[string]any, paths []string) map[string]any {
 			at, _ = at[first].(map[string]any)
 			name = rest
 		}
-		if v, ok := at[name]; ok {
+		if v, ok := at[name]; ok && !blank(v) {
 			out[path] = v
 			delete(at, name)
 		}
 	}
 	return out
+}
+
+func blank(v any) bool {
+	switch v := v.(type) {
+	case nil:
+		return true
+	case string:
+		return v == ""
+	case map[string]any:
+		return len(v) == 0
+	}
+	return false
 }
 
 // join puts members back that part took out.

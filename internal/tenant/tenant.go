@@ -2,6 +2,7 @@ package tenant
 
 import (
 	"context"
+	"crypto/rsa"
 
 	"github.com/lanyard-id/lanyard/internal/directory"
 )
@@ -10,10 +11,13 @@ import (
 type Tenant struct {
 	Directory *directory.Directory
 	Realm     string
+
+	// NewKey makes keys that sign; nil: with RSA, which takes some 100 ms.
+	NewKey func() (*rsa.PrivateKey, error)
 }
 
 // New returns the tenant that a realm of a directory is.
-func New(d *directory.Directory, realm string) *Tenant { return &Tenant{d, realm} }
+func New(d *directory.Directory, realm string) *Tenant { return &Tenant{Directory: d, Realm: realm} }
 
 // event is what the change log keeps of an operation.
 func (t *Tenant) event(actor directory.Actor, kind string, targets ...directory.Target) directory.Event {

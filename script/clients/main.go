@@ -8,8 +8,12 @@
 //	openid-client        a certified OpenID client: authorization code with PKCE through the
 //	                     pages, refresh, introspection, revocation; private_key_jwt and DPoP
 //	go-auth0             Auth0's SDK for Go, by its own tests, over TLS
+//	microsoft-postman    Microsoft's collection of tests for SCIM servers, by newman: strictly,
+//	                     and as Entra's clients are treated
 //	scim2-parse-filter   a parser of SCIM filters: 20,000 filters, each difference explained
 //	scimmy-filter        that of SCIMMY, a SCIM server for Node, the same
+//	scim-patch           SCIM's PATCH for Node: 20,000 patches, each difference explained
+//	scimmy-patch         that of SCIMMY, the same
 //
 // Without names it runs all of them. Each that speaks to one gets a server and a data folder of
 // its own; with -url and -token all share one that runs already, be it Lanyard
@@ -55,8 +59,11 @@ var clients = []client{
 	{name: "okta-sdk-nodejs", use: useNode},
 	{name: "openid-client", use: useOpenID},
 	{name: "go-auth0", use: useGoAuth0, flags: []string{"--tls"}},
+	{name: "microsoft-postman", use: useMicrosoft, serverless: true},
 	{name: "scim2-parse-filter", use: useParseFilter, serverless: true},
 	{name: "scimmy-filter", use: useSCIMMYFilter, serverless: true},
+	{name: "scim-patch", use: useSCIMPatch, serverless: true},
+	{name: "scimmy-patch", use: useSCIMMYPatch, serverless: true},
 }
 
 // options are the flags.

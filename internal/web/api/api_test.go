@@ -44,6 +44,7 @@ type fakeService struct {
 	revoke  func(ctx context.Context, ref string) (oauth.APIToken, error)
 	desk    func(ctx context.Context, c provision.Command) (*provision.Reply, error)
 	log     func(ctx context.Context, q wirelog.Query) (wirelog.Page, error)
+	SCIM    // scim_test.go has one
 }
 
 func (f *fakeService) Start(ctx context.Context, id string, p *plan.Plan, inputs map[string]any, b run.Bindings) error {

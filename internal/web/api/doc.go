@@ -50,6 +50,8 @@ type Service interface {
 	Provisioning(ctx context.Context, c provision.Command) (*provision.Reply, error)
 	// Exchanges returns a page of the log of SCIM calls, in and out, newest first.
 	Exchanges(ctx context.Context, q wirelog.Query) (wirelog.Page, error)
+
+	SCIM
 }
 
 // startBody asks for a run.

@@ -52,6 +52,7 @@ func (a *API) Mount(mux *http.ServeMux) {
 		"POST " + prefix + "/exchanges":        a.exchanges,
 		"/":                                    unknown,
 	}
+	maps.Copy(handlers, a.scim())
 	if a.Stage != nil {
 		maps.Copy(handlers, a.rehearsal())
 	}

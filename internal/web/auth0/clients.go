@@ -95,7 +95,7 @@ var appTypes = []string{
 // clientOrder is the recorded order of the members of a client. Others follow in
 // the order of their names.
 var clientOrder = []string{
-	"tenant", "global", "is_token_endpoint_ip_header_trusted", "name", "description", "is_first_party", "oidc_conformant", "sso_disabled",
+	"global", "is_token_endpoint_ip_header_trusted", "name", "description", "is_first_party", "oidc_conformant", "sso_disabled",
 	"cross_origin_auth", "cross_origin_authentication", "allowed_clients", "callbacks", "native_social_login", "refresh_token",
 	"organization_usage", "organization_require_behavior", "client_authentication_methods", "signing_keys", "client_id",
 	"client_secret", "jwt_configuration", "client_aliases", "token_endpoint_auth_method", "app_type",
@@ -103,12 +103,13 @@ var clientOrder = []string{
 }
 
 // client is the wire form of a client. The secret is shown to those who may see
-// secrets.
-func (a *API) client(c *tenant.Client, secret string) web.Object {
+// secrets. The answer to a creation shows the credentials, others their ids
+// (recorded).
+func client(c *tenant.Client, secret string, created bool) web.Object {
 	members := map[string]any{"client_id": c.ID, "name": c.Name}
 	maps.Copy(members, c.Settings)
 	if methods, ok := c.Settings["client_authentication_methods"].(map[string]any); ok {
-		members["client_authentication_methods"] = authenticationMethods(c, methods)
+		members["client_authentication_methods"] = authenticationMethods(c, methods, created)
 	}
 	if secret != "" {
 		members["client_secret"] = secret
@@ -127,7 +128,7 @@ func (a *API) client(c *tenant.Client, secret string) web.Object {
 }
 
 // authenticationMethods shows the credentials where the settings have their ids.
-func authenticationMethods(c *tenant.Client, methods map[string]any) web.Object {
+func authenticationMethods(c *tenant.Client, methods map[string]any, created bool) web.Object {
 	var o web.Object
 	for _, method := range slices.Sorted(maps.Keys(methods)) {
 		inner, _ := methods[method].(map[string]any)
@@ -136,8 +137,12 @@ func authenticationMethods(c *tenant.Client, methods map[string]any) web.Object 
 		for _, v := range list {
 			named, _ := v.(map[string]any)
 			id, _ := named["id"].(string)
-			if one, err := c.Credential(id); err == nil {
+			one, err := c.Credential(id)
+			switch {
+			case err == nil && created:
 				shown = append(shown, credential(one, false))
+			case err == nil:
+				shown = append(shown, web.Object{{Key: "id", Value: one.ID}})
 			}
 		}
 		o = append(o, web.Field{Key: method, Value: web.Object{{Key: "credentials", Value: shown}}})
@@ -196,7 +201,7 @@ func (a *API) listClients(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
-		rows[i] = show(a.client(c, secret))
+		rows[i] = append(web.Object{{Key: "tenant", Value: a.tenantName(r)}}, show(client(c, secret, false))...)
 	}
 	return l.write(w, s, "clients", rows, restOf(p, func(c *tenant.Client) tenant.Mark { return markOf(c.Meta) }))
 }
@@ -259,7 +264,7 @@ func (a *API) createClient(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return connectionError(err)
 	}
-	return web.WriteJSON(w, http.StatusCreated, a.client(c, secret))
+	return web.WriteJSON(w, http.StatusCreated, client(c, secret, true))
 }
 
 func (a *API) getClient(w http.ResponseWriter, r *http.Request) error {
@@ -275,7 +280,7 @@ func (a *API) getClient(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return web.WriteJSON(w, http.StatusOK, show(a.client(c, secret)))
+	return web.WriteJSON(w, http.StatusOK, show(client(c, secret, false)))
 }
 
 func (a *API) updateClient(w http.ResponseWriter, r *http.Request) error {
@@ -290,7 +295,7 @@ func (a *API) updateClient(w http.ResponseWriter, r *http.Request) error {
 	if !holds(r, clientKeys) {
 		secret = ""
 	}
-	return web.WriteJSON(w, http.StatusOK, a.client(c, secret))
+	return web.WriteJSON(w, http.StatusOK, client(c, secret, false))
 }
 
 // deleteClient is DELETE /clients/{id}. One that is not there is deleted already
@@ -307,7 +312,7 @@ func (a *API) rotateSecret(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return web.WriteJSON(w, http.StatusOK, a.client(c, secret))
+	return web.WriteJSON(w, http.StatusOK, client(c, secret, false))
 }
 
 func (a *API) listCredentials(w http.ResponseWriter, r *http.Request) error {
@@ -394,7 +399,7 @@ func (a *API) updateCredential(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (a *API) deleteCredential(w http.ResponseWriter, r *http.Request) error {
-	if err := a.tenant.DeleteCredential(r.Context(), actor(r), r.PathValue("id"), r.PathValue("credential")); err != nil {
+	if err := present204(a.tenant.DeleteCredential(r.Context(), actor(r), r.PathValue("id"), r.PathValue("credential"))); err != nil {
 		return err
 	}
 	return noContent(w)

@@ -139,7 +139,14 @@ func (a *API) listConnections(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	name, chosen := q.Get("name"), q["strategy"]
-	return a.writeConnections(w, r, s, show, func(l listing) (tenant.Page[*tenant.Connection], error) {
+	shown := func(o web.Object) web.Object {
+		row := show(o)
+		if q.Has("fields") && !slices.ContainsFunc(row, func(f web.Field) bool { return f.Key == "is_domain_connection" }) {
+			row = append(row, web.Field{Key: "is_domain_connection", Value: false}) // whatever is chosen (recorded)
+		}
+		return row
+	}
+	return a.writeConnections(w, r, s, shown, func(l listing) (tenant.Page[*tenant.Connection], error) {
 		return a.tenant.Connections(r.Context(), l.window(), func(c *tenant.Connection) bool {
 			return (name == "" || c.Name == name) && (len(chosen) == 0 || slices.Contains(chosen, c.Strategy))
 		})
@@ -361,7 +368,7 @@ func (a *API) listClientConnections(w http.ResponseWriter, r *http.Request) erro
 }
 
 // key is the wire form of a key of a connection, in the recorded order.
-func connectionKey(k tenant.ConnectionKey) web.Object {
+func connectionKey(k tenant.ShownKey) web.Object {
 	o := web.Object{
 		{Key: "kid", Value: k.ID}, {Key: "algorithm", Value: "RS256"}, {Key: "key_use", Value: "signing"},
 		{Key: "subject_dn", Value: "/CN=" + k.Subject}, {Key: "cert", Value: k.Certificate},

@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
-	"strings"
 
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/tenant"
@@ -51,16 +50,6 @@ func group(g *directory.Group, connection, tenantName string) web.Object {
 	)
 }
 
-// tenantLabel is the tenant's name: the first part of its address.
-func (a *API) tenantLabel(r *http.Request) string {
-	u, err := url.Parse(a.issuer(r))
-	if err != nil {
-		return ""
-	}
-	label, _, _ := strings.Cut(u.Hostname(), ".")
-	return label
-}
-
 // readGroupID refuses ids that no group has.
 func readGroupID(r *http.Request) (string, error) {
 	id := r.PathValue("id")
@@ -90,7 +79,7 @@ func (a *API) listGroups(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	name := a.tenantLabel(r)
+	name := a.tenantName(r)
 	rows := rowsOf(p, func(g tenant.Group) web.Object { return show(group(g.Group, g.Connection, name)) })
 	return l.write(w, s, "groups", rows, restOf(p, tenant.Group.Mark))
 }
@@ -116,7 +105,7 @@ func (a *API) getGroup(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return web.WriteJSON(w, http.StatusOK, group(g.Group, g.Connection, a.tenantLabel(r)))
+	return web.WriteJSON(w, http.StatusOK, group(g.Group, g.Connection, a.tenantName(r)))
 }
 
 func (a *API) deleteGroup(w http.ResponseWriter, r *http.Request) error {
@@ -181,7 +170,7 @@ func (a *API) listUserGroups(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	name := a.tenantLabel(r)
+	name := a.tenantName(r)
 	rows := rowsOf(p, func(g tenant.Group) web.Object {
 		return show(append(group(g.Group, g.Connection, name), web.Field{Key: "membership_created_at", Value: date(g.MembershipUpdated)}))
 	})

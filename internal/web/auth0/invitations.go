@@ -133,8 +133,16 @@ func (a *API) createInvitation(w http.ResponseWriter, r *http.Request) error {
 	return web.WriteJSON(w, http.StatusCreated, invitation(i))
 }
 
-// loginPage is the page of an application where signing in begins.
+// loginPage is the page of an application where signing in begins; those that
+// have none use the tenant's.
 func (a *API) loginPage(r *http.Request, client string) (string, error) {
+	c, err := a.tenant.Client(r.Context(), client)
+	if err != nil {
+		return "", err
+	}
+	if page, _ := c.Settings["initiate_login_uri"].(string); page != "" {
+		return page, nil
+	}
 	return strings.TrimSuffix(a.issuer(r), "/") + "/login", nil
 }
 

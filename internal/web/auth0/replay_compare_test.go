@@ -27,8 +27,8 @@ var vary = []struct {
 	pattern *regexp.Regexp
 	by      string
 }{
-	{regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$`), "TIME"},
-	{regexp.MustCompile(`go-auth0-dev\.eu\.auth0\.com(\.(us|eu)\.auth0\.com)?`), "TENANT"},
+	{regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{1,3}Z$`), "TIME"},
+	{regexp.MustCompile(`go-auth0-dev(\.eu\.auth0\.com)?(\.(us|eu)\.auth0\.com)?`), "TENANT"},
 }
 
 // pages returns both answers in the form that is compared: one member of the
@@ -46,7 +46,8 @@ func (p *player) pages(i webtest.Interaction, got answer) (theirs, ours []string
 		return append(theirs, strings.TrimSpace(i.Body)), append(ours, strings.TrimSpace(got.body))
 	}
 	recorded, have = p.normal("", p.ids.replace(recorded)), p.normal("", have)
-	p.prune(recorded, have)
+	p.prune(have, recorded, p.list.gone)
+	p.prune(recorded, have, p.list.newer)
 	if areaOf(i.Path()) == "clients" {
 		for _, v := range []any{recorded, have} {
 			if o, ok := v.(map[string]any); ok { // the recorder put them in, whether they were there or not
@@ -144,7 +145,7 @@ func (p *player) normal(key string, v any) any {
 		for n, item := range v {
 			out[n] = p.normal(key, item)
 		}
-		if len(out) > 0 && isObject(out[0]) {
+		if key == "enabled_clients" || len(out) > 0 && isObject(out[0]) { // in the order of ids
 			slices.SortFunc(out, func(a, b any) int { return strings.Compare(encode(a), encode(b)) })
 		}
 		return out
@@ -158,27 +159,27 @@ func (p *player) normal(key string, v any) any {
 	return v
 }
 
-// prune takes newer members out of our answer where the recorded one lacks
-// them.
-func (p *player) prune(theirs, ours any) {
-	switch ours := ours.(type) {
+// prune takes members that match accepts out of the second value where the first
+// one lacks them.
+func (p *player) prune(first, second any, match func(string) bool) {
+	switch second := second.(type) {
 	case map[string]any:
-		recorded, ok := theirs.(map[string]any)
+		other, ok := first.(map[string]any)
 		if !ok {
 			return
 		}
-		for key, item := range ours {
-			if _, had := recorded[key]; !had && p.list.newer(key) {
-				delete(ours, key)
+		for key, item := range second {
+			if _, had := other[key]; !had && match(key) {
+				delete(second, key)
 				continue
 			}
-			p.prune(recorded[key], item)
+			p.prune(other[key], item, match)
 		}
 	case []any:
-		recorded, ok := theirs.([]any)
-		for n, item := range ours {
-			if ok && n < len(recorded) {
-				p.prune(recorded[n], item)
+		other, ok := first.([]any)
+		for n, item := range second {
+			if ok && n < len(other) {
+				p.prune(other[n], item, match)
 			}
 		}
 	}

@@ -50,6 +50,9 @@ type accepted struct {
 	// recorded answer lacks one it may.
 	Newer []struct{ Member, Reason string }
 
+	// Gone are members that only older recordings have.
+	Gone []struct{ Member, Reason string }
+
 	// Reordered are operations whose recordings disagree on the order of keys.
 	Reordered []struct{ Operation, Reason string }
 
@@ -70,7 +73,7 @@ func readAccepted(t *testing.T) accepted {
 	if err := yaml.Unmarshal(text, &a); err != nil {
 		t.Fatal(err)
 	}
-	for _, n := range a.Newer {
+	for _, n := range slices.Concat(a.Newer, a.Gone) {
 		if n.Member == "" || n.Reason == "" {
 			t.Errorf("testdata/replay.yaml: %+v lacks its member or reason", n)
 		}
@@ -91,6 +94,16 @@ func readAccepted(t *testing.T) accepted {
 // newer reports whether a member came after some of the recordings were made.
 func (a accepted) newer(member string) bool {
 	for _, n := range a.Newer {
+		if n.Member == member {
+			return true
+		}
+	}
+	return false
+}
+
+// gone reports whether only older recordings have a member.
+func (a accepted) gone(member string) bool {
+	for _, n := range a.Gone {
 		if n.Member == member {
 			return true
 		}

@@ -107,6 +107,13 @@ func resourceServer(s *tenant.ResourceServer) web.Object {
 	return o
 }
 
+// encryptionKey returns the key that tokens are encrypted with.
+func encryptionKey(settings map[string]any) (map[string]any, bool) {
+	encryption, _ := settings["token_encryption"].(map[string]any)
+	key, ok := encryption["encryption_key"].(map[string]any)
+	return key, ok
+}
+
 // readScopes returns the scopes of a body, nil when it has none.
 func readScopes(p payload) []tenant.Scope {
 	if !p.has("scopes") {
@@ -149,6 +156,9 @@ func (a *API) createResourceServer(w http.ResponseWriter, r *http.Request) error
 	}
 	s := &tenant.ResourceServer{
 		Name: p.text("name"), Identifier: p.text("identifier"), Scopes: readScopes(p), Settings: p.settings("name", "identifier", "scopes"),
+	}
+	if key, ok := encryptionKey(s.Settings); ok {
+		delete(key, "pem") // never shown (recorded)
 	}
 	for name, v := range resourceServerDefaults() {
 		if _, ok := s.Settings[name]; !ok {

@@ -40,11 +40,14 @@ func (a *API) routes() []route {
 		a.clientRoutes(),
 		a.resourceServerRoutes(),
 		a.grantRoutes(),
+		a.keyRoutes(),
+		a.jobRoutes(),
 		a.roleRoutes(),
 		a.organizationRoutes(),
 		a.orgConnectionRoutes(),
 		a.invitationRoutes(),
 		a.orgDomainRoutes(),
+		a.orgGrantRoutes(),
 		a.scimRoutes(),
 	)
 }
@@ -87,6 +90,9 @@ func (a *API) Serves(method, path string) bool {
 // register puts the table on the muxes, with what is outside of it.
 func (a *API) register() {
 	a.mux.Handle("POST /oauth/token", a.front.Handle(a.token))
+	a.mux.Handle("GET "+openIDPath, a.front.Handle(a.openID))
+	a.mux.Handle("GET "+keysPath, a.front.Handle(a.jwks))
+	a.mux.Handle("GET "+exportPath+"{id}/{file}", a.front.Handle(a.download))
 	for _, r := range a.routes() {
 		a.muxOf(basePath+r.path).Handle(r.method+" "+basePath+r.path, a.front.Handle(a.managed(r)))
 	}

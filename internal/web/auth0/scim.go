@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/lanyard-id/lanyard/internal/directory"
@@ -60,13 +61,15 @@ func (a *API) scimConfig(r *http.Request, c *tenant.SCIMConfig, of *tenant.Conne
 	}
 }
 
-// tenantName is the host of the tenant's address (recorded).
+// tenantName is the first part of the tenant's host. In recordings all of the
+// host stands where it was.
 func (a *API) tenantName(r *http.Request) string {
 	u, err := url.Parse(a.issuer(r))
 	if err != nil {
 		return ""
 	}
-	return u.Hostname()
+	name, _, _ := strings.Cut(u.Hostname(), ".")
+	return name
 }
 
 // listSCIM is GET /connections-scim-configurations. It pages by checkpoint only;

@@ -34,7 +34,7 @@ func TestSCIMRecorded(t *testing.T) {
 	path := b.connect("con_EEOhr6N6m4gF7KSn", "Test-Okta-Connection-1728906779", "okta")
 	const chosen = `{"user_id_attribute":"userName","mapping":[{"auth0":"username","scim":"userName"},{"auth0":"email","scim":"email"}]}`
 	config := func(mapping, updated, attribute string) string {
-		return `{"tenant_name":"example.eu.auth0.com","connection_id":"con_EEOhr6N6m4gF7KSn","connection_name":"Test-Okta-Connection-1728906779",` +
+		return `{"tenant_name":"example","connection_id":"con_EEOhr6N6m4gF7KSn","connection_name":"Test-Okta-Connection-1728906779",` +
 			`"strategy":"okta","mapping":` + mapping + `,"updated_on":"` + updated + `","created_at":"2026-03-04T05:06:09.891Z","user_id_attribute":"` + attribute + `"}`
 	}
 	check := func(what, want, got string) {

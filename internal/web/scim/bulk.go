@@ -274,7 +274,7 @@ func (b *bulkRun) reject(op *bulkOperation, err error) {
 }
 
 func (b *bulkRun) perform(op *bulkOperation) (outcome, error) {
-	typ := b.endpoint.Types().At("/" + op.typ)
+	typ := b.typeAt(op.typ)
 	if typ == nil {
 		return outcome{}, unknownPath()
 	}
@@ -401,7 +401,7 @@ func (b *bulkRun) add(op *bulkOperation, rest map[string]any) error {
 	if err != nil {
 		return err
 	}
-	typ := b.endpoint.Types().At("/" + op.typ)
+	typ := b.typeAt(op.typ)
 	patched, err := b.patch(typ, op.resource, map[string]any{
 		"schemas": []any{scim.PatchMessage}, "Operations": []any{map[string]any{"op": scim.OpAdd, "value": v}},
 	}, "")

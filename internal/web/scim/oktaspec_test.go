@@ -151,7 +151,7 @@ func (a oktaAssertion) check(r reply, took time.Duration, vars variables) error 
 	}
 	list, _ := got.([]any)
 	number, isNumber := got.(json.Number)
-	holds := false
+	var holds bool
 	switch a.Comparison {
 	case "equal", "equal_number":
 		holds = got != nil && value.Text(got) == want

@@ -19,6 +19,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -272,7 +273,7 @@ func (c *call) dispatch() error {
 	case first == mePath && one:
 		return c.me()
 	}
-	typ := c.endpoint.Types().At("/" + c.path[0])
+	typ := c.typeAt(c.path[0])
 	if typ == nil || len(c.path) > 2 {
 		return unknownPath()
 	}
@@ -286,6 +287,22 @@ func (c *call) dispatch() error {
 		return c.only(methods{http.MethodPost: func() error { return c.searchType(typ) }})
 	}
 	return c.resource(typ, c.path[1])
+}
+
+// typeAt finds the resource type of an endpoint. Microsoft's collection of tests
+// has one in lower case.
+func (c *call) typeAt(name string) *scim.ResourceType {
+	types := c.endpoint.Types()
+	if typ := types.At("/" + name); typ != nil {
+		return typ
+	}
+	all := types.All()
+	i := slices.IndexFunc(all, func(t *scim.ResourceType) bool { return strings.EqualFold(t.Endpoint, "/"+name) })
+	if i < 0 {
+		return nil
+	}
+	c.note(scim.Note("the path was read as " + all[i].Endpoint))
+	return all[i]
 }
 
 // methods are the operations of a path.

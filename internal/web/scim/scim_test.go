@@ -689,4 +689,3 @@ func TestRequestLog(t *testing.T) {
 		t.Errorf("bodies %q, %q", e.RequestBody, e.ResponseBody)
 	}
 }
-

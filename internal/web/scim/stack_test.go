@@ -1,22 +1,16 @@
 package scim_test
 
 import (
-	"context"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/lanyard-id/lanyard/internal/directory"
-	"github.com/lanyard-id/lanyard/internal/inbound"
-	"github.com/lanyard-id/lanyard/internal/secret"
-	"github.com/lanyard-id/lanyard/internal/store/sqlite"
+	"github.com/lanyard-id/lanyard/internal/scimtest"
 	"github.com/lanyard-id/lanyard/internal/tenant"
 	"github.com/lanyard-id/lanyard/internal/value"
-	webscim "github.com/lanyard-id/lanyard/internal/web/scim"
 )
 
 // stack is a connection with all that is behind it: HTTP, the rules of the
@@ -30,57 +24,15 @@ type stack struct {
 // newStack serves a new connection of a strategy, to clients of a profile.
 func newStack(t *testing.T, strategy string, profile tenant.Profile) *stack {
 	t.Helper()
-	ctx := t.Context()
-	must := func(err error) {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	db, err := sqlite.Open(ctx, filepath.Join(t.TempDir(), "lanyard.db"))
-	must(err)
-	t.Cleanup(func() { _ = db.Close() })
-	d := directory.New(db.Directory())
-	must(d.AddRealm(ctx, directory.Realm{ID: directory.Auth0Realm, Kind: directory.Auth0, Name: "example"}))
-	tn, operator := tenant.New(d, directory.Auth0Realm), directory.System("test")
-	must(d.Store.Update(ctx, func(tx directory.Tx) error {
-		c := &tenant.Connection{Meta: directory.Meta{ID: "con_1", Realm: directory.Auth0Realm}, Name: "acme", Strategy: strategy}
-		return d.InsertObject(tx, c, directory.Event{At: d.Now(), Actor: operator, Kind: "auth0.connection.create"})
-	}))
-	config, _, err := tn.EnableSCIM(ctx, operator, "con_1", tenant.SCIMSettings{})
-	must(err)
-	policy := config.Policy
-	policy.Profile, policy.UnknownMembers = profile, tenant.DeferUnknown
-	_, _, err = tn.SetSCIMPolicy(ctx, operator, "con_1", policy)
-	must(err)
-	bearer, _, err := tn.CreateSCIMToken(ctx, operator, "con_1", tenant.NewSCIMToken{Scopes: tenant.SCIMScopes()})
-	must(err)
-	key, err := secret.NewKey(make([]byte, 32))
-	must(err)
-	api := webscim.New(webscim.Options{Backend: opened{inbound.New(tn, inbound.Auth0Limits())}, Sealer: key, Now: d.Clock})
-	server := httptest.NewServer(api)
-	t.Cleanup(server.Close)
-	return &stack{T: t, url: server.URL + webscim.Prefix + "con_1", token: bearer}
-}
-
-// opened is inbound.Service as a Backend.
-type opened struct{ *inbound.Service }
-
-func (o opened) Open(ctx context.Context, connection, token string) (webscim.Endpoint, error) {
-	e, err := o.Service.Open(ctx, connection, token)
+	server, err := scimtest.Start(t.Context(), t.TempDir(), scimtest.Options{
+		Strategy: strategy, Policy: tenant.SCIMPolicy{Profile: profile, UnknownMembers: tenant.DeferUnknown},
+	})
 	if err != nil {
-		return nil, err
+		t.Fatal(err)
 	}
-	return endpoint{e}, nil
+	t.Cleanup(func() { _ = server.Close() })
+	return &stack{T: t, url: server.URL, token: server.Token}
 }
-
-type endpoint struct{ *inbound.Endpoint }
-
-func (e endpoint) Config() webscim.Config {
-	return webscim.Config{Features: e.Features(), Leniency: e.Leniency(), Actor: e.TokenID()}
-}
-
-func (e endpoint) WithFlag() webscim.Endpoint { return endpoint{e.Endpoint.WithFlag()} }
 
 // send sends a request to a URL below the endpoint.
 func (s *stack) send(method, path, body string, header http.Header) reply {

@@ -1,0 +1,81 @@
+package tenant
+
+import (
+	"context"
+
+	"github.com/lanyard-id/lanyard/internal/directory"
+)
+
+// Job is work that a caller asks for and asks about later. It is done by the time
+// it is asked about.
+type Job struct {
+	directory.Meta
+
+	Type           string           `json:"type"`   // users_import, users_export, verification_email
+	Status         string           `json:"status"` // pending, completed, failed
+	Connection     string           `json:"connection,omitempty"`
+	ConnectionName string           `json:"connectionName,omitempty"`
+	ExternalID     string           `json:"externalId,omitempty"`
+	Format         string           `json:"format,omitempty"` // of an export: json or csv
+	Limit          int              `json:"limit,omitempty"`
+	Fields         []map[string]any `json:"fields,omitempty"`
+	Key            string           `json:"key,omitempty"` // lets whoever has it fetch the export
+	Summary        *JobSummary      `json:"summary,omitempty"`
+	Errors         []JobError       `json:"errors,omitempty"`
+}
+
+// The types of jobs.
+const (
+	ImportJob       = "users_import"
+	ExportJob       = "users_export"
+	VerificationJob = "verification_email"
+)
+
+// The states of jobs.
+const (
+	JobPending   = "pending"
+	JobCompleted = "completed"
+	JobFailed    = "failed"
+)
+
+// JobSummary says what an import did.
+type JobSummary struct {
+	Failed   int `json:"failed"`
+	Updated  int `json:"updated"`
+	Inserted int `json:"inserted"`
+	Total    int `json:"total"`
+}
+
+// JobError is what was wrong with one user of an import.
+type JobError struct {
+	User   map[string]any `json:"user"` // as it was given, without its password
+	Errors []JobMistake   `json:"errors"`
+}
+
+// JobMistake is one thing wrong with a user, in Auth0's words.
+type JobMistake struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+	Path    string `json:"path,omitempty"`
+}
+
+// Place says where the job is found.
+func (*Job) Place() directory.Place { return directory.Place{Noun: directory.JobNoun} }
+
+func (j *Job) target() directory.Target { return directory.Target{Type: "Job", ID: j.ID} }
+
+// CreateJob keeps a job whose ID it fills in.
+func (t *Tenant) CreateJob(ctx context.Context, actor directory.Actor, j *Job) error {
+	j.Meta = directory.Meta{ID: t.Directory.IDs.Auth0("job"), Realm: t.Realm}
+	return t.Directory.Store.Update(ctx, func(tx directory.Tx) error {
+		return t.Directory.InsertObject(tx, j, t.event(actor, "auth0.job.create", j.target()))
+	})
+}
+
+// FinishJob keeps what became of a job.
+func (t *Tenant) FinishJob(ctx context.Context, j *Job) error {
+	return t.Directory.Store.Update(ctx, func(tx directory.Tx) error { return t.Directory.ReplaceObject(tx, j) })
+}
+
+// Job returns a job by its id.
+func (t *Tenant) Job(ctx context.Context, id string) (*Job, error) { return get[Job](ctx, t, id) }
