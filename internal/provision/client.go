@@ -88,10 +88,10 @@ func (c *Client) Open(t *Target, subject, actor string) *Session {
 	return &Session{client: c, target: t, subject: subject, actor: actor}
 }
 
-// Close logs the last call.
+// Close logs the last call, also when ctx has ended.
 func (s *Session) Close(ctx context.Context) {
 	if s.last != nil && s.client.Log != nil {
-		s.client.Log.Record(ctx, *s.last, s.secrets...)
+		s.client.Log.Record(context.WithoutCancel(ctx), *s.last, s.secrets...)
 	}
 	s.last = nil
 }
@@ -270,7 +270,8 @@ type Class string
 const (
 	Limited   Class = "limited"   // 429: wait as long as told, all of the target
 	Transient Class = "transient" // 5xx, no answer, no JSON: try again
-	Denied    Class = "denied"    // 401, 403: nobody can be provisioned until the credential is right
+	Denied    Class = "denied"    // 401: nobody can be provisioned until the credential is right
+	Forbidden Class = "forbidden" // 403: this one, or all of its kind, may not be written
 	Permanent Class = "permanent" // 400 and the like: the same will fail again
 	Conflict  Class = "conflict"  // 409: shown, not repeated
 	Missing   Class = "missing"   // 404
@@ -326,8 +327,10 @@ func judge(c Call, status int, header http.Header, body []byte) (Answer, error) 
 		e.Class = Transient
 	case status == http.StatusRequestTimeout:
 		e.Class = Transient
-	case status == http.StatusUnauthorized, status == http.StatusForbidden:
+	case status == http.StatusUnauthorized:
 		e.Class = Denied
+	case status == http.StatusForbidden:
+		e.Class = Forbidden
 	case status == http.StatusNotFound:
 		e.Class = Missing
 	case status == http.StatusConflict:

@@ -233,10 +233,13 @@ func (l *lane) failed(ctx context.Context, j *Job, cause error) error {
 	case Transient:
 		l.again(j, pace.backoff(j.Attempts+1), maxAttempts)
 		return l.stumbled(ctx, call)
+	case Forbidden: // when all are, the target is at fault
+		l.again(j, pace.backoff(j.Attempts+1), maxRefusals)
+		return l.stumbled(ctx, call)
 	case Missing, Taken:
 		l.again(j, pace.backoff(j.Attempts+1), maxAttempts)
 	case Conflict:
-		l.again(j, pace.backoff(j.Attempts+1), maxConflicts)
+		l.again(j, pace.backoff(j.Attempts+1), maxRefusals)
 	default: // 400 and the like
 		j.State = Dead
 	}
