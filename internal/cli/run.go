@@ -106,6 +106,16 @@ func (sh *shell) open(ctx context.Context, s Settings, access Access) (Session, 
 	return sh.product.Open(ctx, s, access)
 }
 
+// withSession does something with the open data folder.
+func withSession(sh *shell, cmd *cobra.Command, access Access, do func(context.Context, Session) error) error {
+	session, err := sh.open(cmd.Context(), sh.settings(cmd), access)
+	if err != nil {
+		return err
+	}
+	defer closeSession(sh, session)
+	return do(cmd.Context(), session)
+}
+
 // closeSession lets the data folder go. What could not be let go is logged: the
 // command has its result by then.
 func closeSession(sh *shell, s Session) {

@@ -377,13 +377,3 @@ func (o *scimOptions) printCheck(a inbound.Assignments) error {
 func (o *scimOptions) with(cmd *cobra.Command, access Access, do func(context.Context, Session) error) error {
 	return withSession(o.shell, cmd, access, do)
 }
-
-// withSession does something with the open data folder.
-func withSession(sh *shell, cmd *cobra.Command, access Access, do func(context.Context, Session) error) error {
-	session, err := sh.open(cmd.Context(), sh.settings(cmd), access)
-	if err != nil {
-		return err
-	}
-	defer closeSession(sh, session)
-	return do(cmd.Context(), session)
-}

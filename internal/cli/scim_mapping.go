@@ -207,7 +207,7 @@ func (o *mappingOptions) printPreview(p inbound.Preview) error {
 		if row.Changed() {
 			mark = "*"
 		}
-		table.row(mark, row.Auth0, shown(row.Before), shown(row.After), row.SCIM)
+		table.row(mark, row.Auth0, cellOf(row.Before), cellOf(row.After), row.SCIM)
 	}
 	if err := table.print(); err != nil {
 		return err
@@ -223,8 +223,8 @@ func (o *mappingOptions) printPreview(p inbound.Preview) error {
 	return nil
 }
 
-// shown is a value as a cell of a table.
-func shown(v any) string {
+// cellOf is a value as a cell of a table.
+func cellOf(v any) string {
 	if v == nil {
 		return ""
 	}

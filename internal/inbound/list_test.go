@@ -75,7 +75,7 @@ func TestPlans(t *testing.T) {
 	for seed := range uint64(4) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
-			testPlans(t, rand.New(rand.NewPCG(seed, 2))) //nolint:gosec // a test that repeats
+			testPlans(t, rand.New(rand.NewPCG(seed, 2)))
 		})
 	}
 }

@@ -223,7 +223,11 @@ func (t *Tenant) EnableSCIM(ctx context.Context, actor directory.Actor, connecti
 			Meta:            directory.Meta{ID: of.ID, Realm: t.Realm},
 			UserIDAttribute: s.UserIDAttribute, Mapping: s.Mapping, Policy: DefaultPolicy(of.Strategy),
 		}
-		return t.Directory.InsertObject(tx, made, t.event(actor, "auth0.scim_config.create"))
+		err = t.Directory.InsertObject(tx, made, t.event(actor, "auth0.scim_config.create"))
+		if fault.Is(err, fault.Conflict) {
+			return fault.Wrap(fault.Conflict, err, "the connection %s has a SCIM endpoint already", of.Name)
+		}
+		return err
 	})
 	return made, of, err
 }

@@ -37,8 +37,8 @@ const (
 )
 
 const (
-	queueLength = 256
-	maxBatch    = 64               // exchanges that are written together
+	queueLength = 1024
+	maxBatch    = 256              // exchanges that are written together
 	trimRows    = 1000             // exchanges written between two looks at what is too much
 	trimTime    = time.Hour        // and the time between them
 	writeTime   = 30 * time.Second // that the store has for a batch

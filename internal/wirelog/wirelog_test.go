@@ -169,7 +169,7 @@ func TestRecorderWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &shelf{gate: make(chan struct{})}
 		r := wirelog.NewRecorder(wirelog.Options{Store: s})
-		const number = 1000
+		const number = 5000
 		done := false
 		go func() {
 			for i := range number {
@@ -212,7 +212,7 @@ func TestRecorderGivesUp(t *testing.T) {
 			synctest.Wait()
 			cancel()
 		}()
-		for range 1000 {
+		for range 5000 {
 			r.Record(ctx, wirelog.Exchange{})
 		}
 		if err := r.Flush(ctx); !fault.Is(err, fault.Timeout) {

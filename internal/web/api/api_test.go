@@ -42,9 +42,9 @@ type fakeService struct {
 	create  func(ctx context.Context, n oauth.NewAPIToken) (string, oauth.APIToken, error)
 	tokens  func(ctx context.Context) ([]oauth.APIToken, error)
 	revoke  func(ctx context.Context, ref string) (oauth.APIToken, error)
+	SCIM    // scim_test.go has one
 	desk    func(ctx context.Context, c provision.Command) (*provision.Reply, error)
 	log     func(ctx context.Context, q wirelog.Query) (wirelog.Page, error)
-	SCIM    // scim_test.go has one
 }
 
 func (f *fakeService) Start(ctx context.Context, id string, p *plan.Plan, inputs map[string]any, b run.Bindings) error {

@@ -46,12 +46,12 @@ type Service interface {
 	// RevokeToken ends the API token with this id or name, and returns what was
 	// kept of it.
 	RevokeToken(ctx context.Context, ref string) (oauth.APIToken, error)
+
+	SCIM
 	// Provisioning carries out what is asked of the provisioning of applications.
 	Provisioning(ctx context.Context, c provision.Command) (*provision.Reply, error)
 	// Exchanges returns a page of the log of SCIM calls, in and out, newest first.
 	Exchanges(ctx context.Context, q wirelog.Query) (wirelog.Page, error)
-
-	SCIM
 }
 
 // startBody asks for a run.

@@ -15,6 +15,7 @@ import (
 type answer struct {
 	http.ResponseWriter
 	status int
+	keeps  bool
 	body   bytes.Buffer
 }
 
@@ -31,7 +32,9 @@ func (a *answer) Write(b []byte) (int, error) {
 	if a.status == 0 {
 		a.status = http.StatusOK
 	}
-	a.body.Write(b)
+	if a.keeps {
+		a.body.Write(b)
+	}
 	return a.ResponseWriter.Write(b)
 }
 

@@ -154,7 +154,7 @@ func (a *API) Mount(mux *http.ServeMux) { mux.Handle(Prefix, a) }
 // ServeHTTP answers a request.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := &call{API: a, r: r}
-	answer := &answer{ResponseWriter: w}
+	answer := &answer{ResponseWriter: w, keeps: a.Wire != nil}
 	begin, start := a.Now(), time.Now()
 	a.front.Handle(c.serve).ServeHTTP(answer, r)
 	c.record(answer, begin, time.Since(start))
@@ -174,6 +174,7 @@ type call struct {
 	w    http.ResponseWriter
 	r    *http.Request
 	path []string // below the connection, unescaped
+	base string   // of locations, once root was asked
 
 	connection string
 	known      bool // there is such a connection
@@ -323,11 +324,14 @@ func (c *call) only(m methods) error {
 
 // root is the absolute URL of the connection's SCIM endpoint.
 func (c *call) root() string {
-	base := strings.TrimSuffix(c.BaseURL, "/")
-	if base == "" {
-		base = web.BaseURL(c.r)
+	if c.base == "" {
+		c.base = strings.TrimSuffix(c.BaseURL, "/")
+		if c.base == "" {
+			c.base = web.BaseURL(c.r)
+		}
+		c.base += Prefix + url.PathEscape(c.connection)
 	}
-	return base + Prefix + url.PathEscape(c.connection)
+	return c.base
 }
 
 // maxWhy bounds what one call can write into the log.

@@ -536,6 +536,9 @@ func TestCursors(t *testing.T) {
 	if !cmp.Equal(second.userNames(), []string{"user03", "user04"}) || second.get("/previousCursor") == nil {
 		t.Errorf("the second page %s", second.text)
 	}
+	if r := b.call("GET", "/Users?sortBy=userName&cursor="+next, ""); !cmp.Equal(r.userNames(), second.userNames()) {
+		t.Errorf("the second page, without count: %s", r.text)
+	}
 	previous, _ := second.get("/previousCursor").(string)
 	if r := b.call("GET", "/Users?count=2&sortBy=userName&cursor="+previous, ""); !cmp.Equal(r.userNames(), []string{"user01", "user02"}) {
 		t.Errorf("back again: %s", r.text)
@@ -612,6 +615,8 @@ func TestRateLimit(t *testing.T) {
 	b.want(b.call("GET", "/Users", ""), 429, "")
 	b.clock = b.clock.Add(-time.Hour)
 	b.want(b.call("GET", "/Users", ""), 429, "")
+	b.clock = b.clock.Add(time.Second)
+	b.want(b.call("GET", "/Users", ""), 200, "")
 }
 
 func TestRefuse(t *testing.T) {
