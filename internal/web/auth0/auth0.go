@@ -65,6 +65,7 @@ type Options struct {
 	Authorizer Authorizer
 	Realm      string       // of the directory; default directory.Auth0Realm
 	Log        *slog.Logger // default: no log
+	Login      Login        // signs people in; nil: nobody can
 
 	// BaseURL is the tenant's address in tokens; default: the address the
 	// client used.
