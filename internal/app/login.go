@@ -2,6 +2,8 @@ package app
 
 import (
 	"crypto/x509"
+	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 
@@ -25,17 +27,7 @@ func (s *server) login(box *sandbox, signer login.Signer) (*login.Service, error
 	}
 	return login.New(login.Options{
 		Tenant: tenant.New(box.directory, directory.Auth0Realm), Client: egress.New(policy), Signer: signer, Sealer: s.folder.key,
-		Own: func() []string {
-			org := s.folder.oktaBase.Load()
-			if org == nil {
-				return nil
-			}
-			own, err := egress.Origin(*org)
-			if err != nil {
-				return nil
-			}
-			return []string{own}
-		},
+		Own: s.ownOrg,
 	}), nil
 }
 
@@ -50,4 +42,21 @@ func withAuthority(data, file string) (*x509.CertPool, error) {
 		return nil, fault.Wrap(fault.Internal, err, "the certificate of the local authority cannot be read").At("%s", file)
 	}
 	return pool, nil
+}
+
+// ownOrg are the origins of the Okta org that is served.
+func (s *server) ownOrg() []string {
+	base := s.folder.oktaBase.Load()
+	if base == nil {
+		return nil
+	}
+	u, err := url.Parse(*base)
+	if err != nil {
+		return nil
+	}
+	out := []string{u.Scheme + "://" + u.Host}
+	if ip := net.ParseIP(u.Hostname()); ip != nil && ip.IsLoopback() {
+		out = append(out, u.Scheme+"://"+net.JoinHostPort("localhost", u.Port()))
+	}
+	return out
 }

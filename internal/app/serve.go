@@ -120,11 +120,11 @@ func (s *server) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	handlers, token, err := s.handlers(box)
+	secure, err := s.tls()
 	if err != nil {
 		return err
 	}
-	secure, err := s.tls()
+	handlers, token, err := s.handlers(box)
 	if err != nil {
 		return err
 	}
