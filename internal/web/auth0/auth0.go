@@ -67,6 +67,10 @@ type Options struct {
 	Log        *slog.Logger // default: no log
 	Login      Login        // signs people in; nil: nobody can
 
+	// Exchanges are the calls that reached the SCIM endpoints of the tenant's
+	// connections, for the logs; nil: the logs do not show them.
+	Exchanges Exchanges
+
 	// BaseURL is the tenant's address in tokens; default: the address the
 	// client used.
 	BaseURL string

@@ -18,3 +18,9 @@ func CheckPayload(r *http.Request) (map[string]any, error) {
 
 // Translate returns the status that an error is answered with.
 func Translate(err error) int { return translate(err).status }
+
+// ReadMark and WriteMark are the two ways of a checkpoint.
+var (
+	ReadMark  = readMark
+	WriteMark = writeMark
+)

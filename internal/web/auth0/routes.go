@@ -42,6 +42,7 @@ func (a *API) routes() []route {
 		a.grantRoutes(),
 		a.keyRoutes(),
 		a.jobRoutes(),
+		a.logRoutes(),
 		a.roleRoutes(),
 		a.organizationRoutes(),
 		a.orgConnectionRoutes(),
