@@ -223,6 +223,9 @@ func (c *Connection) settleOkta() {
 		return
 	}
 	base := "https://" + domain
+	if issuer, _ := c.Options["issuer"].(string); issuer != "" {
+		base = strings.TrimSuffix(issuer, "/") // an org that is served elsewhere, such as on this machine
+	}
 	for name, path := range oktaEndpoints {
 		if c.Options[name] == nil {
 			c.Options[name] = base + "/oauth2/v1/" + path
