@@ -37,8 +37,8 @@ type sandbox struct {
 	oauth     *oauth.Server           // of the Okta org
 	inbound   *inbound.Service        // of the Auth0 tenant's connections
 	wire      *wirelog.Recorder       // nil in a folder that is only read
-	exchanges auth0.Exchanges         // what wire keeps
 	scim      *scim.API               // of the connections, for the operator, who needs no token; likewise
+	exchanges auth0.Exchanges         // what wire keeps
 	handlers  map[string]http.Handler // by origin, for runs of this process
 }
 
