@@ -57,7 +57,7 @@ var floors = [][]string{
 	// 8
 	{"conformance", "internal/conformance", "internal/store/postgres", "internal/store/sqlite", "internal/store/storetest"},
 	// 9: app stands above cli, whose Product and Session it makes
-	{"internal/cli", "internal/scimtest"},
+	{"internal/cli", "internal/inbound/inboundtest"},
 	{"internal/app"},
 	// 10
 	{"bench", "cmd/lanyard", "script/clients"},

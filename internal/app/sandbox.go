@@ -37,6 +37,7 @@ type sandbox struct {
 	oauth     *oauth.Server           // of the Okta org
 	inbound   *inbound.Service        // of the Auth0 tenant's connections
 	wire      *wirelog.Recorder       // nil in a folder that is only read
+	scim      *scim.API               // of the connections, for the operator, who needs no token; likewise
 	exchanges auth0.Exchanges         // what wire keeps
 	handlers  map[string]http.Handler // by origin, for runs of this process
 }
@@ -62,17 +63,18 @@ func openSandbox(ctx context.Context, db *store.DB, key secret.Key, stage *rehea
 	}
 	server := newOAuth(d, key)
 	s := &sandbox{directory: d, oauth: server, inbound: connectionService(d), wire: newWireLog(db, stage.Clock, log), exchanges: db.WireLog()}
-	s.handlers = s.inProcess(key, stage, c, log)
+	s.scim = scimAPI(anybody{s.inbound}, key, s.wire, stage, log)
+	s.handlers = s.inProcess(stage, c, log)
 	return s, nil
 }
 
 // inProcess serves runs of this process. Whoever can start a run here owns the
 // data folder, so any credential, or none, will do: documents are rehearsed
 // with made ones.
-func (s *sandbox) inProcess(key secret.Key, stage *rehearsal.Stage, c config.Sandbox, log *slog.Logger) map[string]http.Handler {
+func (s *sandbox) inProcess(stage *rehearsal.Stage, c config.Sandbox, log *slog.Logger) map[string]http.Handler {
 	faults := stage.Faults
 	anyone := func(context.Context, okta.Call) (okta.Caller, error) { return okta.Owner(directory.Administrator), nil }
-	endpoints := faults.Wrap(scimFacade, scimAPI(anybody{s.inbound}, key, s.wire, stage, log))
+	endpoints := faults.Wrap(scimFacade, s.scim)
 	return map[string]http.Handler{
 		oktaSandbox: faults.Wrap(oktaFacade, okta.New(withSwitches(c.Okta, okta.Options{
 			Directory: s.directory, Authorizer: anyone, OAuth: s.oauth, Log: log, BaseURL: "https://okta.sandbox", Limits: oktaLimits(faults),

@@ -120,25 +120,3 @@ func TestSCIMFaults(t *testing.T) {
 		}
 	}
 }
-
-// Runs of this process have a connection to rehearse against.
-func TestSandboxConnection(t *testing.T) {
-	f := newBench(t).folder()
-	box, err := f.openSandbox(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := sandboxServers()["scim"]
-	for _, want := range []string{`"totalResults":0`, `"totalResults":0`} {
-		w := httptest.NewRecorder()
-		box.handlers[auth0Sandbox].ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "GET", server+"/Users", nil))
-		if w.Code != 200 || !strings.Contains(w.Body.String(), want) {
-			t.Errorf("%s: %d %s", server, w.Code, w.Body)
-		}
-	}
-	w := httptest.NewRecorder()
-	box.handlers[auth0Sandbox].ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "GET", auth0Sandbox+"/scim/v2/connections/con_other/Users", nil))
-	if w.Code != 404 {
-		t.Errorf("another connection: %d %s", w.Code, w.Body)
-	}
-}

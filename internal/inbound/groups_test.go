@@ -30,7 +30,7 @@ func TestGroups(t *testing.T) {
 	c := b.open()
 	ids := c.people(3)
 	made := c.mustCreate("Group", group("Staff", ids[0], ids[1], ids[0]))
-	if !strings.HasPrefix(id(made), "grp_") || len(id(made)) != 20 || members(made) != ids[0]+" "+ids[1] {
+	if !strings.HasPrefix(id(made), "grp_") || len(id(made)) != 22 || members(made) != ids[0]+" "+ids[1] {
 		t.Fatalf("created %v", made)
 	}
 	if _, _, err := c.create("Group", group("staff")); status(err) != 409 {

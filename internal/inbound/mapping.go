@@ -335,12 +335,17 @@ const (
 	isVerified
 )
 
+// maxWay bounds how deep in the metadata a row reaches.
+const maxWay = 16
+
 // readOnlySlots are Auth0 attributes that nobody can map to.
 var readOnlySlots = []string{"user_id", "created_at", "updated_at", "last_login", "last_ip", "logins_count", "identities"}
 
 func compileSlot(name string) (s slot, why string) {
 	root, rest, nested := strings.Cut(name, ".")
 	switch {
+	case strings.Count(rest, ".") >= maxWay:
+		return s, "its Auth0 side is too deep"
 	case nested && root == "app_metadata" && rest != "":
 		return slot{inAppMetadata, strings.Split(rest, ".")}, ""
 	case nested && root == "user_metadata" && rest != "":

@@ -137,13 +137,14 @@ func (s *Service) setup(r directory.Reader, id string) (*setup, error) {
 }
 
 func (s *Service) compile(connection, config *directory.Record) (*setup, error) {
-	is := &setup{connection: new(tenant.Connection), config: new(tenant.SCIMConfig), types: s.standard}
+	is := &setup{connection: new(tenant.Connection), config: new(tenant.SCIMConfig)}
 	if err := connection.Decode(is.connection); err != nil {
 		return nil, err
 	}
 	if err := config.Decode(is.config); err != nil {
 		return nil, err
 	}
+	is.types = extended(s.standard, is.config.Mapping)
 	is.users, is.groups = is.types.Named("User"), is.types.Named("Group")
 	is.mapping = compile(is.config.Mapping, is.users)
 	is.leniency = Relax(is.config.Policy.Profile)

@@ -395,3 +395,30 @@ func TestMappingChangesAtOnce(t *testing.T) {
 		t.Errorf("GET = %v", got)
 	}
 }
+
+// TestCustomSchemas maps attributes of schemas that no RFC has.
+func TestCustomSchemas(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	const urn, other = "urn:ietf:params:scim:schemas:extension:acme:2.0:User", "urn:okta:acme:1.0:user:custom"
+	_, _, err := b.tenant.SetSCIM(b.ctx, operator, acme, tenant.SCIMSettings{
+		UserIDAttribute: tenant.ByExternalID,
+		Mapping: []tenant.MappingRow{
+			{SCIM: urn + ".badge", Auth0: "app_metadata.badge"}, {SCIM: urn + ":floor", Auth0: "app_metadata.floor"},
+			{SCIM: other + ":team", Auth0: "app_metadata.team"}, {SCIM: "urn:x", Auth0: "a"}, {SCIM: "urn:a:b:c.d", Auth0: "b"}, {SCIM: "urn:a:b:", Auth0: "c"},
+		},
+	})
+	b.must(err)
+	c := b.open()
+	made := c.mustCreate("User", user("ada", "1", `"`+urn+`":{"badge":"7","floor":"2"}`, `"`+other+`":{"team":"red"}`))
+	if diff := cmp.Diff(map[string]any{"badge": "7", "floor": "2", "team": "red"}, b.account(made).AppMetadata); diff != "" {
+		t.Errorf("- want + got\n%s", diff)
+	}
+	got := c.get("User", id(made))
+	if !cmp.Equal(got[urn], map[string]any{"badge": "7", "floor": "2"}) || len(got["schemas"].([]any)) != 3 {
+		t.Errorf("GET = %v", got)
+	}
+	if got := c.find("User", urn+`:badge eq "7"`); got != "ada" {
+		t.Errorf("by badge: %q", got)
+	}
+}

@@ -53,6 +53,24 @@ func TestStandardSchemas(t *testing.T) {
 	})
 }
 
+// Characteristics that a type has no use for are left out (RFC 7643 8.7.1).
+func TestAttributeDocuments(t *testing.T) {
+	for _, doc := range attributeDocuments([]Attribute{
+		{Name: "b", Type: Boolean},
+		{Name: "c", Type: Complex, Sub: []Attribute{{Name: "s", Type: String}}},
+		{Name: "n", Type: Integer, Uniqueness: "none"},
+		{Name: "s", Type: String, Uniqueness: "none"},
+	}) {
+		doc := doc.(map[string]any)
+		_, caseExact := doc["caseExact"]
+		_, uniqueness := doc["uniqueness"]
+		_, sub := doc["subAttributes"]
+		got := []bool{caseExact, uniqueness, sub}
+		want := map[any][]bool{"b": {false, false, false}, "c": {false, false, true}, "n": {false, true, false}, "s": {true, true, false}}[doc["name"]]
+		same(t, got, want)
+	}
+}
+
 func TestResourceTypeDocuments(t *testing.T) {
 	all := Standard()
 	same(t, all.ResourceTypes("https://x")[0], Resource{

@@ -131,9 +131,6 @@ func (m *memberPatch) assign(op string, n *node, v any) bool {
 // members folds an operation on the members as a whole.
 func (m *memberPatch) members(op Operation) bool {
 	n := m.t.members
-	if n.Required || n.Mutability != ReadWrite {
-		return false
-	}
 	if op.Op == OpRemove {
 		return m.removeMembers(op.Value)
 	}

@@ -124,6 +124,9 @@ func TestMembersIsPatch(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%d: Members takes %v, Patch says %v", seed, body["Operations"], err)
 		}
+		if change.Clear && len(change.Remove) > 0 {
+			t.Fatalf("%d: %+v removes members when there are none", seed, change)
+		}
 		if got := applyMembers(before, change); !value.Equal(got, want) {
 			t.Fatalf("%d: %v\non %v\ngives %v by %+v\nwant  %v", seed, body["Operations"], before, got, change, want)
 		}

@@ -12,8 +12,9 @@ import (
 // Limits of a patch. Beyond them it is refused with a TooLarge error, and
 // nothing of it is applied.
 const (
-	// MaxOperations bounds the operations of one patch.
-	MaxOperations = 1000
+	// MaxOperations bounds the operations of one patch. Okta removes members by
+	// one operation each, up to 1,000 in a patch (scim-auth0.md 1.2 and 1.4).
+	MaxOperations = 2000
 
 	// MaxWork bounds the elements of multi-valued attributes that one patch
 	// looks at, all operations together.

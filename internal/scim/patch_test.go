@@ -73,3 +73,41 @@ func TestPatch(t *testing.T) {
 		})
 	}
 }
+
+// A list that is required keeps one value at least, whatever takes them away.
+func TestPatchKeepsRequiredLists(t *testing.T) {
+	const urn = "urn:example:2.0:Crate"
+	all, err := Standard().With(Definition{Name: "Crate", Endpoint: "/Crates", Schema: Schema{ID: urn, Attributes: []Attribute{
+		{Name: "members", Type: Complex, MultiValued: true, Required: true, Sub: []Attribute{{Name: "value", Mutability: Immutable}}},
+	}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	crate := all.Named("Crate")
+	r := Resource{"schemas": []any{urn}, "members": []any{map[string]any{"value": "a"}}}
+	for _, op := range []map[string]any{
+		{"op": "remove", "path": "members"},
+		{"op": "remove", "path": `members[value eq "a"]`},
+		{"op": "remove", "path": "members", "value": []any{map[string]any{"value": "a"}}},
+		{"op": "replace", "path": "members", "value": []any{}},
+		{"op": "replace", "path": "members", "value": nil},
+		{"op": "replace", "value": map[string]any{"members": []any{}}},
+	} {
+		how := Leniency{RemoveByValue: true}
+		_, _, err := apply(crate, r, []any{op}, how)
+		checkError(t, err, "mutability")
+		ops, _, err := ParsePatch(map[string]any{"schemas": []any{PatchMessage}, "Operations": []any{op}}, how)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if change, _, ok := crate.Members(ops, how); ok {
+			t.Errorf("%v: %+v without the crate", op, change)
+		}
+	}
+	if _, _, err := apply(crate, r, []any{
+		map[string]any{"op": "remove", "path": `members[value eq "a"]`},
+		map[string]any{"op": "add", "path": "members", "value": []any{map[string]any{"value": "b"}}},
+	}, Strict()); err != nil {
+		t.Errorf("one taken away and one added: %v", err)
+	}
+}

@@ -88,3 +88,15 @@ func TestNotesAreBounded(t *testing.T) {
 		t.Errorf("%d notes; want %d", len(notes), maxNotes)
 	}
 }
+
+func TestNotesAreSaidOnce(t *testing.T) {
+	var members []any
+	for range 10 {
+		members = append(members, map[string]any{"value": "a", "nope": "b"})
+	}
+	_, notes, err := Standard().Named("Group").Read(map[string]any{"schemas": []any{GroupSchema}, "displayName": "G", "members": members}, Strict())
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkNotes(t, notes, 1)
+}

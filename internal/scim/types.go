@@ -36,7 +36,7 @@ type ResourceType struct {
 	// schemas are the core schema, which stands for the root, and the extensions.
 	schemas []schemaNode
 	// members is the attribute of that name when its elements are told apart by
-	// their value, as in a group. Nil when there is none.
+	// their value and all may come and go, as in a group. Nil when there is none.
 	members *node
 }
 
@@ -186,7 +186,7 @@ func newResourceType(d Definition) *ResourceType {
 		root.add(n)
 		t.schemas = append(t.schemas, schemaNode{e.Schema.ID, n})
 	}
-	if m := root.byName["members"]; m != nil && m.MultiValued && m.identified() {
+	if m := root.byName["members"]; m != nil && m.MultiValued && m.identified() && !m.Required && m.Mutability == ReadWrite {
 		t.members = m
 	}
 	return t

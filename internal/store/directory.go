@@ -106,12 +106,13 @@ func encodeAccount(a *directory.Account) (string, error) {
 // decodeAccount reads what encodeAccount wrote. A page has a hundred accounts or
 // more, which is why it goes without reflection.
 func decodeAccount(realm, id string, version int64, text string) (*directory.Account, error) {
-	v, err := value.Decode([]byte(text))
-	if err != nil {
-		return nil, fault.Wrap(fault.Internal, err, "a stored record cannot be read")
-	}
 	b := fields{}
-	b.o, _ = v.(map[string]any)
+	v, err := value.Decode([]byte(text))
+	if err == nil {
+		b.o, _ = v.(map[string]any)
+	} else if err := decodeBody(text, &b.o); err != nil { // metadata may lie deeper here than what came in
+		return nil, err
+	}
 	identities, err := b.identities()
 	if err != nil {
 		return nil, err

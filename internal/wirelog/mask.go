@@ -15,6 +15,8 @@ import (
 
 // mask returns an exchange as it may be kept.
 func (r *Recorder) mask(e Exchange, secrets []string) Exchange {
+	// What a filter compares with a secret may be quoted in the error that refuses it.
+	secrets = append(slices.Clip(secrets), compared(e.Query, e.RequestBody)...)
 	m := masker{redactor: secret.NewRedactor(secrets...), maxBody: r.options.MaxBody, maxMembers: r.options.MaxMembers}
 	e.At = e.At.UTC().Truncate(time.Microsecond)
 	e.Path = m.text(e.Path)
@@ -175,9 +177,34 @@ func maskFilter(text string) string {
 	})
 }
 
+// compared returns what the filter of a query or of a search request compares with
+// secret attributes.
+func compared(query, body string) (secrets []string) {
+	var filters []string
+	if strings.Contains(query, "filter=") {
+		if fields, err := url.ParseQuery(query); err == nil {
+			filters = append(filters, fields["filter"]...)
+		}
+	}
+	if strings.Contains(body, `"filter"`) && mayBeSecret(body) {
+		v, _ := value.Decode([]byte(body))
+		object, _ := v.(map[string]any)
+		text, _ := object["filter"].(string)
+		filters = append(filters, text)
+	}
+	for _, text := range filters {
+		for _, part := range comparison.FindAllStringSubmatch(text, -1) {
+			if secretPath(part[1]) {
+				secrets = append(secrets, strings.Trim(part[3], `"`))
+			}
+		}
+	}
+	return secrets
+}
+
 // mayBeSecret reports whether any word of a text speaks of a secret.
 func mayBeSecret(text string) bool {
-	return slices.ContainsFunc(strings.FieldsFunc(text, func(c rune) bool { return strings.ContainsRune(" ()[]:.\t", c) }), secret.SecretName)
+	return slices.ContainsFunc(strings.FieldsFunc(text, func(c rune) bool { return strings.ContainsRune(" ()[]:.,{\"\t", c) }), secret.SecretName)
 }
 
 // pair is a member of JSON that may be broken, or a field of a form. The text may

@@ -59,6 +59,45 @@ func (e *Exchange) Replay() (Request, error) {
 	return r, nil
 }
 
+// Unmasked returns the body without what is masked: for a sender that has nothing
+// to put there. An operation of a patch whose value would be missing goes as a
+// whole. nil when nothing is left.
+func (r *Request) Unmasked() any {
+	if body, ok := unmasked(r.Body); ok {
+		return body
+	}
+	return nil
+}
+
+// unmasked reports whether anything of a value is left.
+func unmasked(v any) (any, bool) {
+	switch v := v.(type) {
+	case string:
+		return v, v != secret.Mask
+	case []any:
+		out := make([]any, 0, len(v))
+		for _, item := range v {
+			if item, ok := unmasked(item); ok {
+				out = append(out, item)
+			}
+		}
+		return out, len(out) > 0 || len(v) == 0
+	case map[string]any:
+		out := make(map[string]any, len(v))
+		for name, item := range v {
+			item, ok := unmasked(item)
+			switch {
+			case ok:
+				out[name] = item
+			case strings.EqualFold(name, "value"):
+				return nil, false
+			}
+		}
+		return out, len(out) > 0 || len(v) == 0
+	}
+	return v, true
+}
+
 func notReplayable(why string) error {
 	return fault.New(fault.Unsupported, "this request cannot be sent again: %s", why)
 }

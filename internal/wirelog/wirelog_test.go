@@ -132,6 +132,20 @@ func TestMaskedAddressAndHeaders(t *testing.T) {
 	}
 }
 
+// An error may quote what a filter was about.
+func TestFilterInAnError(t *testing.T) {
+	for _, e := range []wirelog.Exchange{
+		{Query: "filter=password+eq+hunter2&count=1"},
+		{Query: "count=1&filter=password%20eq%20%22hunter2%22"},
+		{RequestBody: `{"filter":"title pr and password eq \"hunter2\""}`},
+	} {
+		e.ResponseBody, e.Why = `{"detail":"a value is expected, not \"hunter2\""}`, []string{`refused: not "hunter2"`}
+		if got := fmt.Sprint(record(t, e)); strings.Contains(got, "hunter2") {
+			t.Errorf("kept was %s", got)
+		}
+	}
+}
+
 func TestReplay(t *testing.T) {
 	e := record(t, wirelog.Exchange{
 		Method: "POST", Path: "/Users", Query: "a=b",
@@ -160,6 +174,25 @@ func TestReplay(t *testing.T) {
 	} {
 		if _, err := e.Replay(); !fault.Is(err, fault.Unsupported) {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestUnmasked(t *testing.T) {
+	for _, test := range []struct{ body, want string }{
+		{`{"userName":"b","password":"x"}`, `{"userName":"b"}`},
+		{`{"Operations":[{"op":"replace","path":"password","value":"x"},{"op":"replace","value":{"password":"y","title":"T"}}]}`, `{"Operations":[{"op":"replace","value":{"title":"T"}}]}`},
+		{`{"Operations":[{"op":"replace","value":{"password":"y"}}],"schemas":[]}`, `{"schemas":[]}`},
+		{`{"active":false,"members":[],"n":1.10}`, `{"active":false,"members":[],"n":1.10}`},
+		{`{"password":"x"}`, `null`},
+	} {
+		e := record(t, wirelog.Exchange{RequestBody: test.body})
+		r, err := e.Replay()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := value.Text(r.Unmasked()); got != test.want {
+			t.Errorf("%s: %s, want %s", test.body, got, test.want)
 		}
 	}
 }

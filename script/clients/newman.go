@@ -16,7 +16,7 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/lanyard-id/lanyard/internal/scimtest"
+	"github.com/lanyard-id/lanyard/internal/inbound/inboundtest"
 	scimtenant "github.com/lanyard-id/lanyard/internal/tenant"
 )
 
@@ -26,10 +26,10 @@ const microsoftCollection = "../shared/data/scim/microsoft-postman.json"
 // microsoftProfiles are the ways in which the collection is run.
 var microsoftProfiles = []struct {
 	name    string
-	options scimtest.Options
+	options inboundtest.Options
 }{
-	{"strict", scimtest.Options{Strategy: "samlp", Policy: scimtenant.SCIMPolicy{Rehire: scimtenant.Refuse}}},
-	{"entra", scimtest.Options{
+	{"strict", inboundtest.Options{Strategy: "samlp", Policy: scimtenant.SCIMPolicy{Rehire: scimtenant.Refuse}}},
+	{"entra", inboundtest.Options{
 		Strategy: "waad", Settings: scimtenant.SCIMSettings{UserIDAttribute: scimtenant.ByUserName},
 		Policy: scimtenant.SCIMPolicy{Rehire: scimtenant.Refuse, UnknownMembers: scimtenant.DeferUnknown},
 	}},
@@ -103,13 +103,13 @@ func useMicrosoft(ctx context.Context, _ *org, out io.Writer) error {
 }
 
 // runMicrosoft runs the collection against a connection of its own.
-func runMicrosoft(ctx context.Context, o scimtest.Options) (results map[string]*result, err error) {
+func runMicrosoft(ctx context.Context, o inboundtest.Options) (results map[string]*result, err error) {
 	folder, err := os.MkdirTemp("", "lanyard-clients-")
 	if err != nil {
 		return nil, err
 	}
 	defer os.RemoveAll(folder)
-	s, err := scimtest.Start(ctx, folder, o)
+	s, err := inboundtest.Start(ctx, folder, o)
 	if err != nil {
 		return nil, err
 	}
@@ -151,7 +151,7 @@ const tokenAssertion = "01:GET:/Token:1"
 
 // newTokenDoor stands before a connection's endpoint and adds what the collection
 // gets its token from: /Token is Microsoft's own server's, not SCIM's.
-func newTokenDoor(s *scimtest.Server) (*httptest.Server, error) {
+func newTokenDoor(s *inboundtest.Server) (*httptest.Server, error) {
 	target, err := url.Parse(s.URL)
 	if err != nil {
 		return nil, err

@@ -30,11 +30,11 @@ var absent = map[directory.Noun]words{
 	directory.ClientNoun:         {"The client does not exist", "inexistent_client"},
 	directory.CredentialNoun:     {"The credential does not exist.", "inexistent_credential"}, // inferred
 	directory.ClientGrantNoun:    {"The grant does not exist.", "inexistent_client_grant"},
-	directory.LinkedNoun:         {"The identity does not exist.", "inexistent_identity"}, // inferred
 	directory.UserGrantNoun:      {"The grant does not exist.", "inexistent_grant"},       // inferred
 	directory.JobNoun:            {"The job does not exist", "inexistent_job"},            // the code: inferred
 	directory.AuthMethodNoun:     {"The authentication method does not exist.", ""},       // inferred
 	directory.ResourceServerNoun: {"The resource server does not exist: '%s'", ""},        // auth0/auth0-cli issue 348
+	directory.LinkedNoun:         {"The identity does not exist.", "inexistent_identity"}, // inferred
 }
 
 // present is what the API says of values that another object has (Auth0's

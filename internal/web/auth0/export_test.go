@@ -28,3 +28,9 @@ func ReadImport(r *http.Request) (int, error) {
 	f, err := readImport(r)
 	return len(f.users), err
 }
+
+// ReadMark and WriteMark are the two ways of a checkpoint.
+var (
+	ReadMark  = readMark
+	WriteMark = writeMark
+)

@@ -8,13 +8,13 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/lanyard-id/lanyard/internal/scimtest"
+	"github.com/lanyard-id/lanyard/internal/inbound/inboundtest"
 )
 
 // What the commonest requests cost with all that is behind them: the look-up of a
 // person, a page of 100, a new person.
 func BenchmarkStack(b *testing.B) {
-	s, err := scimtest.Start(b.Context(), b.TempDir(), scimtest.Options{Strategy: "okta"})
+	s, err := inboundtest.Start(b.Context(), b.TempDir(), inboundtest.Options{Strategy: "okta"})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -47,7 +47,7 @@ func BenchmarkStack(b *testing.B) {
 }
 
 // ask sends a request that must succeed.
-func ask(b *testing.B, s *scimtest.Server, method, path, body string) {
+func ask(b *testing.B, s *inboundtest.Server, method, path, body string) {
 	r, err := http.NewRequestWithContext(b.Context(), method, s.URL+path, strings.NewReader(body))
 	if err != nil {
 		b.Fatal(err)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/lanyard-id/lanyard/internal/fault"
 	"github.com/lanyard-id/lanyard/internal/filter"
 	"github.com/lanyard-id/lanyard/internal/scim"
 	"github.com/lanyard-id/lanyard/internal/secret"
@@ -692,5 +693,39 @@ func TestRequestLog(t *testing.T) {
 	}
 	if e := b.log.kept[0]; !strings.Contains(e.RequestBody, `"userName":"a"`) || !strings.Contains(e.ResponseBody, `"u|1"`) {
 		t.Errorf("bodies %q, %q", e.RequestBody, e.ResponseBody)
+	}
+}
+
+func TestReplay(t *testing.T) {
+	b := newBench(t)
+	b.call("POST", "/Users?attributes=userName", user("a", `,"password":"secret1"`))
+	b.call("GET", "/Users", "")
+	if err := b.recorder.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	made, listed := b.log.kept[0], b.log.kept[1]
+	b.tokens[""] = nil // a backend that needs no token
+	again, err := b.api.Replay(t.Context(), made)
+	if err != nil || again.Status != 409 || !strings.Contains(again.Body, "uniqueness") {
+		t.Errorf("made once more: %+v, %v", again, err)
+	}
+	b.want(b.call("DELETE", "/Users/u%7C1", ""), 204, "")
+	if again, err = b.api.Replay(t.Context(), made); err != nil || again.Status != 201 || again.Header.Get("ETag") == "" || strings.Contains(again.Body, "meta") {
+		t.Errorf("made once more, now that there is room: %+v, %v", again, err)
+	}
+	if again, err = b.api.Replay(t.Context(), listed); err != nil || again.Status != 200 || !strings.Contains(again.Body, `"totalResults":1`) {
+		t.Errorf("listed once more: %+v, %v", again, err)
+	}
+	if err := b.recorder.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	last := b.log.kept[len(b.log.kept)-2]
+	if last.Status != 201 || !strings.Contains(strings.Join(last.Why, " "), made.ID) || !strings.Contains(strings.Join(last.Why, " "), "secrets") {
+		t.Errorf("the log has %+v", last)
+	}
+	for _, e := range []wirelog.Exchange{{Scope: "target:0oa1", Direction: wirelog.Out}, {Scope: made.Scope, Direction: wirelog.In, Shortened: true}, {Scope: made.Scope, Direction: wirelog.In, Method: "B A D", Path: "/"}} {
+		if _, err := b.api.Replay(t.Context(), e); !fault.Is(err, fault.Unsupported) {
+			t.Errorf("%+v: %v", e, err)
+		}
 	}
 }

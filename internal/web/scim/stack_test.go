@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/lanyard-id/lanyard/internal/scimtest"
+	"github.com/lanyard-id/lanyard/internal/inbound/inboundtest"
 	"github.com/lanyard-id/lanyard/internal/tenant"
 	"github.com/lanyard-id/lanyard/internal/value"
 )
@@ -24,7 +24,7 @@ type stack struct {
 // newStack serves a new connection of a strategy, to clients of a profile.
 func newStack(t *testing.T, strategy string, profile tenant.Profile) *stack {
 	t.Helper()
-	server, err := scimtest.Start(t.Context(), t.TempDir(), scimtest.Options{
+	server, err := inboundtest.Start(t.Context(), t.TempDir(), inboundtest.Options{
 		Strategy: strategy, Policy: tenant.SCIMPolicy{Profile: profile, UnknownMembers: tenant.DeferUnknown},
 	})
 	if err != nil {

@@ -1,10 +1,10 @@
-// Package scimtest serves the SCIM endpoint of a connection with all that is
+// Package inboundtest serves the SCIM endpoint of a connection with all that is
 // behind it: web/scim, inbound, a tenant, a SQLite database. It is for tests and
 // for other people's clients, which judge it.
 //
 // It leaves settings of the product to internal/app: no rehearsals, no rate
 // limits, no request log.
-package scimtest
+package inboundtest
 
 import (
 	"cmp"
