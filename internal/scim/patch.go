@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/lanyard-id/lanyard/internal/fault"
 	"github.com/lanyard-id/lanyard/internal/filter"
 	"github.com/lanyard-id/lanyard/internal/value"
 )
@@ -92,7 +93,7 @@ func parseOperation(object map[string]any, number int, how Leniency, n *notes) (
 		}
 		parsed, relaxed, err := filter.ParsePath(path, how.Syntax)
 		if err != nil {
-			return op, syntaxError(InvalidPath, err)
+			return op, Fail(InvalidPath, "%s", fault.Public(err))
 		}
 		for _, text := range relaxed {
 			n.add("%s", text)
