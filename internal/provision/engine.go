@@ -28,9 +28,9 @@ type Engine struct {
 	Now       func() time.Time // the directory's clock
 	Pace      Pace             // zero fields: the defaults
 
-	mu      sync.Mutex
-	claims  map[claim]chan struct{} // jobs under way; closed when they end
-	lanes   map[string]bool         // targets that are served
+	mu     sync.Mutex
+	claims map[claim]chan struct{} // jobs under way; closed when they end
+	lanes  map[string]bool         // targets that are served
 
 	settled    sync.Mutex // one Settle at a time
 	conditions sync.Mutex // whoever changes a Condition

@@ -388,13 +388,19 @@ func (e *Engine) Provision(ctx context.Context, realm, app, account string) (Out
 // Rehearse computes what is to be done about a person without doing it: reads
 // are sent, writes are kept back and stand in the outcome.
 func (e *Engine) Rehearse(ctx context.Context, t *Target, account string) (Outcome, error) {
+	o, _, err := e.rehearse(ctx, t, account)
+	return o, err
+}
+
+// rehearse is Rehearse, and returns what would be known of the person then.
+func (e *Engine) rehearse(ctx context.Context, t *Target, account string) (o Outcome, after Link, err error) {
 	link, err := e.Store.Link(ctx, t.Realm, t.ID, account)
 	if err != nil {
-		return Outcome{}, err
+		return o, link, err
 	}
 	want, o, err := e.wanted(ctx, t, account)
 	if err != nil || o.Err != nil {
-		return o, err
+		return o, link, err
 	}
 	session := e.Client.Open(t, account, "dry run")
 	defer session.Close(ctx)
@@ -402,9 +408,9 @@ func (e *Engine) Rehearse(ctx context.Context, t *Target, account string) (Outco
 	s := e.sequence(t, trace, account)
 	s.Keep = func(context.Context, Link) error { return nil }
 	s.Password = func() string { return "(a random placeholder)" }
-	_, o.Op, o.Err = s.Person(ctx, link, want)
+	after, o.Op, o.Err = s.Person(ctx, link, want)
 	o.Calls = trace.calls
-	return o, nil
+	return o, after, nil
 }
 
 // RehearseGroup is Rehearse for a group that is pushed.
