@@ -315,6 +315,7 @@ func TestSignIn(t *testing.T) {
 		t.Errorf("prompt=login: %s", step.To)
 	}
 	b.must(b.service.SignOut(t.Context(), session))
+	b.must(b.service.SignOut(t.Context(), session))
 	_, err = b.service.Begin(t.Context(), b.request(func(r *login.Request) { r.Prompt = "none" }), session, callback)
 	if r := refusal(t, err); r.Code != login.LoginRequired {
 		t.Errorf("prompt=none: %v", r)
