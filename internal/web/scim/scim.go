@@ -185,6 +185,7 @@ type call struct {
 	body    []byte
 	subject string
 	why     []string
+	brief   string // the answer as the log keeps it, when that is less than the whole
 }
 
 // serve answers the request. What it returns has been answered already.
