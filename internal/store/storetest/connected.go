@@ -152,8 +152,41 @@ func testLongMembership(t *testing.T, b bench) {
 		equal(t, "members behind u0099", got, ids[100:])
 		return nil
 	})
-	far := b.ids(directory.AccountQuery{Realm: realm, Connection: "west", Skip: 550})
-	if !slices.Equal(far, ids[550:]) {
-		t.Errorf("skipping 550 leaves %d accounts from %q, want 50", len(far), far[0])
+	b.farDown(ids)
+}
+
+// farDown reads the list of a connection from far down, again and again while
+// people come, go, and do not come after all.
+func (b bench) farDown(ids []string) {
+	b.t.Helper()
+	check := func() {
+		b.t.Helper()
+		for _, skip := range []int{550, 550, 300, 450, 599, 600, 700} {
+			far := b.ids(directory.AccountQuery{Realm: realm, Connection: "west", Skip: skip})
+			if want := ids[min(skip, len(ids)):]; !slices.Equal(far, want) {
+				b.t.Errorf("skipping %d of %d leaves %d accounts, want %d; they are %.20q", skip, len(ids), len(far), len(want), far)
+			}
+		}
 	}
+	come := func(tx directory.Tx, id string) error {
+		a := connected(id, "west", "new"+id, "new"+id)
+		return tx.InsertAccount(a, a.Keys(directory.Auth0))
+	}
+	check()
+	b.updateFails(fault.Refused, func(tx directory.Tx) error {
+		n := 0
+		for range tx.Accounts(directory.AccountQuery{Realm: realm, Connection: "west", Skip: 500}) {
+			n++
+		}
+		equal(b.t, "accounts behind the 500th", n, len(ids)-500)
+		return errors.Join(come(tx, "u0000b"), fault.New(fault.Refused, "not after all"))
+	})
+	check()
+	b.update(func(tx directory.Tx) error { return come(tx, "u0010b") })
+	ids = slices.Insert(slices.Clone(ids), 11, "u0010b")
+	check()
+	// As many as before, but others.
+	b.update(func(tx directory.Tx) error { return errors.Join(tx.DeleteAccount(realm, ids[0]), come(tx, "u0700")) })
+	ids = append(ids[1:], "u0700")
+	check()
 }
