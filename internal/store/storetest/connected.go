@@ -174,16 +174,22 @@ func (b bench) farDown(ids []string) {
 	}
 	check()
 	b.updateFails(fault.Refused, func(tx directory.Tx) error {
+		if err := come(tx, "u0000b"); err != nil {
+			return err
+		}
 		n := 0
-		for range tx.Accounts(directory.AccountQuery{Realm: realm, Connection: "west", Skip: 500}) {
+		for range tx.Accounts(directory.AccountQuery{Realm: realm, Connection: "west", Skip: 450}) {
 			n++
 		}
-		equal(b.t, "accounts behind the 500th", n, len(ids)-500)
-		return errors.Join(come(tx, "u0000b"), fault.New(fault.Refused, "not after all"))
+		equal(b.t, "accounts behind the 450th", n, len(ids)+1-450)
+		return fault.New(fault.Refused, "not after all")
 	})
 	check()
+	b.update(func(tx directory.Tx) error { return come(tx, "u0650") })
+	ids = append(slices.Clone(ids), "u0650")
+	check()
 	b.update(func(tx directory.Tx) error { return come(tx, "u0010b") })
-	ids = slices.Insert(slices.Clone(ids), 11, "u0010b")
+	ids = slices.Insert(ids, 11, "u0010b")
 	check()
 	// As many as before, but others.
 	b.update(func(tx directory.Tx) error { return errors.Join(tx.DeleteAccount(realm, ids[0]), come(tx, "u0700")) })
