@@ -38,6 +38,7 @@ type sandbox struct {
 	inbound   *inbound.Service        // of the Auth0 tenant's connections
 	wire      *wirelog.Recorder       // nil in a folder that is only read
 	scim      *scim.API               // of the connections, for the operator, who needs no token; likewise
+	exchanges auth0.Exchanges         // what wire keeps
 	handlers  map[string]http.Handler // by origin, for runs of this process
 }
 
@@ -61,7 +62,7 @@ func openSandbox(ctx context.Context, db *store.DB, key secret.Key, stage *rehea
 		return nil, err
 	}
 	server := newOAuth(d, key)
-	s := &sandbox{directory: d, oauth: server, inbound: connectionService(d), wire: newWireLog(db, stage.Clock, log)}
+	s := &sandbox{directory: d, oauth: server, inbound: connectionService(d), wire: newWireLog(db, stage.Clock, log), exchanges: db.WireLog()}
 	s.scim = scimAPI(anybody{s.inbound}, key, s.wire, stage, log)
 	s.handlers = s.inProcess(stage, c, log)
 	return s, nil
@@ -79,7 +80,7 @@ func (s *sandbox) inProcess(stage *rehearsal.Stage, c config.Sandbox, log *slog.
 			Directory: s.directory, Authorizer: anyone, OAuth: s.oauth, Log: log, BaseURL: "https://okta.sandbox", Limits: oktaLimits(faults),
 		}))),
 		auth0Sandbox: beside(faults.Wrap(auth0Facade, auth0.New(auth0.Options{
-			Directory: s.directory, Authorizer: open{}, Log: log, EnforceLimits: func() bool { return faults.Limits().Enforce },
+			Directory: s.directory, Authorizer: open{}, Exchanges: s.exchanges, Log: log, EnforceLimits: func() bool { return faults.Limits().Enforce },
 		})), endpoints),
 		scimSandbox: below(scim.Prefix+tenant.SeededEndpoint, endpoints),
 	}

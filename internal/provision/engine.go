@@ -28,9 +28,9 @@ type Engine struct {
 	Now       func() time.Time // the directory's clock
 	Pace      Pace             // zero fields: the defaults
 
-	mu      sync.Mutex
-	claims  map[claim]chan struct{} // jobs under way; closed when they end
-	lanes   map[string]bool         // targets that are served
+	mu     sync.Mutex
+	claims map[claim]chan struct{} // jobs under way; closed when they end
+	lanes  map[string]bool         // targets that are served
 
 	settled    sync.Mutex // one Settle at a time
 	conditions sync.Mutex // whoever changes a Condition
@@ -49,7 +49,7 @@ type Pace struct {
 // Limits of what is tried.
 const (
 	maxAttempts    = 10 // of a job, 429s included (scim-auth0.md 1.2)
-	maxConflicts   = 3  // 409s: somebody may be about to give the name away
+	maxRefusals    = 3  // 409s, 403s: somebody may be about to give the name away
 	maxFailures    = 15 // of a target in a row, before its quarantine
 	defaultWorkers = 4
 	batchOfJobs    = 200

@@ -136,12 +136,13 @@ func (t *Tenant) createConnection(tx directory.Tx, actor directory.Actor, c *Con
 	if err := free[Connection](tx, t.Realm, c.Name, "name", ""); err != nil {
 		return err
 	}
-	secrets := part(c.Options, hiddenOptions)
+	secrets, nothing := part(c.Options, hiddenOptions), c.takeNothing()
 	if err := t.hide(tx, c.ID, secrets); err != nil {
 		return err
 	}
 	err := t.Directory.InsertObject(tx, c, t.event(actor, "auth0.connection.create", c.target()))
 	join(c.Options, secrets)
+	maps.Copy(c.Options, nothing)
 	return err
 }
 
@@ -199,7 +200,7 @@ type ConnectionEdit struct {
 
 // EditConnection changes a connection and returns it with its secrets.
 func (t *Tenant) EditConnection(ctx context.Context, actor directory.Actor, id string, edit ConnectionEdit) (*Connection, error) {
-	var secrets map[string]any
+	var secrets, nothing map[string]any
 	after, err := amend(ctx, t, id, t.event(actor, "auth0.connection.update"), func(tx directory.Tx, c *Connection) (err error) {
 		edit.apply(c)
 		if err := c.check(); err != nil {
@@ -210,14 +211,31 @@ func (t *Tenant) EditConnection(ctx context.Context, actor directory.Actor, id s
 			return err
 		}
 		c.settle(false)
-		secrets = part(c.Options, hiddenOptions)
+		secrets, nothing = part(c.Options, hiddenOptions), c.takeNothing()
 		return t.hide(tx, id, secrets)
 	})
 	if err != nil {
 		return nil, err
 	}
 	join(after.Options, secrets)
+	maps.Copy(after.Options, nothing)
 	return after, nil
+}
+
+// takeNothing takes out options of social connections that are null: they are
+// answered once, and not kept (recorded).
+func (c *Connection) takeNothing() map[string]any {
+	taken := map[string]any{}
+	if c.Class() != Social {
+		return taken
+	}
+	maps.DeleteFunc(c.Options, func(name string, v any) bool {
+		if v == nil {
+			taken[name] = nil
+		}
+		return v == nil
+	})
+	return taken
 }
 
 func (e ConnectionEdit) apply(c *Connection) {

@@ -19,7 +19,7 @@ type Job struct {
 	Format         string           `json:"format,omitempty"` // of an export: json or csv
 	Limit          int              `json:"limit,omitempty"`
 	Fields         []map[string]any `json:"fields,omitempty"`
-	Key            string           `json:"key,omitempty"` // lets whoever has it fetch the export
+	Key            string           `json:"-"` // lets whoever has it fetch the export; kept apart
 	Summary        *JobSummary      `json:"summary,omitempty"`
 	Errors         []JobError       `json:"errors,omitempty"`
 }
@@ -68,6 +68,11 @@ func (j *Job) target() directory.Target { return directory.Target{Type: "Job", I
 func (t *Tenant) CreateJob(ctx context.Context, actor directory.Actor, j *Job) error {
 	j.Meta = directory.Meta{ID: t.Directory.IDs.Auth0("job"), Realm: t.Realm}
 	return t.Directory.Store.Update(ctx, func(tx directory.Tx) error {
+		if j.Key != "" {
+			if err := t.hide(tx, j.ID, map[string]any{jobKeyPath: j.Key}); err != nil {
+				return err
+			}
+		}
 		return t.Directory.InsertObject(tx, j, t.event(actor, "auth0.job.create", j.target()))
 	})
 }
@@ -78,4 +83,17 @@ func (t *Tenant) FinishJob(ctx context.Context, j *Job) error {
 }
 
 // Job returns a job by its id.
-func (t *Tenant) Job(ctx context.Context, id string) (*Job, error) { return get[Job](ctx, t, id) }
+func (t *Tenant) Job(ctx context.Context, id string) (j *Job, err error) {
+	err = t.Directory.Store.View(ctx, func(r directory.Reader) error {
+		if j, err = directory.Get[Job](r, t.Realm, id); err != nil {
+			return err
+		}
+		secrets, err := t.reveal(r, id)
+		j.Key, _ = secrets[jobKeyPath].(string)
+		return err
+	})
+	return j, err
+}
+
+// jobKeyPath is where a job's key is among its secrets.
+const jobKeyPath = "key"

@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"encoding/pem"
+	"encoding/xml"
 	"fmt"
 	"maps"
 	"slices"
@@ -98,6 +99,10 @@ func (c *Connection) settleStrategy(said map[string]any) {
 		c.settleOkta()
 	case "oidc":
 		c.settleOIDC()
+	case "adfs":
+		if endpoint := signInEndpoint(c.Options["fedMetadataXml"]); endpoint != "" {
+			c.lacking(map[string]any{"signInEndpoint": endpoint})
+		}
 	case "samlp":
 		c.settleCertificate()
 	case "pingfederate":
@@ -218,6 +223,9 @@ func (c *Connection) settleOkta() {
 		return
 	}
 	base := "https://" + domain
+	if issuer, _ := c.Options["issuer"].(string); issuer != "" {
+		base = strings.TrimSuffix(issuer, "/") // an org that is served elsewhere, such as on this machine
+	}
 	for name, path := range oktaEndpoints {
 		if c.Options[name] == nil {
 			c.Options[name] = base + "/oauth2/v1/" + path
@@ -256,6 +264,37 @@ func (c *Connection) settleOIDC() {
 		"claims_parameter_supported": false, "request_parameter_supported": false,
 		"request_uri_parameter_supported": false, "require_request_uri_registration": false,
 	})
+}
+
+// signInEndpoint finds where people are sent in the metadata of a federation
+// (WS-Federation 1.2, 3.1), "" where it does not say.
+func signInEndpoint(metadata any) string {
+	text, _ := metadata.(string)
+	dec := xml.NewDecoder(strings.NewReader(text))
+	within := 0
+	for {
+		token, err := dec.Token()
+		if err != nil {
+			return ""
+		}
+		switch t := token.(type) {
+		case xml.StartElement:
+			if t.Name.Local == "PassiveRequestorEndpoint" {
+				within++
+			}
+			if t.Name.Local == "Address" && within > 0 {
+				var address string
+				if dec.DecodeElement(&address, &t) != nil {
+					return ""
+				}
+				return strings.TrimSpace(address)
+			}
+		case xml.EndElement:
+			if t.Name.Local == "PassiveRequestorEndpoint" {
+				within--
+			}
+		}
+	}
 }
 
 // settleCertificate shows what is in the certificate that the other side signs

@@ -255,9 +255,9 @@ func TestErrors(t *testing.T) {
 		{name: "too small a scope", method: "POST", path: "/api/v2/users", token: "reader", body: newUser("a@b.co"), status: 403,
 			want: `{"statusCode":403,"error":"Forbidden","message":"Insufficient scope, expected any of: create:users","errorCode":"insufficient_scope"}`},
 		{name: "too small for PATCH", method: "PATCH", path: "/api/v2/users/auth0|x", token: "reader", body: `{}`, status: 403,
-			want: `{"statusCode":403,"error":"Forbidden","message":"Insufficient scope, expected any of: update:users,update:users_app_metadata","errorCode":"insufficient_scope"}`},
+			want: `{"statusCode":403,"error":"Forbidden","message":"Insufficient scope, expected any of: update:users,update:users_app_metadata,update:current_user_metadata","errorCode":"insufficient_scope"}`},
 		{name: "too small for DELETE", method: "DELETE", path: "/api/v2/users/auth0|x", token: "reader", status: 403,
-			want: `{"statusCode":403,"error":"Forbidden","message":"Insufficient scope, expected any of: delete:users","errorCode":"insufficient_scope"}`},
+			want: `{"statusCode":403,"error":"Forbidden","message":"Insufficient scope, expected any of: delete:users,delete:current_user","errorCode":"insufficient_scope"}`},
 		{name: "unknown path", method: "GET", path: "/api/v2/unicorns", status: 404,
 			want: `{"statusCode":404,"error":"Not Found","message":"Not Found"}`},
 		{name: "wrong method", method: "PUT", path: "/api/v2/users", status: 404,
@@ -275,17 +275,17 @@ func TestErrors(t *testing.T) {
 			want: `{"statusCode":400,"error":"Bad Request","message":"Payload validation error: 'Expected type object but found type array'.","errorCode":"invalid_body"}`},
 		{name: "no connection", method: "POST", path: "/api/v2/users", body: `{"email":"a@b.co"}`, status: 400,
 			want: `{"statusCode":400,"error":"Bad Request","message":"Payload validation error: 'Missing required property: connection'.","errorCode":"invalid_body"}`},
-		{name: "no address", method: "POST", path: "/api/v2/users", body: `{"connection":"db","password":"Sesame-4-you"}`, status: 400,
+		{name: "no address", method: "POST", path: "/api/v2/users", body: `{"connection":"Username-Password-Authentication","password":"Sesame-4-you"}`, status: 400,
 			want: `{"statusCode":400,"error":"Bad Request","message":"Payload validation error: 'Missing required property: email'.","errorCode":"invalid_body"}`},
-		{name: "no password", method: "POST", path: "/api/v2/users", body: `{"connection":"db","email":"a@b.co"}`, status: 400,
+		{name: "no password", method: "POST", path: "/api/v2/users", body: `{"connection":"Username-Password-Authentication","email":"a@b.co"}`, status: 400,
 			want: `{"statusCode":400,"error":"Bad Request","message":"Payload validation error: 'Missing required property: password'.","errorCode":"invalid_body"}`},
-		{name: "unknown property", method: "POST", path: "/api/v2/users", body: `{"connection":"db","emial":"a@b.co"}`, status: 400,
+		{name: "unknown property", method: "POST", path: "/api/v2/users", body: `{"connection":"Username-Password-Authentication","emial":"a@b.co"}`, status: 400,
 			want: `{"statusCode":400,"error":"Bad Request","message":"Payload validation error: 'Additional properties not allowed: emial'.","errorCode":"invalid_body"}`},
-		{name: "wrong type", method: "POST", path: "/api/v2/users", body: `{"connection":"db","email":5}`, status: 400,
+		{name: "wrong type", method: "POST", path: "/api/v2/users", body: `{"connection":"Username-Password-Authentication","email":5}`, status: 400,
 			want: `{"statusCode":400,"error":"Bad Request","message":"Payload validation error: 'Expected type string but found type integer' on property email (The user's email).","errorCode":"invalid_body"}`},
-		{name: "no address at all", method: "POST", path: "/api/v2/users", body: `{"connection":"db","email":"somebody"}`, status: 400,
+		{name: "no address at all", method: "POST", path: "/api/v2/users", body: `{"connection":"Username-Password-Authentication","email":"somebody"}`, status: 400,
 			want: `{"statusCode":400,"error":"Bad Request","message":"Payload validation error: 'Object didn't pass validation for format email: somebody' on property email (The user's email).","errorCode":"invalid_body"}`},
-		{name: "weak password", method: "POST", path: "/api/v2/users", body: `{"connection":"db","email":"a@b.co","password":"password"}`, status: 400,
+		{name: "weak password", method: "POST", path: "/api/v2/users", body: `{"connection":"Username-Password-Authentication","email":"a@b.co","password":"password"}`, status: 400,
 			want: `{"statusCode":400,"error":"Bad Request","message":"PasswordStrengthError: Password is too weak"}`},
 		{name: "too large", method: "POST", path: "/api/v2/users", body: `"` + strings.Repeat("x", 1<<20) + `"`, status: 413,
 			want: `{"statusCode":413,"error":"Request Entity Too Large","message":"Payload content length greater than maximum allowed: 1048576"}`},
@@ -327,6 +327,7 @@ func TestErrors(t *testing.T) {
 func TestDuplicate(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
+	b.made("/api/v2/connections", `{"name":"other","strategy":"auth0"}`)
 	b.ok(201, "POST", "/api/v2/users", newUser("Ann@Example.com"))
 	const conflict = `{"statusCode":409,"error":"Conflict","message":"The user already exists.","errorCode":"auth0_idp_error"}`
 	if a := b.ok(409, "POST", "/api/v2/users", newUser("ann@example.com")); a.body != conflict {
@@ -401,6 +402,7 @@ func TestDelete(t *testing.T) {
 func TestByEmail(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
+	b.made("/api/v2/connections", `{"name":"other","strategy":"auth0"}`)
 	b.ok(201, "POST", "/api/v2/users", newUser("Ann@Example.com"))
 	b.ok(201, "POST", "/api/v2/users", strings.Replace(newUser("ann@example.com"), database, "other", 1))
 	for query, want := range map[string]string{
@@ -421,9 +423,10 @@ func TestByEmail(t *testing.T) {
 func TestSearch(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
+	b.made("/api/v2/connections", `{"name":"other","strategy":"auth0"}`)
 	for _, body := range []string{
-		`{"connection":"db","email":"ann@example.com","username":"Annie","password":"Sesame-4-you","given_name":"Ann","app_metadata":{"plan":{"name":"gold","seats":5},"tags":[{"k":"x"},{"k":"y"}]}}`,
-		`{"connection":"db","email":"bob@example.com","password":"Sesame-4-you","name":"Bob Ann","email_verified":true}`,
+		`{"connection":"Username-Password-Authentication","email":"ann@example.com","username":"Annie","password":"Sesame-4-you","given_name":"Ann","app_metadata":{"plan":{"name":"gold","seats":5},"tags":[{"k":"x"},{"k":"y"}]}}`,
+		`{"connection":"Username-Password-Authentication","email":"bob@example.com","password":"Sesame-4-you","name":"Bob Ann","email_verified":true}`,
 		`{"connection":"other","email":"cyd@example.com","password":"Sesame-4-you","blocked":true,"nickname":"C"}`,
 	} {
 		b.ok(201, "POST", "/api/v2/users", body)
@@ -441,7 +444,7 @@ func TestSearch(t *testing.T) {
 		{`blocked:true`, "cyd@example.com"},
 		{`email_verified:true OR blocked:true AND nickname:c`, "bob@example.com cyd@example.com"},
 		{`(email_verified:true OR blocked:true) AND nickname:c`, "cyd@example.com"},
-		{`identities.connection:"db"`, "ann@example.com bob@example.com"},
+		{`identities.connection:"Username-Password-Authentication"`, "ann@example.com bob@example.com"},
 		{`app_metadata.plan.name:"gold"`, "ann@example.com"},
 		{`app_metadata.plan.seats:5`, "ann@example.com"},
 		{`app_metadata.tags.k:"y"`, "ann@example.com"},
@@ -547,8 +550,13 @@ func TestForgedTokens(t *testing.T) {
 	b := newBench(t)
 	parts := strings.Split(b.token, ".")
 	elsewhere := newBench(t)
-	tn := tenants.New(elsewhere.dir, "elsewhere")
+	tn := tenants.New(elsewhere.dir, directory.Auth0Realm)
 	tn.NewKey = keysFrom(2)
+	for range 2 { // the first of them signs now
+		if _, err := tn.RotateKeys(context.Background(), directory.System("test"), tenants.TenantKeys, tn.Realm); err != nil {
+			t.Fatal(err)
+		}
+	}
 	other := auth0.NewClients(tn, auth0.Client{ID: "all", Secret: "s", Scopes: auth0.Scopes()})
 	forged, err := other.Issue(context.Background(), auth0.TokenRequest{ClientID: "all", ClientSecret: "s", Audience: audience, Issuer: tenant + "/"})
 	if err != nil {

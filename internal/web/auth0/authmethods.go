@@ -253,6 +253,9 @@ func isEnrolled(m *tenant.AuthMethod) bool { return enrolled[m.Type] != "" }
 
 // listEnrollments is GET /users/{id}/enrollments.
 func (a *API) listEnrollments(w http.ResponseWriter, r *http.Request) error {
+	if err := reaches(r, r.PathValue("id"), "read:users"); err != nil {
+		return err
+	}
 	list, err := a.tenant.AuthMethods(r.Context(), r.PathValue("id"))
 	if err != nil {
 		return err

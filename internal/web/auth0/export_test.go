@@ -2,6 +2,7 @@ package auth0
 
 import (
 	"net/http"
+	"time"
 
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/tenant"
@@ -18,3 +19,18 @@ func CheckPayload(r *http.Request) (map[string]any, error) {
 
 // Translate returns the status that an error is answered with.
 func Translate(err error) int { return translate(err).status }
+
+// ReadMark and WriteMark are the two ways of a checkpoint.
+var (
+	ReadMark  = readMark
+	WriteMark = writeMark
+)
+
+// ReadLogID reads the id of an entry of the logs.
+func ReadLogID(id string) (at time.Time, seq int64, exchange string, ok bool) { return readLogID(id) }
+
+// ReadImport reads the form of an import and returns how many users it has.
+func ReadImport(r *http.Request) (int, error) {
+	f, err := readImport(r)
+	return len(f.users), err
+}

@@ -29,6 +29,9 @@ var linkProperties = map[string]property{
 // front (recorded). Tokens of users (link_with) are not taken: nobody is signed
 // in at the Management API.
 func (a *API) linkUser(w http.ResponseWriter, r *http.Request) error {
+	if err := reaches(r, r.PathValue("id"), "update:users"); err != nil {
+		return err
+	}
 	p, err := readPayload(r, linkProperties)
 	if err != nil {
 		return err
@@ -79,6 +82,9 @@ func (a *API) hasConnectionID(r *http.Request, user, id string) error {
 
 // unlinkUser is DELETE /users/{id}/identities/{provider}/{user_id}.
 func (a *API) unlinkUser(w http.ResponseWriter, r *http.Request) error {
+	if err := reaches(r, r.PathValue("id"), "update:users"); err != nil {
+		return err
+	}
 	identity := r.PathValue("provider") + "|" + r.PathValue("user_id")
 	primary, err := a.tenant.Unlink(r.Context(), actor(r), r.PathValue("id"), identity)
 	if err != nil {

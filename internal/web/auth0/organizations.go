@@ -3,6 +3,7 @@ package auth0
 import (
 	"cmp"
 	"context"
+	"maps"
 	"net/http"
 	"regexp"
 	"slices"
@@ -156,7 +157,7 @@ func (a *API) createOrganization(w http.ResponseWriter, r *http.Request) error {
 	}
 	o := &tenant.Organization{
 		Name: p.text("name"), DisplayName: p.text("display_name"),
-		Branding: p.object("branding"), Metadata: p.object("metadata"), TokenQuota: p.object("token_quota"),
+		Branding: p.object("branding"), Metadata: withoutNulls(p.object("metadata")), TokenQuota: p.object("token_quota"),
 	}
 	var connections []tenant.OrgConnection
 	for _, one := range p.objects("enabled_connections") {
@@ -174,6 +175,12 @@ func (a *API) createOrganization(w http.ResponseWriter, r *http.Request) error {
 	}
 	out := append(organization(o, updatedOrder...), web.Field{Key: "enabled_connections", Value: rowsOf(enabled, enabledConnection)})
 	return web.WriteJSON(w, http.StatusCreated, out)
+}
+
+// withoutNulls takes members that are null out of an object: they stand for none.
+func withoutNulls(o map[string]any) map[string]any {
+	maps.DeleteFunc(o, func(_ string, v any) bool { return v == nil })
+	return o
 }
 
 func (a *API) getOrganization(w http.ResponseWriter, r *http.Request) error {
@@ -199,7 +206,7 @@ func (a *API) updateOrganization(w http.ResponseWriter, r *http.Request) error {
 	}
 	e := tenant.OrganizationEdit{
 		Name: p.given("name"), DisplayName: p.given("display_name"),
-		Branding: p.metadata("branding"), Metadata: p.metadata("metadata"), TokenQuota: p.metadata("token_quota"),
+		Branding: p.metadata("branding"), Metadata: withoutNulls(p.metadata("metadata")), TokenQuota: p.metadata("token_quota"),
 	}
 	o, err := a.tenant.EditOrganization(r.Context(), actor(r), r.PathValue("id"), e)
 	if err != nil {

@@ -124,23 +124,33 @@ func (s search) sort(list []*directory.Account) {
 
 // candidates yields the accounts among which those are that a search selects, in
 // the order of their ids: by an index when the search says what one of user_id,
-// email, username and connection equals, else all of them.
+// email, username and an enterprise connection equals, else all of them that have
+// the search's texts in them.
 func (a *API) candidates(r directory.Reader, s search, yield func(*directory.Account)) error {
-	q := directory.AccountQuery{Realm: a.Realm, Connection: s.connection}
-	if s.expr != nil {
-		if id, ok := filter.Pinned(s.expr, "user_id"); ok {
-			return a.lookUp(r, []string{id}, yield)
-		}
-		if name, ok := filter.Pinned(s.expr, "username"); ok {
-			return a.byUsername(r, name, yield)
-		}
-		if email, ok := filter.Pinned(s.expr, "email"); ok {
-			q.Email = directory.Fold(email)
-		} else if connection, ok := filter.Pinned(s.expr, "identities.connection"); ok && s.connection == "" {
-			return a.byConnection(r, connection, yield)
-		}
-		q.Holding = web.PlainRun(filter.Needed(s.expr, keptAsText))
+	q := directory.AccountQuery{Realm: a.Realm, Holding: web.PlainRun(s.connection)}
+	if s.expr == nil {
+		return scan(r, q, yield)
 	}
+	if id, ok := filter.Pinned(s.expr, "user_id"); ok {
+		return a.lookUp(r, []string{id}, yield)
+	}
+	if name, ok := filter.Pinned(s.expr, "username"); ok {
+		return a.byUsername(r, name, yield)
+	}
+	if email, ok := filter.Pinned(s.expr, "email"); ok {
+		q.Email = directory.Fold(email)
+		return scan(r, q, yield)
+	}
+	if name, ok := filter.Pinned(s.expr, "identities.connection"); ok {
+		c, err := directory.GetByKey[tenant.Connection](r, a.Realm, name)
+		if err == nil && c.Class() == tenant.Enterprise {
+			return a.byConnection(r, name, yield)
+		}
+		if err != nil && !fault.Is(err, fault.NotFound) {
+			return err
+		}
+	}
+	q.Holding = cmp.Or(web.PlainRun(filter.Needed(s.expr, keptAsText)), q.Holding)
 	return scan(r, q, yield)
 }
 
@@ -203,7 +213,7 @@ func (a *API) byUsername(r directory.Reader, name string, yield func(*directory.
 	return nil
 }
 
-// byConnection yields the users of a connection, and those to whom one of its
+// byConnection yields the users that an enterprise connection owns, and those to whom one of its
 // users was linked.
 func (a *API) byConnection(r directory.Reader, connection string, yield func(*directory.Account)) error {
 	ids, err := tenant.LinkedFrom(r, a.Realm, connection)
@@ -236,7 +246,7 @@ func yieldOnce(list []*directory.Account, yield func(*directory.Account)) {
 // keptAsText are the fields that stand in the store as they are shown.
 func keptAsText(path string) bool {
 	switch path {
-	case "email", "email.raw", "email.domain", "username", "name", "given_name", "family_name", "nickname", "preferred_username", "phone_number", "picture":
+	case "email", "email.raw", "email.domain", "identities.connection", "username", "name", "given_name", "family_name", "nickname", "preferred_username", "phone_number", "picture":
 		return true
 	}
 	return strings.HasPrefix(path, "user_metadata.") || strings.HasPrefix(path, "app_metadata.")

@@ -95,8 +95,24 @@ func (p payload) checkIdentifiers(c *tenant.Connection) error {
 	return nil
 }
 
+// reaches refuses a caller that has none of some scopes, and thus another for the
+// user itself only, and names another user (inferred).
+func reaches(r *http.Request, id string, scopes ...string) error {
+	c := caller(r)
+	if c.Scopes == nil || c.ID == id || slices.ContainsFunc(scopes, func(s string) bool { return slices.Contains(c.Scopes, s) }) {
+		return nil
+	}
+	return &apiError{
+		status: http.StatusForbidden, code: "insufficient_scope",
+		message: "User to be acted on does not match subject in bearer token.",
+	}
+}
+
 // getUser is GET /api/v2/users/{id}. The id has a pipe in it, as it is or as %7C.
 func (a *API) getUser(w http.ResponseWriter, r *http.Request) error {
+	if err := reaches(r, r.PathValue("id"), "read:users"); err != nil {
+		return err
+	}
 	show, err := readProjection(r.URL.Query())
 	if err != nil {
 		return err
@@ -129,6 +145,9 @@ func (a *API) updateUser(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	id := r.PathValue("id")
+	if err := p.allowed(r, id); err != nil {
+		return err
+	}
 	if err := a.mayChange(r, id, p); err != nil {
 		return err
 	}
@@ -150,6 +169,27 @@ func (a *API) updateUser(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return web.WriteJSON(w, http.StatusOK, user(edited))
+}
+
+// allowed refuses what the caller's scopes do not cover: with
+// update:users_app_metadata that is everything but app_metadata, with
+// update:current_user_metadata everything but the caller's own user_metadata.
+func (p payload) allowed(r *http.Request, id string) error {
+	const all, app, own = "update:users", "update:users_app_metadata", "update:current_user_metadata"
+	c := caller(r)
+	if c.Scopes == nil || slices.Contains(c.Scopes, all) {
+		return nil
+	}
+	if err := reaches(r, id, app); err != nil {
+		return err
+	}
+	for name := range p {
+		if name == "app_metadata" && slices.Contains(c.Scopes, app) || name == "user_metadata" && c.ID == id && slices.Contains(c.Scopes, own) {
+			continue
+		}
+		return &apiError{status: http.StatusForbidden, code: "insufficient_scope", message: "Insufficient scope, expected any of: " + all}
+	}
+	return nil
 }
 
 // What an identity provider says of its users: always, and as long as it is asked
@@ -209,6 +249,9 @@ func hasConnection(a *directory.Account, connection string) error {
 // deleteUser is DELETE /api/v2/users/{id}. A user that is not there is deleted
 // already.
 func (a *API) deleteUser(w http.ResponseWriter, r *http.Request) error {
+	if err := reaches(r, r.PathValue("id"), "delete:users"); err != nil {
+		return err
+	}
 	err := a.Directory.Remove(r.Context(), actor(r), a.Realm, r.PathValue("id"))
 	if err != nil && !fault.Is(err, fault.NotFound) {
 		return err

@@ -1,6 +1,7 @@
 package auth0_test
 
 import (
+	"context"
 	"fmt"
 	"net/url"
 	"slices"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/lanyard-id/lanyard/internal/directory"
 	tenants "github.com/lanyard-id/lanyard/internal/tenant"
+	"github.com/lanyard-id/lanyard/internal/web/auth0"
 )
 
 // update writes to the directory as a SCIM client's call would.
@@ -448,3 +450,43 @@ func sorted(list []string) []string {
 	slices.Sort(list)
 	return list
 }
+
+// TestScopesOfUsersThemselves makes sure that the scopes for one's own account
+// reach no other, and that those for metadata change nothing else.
+func TestScopesOfUsersThemselves(t *testing.T) {
+	t.Parallel()
+	who := auth0.Caller{}
+	b := newBench(t, func(o *auth0.Options) { o.Authorizer = as{&who} })
+	ann, bob := b.user("ann@example.com"), b.user("bob@example.com")
+	path := func(id string) string { return "/api/v2/users/" + url.PathEscape(id) }
+	who = auth0.Caller{ID: ann, Scopes: []string{"read:current_user", "update:current_user_metadata", "delete:current_user", "update:current_user_identities"}}
+	b.ok(200, "GET", path(ann), "")
+	b.ok(200, "GET", path(ann)+"/enrollments", "")
+	b.ok(200, "PATCH", path(ann), `{"user_metadata":{"a":1}}`)
+	const another, more = "User to be acted on does not match subject in bearer token.", "Insufficient scope, expected any of: update:users"
+	for _, c := range []struct{ method, path, body, message string }{
+		{"GET", path(bob), "", another},
+		{"GET", path(bob) + "/enrollments", "", another},
+		{"DELETE", path(bob), "", another},
+		{"PATCH", path(bob), `{"user_metadata":{"a":1}}`, another},
+		{"POST", path(bob) + "/identities", `{"provider":"auth0","user_id":"x"}`, another},
+		{"DELETE", path(bob) + "/identities/auth0/x", "", another},
+		{"PATCH", path(ann), `{"app_metadata":{"a":1}}`, more},
+		{"PATCH", path(ann), `{"user_metadata":{"a":1},"blocked":true}`, more},
+	} {
+		b.call(c.method, c.path, c.body).refuse(t, 403, c.message, "insufficient_scope")
+	}
+	who = auth0.Caller{ID: "app@clients", Scopes: []string{"update:users_app_metadata"}}
+	b.ok(200, "PATCH", path(bob), `{"app_metadata":{"a":1}}`)
+	b.call("PATCH", path(bob), `{"name":"B"}`).refuse(t, 403, more, "insufficient_scope")
+	b.call("PATCH", path(bob), `{"user_metadata":{"a":1}}`).refuse(t, 403, more, "insufficient_scope")
+}
+
+// as lets in whoever it names.
+type as struct{ who *auth0.Caller }
+
+func (as) Issue(context.Context, auth0.TokenRequest) (auth0.Token, error) {
+	return auth0.Token{Access: "test"}, nil
+}
+
+func (a as) Authorize(context.Context, string, []string) (auth0.Caller, error) { return *a.who, nil }
