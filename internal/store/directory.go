@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"iter"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -639,6 +640,33 @@ func (t *directoryTx) MemberIDs(realm, group, after string) iter.Seq2[string, er
 		from.text += " ORDER BY account"
 		return from
 	})
+}
+
+// asked is how many accounts one statement asks the memberships of.
+const asked = 100
+
+func (t *directoryTx) Memberships(realm string, accounts []string) iter.Seq2[directory.Membership, error] {
+	scan := func(row scanner) (m directory.Membership, err error) {
+		err = row.Scan(&m.Account, &m.Group)
+		return m, err
+	}
+	return func(yield func(directory.Membership, error) bool) {
+		for part := range slices.Chunk(slices.Compact(slices.Sorted(slices.Values(accounts))), asked) {
+			from := selection{text: "SELECT account, group_id FROM directory_members"}
+			from.add("realm = ", realm)
+			from.text += " AND account IN ("
+			// Always as many, so that the statement is compiled once.
+			for i := range asked {
+				from.bind([]string{"", ", "}[min(i, 1)], part[min(i, len(part)-1)])
+			}
+			from.text += ") ORDER BY account, group_id"
+			for m, err := range each(t, from, scan) {
+				if !yield(m, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
 }
 
 // countMembers notes that a group has more or fewer members, and since when

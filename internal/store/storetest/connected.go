@@ -152,7 +152,47 @@ func testLongMembership(t *testing.T, b bench) {
 		equal(t, "members behind u0099", got, ids[100:])
 		return nil
 	})
+	b.membershipsOfMany(ids)
 	b.farDown(ids)
+}
+
+// membershipsOfMany asks for the groups of more accounts than one statement takes.
+func (b bench) membershipsOfMany(ids []string) {
+	b.t.Helper()
+	b.update(func(tx directory.Tx) error {
+		if err := tx.InsertGroup(connectedGroup("g0", "west", "Few")); err != nil {
+			return err
+		}
+		_, err := tx.AddMember(realm, "g0", ids[250], at)
+		return errors.Join(err, tx.InsertAccount(connected("u9999", "west", "alone", "alone"), nil))
+	})
+	of := func(realm string, accounts ...string) (got []directory.Membership) {
+		b.t.Helper()
+		b.view(func(r directory.Reader) error {
+			for m, err := range r.Memberships(realm, accounts) {
+				if err != nil {
+					return err
+				}
+				got = append(got, m)
+			}
+			return nil
+		})
+		return got
+	}
+	var want []directory.Membership
+	for i, id := range ids {
+		if i == 250 {
+			want = append(want, directory.Membership{Group: "g0", Account: id})
+		}
+		want = append(want, directory.Membership{Group: "g1", Account: id})
+	}
+	backwards := append(slices.Clone(ids), "u9999", "nobody", ids[3])
+	slices.Reverse(backwards)
+	equal(b.t, "memberships of all", of(realm, backwards...), want)
+	equal(b.t, "memberships of one", of(realm, ids[250]), want[250:252])
+	equal(b.t, "memberships of nobody", of(realm), nil)
+	equal(b.t, "memberships in another realm", of("other", ids[0]), nil)
+	b.update(func(tx directory.Tx) error { return tx.DeleteAccount(realm, "u9999") })
 }
 
 // farDown reads the list of a connection from far down, again and again while
