@@ -234,7 +234,7 @@ func (c *Connection) settleOkta() {
 	if c.Options["issuer"] == nil {
 		c.Options["issuer"] = base
 	}
-	c.lacking(map[string]any{"oidc_metadata": oktaMetadata(base)})
+	c.lacking(map[string]any{"oidc_metadata": oktaMetadata("https://" + domain)}) // whatever the issuer (recorded)
 }
 
 //go:embed okta_metadata.json

@@ -30,16 +30,28 @@ var absent = map[directory.Noun]words{
 	directory.ClientNoun:         {"The client does not exist", "inexistent_client"},
 	directory.CredentialNoun:     {"The credential does not exist.", "inexistent_credential"}, // inferred
 	directory.ClientGrantNoun:    {"The grant does not exist.", "inexistent_client_grant"},
-	directory.LinkedNoun:         {"The identity does not exist.", "inexistent_identity"}, // inferred
 	directory.UserGrantNoun:      {"The grant does not exist.", "inexistent_grant"},       // inferred
 	directory.JobNoun:            {"The job does not exist", "inexistent_job"},            // the code: inferred
 	directory.AuthMethodNoun:     {"The authentication method does not exist.", ""},       // inferred
 	directory.ResourceServerNoun: {"The resource server does not exist: '%s'", ""},        // auth0/auth0-cli issue 348
+	directory.LinkedNoun:         {"The identity does not exist.", "inexistent_identity"}, // inferred
 }
 
 // present is what the API says of values that another object has (Auth0's
 // OpenAPI document).
-var present = map[directory.Noun]words{}
+var present = map[directory.Noun]words{
+	directory.AccountNoun:        {"The user already exists.", "auth0_idp_error"},
+	directory.TenantRoleNoun:     {"The role already exists.", ""},
+	directory.ConnectionNoun:     {"A connection with the same name already exists", "connection_conflict"}, // auth0/terraform-provider-auth0 issues
+	directory.ClientGrantNoun:    {"A resource server with the same identifier already exists.", ""},
+	directory.ResourceServerNoun: {"A resource server with the same identifier already exists.", "resource_server_conflict"}, // the code: inferred
+	directory.OrganizationNoun:   {"An organization with this name already exists.", ""},
+	directory.OrgConnectionNoun:  {"The organization connection already exists.", ""},
+	directory.OrgGrantNoun:       {"The client grant has already been added to this organization.", ""},
+	directory.OrgDomainNoun:      {"An organization discovery domain with this domain is already registered to this organization.", ""},
+	directory.AuthMethodNoun:     {"Authentication method already exists.", ""},
+	directory.LinkedNoun:         {"Specified identity already exists.", ""},
+}
 
 // missing is the error for an object that does not exist, false when nothing is
 // known of its sort.
