@@ -42,7 +42,7 @@ func (s *Service) admit(ctx context.Context, client *tenant.Client, c *tenant.Co
 		if stay, cookie, err = s.beginSession(tx, account); err != nil {
 			return err
 		}
-		return s.log(tx, account, client, from, "auth0.login.success")
+		return s.log(tx, account, client, from, startedKind)
 	})
 	return stay, cookie, err
 }

@@ -144,11 +144,17 @@ func (s *Service) SignOut(ctx context.Context, cookie string) error {
 		return nil
 	}
 	return s.Tenant.Directory.Store.Update(ctx, func(tx directory.Tx) error {
-		err := tx.DeleteRecord(s.Tenant.Realm, directory.BrowserNoun, directory.Digest(cookie))
+		stay, err := directory.Get[session](tx, s.Tenant.Realm, directory.Digest(cookie))
 		if missing(err) {
 			return nil
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		return s.Tenant.Directory.DeleteObject(tx, stay, directory.Event{
+			At: s.now(), Kind: endedKind, Target: stay.Account, Actor: directory.Actor{ID: stay.Account, Type: directory.UserActor},
+			Targets: []directory.Target{{Type: "User", ID: stay.Account}},
+		})
 	})
 }
 

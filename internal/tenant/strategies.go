@@ -216,16 +216,13 @@ var oktaEndpoints = map[string]string{
 
 // settleOkta completes a connection to an Okta org. The metadata is what every
 // org says of itself at /.well-known/openid-configuration (recorded): nothing
-// is fetched.
+// is fetched, and an issuer that is given changes none of it.
 func (c *Connection) settleOkta() {
 	domain, _ := c.Options["domain"].(string)
 	if domain == "" {
 		return
 	}
 	base := "https://" + domain
-	if issuer, _ := c.Options["issuer"].(string); issuer != "" {
-		base = strings.TrimSuffix(issuer, "/") // an org that is served elsewhere, such as on this machine
-	}
 	for name, path := range oktaEndpoints {
 		if c.Options[name] == nil {
 			c.Options[name] = base + "/oauth2/v1/" + path
@@ -234,7 +231,7 @@ func (c *Connection) settleOkta() {
 	if c.Options["issuer"] == nil {
 		c.Options["issuer"] = base
 	}
-	c.lacking(map[string]any{"oidc_metadata": oktaMetadata("https://" + domain)}) // whatever the issuer (recorded)
+	c.lacking(map[string]any{"oidc_metadata": oktaMetadata(base)})
 }
 
 //go:embed okta_metadata.json
