@@ -22,6 +22,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/lanyard-id/lanyard/internal/fault"
 	"github.com/lanyard-id/lanyard/internal/scim"
@@ -213,7 +214,7 @@ func (c *call) route() error {
 
 // readPath takes the path apart. Ids may hold any character, escaped (Auth0's
 // have "|", which arrives as %7C). A slash at the end is of no meaning: Microsoft's
-// collection of tests sends one.
+// collection of tests sends one. What is no text, or holds NUL, is no id.
 func (c *call) readPath() error {
 	rest, ok := strings.CutPrefix(c.r.URL.EscapedPath(), Prefix)
 	if !ok {
@@ -221,7 +222,7 @@ func (c *call) readPath() error {
 	}
 	for i, segment := range strings.Split(strings.TrimSuffix(rest, "/"), "/") {
 		plain, err := url.PathUnescape(segment)
-		if err != nil || plain == "" {
+		if err != nil || plain == "" || !isText(plain) {
 			return unknownPath()
 		}
 		if i == 0 {
@@ -232,6 +233,9 @@ func (c *call) readPath() error {
 	}
 	return nil
 }
+
+// isText reports whether an id can be one: every database keeps it as it is.
+func isText(id string) bool { return utf8.ValidString(id) && !strings.Contains(id, "\x00") }
 
 // authorize opens the endpoint, and counts the call.
 func (c *call) authorize() error {
