@@ -42,7 +42,7 @@ var floors = [][]string{
 	// 2
 	{"internal/oauth", "internal/sources", "internal/tenant", "internal/web/rehearsal"},
 	// 3
-	{"internal/inbound", "internal/plan"},
+	{"internal/inbound", "internal/login", "internal/plan"},
 	// 4
 	{"internal/engine"},
 	// 5

@@ -94,7 +94,6 @@ type provisioned struct {
 // scimTarget is a server of SCIM behind a proxy that makes trouble.
 type scimTarget struct {
 	name, app, base, token string
-	server                 func() string // where it is now
 	trouble                *trouble
 }
 

@@ -17,6 +17,8 @@
 //	call METHOD URL okta|none|CREDENTIAL [BODY]
 //	                              ask a server of serve's, with the credential of .lanyard, none, or an
 //	                              Authorization header; stdout gets the status and the body
+//	browse URL [LOGIN PASSWORD]   go to a page as a browser that keeps cookies, signing in when asked
+//	                              (browse_test.go)
 //	expand FILE                   replace $NAME in a file by the value of each variable a fake has set
 //	capture VARIABLE PATTERN      set a variable to the first group of PATTERN in the last stdout
 //
@@ -25,6 +27,7 @@ package script_test
 
 import (
 	"errors"
+	"net/http/cookiejar"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -50,7 +53,9 @@ func TestScript(t *testing.T) {
 		RequireUniqueNames:  true,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("SHARED", shared)
-			return nil
+			jar, err := cookiejar.New(nil)
+			env.Values[browserKey{}] = jar
+			return err
 		},
 		Condition: func(name string) (bool, error) {
 			if name == "shared" {
@@ -67,6 +72,7 @@ func TestScript(t *testing.T) {
 			"capture":  capture,
 			"expand":   expand,
 			"call":     call,
+			"browse":   browse,
 		},
 	})
 }

@@ -53,6 +53,7 @@ type Folder struct {
 	waits    context.Context // ends when nobody may wait for records any more
 	endWaits context.CancelFunc
 
+	oktaBase  atomic.Pointer[string] // the same of the Okta API
 	auth0Base atomic.Pointer[string] // where serve offers the Auth0 API; nil: not yet, or not at all
 
 	sandboxOnce sync.Once

@@ -120,11 +120,11 @@ func (s *server) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	handlers, token, err := s.handlers(box)
+	secure, err := s.tls()
 	if err != nil {
 		return err
 	}
-	secure, err := s.tls()
+	handlers, token, err := s.handlers(box)
 	if err != nil {
 		return err
 	}
@@ -155,7 +155,8 @@ func (s *server) run(ctx context.Context) error {
 	}
 	defer serving.Wait()
 	defer s.shutdown(ctx)
-	tenant := reachable(addresses["auth0"])
+	org, tenant := reachable(addresses["okta"]), reachable(addresses["auth0"])
+	s.folder.oktaBase.Store(&org)
 	s.folder.auth0Base.Store(&tenant)
 	if err := writeEndpoint(s.folder.data, endpoint{PID: os.Getpid(), URL: reachable(addresses["api"]), Token: token, Authority: s.authorityFile()}); err != nil {
 		return err
@@ -239,6 +240,10 @@ func (s *server) handlers(box *sandbox) ([]mounted, string, error) {
 	stage := s.folder.stage
 	clients := auth0.NewClients(tenant.New(box.directory, directory.Auth0Realm),
 		auth0.Client{ID: cred.Auth0ClientID, Secret: cred.Auth0ClientSecret, Scopes: auth0.Scopes()})
+	people, err := s.login(box, clients)
+	if err != nil {
+		return nil, "", err
+	}
 	token := randomText(32)
 	mux := http.NewServeMux()
 	(&api.API{Service: s.folder, Stage: stage, Token: token, Log: s.folder.log}).Mount(mux)
@@ -246,7 +251,7 @@ func (s *server) handlers(box *sandbox) ([]mounted, string, error) {
 		{"api", s.req.APIPort, mux},
 		{"okta", s.req.OktaPort, stage.Faults.Wrap(oktaFacade, s.okta(box, cred))},
 		{"auth0", s.req.Auth0Port, beside(stage.Faults.Wrap(auth0Facade, auth0.New(auth0.Options{
-			Directory: box.directory, Authorizer: clients, Exchanges: box.exchanges, Log: s.folder.log,
+			Directory: box.directory, Authorizer: clients, Exchanges: box.exchanges, Login: people, Log: s.folder.log,
 			EnforceLimits: func() bool { return stage.Faults.Limits().Enforce },
 		})), stage.Faults.Wrap(scimFacade, scimAPI(byToken{box.inbound}, s.folder.key, box.wire, stage, s.folder.log)))},
 	}, token, nil

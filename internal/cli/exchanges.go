@@ -144,27 +144,53 @@ func indented(body string) string {
 }
 
 func newProvisionLog(sh *shell) *cobra.Command {
-	log := &exchangeLog{shell: sh}
-	cmd := &cobra.Command{
+	return newExchangeLog(sh, wirelog.Out, &cobra.Command{
 		Use:   "log [APP]",
 		Short: "Show the requests that were sent to targets",
 		Long: `Show the requests that were sent to a target, or to all of them, with the answer
 and the reasons for each, as they happened. Secrets are masked.`,
 		Example: `  lanyard provision log "My SCIM app" --status 4xx --bodies`,
-		Args:    takes("[APP]"),
-	}
+	}, func(ctx context.Context, session Session, app string) (string, error) {
+		reply, err := session.Provisioning(ctx, provision.Command{Do: provision.ShowMapping, App: app})
+		if err != nil {
+			return "", err
+		}
+		return wirelog.TargetScope(reply.App), nil
+	})
+}
+
+func newSCIMLog(sh *shell) *cobra.Command {
+	return newExchangeLog(sh, wirelog.In, &cobra.Command{
+		Use:   "log [CONNECTION]",
+		Short: "Show the requests that SCIM clients sent",
+		Long: `Show the requests that SCIM clients sent to a connection, or to all of them, with
+the answer and the reasons for each, as they happened; those with a token that
+was rejected too. Secrets are masked.`,
+		Example: `  lanyard scim log acme --status 4xx --bodies`,
+	}, func(ctx context.Context, session Session, ref string) (string, error) {
+		connection, err := session.SCIMConnection(ctx, ref)
+		if err != nil {
+			return "", err
+		}
+		return wirelog.ConnectionScope(connection.ID), nil
+	})
+}
+
+// newExchangeLog completes a command that shows the calls of one direction. scope
+// is that of what its argument names.
+func newExchangeLog(sh *shell, direction wirelog.Direction, cmd *cobra.Command, scope func(context.Context, Session, string) (string, error)) *cobra.Command {
+	log := &exchangeLog{shell: sh}
 	log.bind(cmd)
+	cmd.Args = takes(strings.Fields(cmd.Use)[1:]...)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		return withSession(sh, cmd, ReadOnly, func(ctx context.Context, session Session) error {
-			scope := ""
+		return withSession(sh, cmd, ReadOnly, func(ctx context.Context, session Session) (err error) {
+			of := ""
 			if len(args) > 0 {
-				reply, err := session.Provisioning(ctx, provision.Command{Do: provision.ShowMapping, App: args[0]})
-				if err != nil {
+				if of, err = scope(ctx, session, args[0]); err != nil {
 					return err
 				}
-				scope = wirelog.TargetScope(reply.App)
 			}
-			return log.show(ctx, session, scope, wirelog.Out)
+			return log.show(ctx, session, of, direction)
 		})
 	}
 	return cmd

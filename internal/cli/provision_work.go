@@ -82,7 +82,7 @@ before provisioning was enabled is provisioned too.`, `  lanyard provision now "
 		if len(n.Attributes) > 0 {
 			table := newTable(sh.IO, "ATTRIBUTE", "VALUE", "EXPRESSION", "NOTE")
 			for _, a := range n.Attributes {
-				table.row(shortAttribute(a.Row), shown(a.Value), a.Expression, a.Note)
+				table.row(shortAttribute(a.Row), quoted(a.Value), a.Expression, a.Note)
 			}
 			if err := table.print(); err != nil {
 				return err
@@ -106,8 +106,9 @@ func nowFailed(r *provision.Reply) error {
 	return fault.New(fault.Unavailable, "%s could not be brought up to date: %s", r.Now.Person, r.Now.Error)
 }
 
-// shown is a value as people read it: texts in quotes, so that an empty one is seen.
-func shown(v any) string {
+// quoted is a value as people read it: texts in quotes, so that an empty one is
+// seen.
+func quoted(v any) string {
 	if v == nil {
 		return ""
 	}
@@ -204,7 +205,7 @@ func (o *provisionOptions) imported(r *provision.Reply) error {
 }
 
 func orNothing(v any) string {
-	if s := shown(v); s != "" {
+	if s := quoted(v); s != "" {
 		return s
 	}
 	return "nothing"

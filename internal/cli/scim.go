@@ -23,7 +23,7 @@ tenant by SCIM: connections with an endpoint of their own each, tokens, mappings
 		Example: `  lanyard scim connections create acme --strategy okta
   lanyard scim tokens create acme`,
 	})
-	cmd.AddCommand(newSCIMConnections(sh), newSCIMTokens(sh), newSCIMMapping(sh), newSCIMCheck(sh))
+	cmd.AddCommand(newSCIMConnections(sh), newSCIMTokens(sh), newSCIMMapping(sh), newSCIMCheck(sh), newSCIMLog(sh))
 	return cmd
 }
 
@@ -216,7 +216,7 @@ digest is kept. Without --scope it may read, create and replace users.`,
 		},
 	}
 	opts.output.bind(cmd, formatText, formatJSON)
-	cmd.Flags().StringArrayVar(&opts.token.Scopes, "scope", nil, "a `SCOPE`: get, post, put, patch or delete, then :users or :groups; may be repeated")
+	cmd.Flags().StringSliceVar(&opts.token.Scopes, "scope", nil, "a `SCOPE`: get, post, put, patch or delete, then :users or :groups; may be repeated")
 	cmd.Flags().DurationVar(&opts.token.Life, "expires", 0, "the `TIME` after which the token is refused, at least 15m; without it never")
 	_ = cmd.RegisterFlagCompletionFunc("scope", cobra.FixedCompletions(tenant.SCIMScopes(), cobra.ShellCompDirectiveNoFileComp))
 	return cmd

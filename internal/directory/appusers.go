@@ -64,6 +64,8 @@ type AppUserStatus string
 const (
 	AppUserActive AppUserStatus = "ACTIVE"
 	AppUserStaged AppUserStatus = "STAGED" // waits to be provisioned to the application
+
+	AppUserProvisioned AppUserStatus = "PROVISIONED" // internal/provision has done so
 )
 
 // AppUserDraft is an assignment, or a change of one, as asked for. Nil fields

@@ -45,6 +45,10 @@ type Reader interface {
 	// id. An error ends the sequence.
 	Members(realm, group, after string) iter.Seq2[Member, error]
 
+	// Memberships yields the groups that accounts are in, ordered by account and
+	// group. An error ends the sequence.
+	Memberships(realm string, accounts []string) iter.Seq2[Membership, error]
+
 	// Record returns a record by its id.
 	Record(realm string, noun Noun, id string) (*Record, error)
 	// Records yields records ordered by id. An error ends the sequence.

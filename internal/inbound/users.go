@@ -3,6 +3,7 @@ package inbound
 import (
 	"context"
 	"errors"
+	"maps"
 	"strconv"
 	"time"
 
@@ -61,16 +62,19 @@ func schemas(typ *scim.ResourceType, r scim.Resource) []any {
 
 // userResource is what a client is shown of an account.
 func (e *Endpoint) userResource(r directory.Reader, a *directory.Account, withGroups bool) (scim.Resource, error) {
-	out := e.current(a)
-	if withGroups && !e.auth0 {
-		groups, err := e.groupsOf(r, a.ID)
-		if err != nil {
-			return nil, err
-		}
-		put(out, "groups", groups)
+	if !withGroups || e.auth0 {
+		return e.userIn(a, nil), nil
 	}
+	groups, err := e.groupsOf(r, []string{a.ID})
+	return e.userIn(a, groups[a.ID]), err
+}
+
+// userIn is what a client is shown of an account that is in groups.
+func (e *Endpoint) userIn(a *directory.Account, groups []any) scim.Resource {
+	out := e.current(a)
+	put(out, "groups", groups)
 	stamp(out, e.users, a.ID, a.Created, a.Updated, userVersion(a))
-	return out, nil
+	return out
 }
 
 // stamp writes what the server says of a resource into it.
@@ -81,13 +85,32 @@ func stamp(r scim.Resource, typ *scim.ResourceType, id string, created, modified
 	}
 }
 
-func (e *Endpoint) groupsOf(r directory.Reader, account string) ([]any, error) {
-	var out []any
-	for g, err := range r.Groups(directory.GroupQuery{Realm: e.realm(), Member: account, Type: directory.ConnectionGroup}) {
+// groupsOf returns the groups that accounts are in, as their resources show them.
+func (e *Endpoint) groupsOf(r directory.Reader, accounts []string) (map[string][]any, error) {
+	var all []directory.Membership
+	for m, err := range r.Memberships(e.realm(), accounts) {
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, map[string]any{"value": g.ID, "display": g.Name(), "type": "direct"})
+		all = append(all, m)
+	}
+	shown := map[string]map[string]any{}
+	out := map[string][]any{}
+	for _, m := range all {
+		as, known := shown[m.Group]
+		if !known {
+			g, err := r.Group(e.realm(), m.Group)
+			if err != nil {
+				return nil, err
+			}
+			if g.Type == directory.ConnectionGroup {
+				as = map[string]any{"value": g.ID, "display": g.Name(), "type": "direct"}
+			}
+			shown[m.Group] = as
+		}
+		if as != nil {
+			out[m.Account] = append(out[m.Account], maps.Clone(as))
+		}
 	}
 	return out, nil
 }

@@ -313,6 +313,26 @@ func TestAuth0Strict(t *testing.T) {
 	}
 }
 
+// TestRevokedAtOnce makes sure that a token in use is refused from its revocation
+// on, and by every endpoint opened later.
+func TestRevokedAtOnce(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	secret, kept, err := b.tenant.CreateSCIMToken(b.ctx, operator, acme, tenant.NewSCIMToken{})
+	b.must(err)
+	for range 3 {
+		_, err = b.service.Open(b.ctx, acme, secret)
+		b.must(err)
+	}
+	_, err = b.tenant.RevokeSCIMToken(b.ctx, operator, acme, kept.ID)
+	b.must(err)
+	for range 2 {
+		if _, err := b.service.Open(b.ctx, acme, secret); status(err) != 401 {
+			t.Errorf("a revoked token: %v, want 401", err)
+		}
+	}
+}
+
 func TestTokens(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)

@@ -79,6 +79,7 @@ type Session struct {
 	actor   string
 	last    *wirelog.Exchange // not logged yet: what is concluded from it may follow
 	secrets []string
+	renewed bool // the access token, after it was refused
 }
 
 // Open returns a Session. subject is the id of the account or group that it is
@@ -88,10 +89,10 @@ func (c *Client) Open(t *Target, subject, actor string) *Session {
 	return &Session{client: c, target: t, subject: subject, actor: actor}
 }
 
-// Close logs the last call.
+// Close logs the last call, also when ctx has ended.
 func (s *Session) Close(ctx context.Context) {
 	if s.last != nil && s.client.Log != nil {
-		s.client.Log.Record(ctx, *s.last, s.secrets...)
+		s.client.Log.Record(context.WithoutCancel(ctx), *s.last, s.secrets...)
 	}
 	s.last = nil
 }
@@ -133,8 +134,11 @@ func (s *Session) Call(ctx context.Context, c Call) (Answer, error) {
 	if err != nil {
 		return Answer{}, &CallError{Method: c.Method, Path: c.Path, Status: response.Status, Class: Transient, Sent: true, Detail: "the answer cannot be decompressed"}
 	}
-	if response.Status == http.StatusUnauthorized {
+	if response.Status == http.StatusUnauthorized && s.target.Auth.Scheme == OAuth && !s.renewed {
+		s.renewed = true // the token may have been revoked; nothing was done with it
 		s.client.forget(s.target)
+		s.Explain(ctx, "the access token was refused: once more with a new one")
+		return s.Call(ctx, c)
 	}
 	return judge(c, response.Status, response.Header, body)
 }
@@ -270,7 +274,8 @@ type Class string
 const (
 	Limited   Class = "limited"   // 429: wait as long as told, all of the target
 	Transient Class = "transient" // 5xx, no answer, no JSON: try again
-	Denied    Class = "denied"    // 401, 403: nobody can be provisioned until the credential is right
+	Denied    Class = "denied"    // 401: nobody can be provisioned until the credential is right
+	Forbidden Class = "forbidden" // 403: this one, or all of its kind, may not be written
 	Permanent Class = "permanent" // 400 and the like: the same will fail again
 	Conflict  Class = "conflict"  // 409: shown, not repeated
 	Missing   Class = "missing"   // 404
@@ -326,8 +331,10 @@ func judge(c Call, status int, header http.Header, body []byte) (Answer, error) 
 		e.Class = Transient
 	case status == http.StatusRequestTimeout:
 		e.Class = Transient
-	case status == http.StatusUnauthorized, status == http.StatusForbidden:
+	case status == http.StatusUnauthorized:
 		e.Class = Denied
+	case status == http.StatusForbidden:
+		e.Class = Forbidden
 	case status == http.StatusNotFound:
 		e.Class = Missing
 	case status == http.StatusConflict:

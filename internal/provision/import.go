@@ -439,8 +439,7 @@ func (i *importing) confirm(ctx context.Context, actor directory.Actor, m Match)
 		return err
 	}
 	_, err = e.Directory.AssignUser(ctx, actor, t.Realm, t.ID, m.Account, directory.AppUserDraft{UserName: &m.UserName})
-	var refused directory.AppRefusal
-	if errors.As(err, &refused) { // he has it already, or is deactivated and only drifts
+	if errors.Is(err, directory.AlreadyAssigned) || errors.Is(err, directory.InactiveUser) { // the link is kept all the same
 		err = nil
 	}
 	if err == nil {

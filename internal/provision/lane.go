@@ -30,6 +30,13 @@ func (e *Engine) lane(ctx context.Context, t *Target) (int, error) {
 	}
 	total := 0
 	for {
+		// It may have been changed or switched off since.
+		switch l.target, err = e.Target(ctx, t.Realm, t.ID); {
+		case fault.Is(err, fault.NotFound):
+			return total, nil
+		case err != nil || !l.target.Enabled:
+			return total, err
+		}
 		if open, err := l.open(ctx); err != nil || !open {
 			return total, err
 		}
@@ -233,10 +240,13 @@ func (l *lane) failed(ctx context.Context, j *Job, cause error) error {
 	case Transient:
 		l.again(j, pace.backoff(j.Attempts+1), maxAttempts)
 		return l.stumbled(ctx, call)
+	case Forbidden: // when all are, the target is at fault
+		l.again(j, pace.backoff(j.Attempts+1), maxRefusals)
+		return l.stumbled(ctx, call)
 	case Missing, Taken:
 		l.again(j, pace.backoff(j.Attempts+1), maxAttempts)
 	case Conflict:
-		l.again(j, pace.backoff(j.Attempts+1), maxConflicts)
+		l.again(j, pace.backoff(j.Attempts+1), maxRefusals)
 	default: // 400 and the like
 		j.State = Dead
 	}

@@ -176,29 +176,14 @@ func (t *Target) warnings() []string {
 }
 
 func (p *planner) person(ctx context.Context, one planned) error {
-	link, err := p.overlay.Link(ctx, p.target.Realm, p.target.ID, one.id)
+	o, after, err := p.engine.rehearse(ctx, p.target, one.id)
 	if err != nil {
 		return err
 	}
-	want, o, err := p.engine.wanted(ctx, p.target, one.id)
-	if err != nil {
-		return err
+	if strings.HasPrefix(after.RemoteID, VirtualID) {
+		after.RemoteID = VirtualID + one.id // those of one rehearsal only are different
 	}
-	if o.Err == nil {
-		var after Link
-		trace, end := p.trace(one.id)
-		s := p.engine.sequence(p.target, trace, one.id)
-		s.Password = func() string { return "(a random placeholder)" }
-		after, o.Op, o.Err = s.Person(ctx, link, want)
-		end(ctx)
-		o.Calls = trace.calls
-		if strings.HasPrefix(after.RemoteID, VirtualID) {
-			after.RemoteID = VirtualID + one.id // those of one rehearsal only are different
-		}
-		if err := p.overlay.PutLink(ctx, after); err != nil {
-			return err
-		}
-	}
+	p.overlay.put(after)
 	if err := p.give(o.Err); err != nil {
 		return err
 	}
@@ -207,34 +192,15 @@ func (p *planner) person(ctx context.Context, one planned) error {
 }
 
 func (p *planner) group(ctx context.Context, one planned) error {
-	link, err := p.overlay.GroupLink(ctx, p.target.Realm, p.target.ID, one.id)
+	o, err := p.engine.RehearseGroup(ctx, p.target, one.id)
 	if err != nil {
 		return err
 	}
-	want, skip, err := p.engine.groupWant(ctx, p.target, Job{Realm: p.target.Realm, App: p.target.ID, Kind: GroupJob, Subject: one.id})
-	if err != nil || skip {
-		return err
-	}
-	known, err := p.overlay.Members(ctx, p.target.Realm, p.target.ID, one.id)
-	if err != nil {
-		return err
-	}
-	var o Outcome
-	trace, end := p.trace(one.id)
-	_, o.Op, o.Err = p.engine.sequence(p.target, trace, "").Group(ctx, link, known, want)
-	end(ctx)
-	o.Calls = trace.calls
 	if err := p.give(o.Err); err != nil {
 		return err
 	}
 	p.add(GroupJob, one, o, p.plan.Groups)
 	return nil
-}
-
-// trace returns a Caller that sends reads only, and what ends it.
-func (p *planner) trace(subject string) (trace *tracer, end func(context.Context)) {
-	session := p.engine.Client.Open(p.target, subject, "dry run")
-	return &tracer{Caller: &Rehearsal{Caller: session}}, session.Close
 }
 
 // give returns an error that ends the plan: the credential is refused, or nobody
@@ -318,8 +284,8 @@ func (p *Plan) Summary() string {
 	return strings.Join(words, ", ")
 }
 
-// overlay is a Store whose links can be changed without changing it; a plan
-// changes nothing else.
+// overlay is a Store whose links can be changed without changing it, by put. A
+// plan writes nothing else.
 type overlay struct {
 	Store
 	links   map[string]Link   // by account
@@ -370,12 +336,3 @@ func (o *overlay) Links(context.Context, string, string) iter.Seq2[Link, error] 
 		}
 	}
 }
-
-// PutLink implements Links, in memory.
-func (o *overlay) PutLink(_ context.Context, l Link) error {
-	o.put(l)
-	return nil
-}
-
-// PutGroupLink keeps nothing.
-func (o *overlay) PutGroupLink(context.Context, GroupLink) error { return nil }

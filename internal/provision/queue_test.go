@@ -174,6 +174,7 @@ func TestFailures(t *testing.T) {
 		{"a page of a gateway", on("POST", "/Users", repeat(failure{status: 502, body: page}, 20)...), provision.Dead, "Invalid JSON", 20},
 		{"400 is for good", on("POST", "/Users", failure{status: 400, body: `{"detail":"title is too long"}`}), provision.Dead, "title is too long", 2},
 		{"409 is shown", on("POST", "/Users", repeat(failure{status: 409, body: `{"detail":"taken"}`}, 20)...), provision.Dead, "409 Conflict: taken", 6},
+		{"403 of one person", on("POST", "/Users", repeat(failure{status: 403, body: `{"detail":"no admins"}`}, 20)...), provision.Dead, "no admins", 6},
 		{"empty answer to a create", on("POST", "/Users", failure{status: 201}), "", "", 4},
 		{"404 to a look-up is no hit", on("GET", "/Users", failure{status: 404}), "", "", 2},
 		{"an answer that is no list", on("GET", "/Users", failure{status: 200, body: `{}`}), "", "", 3},
@@ -381,6 +382,28 @@ func TestSwitches(t *testing.T) {
 	b.equal("requests", len(b.fake.taken()), 0)
 }
 
+// A target that is switched off stops at the next batch.
+func TestSwitchedOff(t *testing.T) {
+	b := newBench(t, provision.Wizard, nil)
+	for i := range 250 {
+		b.assign(fmt.Sprintf("p%03d@example.com", i))
+	}
+	once := true
+	b.fake.fail = func(*http.Request) failure {
+		if once {
+			once = false
+			_, _, err := b.settings.SetTarget(t.Context(), me, b.app, noCredential, func(t *provision.Target) error {
+				t.Enabled = false
+				return nil
+			})
+			b.do(err)
+		}
+		return failure{}
+	}
+	b.settle()
+	b.equal("provisioned", len(b.fake.active()), 200)
+}
+
 // People who were assigned before provisioning was enabled are left alone until
 // somebody says otherwise.
 func TestAssignedBefore(t *testing.T) {
@@ -404,6 +427,25 @@ func TestAssignedBefore(t *testing.T) {
 	b.equal("told", o.Mapped.UserName, "ada@example.com")
 	b.equal("active", b.fake.active(), []string{"ada@example.com"})
 	b.equal("left over", len(b.jobs("")), 0)
+}
+
+// The assignment says whether the application has the person.
+func TestSyncState(t *testing.T) {
+	b := newBench(t, provision.Wizard, nil)
+	_, _, err := b.engine.Directory.EditApp(t.Context(), me, org, b.app, directory.AppEdit{Change: func(a *directory.App) error {
+		a.Document["features"] = []any{"PUSH_NEW_USERS"}
+		return nil
+	}})
+	b.do(err)
+	b.assign("ada@example.com")
+	state := func() []any {
+		u, err := b.engine.Directory.AppUser(t.Context(), org, b.app, b.ids["ada@example.com"])
+		b.do(err)
+		return []any{u.Status, u.SyncState}
+	}
+	b.equal("before", state(), []any{directory.AppUserStaged, "OUT_OF_SYNC"})
+	b.settle()
+	b.equal("after", state(), []any{directory.AppUserProvisioned, "SYNCHRONIZED"})
 }
 
 // A dry run reads, says what would be done, and writes nothing.
@@ -448,6 +490,31 @@ func TestWhy(t *testing.T) {
 	b.equal("deactivated", slices.Compact(b.log.why()), []string{"no assignment any more: deactivated"})
 }
 
+// A server that does not answer has sixty seconds.
+func TestTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, provision.Wizard, nil)
+		first := true
+		b.fake.fail = func(r *http.Request) failure {
+			if first {
+				first = false
+				<-r.Context().Done()
+			}
+			return failure{}
+		}
+		b.assign("ada@example.com")
+		begin := time.Now()
+		b.settle()
+		b.equal("given up after", time.Since(begin), time.Minute)
+		if jobs := b.jobs(provision.Waiting); len(jobs) != 1 || !strings.Contains(jobs[0].Error, "did not answer in the time allowed") {
+			t.Fatalf("jobs %+v, want one that says why it waits", jobs)
+		}
+		b.pass(time.Minute)
+		b.settle()
+		b.equal("active", b.fake.active(), []string{"ada@example.com"})
+	})
+}
+
 func TestGroups(t *testing.T) {
 	b := newBench(t, provision.Governance, nil)
 	_, err := b.settings.AddPushRule(t.Context(), me, provision.PushRule{App: b.app, Name: "apps", GroupName: provision.TextMatch{StartsWith: "APP-"}})
@@ -467,13 +534,12 @@ func TestGroups(t *testing.T) {
 	b.assign("cid@example.com")
 	b.settle()
 	b.fake.taken()
-	losses := 1
+	patches := 0
 	b.fake.fail = func(r *http.Request) failure {
-		if r.Method == "PATCH" && losses > 0 {
-			losses--
-			return failure{status: 500}
+		if r.Method == "PATCH" {
+			patches++
 		}
-		return failure{}
+		return failure{lost: r.Method == "PATCH" && patches == 2} // that of the members, which has its effect
 	}
 	b.do(b.engine.Directory.AddMember(t.Context(), me, org, b.ids["APP-Sales"], b.ids["cid@example.com"]))
 	b.do(b.engine.Directory.RemoveMember(t.Context(), me, org, b.ids["APP-Sales"], b.ids["ada@example.com"]))

@@ -21,6 +21,8 @@ type Outcome struct {
 	Calls     []Made
 	Err       error
 	Unweighed bool // it would take somebody's access, and the brake does not know
+
+	outOfSync bool // so the assignment says
 }
 
 // Made is a call of an Outcome.
@@ -146,10 +148,34 @@ func (e *Engine) person(ctx context.Context, t *Target, j Job) (Outcome, error) 
 			return o, err
 		}
 	}
+	if o.outOfSync && o.Err == nil && after.RemoteID != "" {
+		if err := e.synchronized(kept, t, j.Subject); err != nil {
+			return o, err
+		}
+	}
 	if after.RemoteID == link.RemoteID && after.Active == link.Active && after.UserName == link.UserName {
 		return o, nil
 	}
 	return o, e.regroup(kept, t, j.Subject)
+}
+
+// What an assignment says of provisioning (Okta: syncState).
+const (
+	outOfSync = "OUT_OF_SYNC"
+	inSync    = "SYNCHRONIZED"
+)
+
+// synchronized notes in the assignment that the application has the person. The
+// change log does not get it: nobody did it, and the queue would come back to it.
+func (e *Engine) synchronized(ctx context.Context, t *Target, account string) error {
+	return e.Directory.Store.Update(ctx, func(tx directory.Tx) error {
+		p, err := personOf(tx, t.Realm, t.ID, account)
+		if err != nil || p.AppUser == nil || p.AppUser.SyncState != outOfSync {
+			return err
+		}
+		p.AppUser.Status, p.AppUser.SyncState, p.AppUser.StatusChanged = directory.AppUserProvisioned, inSync, e.now()
+		return e.Directory.ReplaceObject(tx, p.AppUser)
+	})
 }
 
 // wanted reads somebody and computes what is wanted. A mapping that fails is in
@@ -162,6 +188,7 @@ func (e *Engine) wanted(ctx context.Context, t *Target, account string) (w Want,
 			return err
 		}
 		w, mapping = e.want(r, t, p)
+		o.outOfSync = p.AppUser != nil && p.AppUser.SyncState == outOfSync
 		return nil
 	})
 	switch {
@@ -361,13 +388,19 @@ func (e *Engine) Provision(ctx context.Context, realm, app, account string) (Out
 // Rehearse computes what is to be done about a person without doing it: reads
 // are sent, writes are kept back and stand in the outcome.
 func (e *Engine) Rehearse(ctx context.Context, t *Target, account string) (Outcome, error) {
+	o, _, err := e.rehearse(ctx, t, account)
+	return o, err
+}
+
+// rehearse is Rehearse, and returns what would be known of the person then.
+func (e *Engine) rehearse(ctx context.Context, t *Target, account string) (o Outcome, after Link, err error) {
 	link, err := e.Store.Link(ctx, t.Realm, t.ID, account)
 	if err != nil {
-		return Outcome{}, err
+		return o, link, err
 	}
 	want, o, err := e.wanted(ctx, t, account)
 	if err != nil || o.Err != nil {
-		return o, err
+		return o, link, err
 	}
 	session := e.Client.Open(t, account, "dry run")
 	defer session.Close(ctx)
@@ -375,9 +408,9 @@ func (e *Engine) Rehearse(ctx context.Context, t *Target, account string) (Outco
 	s := e.sequence(t, trace, account)
 	s.Keep = func(context.Context, Link) error { return nil }
 	s.Password = func() string { return "(a random placeholder)" }
-	_, o.Op, o.Err = s.Person(ctx, link, want)
+	after, o.Op, o.Err = s.Person(ctx, link, want)
 	o.Calls = trace.calls
-	return o, nil
+	return o, after, nil
 }
 
 // RehearseGroup is Rehearse for a group that is pushed.

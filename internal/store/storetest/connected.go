@@ -178,8 +178,87 @@ func testLongMembership(t *testing.T, b bench) {
 		equal(t, "members behind u0099", got, ids[100:])
 		return nil
 	})
-	far := b.ids(directory.AccountQuery{Realm: realm, Connection: "west", Skip: 550})
-	if !slices.Equal(far, ids[550:]) {
-		t.Errorf("skipping 550 leaves %d accounts from %q, want 50", len(far), far[0])
+	b.membershipsOfMany(ids)
+	b.farDown(ids)
+}
+
+// membershipsOfMany asks for the groups of more accounts than one statement takes.
+func (b bench) membershipsOfMany(ids []string) {
+	b.t.Helper()
+	b.update(func(tx directory.Tx) error {
+		if err := tx.InsertGroup(connectedGroup("g0", "west", "Few")); err != nil {
+			return err
+		}
+		_, err := tx.AddMember(realm, "g0", ids[250], at)
+		return errors.Join(err, tx.InsertAccount(connected("u9999", "west", "alone", "alone"), nil))
+	})
+	of := func(realm string, accounts ...string) (got []directory.Membership) {
+		b.t.Helper()
+		b.view(func(r directory.Reader) error {
+			for m, err := range r.Memberships(realm, accounts) {
+				if err != nil {
+					return err
+				}
+				got = append(got, m)
+			}
+			return nil
+		})
+		return got
 	}
+	var want []directory.Membership
+	for i, id := range ids {
+		if i == 250 {
+			want = append(want, directory.Membership{Group: "g0", Account: id})
+		}
+		want = append(want, directory.Membership{Group: "g1", Account: id})
+	}
+	backwards := append(slices.Clone(ids), "u9999", "nobody", ids[3])
+	slices.Reverse(backwards)
+	equal(b.t, "memberships of all", of(realm, backwards...), want)
+	equal(b.t, "memberships of one", of(realm, ids[250]), want[250:252])
+	equal(b.t, "memberships of nobody", of(realm), nil)
+	equal(b.t, "memberships in another realm", of("other", ids[0]), nil)
+	b.update(func(tx directory.Tx) error { return tx.DeleteAccount(realm, "u9999") })
+}
+
+// farDown reads the list of a connection from far down, again and again while
+// people come, go, and do not come after all.
+func (b bench) farDown(ids []string) {
+	b.t.Helper()
+	check := func() {
+		b.t.Helper()
+		for _, skip := range []int{550, 550, 300, 450, 599, 600, 700} {
+			far := b.ids(directory.AccountQuery{Realm: realm, Connection: "west", Skip: skip})
+			if want := ids[min(skip, len(ids)):]; !slices.Equal(far, want) {
+				b.t.Errorf("skipping %d of %d leaves %d accounts, want %d; they are %.20q", skip, len(ids), len(far), len(want), far)
+			}
+		}
+	}
+	come := func(tx directory.Tx, id string) error {
+		a := connected(id, "west", "new"+id, "new"+id)
+		return tx.InsertAccount(a, a.Keys(directory.Auth0))
+	}
+	check()
+	b.updateFails(fault.Refused, func(tx directory.Tx) error {
+		if err := come(tx, "u0000b"); err != nil {
+			return err
+		}
+		n := 0
+		for range tx.Accounts(directory.AccountQuery{Realm: realm, Connection: "west", Skip: 450}) {
+			n++
+		}
+		equal(b.t, "accounts behind the 450th", n, len(ids)+1-450)
+		return fault.New(fault.Refused, "not after all")
+	})
+	check()
+	b.update(func(tx directory.Tx) error { return come(tx, "u0650") })
+	ids = append(slices.Clone(ids), "u0650")
+	check()
+	b.update(func(tx directory.Tx) error { return come(tx, "u0010b") })
+	ids = slices.Insert(ids, 11, "u0010b")
+	check()
+	// As many as before, but others.
+	b.update(func(tx directory.Tx) error { return errors.Join(tx.DeleteAccount(realm, ids[0]), come(tx, "u0700")) })
+	ids = append(ids[1:], "u0700")
+	check()
 }

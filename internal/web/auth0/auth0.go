@@ -65,6 +65,7 @@ type Options struct {
 	Authorizer Authorizer
 	Realm      string       // of the directory; default directory.Auth0Realm
 	Log        *slog.Logger // default: no log
+	Login      Login        // signs people in; nil: nobody can
 
 	// Exchanges are the calls that reached the SCIM endpoints of the tenant's
 	// connections, for the logs; nil: the logs do not show them.

@@ -550,8 +550,13 @@ func TestForgedTokens(t *testing.T) {
 	b := newBench(t)
 	parts := strings.Split(b.token, ".")
 	elsewhere := newBench(t)
-	tn := tenants.New(elsewhere.dir, "elsewhere")
+	tn := tenants.New(elsewhere.dir, directory.Auth0Realm)
 	tn.NewKey = keysFrom(2)
+	for range 2 { // the first of them signs now
+		if _, err := tn.RotateKeys(context.Background(), directory.System("test"), tenants.TenantKeys, tn.Realm); err != nil {
+			t.Fatal(err)
+		}
+	}
 	other := auth0.NewClients(tn, auth0.Client{ID: "all", Secret: "s", Scopes: auth0.Scopes()})
 	forged, err := other.Issue(context.Background(), auth0.TokenRequest{ClientID: "all", ClientSecret: "s", Audience: audience, Issuer: tenant + "/"})
 	if err != nil {

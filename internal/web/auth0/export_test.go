@@ -2,6 +2,7 @@ package auth0
 
 import (
 	"net/http"
+	"time"
 
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/tenant"
@@ -24,3 +25,12 @@ var (
 	ReadMark  = readMark
 	WriteMark = writeMark
 )
+
+// ReadLogID reads the id of an entry of the logs.
+func ReadLogID(id string) (at time.Time, seq int64, exchange string, ok bool) { return readLogID(id) }
+
+// ReadImport reads the form of an import and returns how many users it has.
+func ReadImport(r *http.Request) (int, error) {
+	f, err := readImport(r)
+	return len(f.users), err
+}

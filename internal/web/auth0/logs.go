@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/fault"
 	"github.com/lanyard-id/lanyard/internal/filter"
+	"github.com/lanyard-id/lanyard/internal/login"
 	"github.com/lanyard-id/lanyard/internal/web"
 	"github.com/lanyard-id/lanyard/internal/wirelog"
 )
@@ -102,25 +104,27 @@ func logID(at time.Time, tail string) string {
 	return fmt.Sprintf("%s%s%06d%s", logPrefix, at.Format(logTime), at.Nanosecond()/1000, tail)
 }
 
+// logIDPattern parts an id into its time, microseconds and the rest.
+var logIDPattern = regexp.MustCompile(`^` + logPrefix + `(\d{14})(\d{6})(?:(\d{30})|([a-z0-9]{1,29}))$`)
+
 // readLogID returns when an entry was made, and the number of its change, or else
 // the id of its exchange.
 func readLogID(id string) (at time.Time, seq int64, exchange string, ok bool) {
-	head := len(logPrefix) + len(logTime)
-	if !strings.HasPrefix(id, logPrefix) || len(id) <= head+6 {
+	m := logIDPattern.FindStringSubmatch(id)
+	if m == nil {
 		return at, 0, "", false
 	}
-	at, err := time.Parse(logTime, id[len(logPrefix):head])
-	micros, errMicros := strconv.Atoi(id[head : head+6])
-	if err != nil || errMicros != nil {
+	at, err := time.Parse(logTime, m[1])
+	if err != nil {
 		return at, 0, "", false
 	}
+	micros, _ := strconv.Atoi(m[2]) // six digits
 	at = at.Add(time.Duration(micros) * time.Microsecond)
-	tail := id[head+6:]
-	if len(tail) == changeTail {
-		seq, err = strconv.ParseInt(tail, 10, 64)
-		return at, seq, "", err == nil
+	if m[4] != "" {
+		return at, 0, m[4], true
 	}
-	return at, 0, tail, true
+	seq, err = strconv.ParseInt(m[3], 10, 64)
+	return at, seq, "", err == nil
 }
 
 // logWords are what Auth0 calls operations of its API. Kinds that are not here
@@ -173,6 +177,10 @@ func describe(kind string) string {
 func logType(c *directory.Change) string {
 	failed := c.Outcome.Result != "" && c.Outcome.Result != "SUCCESS"
 	switch {
+	case c.Kind == login.FailedKind:
+		return "f"
+	case c.Kind == login.ExchangedKind:
+		return "seacft"
 	case c.Kind == "user.session.start" && failed:
 		return "fp"
 	case c.Kind == "user.session.start":

@@ -107,6 +107,24 @@ func resourceServer(s *tenant.ResourceServer) web.Object {
 	return o
 }
 
+// expressAPI is the API by which Okta's integration network sets up connections.
+// Every tenant that has it has the same (recorded).
+const expressAPI = "urn:auth0:express-configure"
+
+func expressServer(s *tenant.ResourceServer) {
+	s.Name = "Okta OIN Express Configuration API"
+	s.Scopes = []tenant.Scope{
+		{Value: "express_configure:sso", Description: "Ability to create SSO configurations"},
+		{Value: "express_configure:scim", Description: "Ability to create scim configurations"},
+	}
+	s.Settings = map[string]any{
+		"enforce_policies": true, "is_system": true, "token_lifetime": json.Number("300"),
+		"subject_type_authorization": map[string]any{
+			"user": map[string]any{"policy": "allow_all"}, "client": map[string]any{"policy": "deny_all"},
+		},
+	}
+}
+
 // encryptionKey returns the key that tokens are encrypted with.
 func encryptionKey(settings map[string]any) (map[string]any, bool) {
 	encryption, _ := settings["token_encryption"].(map[string]any)
@@ -157,6 +175,9 @@ func (a *API) createResourceServer(w http.ResponseWriter, r *http.Request) error
 	s := &tenant.ResourceServer{
 		Name: p.text("name"), Identifier: p.text("identifier"), Scopes: readScopes(p), Settings: p.settings("name", "identifier", "scopes"),
 	}
+	if s.Identifier == expressAPI {
+		expressServer(s)
+	}
 	if key, ok := encryptionKey(s.Settings); ok {
 		delete(key, "pem") // never shown (recorded)
 	}
@@ -183,6 +204,13 @@ func (a *API) updateResourceServer(w http.ResponseWriter, r *http.Request) error
 	p, err := readPayload(r, resourceServerProperties)
 	if err != nil {
 		return err
+	}
+	before, err := a.tenant.ResourceServer(r.Context(), r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	if before.Settings["is_system"] == true {
+		return &apiError{status: http.StatusBadRequest, code: "operation_not_supported", message: "System resource servers cannot be changed"} // the words: inferred
 	}
 	s, err := a.tenant.EditResourceServer(r.Context(), actor(r), r.PathValue("id"), tenant.ResourceServerEdit{
 		Name: p.given("name"), Scopes: readScopes(p), Settings: p.settings("name", "scopes"),

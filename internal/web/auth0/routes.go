@@ -91,6 +91,7 @@ func (a *API) Serves(method, path string) bool {
 // register puts the table on the muxes, with what is outside of it.
 func (a *API) register() {
 	a.mux.Handle("POST /oauth/token", a.front.Handle(a.token))
+	a.registerLogin()
 	a.mux.Handle("GET "+openIDPath, a.front.Handle(a.openID))
 	a.mux.Handle("GET "+keysPath, a.front.Handle(a.jwks))
 	a.mux.Handle("GET "+exportPath+"{id}/{file}", a.front.Handle(a.download))

@@ -182,7 +182,7 @@ func TestSCIMConfigurations(t *testing.T) {
 			break
 		}
 	}
-	if got := strings.Join(names, " "); got != "c0 c1 c2 c3 c4" {
+	if got := strings.Join(names, " "); got != "c0 c1 c2 c3 c4 workforce" {
 		t.Errorf("by checkpoint = %q", got)
 	}
 	b.ok(400, "GET", "/api/v2/connections-scim-configurations?from=x", "")

@@ -6,6 +6,7 @@ import (
 	"net/url"
 
 	"github.com/lanyard-id/lanyard/internal/fault"
+	"github.com/lanyard-id/lanyard/internal/login"
 	"github.com/lanyard-id/lanyard/internal/value"
 	"github.com/lanyard-id/lanyard/internal/web"
 )
@@ -25,6 +26,8 @@ func (a *API) token(w http.ResponseWriter, r *http.Request) error {
 	case "":
 		return lacks("grant_type")
 	case "client_credentials":
+	case login.GrantCode, login.GrantRefresh:
+		return a.exchange(w, r, grant, field)
 	default:
 		return &oauthError{status: http.StatusForbidden, Code: "unsupported_grant_type", Description: "Unsupported grant type: " + grant}
 	}

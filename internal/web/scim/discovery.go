@@ -75,6 +75,9 @@ func (c *call) found(document scim.Resource) error {
 
 // answer writes a body.
 func (c *call) answer(status int, body any) error {
+	if err := c.abridge(body); err != nil {
+		return err
+	}
 	c.w.Header().Set("Content-Type", contentType)
 	return web.WriteJSON(c.w, status, body)
 }

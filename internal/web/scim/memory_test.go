@@ -13,6 +13,7 @@ import (
 
 	"github.com/lanyard-id/lanyard/internal/fault"
 	"github.com/lanyard-id/lanyard/internal/scim"
+	"github.com/lanyard-id/lanyard/internal/value"
 	webscim "github.com/lanyard-id/lanyard/internal/web/scim"
 )
 
@@ -146,7 +147,9 @@ func (e *memoryEndpoint) List(_ context.Context, typ *scim.ResourceType, q scim.
 		}
 	}
 	from = min(from, len(all))
-	page.Resources = slices.Clone(all[from:min(len(all), from+q.Count)])
+	for _, r := range all[from:min(len(all), from+q.Count)] {
+		page.Resources = append(page.Resources, value.Clone(r).(map[string]any))
+	}
 	return page, nil
 }
 

@@ -210,18 +210,25 @@ func (c *call) outcome(status int, typ *scim.ResourceType, r scim.Resource) outc
 
 // located returns a copy of a resource that says where it is found.
 func (c *call) located(typ *scim.ResourceType, r scim.Resource) (scim.Resource, outcome) {
+	r = maps.Clone(r)
+	if meta, ok := r["meta"].(map[string]any); ok {
+		r["meta"] = maps.Clone(meta)
+	}
+	return r, c.locate(typ, r)
+}
+
+// locate writes into a resource where it is found.
+func (c *call) locate(typ *scim.ResourceType, r scim.Resource) outcome {
 	id, _ := r["id"].(string)
-	old, _ := r["meta"].(map[string]any)
-	meta := maps.Clone(old)
-	if meta == nil {
+	meta, ok := r["meta"].(map[string]any)
+	if !ok {
 		meta = map[string]any{}
+		r["meta"] = meta
 	}
 	o := outcome{location: c.location(typ, id)}
 	o.version, _ = meta["version"].(string)
 	meta["location"] = o.location
-	r = maps.Clone(r)
-	r["meta"] = meta
-	return r, o
+	return o
 }
 
 func (c *call) location(typ *scim.ResourceType, id string) string {

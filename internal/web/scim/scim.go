@@ -59,7 +59,10 @@ type Endpoint interface {
 	Allow(method string, typ *scim.ResourceType) error
 
 	Get(ctx context.Context, typ *scim.ResourceType, id string, p scim.Projection) (scim.Resource, error)
+
+	// List finds resources. They belong to the caller, who writes into them.
 	List(ctx context.Context, typ *scim.ResourceType, q scim.Query) (scim.Page, error)
+
 	Create(ctx context.Context, typ *scim.ResourceType, body map[string]any) (scim.Resource, []scim.Note, error)
 	Replace(ctx context.Context, typ *scim.ResourceType, id string, body map[string]any, ifMatch string) (scim.Resource, []scim.Note, error)
 
@@ -186,6 +189,7 @@ type call struct {
 	body    []byte
 	subject string
 	why     []string
+	brief   string // the answer as the log keeps it, when that is less than the whole
 }
 
 // serve answers the request. What it returns has been answered already.

@@ -229,7 +229,7 @@ func (c *call) findIn(typ *scim.ResourceType, s search) error {
 		return err
 	}
 	for i, r := range page.Resources {
-		r, _ = c.located(typ, r)
+		c.locate(typ, r)
 		page.Resources[i] = typ.Project(r, s.projection)
 	}
 	if p.cursor == nil {
@@ -318,7 +318,7 @@ func (c *call) findAll(s search) error {
 		page.Total += found.Total
 		skip = max(0, skip-found.Total)
 		for _, r := range found.Resources {
-			r, _ = c.located(part.typ, r)
+			c.locate(part.typ, r)
 			page.Resources = append(page.Resources, part.typ.Project(r, s.projection))
 		}
 	}

@@ -1,6 +1,7 @@
 package webtest
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,7 +20,7 @@ const auth0Module = "github.com/auth0/go-auth0@v1.45.0"
 // the module cannot be had.
 func Auth0Recordings(t testing.TB) []Recording {
 	t.Helper()
-	list, err := readAuth0()
+	list, err := readAuth0(t.Context())
 	switch {
 	case err != nil && os.Getenv("CI") != "":
 		t.Fatal(err)
@@ -29,8 +30,8 @@ func Auth0Recordings(t testing.TB) []Recording {
 	return list
 }
 
-func readAuth0() ([]Recording, error) {
-	cmd := exec.Command("go", "mod", "download", "-json", auth0Module)
+func readAuth0(ctx context.Context) ([]Recording, error) {
+	cmd := exec.CommandContext(ctx, "go", "mod", "download", "-json", auth0Module)
 	cmd.Dir = os.TempDir() // outside our module, which does not require it
 	cmd.Env = append(os.Environ(), "GOWORK=off")
 	text, failure := cmd.Output()
