@@ -138,6 +138,10 @@ func TestHostile(t *testing.T) {
 		{name: "parentheses", method: "GET", path: find(strings.Repeat("(", 5000)), status: 400, scimType: "tooMany"},
 		{name: "an unknown operator", method: "GET", path: find(`userName re ".*"`), status: 400, scimType: "invalidFilter"},
 
+		{name: "a broken escape", method: "GET", path: "/Users?filter=%zz", status: 400, scimType: "invalidSyntax"},
+		{name: "a broken escape in a write", method: "PATCH", path: person + "?attributes=%", body: patchOf(`{"op":"remove","path":"title"}`), status: 400, scimType: "invalidSyntax"},
+		{name: "a semicolon", method: "GET", path: "/Users?filter=userName+eq+%22a%22;b", status: 400, scimType: "invalidFilter"},
+
 		// Pages.
 		{name: "a count that no number holds", method: "GET", path: "/Users?count=99999999999999999999", status: 400, scimType: "invalidValue"},
 		{name: "an index that no number holds", method: "GET", path: "/Users?startIndex=-99999999999999999999", status: 400, scimType: "invalidValue"},

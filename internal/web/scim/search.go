@@ -148,7 +148,7 @@ func isDescending(order string) (bool, error) {
 }
 
 func (c *call) list(typ *scim.ResourceType) error {
-	s, err := readQuery(c.r.URL.Query())
+	s, err := readQuery(c.values)
 	if err != nil {
 		return err
 	}
@@ -164,7 +164,7 @@ func (c *call) searchType(typ *scim.ResourceType) error {
 }
 
 func (c *call) listAll() error {
-	s, err := readQuery(c.r.URL.Query())
+	s, err := readQuery(c.values)
 	if err != nil {
 		return err
 	}
