@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 	"slices"
+	"strings"
 	"unicode"
 	"unicode/utf8"
 
@@ -124,7 +125,10 @@ func (l *listing) plan() source {
 
 // index looks a value up, when there is an index for the attribute.
 func (l *listing) index(attribute, text string) (iter.Seq2[candidate, error], bool) {
-	if !indexable(text) {
+	switch {
+	case strings.Contains(text, "\x00"): // nothing that is kept has it
+		return func(func(candidate, error) bool) {}, true
+	case !indexable(text):
 		return nil, false
 	}
 	if l.isGroup(l.typ) {

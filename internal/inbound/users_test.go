@@ -220,9 +220,16 @@ func TestLinking(t *testing.T) {
 		linked           bool
 		note             string
 	}{
-		{"rehire", tenant.Link, tenant.Refuse, user("ada", "1", `"active":false`), user("ada2", "1"), 0, true, "policy rehire: link"},
-		{"no rehire", tenant.Refuse, tenant.Refuse, user("ada", "1"), user("ada2", "1"), 409, false, "policy rehire: refuse"},
-		{"no existing", tenant.Link, tenant.Refuse, user("ada", ""), user("ada", "1"), 409, false, ""},
+		{"rehire", tenant.Link, tenant.Refuse, user("ada", "1", `"active":false`), user("ada2", "1"), 0, true, "a blocked account has this externalId; it was linked, updated and unblocked (policy rehire: link)"},
+		{"rehire by userName", tenant.Link, tenant.Refuse, user("ada", "1", `"active":false`), user("Ada", ""), 0, true, "a blocked account has this userName"},
+		{"rehire of who had no externalId", tenant.Link, tenant.Refuse, user("ada", "", `"active":false`), user("ada", "1"), 0, true, "policy rehire: link"},
+		{"rehire of another", tenant.Link, tenant.Refuse, user("ada", "2", `"active":false`), user("ada", "1"), 409, false, ""},
+		{"no rehire", tenant.Refuse, tenant.Refuse, user("ada", "1", `"active":false`), user("ada2", "1"), 409, false, "policy rehire: refuse"},
+		{"nobody returns", tenant.Link, tenant.Refuse, user("ada", "1", `"active":false`), user("ada", "1", `"active":false`), 409, false, "leaves it blocked"},
+		{"active by externalId", tenant.Link, tenant.Refuse, user("ada", "1"), user("ada2", "1"), 409, false, "an active account has this externalId: only blocked ones are linked"},
+		{"active by externalId, existing are linked", tenant.Link, tenant.Link, user("ada", "1"), user("ada2", "1"), 409, false, "an active account has this externalId"},
+		{"active by userName", tenant.Link, tenant.Refuse, user("ada", "1"), user("ada", "1"), 409, false, "an active account"},
+		{"no existing", tenant.Link, tenant.Refuse, user("ada", ""), user("ada", "1"), 409, false, "an active account has this userName"},
 		{"existing by userName", tenant.Link, tenant.Link, user("ada", ""), user("Ada", "1"), 0, true, "this userName"},
 		{"existing of another", tenant.Link, tenant.Link, user("ada", "2"), user("Ada", "1"), 409, false, ""},
 		{"existing by address", tenant.Link, tenant.Link, user("ada", "", `"emails":[{"value":"A@x.co","primary":true}]`),
@@ -246,6 +253,9 @@ func TestLinking(t *testing.T) {
 			}
 			if test.linked && b.account(got).Blocked() {
 				t.Error("the linked account is blocked")
+			}
+			if now := c.get("User", id(before)); err != nil && !cmp.Equal(now, before) {
+				t.Errorf("the refused POST changed the account:\n%s", cmp.Diff(before, now))
 			}
 		})
 	}

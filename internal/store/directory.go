@@ -611,6 +611,15 @@ func (t *directoryTx) RemoveMember(realm, group, account string, at time.Time) (
 	return true, t.countMembers(realm, group, -1, at)
 }
 
+func (t *directoryTx) NameMember(realm, group, account, display string, at time.Time) (bool, error) {
+	n, err := t.exec("UPDATE directory_members SET display = $1 WHERE realm = $2 AND group_id = $3 AND account = $4 AND display <> $5",
+		display, realm, group, account, display)
+	if err != nil || n == 0 {
+		return false, err
+	}
+	return true, t.countMembers(realm, group, 0, at)
+}
+
 func (t *directoryTx) CountMembers(realm, group string) (n int, err error) {
 	err = t.queryRow("SELECT members FROM directory_groups WHERE realm = $1 AND id = $2", realm, group).Scan(&n)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -624,16 +633,16 @@ func (t *directoryTx) CountGroups(realm, connection string) (n int, err error) {
 	return n, t.db.Translate(err)
 }
 
-func (t *directoryTx) MemberIDs(realm, group, after string) iter.Seq2[string, error] {
-	scan := func(row scanner) (id string, err error) {
-		err = row.Scan(&id)
-		return id, err
+func (t *directoryTx) Members(realm, group, after string) iter.Seq2[directory.Member, error] {
+	scan := func(row scanner) (m directory.Member, err error) {
+		err = row.Scan(&m.ID, &m.Display)
+		return m, err
 	}
-	return chunked(t, scan, func(last string, more bool) selection {
+	return chunked(t, scan, func(last directory.Member, more bool) selection {
 		if more {
-			after = last
+			after = last.ID
 		}
-		from := selection{text: "SELECT account FROM directory_members"}
+		from := selection{text: "SELECT account, display FROM directory_members"}
 		from.add("realm = ", realm)
 		from.add("group_id = ", group)
 		from.where("account > ", after)
@@ -642,8 +651,9 @@ func (t *directoryTx) MemberIDs(realm, group, after string) iter.Seq2[string, er
 	})
 }
 
-// asked is how many accounts one statement asks the memberships of.
-const asked = 100
+// asked are the numbers of accounts that one statement asks the memberships of:
+// few, so that each is compiled once.
+var asked = [...]int{1, 10, 100}
 
 func (t *directoryTx) Memberships(realm string, accounts []string) iter.Seq2[directory.Membership, error] {
 	scan := func(row scanner) (m directory.Membership, err error) {
@@ -651,12 +661,12 @@ func (t *directoryTx) Memberships(realm string, accounts []string) iter.Seq2[dir
 		return m, err
 	}
 	return func(yield func(directory.Membership, error) bool) {
-		for part := range slices.Chunk(slices.Compact(slices.Sorted(slices.Values(accounts))), asked) {
+		for part := range slices.Chunk(slices.Compact(slices.Sorted(slices.Values(accounts))), asked[len(asked)-1]) {
 			from := selection{text: "SELECT account, group_id FROM directory_members"}
 			from.add("realm = ", realm)
 			from.text += " AND account IN ("
-			// Always as many, so that the statement is compiled once.
-			for i := range asked {
+			size, _ := slices.BinarySearch(asked[:], len(part))
+			for i := range asked[size] {
 				from.bind([]string{"", ", "}[min(i, 1)], part[min(i, len(part)-1)])
 			}
 			from.text += ") ORDER BY account, group_id"

@@ -276,3 +276,32 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+// TestDecodeExact refuses what Decode takes and does not keep whole.
+func TestDecodeExact(t *testing.T) {
+	for text, want := range map[string]string{
+		`{"a":1,"b":{"a":2},"c":[{"a":3}]}`: "",
+		`{"a":1,"A":2}`:                     "",
+		`{"a":1,"a":1}`:                     "an object has a name twice",
+		`[{"b":{"a":null,"\u0061":1}}]`:     "an object has a name twice",
+		`"\ud83d\ude00 \\ud83d \u00e4"`:     "",
+		`"x\ud83d"`:                         "a text holds half of a surrogate pair",
+		`"\ude00\ud83d"`:                    "a text holds half of a surrogate pair",
+		`{"\\\ud83d\\ude00":1}`:             "a text holds half of a surrogate pair",
+		`{"a":1`:                            "not well-formed JSON",
+		strings.Repeat("[", MaxDepth+1):     "nested deeper than 512 levels",
+		`{"a":1} {"a":1}`:                   "more than one JSON value",
+	} {
+		got, err := DecodeExact([]byte(text))
+		if want != "" {
+			if err == nil || fault.Public(err) != want {
+				t.Errorf("%s: %v, want %q", text, err, want)
+			}
+			continue
+		}
+		plain, _ := Decode([]byte(text))
+		if err != nil || !Equal(got, plain) {
+			t.Errorf("%s: %v, %v, want %v", text, got, err, plain)
+		}
+	}
+}

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/fault"
@@ -83,13 +85,13 @@ func testConnectedGroups(t *testing.T, b bench) {
 			n, err := r.CountMembers(realm, "g1")
 			equal(t, "CountMembers", n, members)
 			var got []string
-			for id, err := range r.MemberIDs(realm, "g1", "") {
+			for m, err := range r.Members(realm, "g1", "") {
 				if err != nil {
 					return err
 				}
-				got = append(got, id)
+				got = append(got, strings.TrimSuffix(m.ID+" "+m.Display, " "))
 			}
-			equal(t, "MemberIDs", got, ids)
+			equal(t, "Members", got, ids)
 			groups, failed := r.CountGroups(realm, "west")
 			equal(t, "CountGroups", groups, 1)
 			return errors.Join(err, failed)
@@ -105,6 +107,30 @@ func testConnectedGroups(t *testing.T, b bench) {
 		move(func(tx directory.Tx) (bool, error) { return tx.AddMember(realm, "g1", "u2", at) })
 	}
 	figures(2, "u1", "u2")
+	name := func(account, display string, at time.Time, want bool) {
+		t.Helper()
+		b.update(func(tx directory.Tx) error {
+			got, err := tx.NameMember(realm, "g1", account, display, at)
+			equal(t, "NameMember "+account+" "+display, got, want)
+			return err
+		})
+	}
+	later := at.Add(time.Hour)
+	name("u2", "Bob", later, true)
+	name("u2", "Bob", later.Add(time.Hour), false)
+	name("u3", "nobody", later.Add(time.Hour), false)
+	figures(2, "u1", "u2 Bob")
+	b.view(func(r directory.Reader) error {
+		g, err := r.Group(realm, "g1")
+		if err == nil {
+			equal(t, "MembershipUpdated", g.MembershipUpdated, later)
+		}
+		return err
+	})
+	name("u1", "Ann", later, true)
+	name("u2", "", later, true)
+	name("u1", "Ann", time.Time{}, false)
+	figures(2, "u1 Ann", "u2")
 	for range 2 {
 		move(func(tx directory.Tx) (bool, error) { return tx.RemoveMember(realm, "g1", "u1", at) })
 	}
@@ -143,11 +169,11 @@ func testLongMembership(t *testing.T, b bench) {
 	})
 	b.view(func(r directory.Reader) error {
 		var got []string
-		for id, err := range r.MemberIDs(realm, "g1", "u0099") {
+		for m, err := range r.Members(realm, "g1", "u0099") {
 			if err != nil {
 				return err
 			}
-			got = append(got, id)
+			got = append(got, m.ID)
 		}
 		equal(t, "members behind u0099", got, ids[100:])
 		return nil

@@ -29,7 +29,7 @@ func (c *call) discovery() error {
 		return unknownPath()
 	}
 	return c.only(methods{http.MethodGet: func() error {
-		if c.r.URL.Query().Has("filter") {
+		if c.values.Has("filter") {
 			return problem(fault.Forbidden, http.StatusForbidden, "what a server says of itself cannot be filtered")
 		}
 		if c.path[0] == configPath {

@@ -67,7 +67,7 @@ func (c *call) get(typ *scim.ResourceType, id string) error {
 	if err := c.endpoint.Allow(http.MethodGet, typ); err != nil {
 		return err
 	}
-	p, err := projection(c.r.URL.Query())
+	p, err := projection(c.values)
 	if err != nil {
 		return err
 	}
@@ -87,7 +87,7 @@ func (c *call) get(typ *scim.ResourceType, id string) error {
 // write runs an operation with a body, and answers what came of it. The
 // projection is read first: a request that is wrong must not change anything.
 func (c *call) write(typ *scim.ResourceType, run func(body map[string]any) (outcome, error)) error {
-	p, err := projection(c.r.URL.Query())
+	p, err := projection(c.values)
 	if err != nil {
 		return err
 	}
@@ -165,7 +165,7 @@ func (c *call) patch(typ *scim.ResourceType, id string, body map[string]any, ifM
 	if err != nil {
 		return outcome{}, err
 	}
-	if query := c.r.URL.Query(); query.Has("attributes") || query.Has("excludedAttributes") {
+	if query := c.values; query.Has("attributes") || query.Has("excludedAttributes") {
 		return c.patched(typ, id, r, query)
 	}
 	o := outcome{status: http.StatusNoContent, location: c.location(typ, id)}

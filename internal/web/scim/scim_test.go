@@ -641,8 +641,8 @@ func TestFlag(t *testing.T) {
 	b := newBench(t)
 	b.fill(t, 1)
 	b.config.Leniency, b.flagged = scim.Entra(), scim.Strict()
-	patch := `{"schemas":["` + scim.PatchMessage + `"],"Operations":[{"op":"Replace","path":"active","value":"False"}]}`
-	b.want(b.call("PATCH", "/Users/u%7C1?aadOptscim062020", patch), 400, "invalidValue")
+	patch := `{"schemas":["` + scim.PatchMessage + `"],"Operations":[{"op":"Replace","value":{"name.givenName":"Ada"}}]}`
+	b.want(b.call("PATCH", "/Users/u%7C1?aadOptscim062020", patch), 400, "invalidPath")
 	b.want(b.call("PATCH", "/Users/u%7C1", patch), 204, "")
 	if r := b.call("GET", "/Users?filter=userName+sw+user", ""); r.status != 200 || r.get("/totalResults") != json.Number("1") {
 		t.Errorf("an unquoted filter: %s", r.text)

@@ -147,7 +147,7 @@ func isDescending(order string) (bool, error) {
 }
 
 func (c *call) list(typ *scim.ResourceType) error {
-	s, err := readQuery(c.r.URL.Query())
+	s, err := readQuery(c.values)
 	if err != nil {
 		return err
 	}
@@ -163,7 +163,7 @@ func (c *call) searchType(typ *scim.ResourceType) error {
 }
 
 func (c *call) listAll() error {
-	s, err := readQuery(c.r.URL.Query())
+	s, err := readQuery(c.values)
 	if err != nil {
 		return err
 	}
@@ -265,8 +265,9 @@ func (c *call) parseFilter(text *string) (filter.Expr, error) {
 
 // part is one of the types that a search over all of them asks.
 type part struct {
-	typ   *scim.ResourceType
-	match *scim.Filter
+	typ    *scim.ResourceType
+	match  *scim.Filter
+	sorted bool // the type has what is sorted by
 }
 
 // findAll answers what a search finds among all resources, type by type: first
@@ -300,6 +301,9 @@ func (c *call) findAll(s search) error {
 	skip := q.StartIndex - 1
 	for _, part := range parts {
 		q.Filter, q.StartIndex, q.Count = part.match, skip+1, p.count-len(page.Resources)
+		if q.SortBy = ""; part.sorted {
+			q.SortBy = s.sortBy
+		}
 		found, err := c.endpoint.List(c.r.Context(), part.typ, q)
 		if err != nil {
 			return err
@@ -325,7 +329,7 @@ func (c *call) findAll(s search) error {
 func (c *call) parts(e filter.Expr, sortBy string) ([]part, error) {
 	var parts []part
 	var refused, denied error
-	unsortable := 0
+	sortable := 0
 	for _, typ := range c.endpoint.Types().All() {
 		if err := c.endpoint.Allow(http.MethodGet, typ); err != nil {
 			denied = err
@@ -339,8 +343,8 @@ func (c *call) parts(e filter.Expr, sortBy string) ([]part, error) {
 				continue
 			}
 		}
-		if sortBy != "" && typ.Sortable(sortBy) != nil {
-			unsortable++
+		if p.sorted = sortBy != "" && typ.Sortable(sortBy) == nil; p.sorted {
+			sortable++
 		}
 		parts = append(parts, p)
 	}
@@ -349,7 +353,7 @@ func (c *call) parts(e filter.Expr, sortBy string) ([]part, error) {
 		return nil, refused
 	case len(parts) == 0 && denied != nil:
 		return nil, denied
-	case len(parts) > 0 && unsortable == len(parts):
+	case sortBy != "" && len(parts) > 0 && sortable == 0:
 		return nil, parts[0].typ.Sortable(sortBy)
 	}
 	return parts, nil
