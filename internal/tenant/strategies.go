@@ -215,17 +215,15 @@ var oktaEndpoints = map[string]string{
 }
 
 // settleOkta completes a connection to an Okta org. The metadata is what every
-// org says of itself at /.well-known/openid-configuration (recorded): nothing
-// is fetched.
+// org says of itself at /.well-known/openid-configuration: nothing is fetched. It
+// is the domain's whatever issuer is given (recorded); who signs in is sent where
+// the issuer says (package login).
 func (c *Connection) settleOkta() {
 	domain, _ := c.Options["domain"].(string)
 	if domain == "" {
 		return
 	}
 	base := "https://" + domain
-	if issuer, _ := c.Options["issuer"].(string); issuer != "" {
-		base = strings.TrimSuffix(issuer, "/") // an org that is served elsewhere, such as on this machine
-	}
 	for name, path := range oktaEndpoints {
 		if c.Options[name] == nil {
 			c.Options[name] = base + "/oauth2/v1/" + path
