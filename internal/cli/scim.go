@@ -23,7 +23,7 @@ tenant by SCIM: connections with an endpoint of their own each, tokens, mappings
 		Example: `  lanyard scim connections create acme --strategy okta
   lanyard scim tokens create acme`,
 	})
-	cmd.AddCommand(newSCIMConnections(sh), newSCIMTokens(sh), newSCIMMapping(sh), newSCIMCheck(sh), newSCIMLog(sh))
+	cmd.AddCommand(newSCIMConnections(sh), newSCIMTokens(sh), newSCIMMapping(sh), newSCIMCheck(sh), newSCIMLog(sh), newSCIMReplay(sh))
 	return cmd
 }
 

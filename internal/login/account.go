@@ -143,7 +143,7 @@ func profile(a *directory.Account, asks func(string) bool) map[string]any {
 		for _, name := range []string{"name", "nickname", "given_name", "family_name", "picture", "preferred_username"} {
 			add(name)
 		}
-		out["updated_at"] = a.Updated.UTC().Format("2006-01-02T15:04:05.000Z")
+		out["updated_at"] = tenant.FormatTime(a.Updated)
 	}
 	if asks("phone") {
 		add("phone_number")

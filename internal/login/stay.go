@@ -90,9 +90,8 @@ func (s *session) over(now time.Time) bool      { return !now.Before(s.Expires) 
 func (c *code) over(now time.Time) bool         { return !now.Before(c.Expires) }
 func (t *refreshToken) over(now time.Time) bool { return !t.Expires.IsZero() && !now.Before(t.Expires) }
 
-func (s *session) id() string      { return s.ID }
-func (c *code) id() string         { return c.ID }
-func (t *refreshToken) id() string { return t.ID }
+func (s *session) id() string { return s.ID }
+func (c *code) id() string    { return c.ID }
 
 // mortal is an object that ends by itself.
 type mortal[T any] interface {

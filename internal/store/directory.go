@@ -651,8 +651,9 @@ func (t *directoryTx) Members(realm, group, after string) iter.Seq2[directory.Me
 	})
 }
 
-// asked is how many accounts one statement asks the memberships of.
-const asked = 100
+// asked are the numbers of accounts that one statement asks the memberships of:
+// few, so that each is compiled once.
+var asked = [...]int{1, 10, 100}
 
 func (t *directoryTx) Memberships(realm string, accounts []string) iter.Seq2[directory.Membership, error] {
 	scan := func(row scanner) (m directory.Membership, err error) {
@@ -660,12 +661,12 @@ func (t *directoryTx) Memberships(realm string, accounts []string) iter.Seq2[dir
 		return m, err
 	}
 	return func(yield func(directory.Membership, error) bool) {
-		for part := range slices.Chunk(slices.Compact(slices.Sorted(slices.Values(accounts))), asked) {
+		for part := range slices.Chunk(slices.Compact(slices.Sorted(slices.Values(accounts))), asked[len(asked)-1]) {
 			from := selection{text: "SELECT account, group_id FROM directory_members"}
 			from.add("realm = ", realm)
 			from.text += " AND account IN ("
-			// Always as many, so that the statement is compiled once.
-			for i := range asked {
+			size, _ := slices.BinarySearch(asked[:], len(part))
+			for i := range asked[size] {
 				from.bind([]string{"", ", "}[min(i, 1)], part[min(i, len(part)-1)])
 			}
 			from.text += ") ORDER BY account, group_id"

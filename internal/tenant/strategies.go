@@ -314,7 +314,7 @@ func (c *Connection) settleCertificate() {
 	}
 	sum := sha1.Sum(cert.Raw) //nolint:gosec // how Auth0 names certificates; nothing is protected by it
 	c.Options["cert"] = strings.TrimSpace(text)
-	c.Options["expires"] = cert.NotAfter.UTC().Format("2006-01-02T15:04:05.000Z")
+	c.Options["expires"] = FormatTime(cert.NotAfter)
 	c.Options["thumbprints"] = []any{hex.EncodeToString(sum[:])}
 	subject := map[string]any{}
 	for name, values := range map[string][]string{

@@ -11,7 +11,8 @@ import (
 // parse reads one JSON value as Decode does, in one pass and without
 // reflection: directories read thousands of them for a page. It gives up on
 // whatever is not plainly right; Decode then finds out what to say of it.
-// Texts share memory with s.
+// Texts share memory with s. Why it is here, and what holds it to encoding/json,
+// is in docs/decisions/2026-11-22-json-without-reflection.md.
 func parse(s string) (any, bool) {
 	p := parser{s: s}
 	return p.parse()

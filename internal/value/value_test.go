@@ -224,6 +224,29 @@ func BenchmarkCompareNumbers(b *testing.B) {
 	}
 }
 
+// BenchmarkDecode reads an account as the directory keeps it, as Decode does and
+// as encoding/json does. docs/decisions/2026-11-22-json-without-reflection.md
+// has the figures.
+func BenchmarkDecode(b *testing.B) {
+	account := []byte(`{"id":"okta|acme|00u1a2b3c4d5e6f7g8h9","realm":"auth0","status":"ACTIVE","created":"2026-11-22T08:30:00.000Z",` +
+		`"profile":{"email":"ada.lovelace@example.com","emailVerified":true,"firstName":"Ada","lastName":"Lovelace","displayName":"Ada Lovelace","loginsCount":12},` +
+		`"resource":{"userName":"ada.lovelace@example.com","externalId":"00u1a2b3c4d5e6f7g8h9","active":true,` +
+		`"name":{"givenName":"Ada","familyName":"Lovelace","formatted":"Ada \u201cCountess\u201d Lovelace"},` +
+		`"emails":[{"value":"ada.lovelace@example.com","type":"work","primary":true}],"phoneNumbers":[{"value":"+44 20 7946 0123","type":"mobile"}],` +
+		`"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":{"employeeNumber":"701984","department":"Engines","manager":{"value":"okta|acme|00u0"}}}}`)
+	for name, decode := range map[string]func([]byte) (any, error){"one pass": Decode, "encoding-json": byReflection} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			b.SetBytes(int64(len(account)))
+			for b.Loop() {
+				if _, err := decode(account); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
 func FuzzDecode(f *testing.F) {
 	for _, s := range []string{`{"a":[1,2.5e-3,"x",null]}`, `"\ud800"`, `[[[[]]]]`, `1 2`, ` { "a" : -0.5E+1 , "a":[ ] } `, `{"é\u00e9":"\"\\"}`, `[01]`, `[1,]`, "\"\xff\""} {
 		f.Add(s)

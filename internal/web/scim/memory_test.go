@@ -3,6 +3,7 @@ package scim_test
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"net/http"
 	"slices"
@@ -182,7 +183,8 @@ func (m *memory) unique(typ *scim.ResourceType, r scim.Resource, id string) erro
 
 func (m *memory) stamp(typ *scim.ResourceType, r scim.Resource, id string, created time.Time) scim.Resource {
 	meta := scim.Meta{Created: created, LastModified: m.now()}
-	meta.Version = scim.Version(typ.Stamp(r, id, meta))
+	content := fmt.Sprint(typ.Stamp(r, id, scim.Meta{})) // maps are printed in the order of their keys
+	meta.Version = fmt.Sprintf(`W/"%x"`, sha256.Sum256([]byte(content)))
 	return typ.Stamp(r, id, meta)
 }
 

@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/lanyard-id/lanyard/internal/fault"
 	"github.com/lanyard-id/lanyard/internal/filter"
 	"github.com/lanyard-id/lanyard/internal/scim"
 )
@@ -257,17 +256,11 @@ func (c *call) parseFilter(text *string) (filter.Expr, error) {
 	if text == nil {
 		return nil, nil
 	}
-	e, notes, err := filter.ParseSCIM(*text, c.config.Leniency.Syntax)
+	e, notes, err := scim.ParseFilter(*text, c.config.Leniency)
 	for _, n := range notes {
-		c.note(scim.Note(n))
+		c.note(n)
 	}
-	switch {
-	case fault.Is(err, fault.TooLarge):
-		return nil, scim.Fail(scim.TooMany, "the filter is too long: %s", fault.Public(err))
-	case err != nil:
-		return nil, scim.Fail(scim.InvalidFilter, "the filter cannot be read: %s", fault.Public(err))
-	}
-	return e, nil
+	return e, err
 }
 
 // part is one of the types that a search over all of them asks.
