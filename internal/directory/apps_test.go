@@ -442,6 +442,50 @@ func TestAppUserNames(t *testing.T) {
 	}
 }
 
+// TestAppUsersAreRenamed is what happens to the names of somebody in
+// applications when the login changes.
+func TestAppUsersAreRenamed(t *testing.T) {
+	t.Parallel()
+	template := func(text, push string) map[string]any {
+		return map[string]any{"credentials": map[string]any{"userNameTemplate": map[string]any{"template": text, "type": "CUSTOM", "pushStatus": push}}}
+	}
+	byHand := "boss"
+	tests := []struct {
+		name     string
+		document map[string]any
+		draft    directory.AppUserDraft
+		want     string
+		logged   int
+	}{
+		{"default", nil, directory.AppUserDraft{}, "bea@example.com", 1},
+		{"by hand", nil, directory.AppUserDraft{UserName: &byHand}, "boss", 0},
+		{"composed", template("${source.firstName}-${source.login}", "PUSH"), directory.AppUserDraft{}, "ann-bea@example.com", 1},
+		{"of what stays", template("${source.email}", "PUSH"), directory.AppUserDraft{}, "ann@example.com", 0},
+		{"create only", template("${source.login}", "DONT_PUSH"), directory.AppUserDraft{}, "ann@example.com", 0},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			ctx, b := t.Context(), newBench(t)
+			ann := b.staff("ann")
+			app, _, err := b.CreateApp(ctx, me, org, directory.AppDraft{SignOnMode: directory.Bookmark, Label: test.name, Document: test.document})
+			b.do(err)
+			_, err = b.AssignUser(ctx, me, org, app.ID, ann, test.draft)
+			b.do(err)
+			_, err = b.EditAccount(ctx, me, org, ann, directory.Edit{Profile: map[string]any{"login": "bea@example.com"}})
+			b.do(err)
+			u, err := b.AppUser(ctx, org, app.ID, ann)
+			b.do(err)
+			if u.UserName != test.want {
+				t.Errorf("the name is %q, want %q", u.UserName, test.want)
+			}
+			if n := b.logged("application.user_membership.change_username"); n != test.logged {
+				t.Errorf("%d entries in the log, want %d", n, test.logged)
+			}
+		})
+	}
+}
+
 // TestNothingOutlivesAnAccount gives an account one of everything that is kept
 // about accounts, and deletes it.
 func TestNothingOutlivesAnAccount(t *testing.T) {

@@ -173,6 +173,45 @@ func (a *App) userName(account *Account) string {
 	})
 }
 
+// renamesUsers reports whether an application follows when its template gives
+// somebody another name. Administrators choose "Create only", too
+// (help.okta.com: Update application username on).
+func (a *App) renamesUsers() bool {
+	return a.text("credentials", "userNameTemplate", "pushStatus") != "DONT_PUSH"
+}
+
+// renameAppUsers gives somebody whose profile has changed the name in each
+// application that its template gives now. A name that the template had not given
+// before was set by hand, and stays.
+func (d *Directory) renameAppUsers(tx Tx, actor Actor, before, after *Account, at time.Time) error {
+	users, err := all[AppUser](tx, RecordQuery{Realm: after.Realm, Subject: after.ID}, 0, nil)
+	if err != nil {
+		return err
+	}
+	for _, u := range users {
+		app, err := get[App](tx, after.Realm, u.App)
+		if err != nil {
+			return err
+		}
+		name := app.userName(after)
+		if name == u.UserName || u.UserName != app.userName(before) || !app.renamesUsers() {
+			continue
+		}
+		renamed, err := cloneObject(u)
+		if err != nil {
+			return err
+		}
+		renamed.UserName = name
+		err = d.updateObject(tx, u, renamed, change{
+			at: at, actor: actor, kind: "application.user_membership.change_username", target: after.ID, targets: renamed.targets(app, after),
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // apply changes an assignment as asked for.
 func (u *AppUser) apply(draft AppUserDraft, now time.Time) {
 	if draft.UserName != nil {

@@ -122,6 +122,19 @@ func (d *Directory) Discharge(tx Tx, actor Actor, g *Group, accounts []string) (
 	return d.members(tx, actor, g, accounts, false)
 }
 
+// NameMembers gives members of a group the names by which it shows them. Those
+// who are not in it are passed over. The change log says who comes and goes, and
+// nothing of this.
+func (d *Directory) NameMembers(tx Tx, g *Group, members []Member) error {
+	now := d.now()
+	for _, m := range members {
+		if _, err := tx.NameMember(g.Realm, g.ID, m.ID, m.Display, now); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (d *Directory) members(tx Tx, actor Actor, g *Group, accounts []string, add bool) (int, error) {
 	now, changed := d.now(), 0
 	for _, id := range accounts {

@@ -32,6 +32,8 @@ func (d *Directory) profileChanged(tx Tx, actor Actor, before, after *Account, a
 		if err := d.appsOfGroups(tx, actor, after, at); err != nil {
 			return err
 		}
+	} else if err := d.renameAppUsers(tx, actor, before, after, at); err != nil {
+		return err
 	}
 	return d.applyRules(tx, actor, after, at)
 }

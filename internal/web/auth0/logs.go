@@ -15,6 +15,7 @@ import (
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/fault"
 	"github.com/lanyard-id/lanyard/internal/filter"
+	"github.com/lanyard-id/lanyard/internal/login"
 	"github.com/lanyard-id/lanyard/internal/web"
 	"github.com/lanyard-id/lanyard/internal/wirelog"
 )
@@ -176,6 +177,10 @@ func describe(kind string) string {
 func logType(c *directory.Change) string {
 	failed := c.Outcome.Result != "" && c.Outcome.Result != "SUCCESS"
 	switch {
+	case c.Kind == login.FailedKind:
+		return "f"
+	case c.Kind == login.ExchangedKind:
+		return "seacft"
 	case c.Kind == "user.session.start" && failed:
 		return "fp"
 	case c.Kind == "user.session.start":
