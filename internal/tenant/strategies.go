@@ -334,5 +334,6 @@ func (c *Connection) settleCertificate() {
 // hiddenOptions are the options that nobody may read by accident, by their paths.
 var hiddenOptions = []string{
 	"client_secret", "app_secret", "consumerSecret", "twilio_token", "api_key", "apiKey", "secret", "password",
-	"gateway_authentication.secret", "decryptionKey", "signing_key.key", "configuration",
+	"gateway_authentication.secret", "decryptionKey", "signing_key.key", "signingKey", "configuration", "customHeaders",
+	"admin_access_token", "admin_refresh_token", "ext_access_token", "ext_refresh_token",
 }

@@ -265,3 +265,41 @@ func TestSearchTakesTooLong(t *testing.T) {
 	b.api.LimitSearch(time.Hour)
 	b.ok(200, "GET", "/api/v2/users?q=name:*ann*", "")
 }
+
+// A connection goes with all of its users at once, and with its SCIM tokens.
+func TestDeletedConnection(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	id, _ := b.ok(201, "POST", "/api/v2/connections", `{"name":"work","strategy":"okta","options":{"domain":"acme.okta.com","client_secret":"hush"}}`).object(t)["id"].(string)
+	b.ok(201, "POST", "/api/v2/connections/"+id+"/scim-configuration", "")
+	b.ok(201, "POST", "/api/v2/connections/"+id+"/scim-configuration/tokens", "")
+	org, _ := b.ok(201, "POST", "/api/v2/organizations", `{"name":"acme"}`).object(t)["id"].(string)
+	b.ok(201, "POST", "/api/v2/organizations/"+org+"/connections", `{"connection_id":"`+id+`"}`)
+	const people = 300
+	b.update(func(tx directory.Tx) error {
+		for i := range people {
+			a := &directory.Account{
+				ID: fmt.Sprintf("okta|work|%d", i), Realm: directory.Auth0Realm, Connection: "work",
+				Provider: directory.Provider{Type: "okta", Name: "work"}, Profile: map[string]any{"email": fmt.Sprintf("user%d@example.com", i)},
+				Resource: map[string]any{"userName": fmt.Sprintf("user%d", i), "externalId": fmt.Sprint(i)},
+			}
+			if err := b.dir.CreateConnected(tx, directory.System("test"), a); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	ann := b.user("ann@example.com")
+	b.ok(202, "DELETE", "/api/v2/connections/"+id, "")
+	for _, noun := range []directory.Noun{directory.SCIMConfigNoun, directory.SCIMTokenNoun, directory.TenantKeyNoun} {
+		if n := b.records(directory.RecordQuery{Noun: noun, Parent: id}); n != 0 {
+			t.Errorf("%d of %q are left", n, noun)
+		}
+	}
+	if n := b.records(directory.RecordQuery{Noun: directory.OrgConnectionNoun, Parent: org}); n != 0 {
+		t.Errorf("%d connections of the organization are left", n)
+	}
+	if a := b.ok(200, "GET", "/api/v2/users?include_totals=true", "").object(t); a["total"] != 1.0 {
+		t.Errorf("%v users are left, want %s only", a["total"], ann)
+	}
+}
