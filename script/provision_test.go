@@ -472,11 +472,11 @@ func (p *provisioned) wanted(app string) (users map[string]string, groups map[st
 			g := must(d.Group(ctx, directory.OktaRealm, push.Group))(t)
 			members := []string{}
 			check(t, d.Store.View(ctx, func(r directory.Reader) error {
-				for id, err := range r.MemberIDs(directory.OktaRealm, g.ID, "") {
+				for m, err := range r.Members(directory.OktaRealm, g.ID, "") {
 					if err != nil {
 						return err
 					}
-					if name := names[id]; name != "" {
+					if name := names[m.ID]; name != "" {
 						members = append(members, name)
 					}
 				}

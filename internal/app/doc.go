@@ -21,6 +21,22 @@
 // data folder that is held: list, vault and tokens are files that processes
 // share, under locks.
 //
+// # The story of a person
+//
+// Somebody is assigned to an application of the sandbox's Okta org: web/okta and
+// directory write the assignment and a line of the change log. provision reads
+// that log (feed.go), queues a job, and the lane of the application's target sends
+// Okta's requests through egress; what it sent and why is in the request log
+// (wirelog). The command line does the same one at a time: cli/provision.go, and
+// provision.Desk, here or over the API of the process that holds the folder.
+//
+// When the target is a connection of the Auth0 tenant, the request arrives at
+// web/scim, which checks the form and hands it to inbound: token, scope, mapping,
+// policies, then one transaction on directory. tenant has the connection, its
+// token and its configuration. Later the person signs in at web/auth0 (login.go)
+// through the same connection, and login finds the account that SCIM made. scim.go,
+// provision.go and login.go of this package join these parts.
+//
 // # Who owns what
 //
 // A Folder owns one data folder: lock, key, vault, database, directory, worker.

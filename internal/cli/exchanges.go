@@ -176,6 +176,56 @@ was rejected too. Secrets are masked.`,
 	})
 }
 
+// newReplay returns a command that makes a call of the log once more.
+func newReplay(sh *shell, cmd *cobra.Command) *cobra.Command {
+	var format output
+	cmd.Args = takes("ID")
+	format.bind(cmd, formatText, formatJSON)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		return withSession(sh, cmd, ReadWrite, func(ctx context.Context, session Session) error {
+			again, err := session.ReplayExchange(ctx, args[0])
+			if err != nil {
+				return err
+			}
+			if format.json() {
+				return writeJSON(sh.Out, format.format, again)
+			}
+			fmt.Fprintln(sh.Out, strconv.Itoa(again.Status))
+			if again.Body != "" {
+				fmt.Fprintln(sh.Out, printable(indented(again.Body)))
+			}
+			if again.LeftOut {
+				fmt.Fprintln(sh.Err, "the log has no secrets: they were left out")
+			}
+			return nil
+		})
+	}
+	return cmd
+}
+
+func newSCIMReplay(sh *shell) *cobra.Command {
+	return newReplay(sh, &cobra.Command{
+		Use:   "replay ID",
+		Short: "Make a call of the log once more",
+		Long: `Make a call that a SCIM client sent once more, at the same connection, and show
+the answer. The log shows the ids. It needs no token, and is in the log again.
+What it changes is changed: look at the call first.`,
+		Example: `  lanyard scim replay p7dq2mvk4xw3c5ajrt6n`,
+	})
+}
+
+func newProvisionReplay(sh *shell) *cobra.Command {
+	return newReplay(sh, &cobra.Command{
+		Use:   "replay ID",
+		Short: "Send a call of the log once more",
+		Long: `Send a call of the log to its target once more, by the credential that the target
+has now, and show the answer. The log shows the ids, and the call is in it again.
+What it changes is changed: look at the call first. A creation may create twice;
+"lanyard provision now" looks first.`,
+		Example: `  lanyard provision replay p7dq2mvk4xw3c5ajrt6n`,
+	})
+}
+
 // newExchangeLog completes a command that shows the calls of one direction. scope
 // is that of what its argument names.
 func newExchangeLog(sh *shell, direction wirelog.Direction, cmd *cobra.Command, scope func(context.Context, Session, string) (string, error)) *cobra.Command {

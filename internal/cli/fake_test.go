@@ -368,6 +368,13 @@ func (s *fakeSession) Provisioning(_ context.Context, c provision.Command) (*pro
 	return s.replies[c.Do], nil
 }
 
+func (s *fakeSession) ReplayExchange(_ context.Context, id string) (*wirelog.Replayed, error) {
+	if err := s.fails["ReplayExchange"]; err != nil {
+		return nil, err
+	}
+	return &wirelog.Replayed{Status: 409, Body: `{"detail":"taken"}`, LeftOut: true, Exchange: id}, nil
+}
+
 func (s *fakeSession) Exchanges(_ context.Context, q wirelog.Query) (wirelog.Page, error) {
 	s.queries = append(s.queries, q)
 	return wirelog.Page{Exchanges: s.exchanges}, s.fails["Exchanges"]

@@ -26,7 +26,7 @@ application.`,
 	})
 	cmd.AddCommand(
 		newProvisionTargets(sh), newProvisionMapping(sh), newProvisionPush(sh), newProvisionPlan(sh), newProvisionNow(sh), newProvisionRun(sh),
-		newProvisionImport(sh), newProvisionStatus(sh), newProvisionDead(sh), newProvisionQuarantine(sh), newProvisionBrake(sh), newProvisionLog(sh),
+		newProvisionImport(sh), newProvisionStatus(sh), newProvisionDead(sh), newProvisionQuarantine(sh), newProvisionBrake(sh), newProvisionLog(sh), newProvisionReplay(sh),
 	)
 	return cmd
 }

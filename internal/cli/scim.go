@@ -23,7 +23,7 @@ tenant by SCIM: connections with an endpoint of their own each, tokens, mappings
 		Example: `  lanyard scim connections create acme --strategy okta
   lanyard scim tokens create acme`,
 	})
-	cmd.AddCommand(newSCIMConnections(sh), newSCIMTokens(sh), newSCIMMapping(sh), newSCIMCheck(sh), newSCIMLog(sh))
+	cmd.AddCommand(newSCIMConnections(sh), newSCIMTokens(sh), newSCIMMapping(sh), newSCIMCheck(sh), newSCIMLog(sh), newSCIMReplay(sh))
 	return cmd
 }
 
@@ -183,7 +183,7 @@ say what becomes of members who do not exist, and of people who are there alread
 	flags.StringVar((*string)(&policy.Profile), "profile", "", "the client `PROFILE`: "+strings.Join(profiles, ", "))
 	flags.StringVar((*string)(&policy.UnknownMembers), "unknown-members", "", "members of a group who are no users: `POLICY` strict refuses the request, drop leaves them out, "+
 		"defer lets them join when they appear")
-	flags.StringVar((*string)(&policy.Rehire), "rehire", "", "a POST with an externalId that is known: `POLICY` link or refuse")
+	flags.StringVar((*string)(&policy.Rehire), "rehire", "", "a POST with the externalId or userName of a blocked account: `POLICY` link or refuse")
 	flags.StringVar((*string)(&policy.Existing), "existing", "", "a POST with the userName or e-mail address of an account without externalId: `POLICY` link or refuse")
 	_ = cmd.RegisterFlagCompletionFunc("profile", cobra.FixedCompletions(profiles, cobra.ShellCompDirectiveNoFileComp))
 	return cmd

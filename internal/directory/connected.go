@@ -56,10 +56,16 @@ func (d *Directory) SaveConnected(tx Tx, actor Actor, before, after *Account) er
 	if err := d.saveKeyed(tx, actor, kind, after.Keys(Auth0), before, after, nil); err != nil {
 		return err
 	}
+	return d.blocked(tx, actor, before, after)
+}
+
+// blocked ends the sessions and tokens of an account that became blocked
+// (scim-auth0.md 1.4): they are not good again when it is unblocked.
+func (d *Directory) blocked(tx Tx, actor Actor, before, after *Account) error {
 	if before.Blocked() || !after.Blocked() {
 		return nil
 	}
-	if err := d.sessionsEnding(tx, actor, after, now); err != nil {
+	if err := d.sessionsEnding(tx, actor, after, after.StatusChanged); err != nil {
 		return err
 	}
 	return endRecords(tx, after.Realm, after.ID, clientTokens)
@@ -114,6 +120,19 @@ func (d *Directory) Enlist(tx Tx, actor Actor, g *Group, accounts []string) (int
 // were in it.
 func (d *Directory) Discharge(tx Tx, actor Actor, g *Group, accounts []string) (int, error) {
 	return d.members(tx, actor, g, accounts, false)
+}
+
+// NameMembers gives members of a group the names by which it shows them. Those
+// who are not in it are passed over. The change log says who comes and goes, and
+// nothing of this.
+func (d *Directory) NameMembers(tx Tx, g *Group, members []Member) error {
+	now := d.now()
+	for _, m := range members {
+		if _, err := tx.NameMember(g.Realm, g.ID, m.ID, m.Display, now); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (d *Directory) members(tx Tx, actor Actor, g *Group, accounts []string, add bool) (int, error) {

@@ -41,9 +41,13 @@ type Reader interface {
 	CountGroups(realm, connection string) (int, error)
 	// CountMembers returns how many accounts are in a group.
 	CountMembers(realm, group string) (int, error)
-	// MemberIDs yields the ids of the accounts in a group that come behind one, in
-	// order. An error ends the sequence.
-	MemberIDs(realm, group, after string) iter.Seq2[string, error]
+	// Members yields the accounts in a group whose ids come behind one, ordered by
+	// id. An error ends the sequence.
+	Members(realm, group, after string) iter.Seq2[Member, error]
+
+	// Memberships yields the groups that accounts are in, ordered by account and
+	// group. An error ends the sequence.
+	Memberships(realm string, accounts []string) iter.Seq2[Membership, error]
 
 	// Record returns a record by its id.
 	Record(realm string, noun Noun, id string) (*Record, error)
@@ -84,6 +88,10 @@ type Tx interface {
 	// to a group or an account that does not exist is a fault.NotFound.
 	AddMember(realm, group, account string, at time.Time) (bool, error)
 	RemoveMember(realm, group, account string, at time.Time) (bool, error)
+	// NameMember gives a member the name by which the group shows it, and reports
+	// whether it had another. Somebody who is not in the group is none. The
+	// group's MembershipUpdated is set as by AddMember.
+	NameMember(realm, group, account, display string, at time.Time) (bool, error)
 
 	// InsertRecord, UpdateRecord and DeleteRecord follow the rules of accounts: a
 	// taken id or key is a fault.Conflict, an update that is not of the version
@@ -151,6 +159,12 @@ type Change struct {
 	After   json.RawMessage `json:"after,omitempty"`  // absent when it is gone
 	Targets []Target        `json:"targets,omitempty"`
 	Outcome Outcome         `json:"outcome,omitzero"`
+}
+
+// Member is an account in a group.
+type Member struct {
+	ID      string // of the account
+	Display string // by which the group shows it, "" for none
 }
 
 // Membership is what the change log says of a member who came or went.

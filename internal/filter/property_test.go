@@ -146,9 +146,19 @@ func luceneText(e filter.Expr) string {
 	case filter.Range:
 		return field + v.String()
 	case filter.Pattern:
-		parts := strings.Split(strings.NewReplacer(`\\`, "\x00", `\*`, "\x01").Replace(string(v)), "*")
+		parts := []string{""}
+		for i := 0; i < len(v); i++ {
+			if v[i] == '*' {
+				parts = append(parts, "")
+				continue
+			}
+			if v[i] == '\\' {
+				i++
+			}
+			parts[len(parts)-1] += string(v[i : i+1])
+		}
 		for i, part := range parts {
-			parts[i] = luceneWord(strings.NewReplacer("\x00", `\`, "\x01", "*").Replace(part))
+			parts[i] = luceneWord(part)
 		}
 		return field + strings.Join(parts, "*")
 	case string:
@@ -350,7 +360,7 @@ func FuzzFilter(f *testing.F) {
 func FuzzLucene(f *testing.F) {
 	for _, seed := range []string{
 		`email:"a@b.c" AND (user_id:auth0|5 OR blocked:true)`, `_exists_:x`, `NOT -a:b*c`, `a:{1 TO *]`, `n:(1 OR [3 TO "4"] AND NOT (*xyz* OR -y))`,
-		`name:John\ Doe\u0041`, `"green apple" OR jo*`, `user_metadata.a:x*`, `a:1 && b:/x/~2^3`,
+		`name:John\ Doe\u0041`, `"green apple" OR jo*`, `user_metadata.a:x*`, `a:1 && b:/x/~2^3`, "\\\x00*0", `\\*ä*\*`,
 	} {
 		f.Add(seed)
 	}

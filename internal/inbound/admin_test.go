@@ -114,13 +114,18 @@ func TestPreview(t *testing.T) {
 	if diff := cmp.Diff(want, row(p, "app_metadata.title")); diff != "" || p.Action != "link" || p.UserID != id(made) || !slices.Contains(p.Unmapped, "entitlements") {
 		t.Errorf("%+v\n%s", p, diff)
 	}
-	if p := preview(user("ADA", "2")); p.Action != "refuse" || !strings.Contains(p.Reason, "userName is taken") {
+	if p := preview(user("ADA", "2")); p.Action != "refuse" || !strings.Contains(p.Reason, "another externalId has this userName") || p.UserID != "okta|acme|2" {
 		t.Errorf("a taken name = %+v", p)
+	}
+	c.mustCreate("User", user("bob", "3", `"title":"x"`))
+	p = preview(user("bob", "3", `"title":"y"`))
+	if row(p, "app_metadata.title") != want || p.Action != "refuse" || !strings.Contains(p.Reason, "has this externalId already") {
+		t.Errorf("somebody active = %+v", p)
 	}
 	if _, err := b.service.Preview(b.ctx, "acme", object(t, `{"externalId":"5"}`)); status(err) != 400 {
 		t.Errorf("no userName: %v", err)
 	}
-	if a := b.account(made); a.AppMetadata["title"] != "x" || !a.Blocked() || c.find("User", "") != "ada" {
+	if a := b.account(made); a.AppMetadata["title"] != "x" || !a.Blocked() || c.find("User", "") != "ada bob" {
 		t.Error("a preview changed something")
 	}
 }

@@ -34,11 +34,11 @@ func (e *Endpoint) groupResource(r directory.Reader, g *directory.Group, withMem
 	out["displayName"] = g.Name()
 	out["schemas"] = schemas(e.groups, out)
 	if withMembers {
-		ids, err := e.members(r, g.ID)
+		members, err := e.members(r, g.ID)
 		if err != nil {
 			return nil, err
 		}
-		put(out, "members", elements(ids))
+		put(out, "members", elements(members))
 	}
 	modified := g.Updated
 	if g.MembershipUpdated.After(modified) {
@@ -48,34 +48,40 @@ func (e *Endpoint) groupResource(r directory.Reader, g *directory.Group, withMem
 	return out, nil
 }
 
-func (e *Endpoint) members(r directory.Reader, group string) ([]string, error) {
-	var ids []string
-	for id, err := range r.MemberIDs(e.realm(), group, "") {
+func (e *Endpoint) members(r directory.Reader, group string) ([]directory.Member, error) {
+	var list []directory.Member
+	for m, err := range r.Members(e.realm(), group, "") {
 		if err != nil {
 			return nil, err
 		}
-		ids = append(ids, id)
+		list = append(list, m)
 	}
-	return ids, nil
+	return list, nil
 }
 
-func elements(ids []string) []any {
-	out := make([]any, len(ids))
-	for i, id := range ids {
-		out[i] = map[string]any{"value": id, "type": "User"}
+// elements shows members. A name is one that a client gave: none is made up.
+func elements(members []directory.Member) []any {
+	out := make([]any, len(members))
+	for i, m := range members {
+		o := map[string]any{"value": m.ID, "type": "User"}
+		if m.Display != "" {
+			o["display"] = m.Display
+		}
+		out[i] = o
 	}
 	return out
 }
 
-// memberIDs reads the members of a resource. Groups in groups are refused: Auth0
-// takes users only (scim-auth0.md 1.4).
-func memberIDs(list any) ([]string, error) {
-	members, _ := list.([]any)
-	seen := make(map[string]bool, len(members))
-	ids := make([]string, 0, len(members))
-	for _, m := range members {
+// readMembers reads the members of a resource, each once. Groups in groups are
+// refused: Auth0 takes users only (scim-auth0.md 1.4).
+func readMembers(list any) ([]directory.Member, error) {
+	given, _ := list.([]any)
+	seen := make(map[string]bool, len(given))
+	members := make([]directory.Member, 0, len(given))
+	for _, m := range given {
 		o, _ := m.(map[string]any)
 		id, _ := o["value"].(string)
+		display, _ := o["display"].(string)
 		switch {
 		case o["type"] == "Group":
 			return nil, scim.Fail(scim.InvalidValue, "members of a group are users")
@@ -83,10 +89,10 @@ func memberIDs(list any) ([]string, error) {
 			return nil, scim.Fail(scim.InvalidValue, "a member has no value")
 		case !seen[id]:
 			seen[id] = true
-			ids = append(ids, id)
+			members = append(members, directory.Member{ID: id, Display: display})
 		}
 	}
-	return ids, nil
+	return members, nil
 }
 
 // groupProfile is what the directory knows of a group beside its resource.
@@ -95,7 +101,7 @@ func groupProfile(r scim.Resource) map[string]any {
 }
 
 func (w *work) createGroup(ctx context.Context, given scim.Resource) (made scim.Resource, err error) {
-	ids, err := w.bodyMembers(given)
+	members, err := w.bodyMembers(given)
 	if err != nil {
 		return nil, err
 	}
@@ -114,7 +120,7 @@ func (w *work) createGroup(ctx context.Context, given scim.Resource) (made scim.
 		if err := w.directory().CreateConnectedGroup(tx, w.actor(), g); err != nil {
 			return nameTaken(err)
 		}
-		if err := w.enlist(tx, g, ids); err != nil {
+		if err := w.enlist(tx, g, members); err != nil {
 			return err
 		}
 		made, err = w.groupResource(tx, g, true)
@@ -124,12 +130,12 @@ func (w *work) createGroup(ctx context.Context, given scim.Resource) (made scim.
 }
 
 // bodyMembers reads the members of the body of a POST or PUT.
-func (w *work) bodyMembers(given scim.Resource) ([]string, error) {
-	ids, err := memberIDs(given["members"])
-	if err == nil && len(ids) > w.limits.MembersInBody {
+func (w *work) bodyMembers(given scim.Resource) ([]directory.Member, error) {
+	members, err := readMembers(given["members"])
+	if err == nil && len(members) > w.limits.MembersInBody {
 		err = scim.Fail(scim.TooLarge, "a request holds at most %d members; add others by PATCH", w.limits.MembersInBody)
 	}
-	return ids, err
+	return members, err
 }
 
 func nameTaken(err error) error {
@@ -150,14 +156,14 @@ func (w *work) replaceGroup(ctx context.Context, id, ifMatch string, change func
 		if err != nil {
 			return err
 		}
-		ids, err := w.bodyMembers(next)
+		members, err := w.bodyMembers(next)
 		if err != nil {
 			return err
 		}
 		if g, err = w.storeGroup(tx, g, next); err != nil {
 			return err
 		}
-		if err := w.setMembers(tx, g, ids); err != nil {
+		if err := w.setMembers(tx, g, members); err != nil {
 			return err
 		}
 		out, err = w.shown(tx, id)
@@ -208,7 +214,7 @@ func (w *work) patchGroup(ctx context.Context, id string, ops []scim.Operation, 
 		return w.patchWholeGroup(ctx, id, ops, ifMatch)
 	}
 	w.notes = append(w.notes, notes...)
-	add, err := memberIDs(anys(change.Add))
+	add, err := readMembers(anys(change.Add))
 	if err != nil {
 		return nil, err
 	}
@@ -264,14 +270,14 @@ func (w *work) patchWholeGroup(ctx context.Context, id string, ops []scim.Operat
 		if err != nil {
 			return err
 		}
-		ids, err := memberIDs(next["members"])
+		members, err := readMembers(next["members"])
 		if err != nil {
 			return err
 		}
 		if g, err = w.storeGroup(tx, g, next); err != nil {
 			return err
 		}
-		if err := w.setMembers(tx, g, ids); err != nil {
+		if err := w.setMembers(tx, g, members); err != nil {
 			return err
 		}
 		out, err = w.shown(tx, id)

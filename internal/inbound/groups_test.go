@@ -47,6 +47,9 @@ func TestGroups(t *testing.T) {
 		t.Errorf("a PATCH of members answers %v, want nothing", out)
 	}
 	now := c.get("Group", id(made))
+	if got := displays(now); got != "- u3" {
+		t.Errorf("displays = %q, want the one that was given", got)
+	}
 	if members(now) != ids[1]+" "+ids[2] || now["meta"].(map[string]any)["version"] == first {
 		t.Errorf("after the PATCH: %v", now)
 	}
@@ -93,6 +96,71 @@ func TestGroups(t *testing.T) {
 	b.must(c.Delete(b.ctx, c.typ("Group"), id(made), ""))
 	if _, err := c.Get(b.ctx, c.typ("Group"), id(made), scim.Projection{}); status(err) != 404 {
 		t.Errorf("after DELETE: %v", err)
+	}
+}
+
+// displays are the names of a group's members, - for none.
+func displays(r scim.Resource) string {
+	list, _ := r["members"].([]any)
+	out := make([]string, len(list))
+	for i, m := range list {
+		name, _ := m.(map[string]any)["display"].(string)
+		if out[i] = name; name == "" {
+			out[i] = "-"
+		}
+	}
+	return strings.Join(out, " ")
+}
+
+// TestMemberNames makes sure that the name a client gives a member is kept until
+// it gives another one.
+func TestMemberNames(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.policy(func(p *tenant.SCIMPolicy) { p.UnknownMembers = tenant.DeferUnknown })
+	c := b.open()
+	ids := c.people(2)
+	named := func(names ...string) string {
+		body := `{"schemas":["` + scim.GroupSchema + `"],"displayName":"Staff","members":[`
+		for i, name := range names {
+			body += strings.Repeat(",", min(i, 1)) + `{"value":"` + append(ids, "late")[i] + `","display":"` + name + `"}`
+		}
+		return body + "]}"
+	}
+	made := c.mustCreate("Group", named("Ann", "", "Cid"))
+	if got := displays(made); got != "Ann -" {
+		t.Errorf("created with %q", got)
+	}
+	if notes := c.mustCreate("User", user("late", "9")); displays(c.get("Group", id(made))) != "Ann - Cid" {
+		t.Errorf("after %v appeared: %v", notes, c.get("Group", id(made)))
+	}
+	version := func() any { return c.get("Group", id(made))["meta"].(map[string]any)["version"] }
+	for _, step := range []struct {
+		do      string
+		want    string
+		changes bool
+	}{
+		{`[{"op":"add","path":"members","value":[{"value":"` + ids[1] + `","display":"Bob"}]}]`, "Ann Bob Cid", true},
+		{`[{"op":"add","path":"members","value":[{"value":"` + ids[1] + `","display":"Bob"}]}]`, "Ann Bob Cid", false},
+		{`[{"op":"add","path":"members","value":[{"value":"` + ids[1] + `"}]}]`, "Ann Bob Cid", false},
+		{`[{"op":"replace","path":"members[value eq \"` + ids[0] + `\"].display","value":"Anna"}]`, "Anna Bob Cid", true},
+		{`[{"op":"remove","path":"members[value eq \"` + ids[0] + `\"].display"}]`, "- Bob Cid", true},
+	} {
+		before := version()
+		if _, _, err := c.patch("Group", made, step.do); err != nil {
+			t.Fatalf("%s: %v", step.do, err)
+		}
+		if got := displays(c.get("Group", id(made))); got != step.want || (version() != before) != step.changes {
+			t.Errorf("%s: %q, version %v after %v", step.do, got, version(), before)
+		}
+	}
+	put, _, err := c.replace("Group", made, named("Zoe", ""))
+	b.must(err)
+	if displays(put) != "Zoe -" {
+		t.Errorf("after the PUT: %v", put)
+	}
+	if got := c.find("Group", `members.display eq "zoe"`); got != "Staff" {
+		t.Errorf("a filter on the name finds %q", got)
 	}
 }
 

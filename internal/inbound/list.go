@@ -3,6 +3,8 @@ package inbound
 import (
 	"context"
 	"iter"
+	"slices"
+	"strings"
 	"unicode"
 	"unicode/utf8"
 
@@ -91,6 +93,8 @@ type listing struct {
 	q      scim.Query
 	after  string // id; the resources behind it
 	source source
+
+	groups map[string][]any // of the accounts that were linked, by their ids
 }
 
 // linked is the attribute of a type that costs look-ups of its own.
@@ -121,7 +125,10 @@ func (l *listing) plan() source {
 
 // index looks a value up, when there is an index for the attribute.
 func (l *listing) index(attribute, text string) (iter.Seq2[candidate, error], bool) {
-	if !indexable(text) {
+	switch {
+	case strings.Contains(text, "\x00"): // nothing that is kept has it
+		return func(func(candidate, error) bool) {}, true
+	case !indexable(text):
 		return nil, false
 	}
 	if l.isGroup(l.typ) {
@@ -223,8 +230,30 @@ func (l *listing) scan(after, holding string, skip int) iter.Seq2[candidate, err
 }
 
 func (l *listing) ofAccount(a *directory.Account) candidate {
-	return candidate{a.ID, func(withGroups bool) (scim.Resource, error) { return l.userResource(l.r, a, withGroups) }}
+	return candidate{a.ID, func(withGroups bool) (scim.Resource, error) {
+		if !withGroups {
+			return l.userIn(a, nil), nil
+		}
+		return l.userIn(a, l.groups[a.ID]), nil
+	}}
 }
+
+// link reads the groups of candidates, all at once: to ask for those of one
+// account after the other takes longer than everything else of a page. It comes
+// before full(true).
+func link[T interface{ key() string }](l *listing, candidates []T) (err error) {
+	if l.isGroup(l.typ) || l.auth0 {
+		return nil
+	}
+	ids := make([]string, len(candidates))
+	for i, c := range candidates {
+		ids[i] = c.key()
+	}
+	l.groups, err = l.groupsOf(l.r, ids)
+	return err
+}
+
+func (c candidate) key() string { return c.id }
 
 func (l *listing) ofGroup(g *directory.Group) candidate {
 	return candidate{g.ID, func(withMembers bool) (scim.Resource, error) { return l.groupResource(l.r, g, withMembers) }}
@@ -288,6 +317,11 @@ func (l *listing) take(page *scim.Page) (more bool, err error) {
 			break
 		}
 		found = append(found, c)
+	}
+	if links {
+		if err := link(l, found); err != nil {
+			return false, err
+		}
 	}
 	for _, c := range found {
 		r, err := c.full(links)
@@ -357,6 +391,11 @@ func (l *listing) complete(found []match) ([]scim.Resource, error) {
 		return nil, err
 	}
 	links = links && !l.q.Filter.Needs(l.linked())
+	if links {
+		if err := link(l, found); err != nil {
+			return nil, err
+		}
+	}
 	out := make([]scim.Resource, len(found))
 	for i, m := range found {
 		out[i] = m.resource
@@ -375,16 +414,23 @@ func (l *listing) matches(f func(match) error) error {
 	links := l.q.Filter.Needs(l.linked())
 	waiting := make([]candidate, 0, batch)
 	flush := func() error {
-		for _, c := range waiting {
-			r, err := c.full(links)
-			if err != nil {
-				return err
+		for some := range slices.Chunk(waiting, batch) {
+			if links {
+				if err := link(l, some); err != nil {
+					return err
+				}
 			}
-			if !l.q.Filter.Match(r) {
-				continue
-			}
-			if err := f(match{c, r}); err != nil {
-				return err
+			for _, c := range some {
+				r, err := c.full(links)
+				if err != nil {
+					return err
+				}
+				if !l.q.Filter.Match(r) {
+					continue
+				}
+				if err := f(match{c, r}); err != nil {
+					return err
+				}
 			}
 		}
 		waiting = waiting[:0]

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/scim"
 )
@@ -64,6 +66,44 @@ func TestPages(t *testing.T) {
 		}
 		if strings.Join(got, "|") != "u0 u1 u2|u3 u4 u5|u6" {
 			t.Errorf("filter %q by cursor: %q", text, got)
+		}
+	}
+}
+
+// TestPagesShowGroups makes sure that every user of a list is as a look-up by id
+// shows them, with the groups of the connection and no other's.
+func TestPagesShowGroups(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	c := b.open()
+	ids := c.people(6)
+	c.mustCreate("Group", group("Crew", ids[:4]...))
+	c.mustCreate("Group", group("Night", ids[3:5]...))
+	b.must(b.dir.Store.Update(b.ctx, func(tx directory.Tx) error {
+		other := &directory.Group{ID: "00g_other", Realm: directory.Auth0Realm, Type: directory.OktaGroup, Profile: map[string]any{"name": "Other"}, Version: 1}
+		if err := tx.InsertGroup(other); err != nil {
+			return err
+		}
+		_, err := tx.AddMember(directory.Auth0Realm, other.ID, ids[5], b.clock.now())
+		return err
+	}))
+	want := []int{1, 1, 1, 2, 1, 0}
+	for _, test := range []struct{ filter, sort string }{{}, {filter: "userName pr"}, {sort: "userName"}, {filter: "groups pr or userName pr"}} {
+		q := c.query("User", test.filter)
+		q.SortBy = test.sort
+		page, err := c.List(b.ctx, c.typ("User"), q)
+		b.must(err)
+		if len(page.Resources) != len(ids) {
+			t.Fatalf("%+v: %d users, want %d", test, len(page.Resources), len(ids))
+		}
+		for _, r := range page.Resources {
+			if diff := cmp.Diff(c.get("User", id(r)), r); diff != "" {
+				t.Errorf("%+v: (-by id +listed):\n%s", test, diff)
+			}
+			groups, _ := r["groups"].([]any)
+			if n := want[slices.Index(ids, id(r))]; len(groups) != n {
+				t.Errorf("%+v: %s is in %d groups, want %d", test, id(r), len(groups), n)
+			}
 		}
 	}
 }

@@ -2,6 +2,7 @@ package inbound
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/lanyard-id/lanyard/internal/directory"
@@ -14,8 +15,9 @@ import (
 // yet. It is found by whom it awaits: an id, externalId or userName.
 type deferred struct {
 	directory.Meta
-	Group  string `json:"group"`
-	Awaits string `json:"awaits"`
+	Group   string `json:"group"`
+	Awaits  string `json:"awaits"`
+	Display string `json:"display,omitempty"` // by which the group is to show the member
 }
 
 // Place says where it is found.
@@ -26,8 +28,8 @@ func (d *deferred) Place() directory.Place {
 func deferredID(group, awaits string) string { return group + " " + awaits }
 
 // enlist adds members to a group; unknown ones fare as the policy says.
-func (w *work) enlist(tx directory.Tx, g *directory.Group, ids []string) error {
-	known, unknown, err := w.sort(tx, ids)
+func (w *work) enlist(tx directory.Tx, g *directory.Group, members []directory.Member) error {
+	known, unknown, err := w.sort(tx, members)
 	if err != nil {
 		return err
 	}
@@ -37,7 +39,7 @@ func (w *work) enlist(tx directory.Tx, g *directory.Group, ids []string) error {
 	if len(known) == 0 {
 		return nil
 	}
-	if _, err := w.directory().Enlist(tx, w.actor(), g, known); err != nil {
+	if err := w.join(tx, g, known); err != nil {
 		return err
 	}
 	n, err := tx.CountMembers(w.realm(), g.ID)
@@ -47,15 +49,31 @@ func (w *work) enlist(tx directory.Tx, g *directory.Group, ids []string) error {
 	return err
 }
 
-// sort tells ids of the connection's users from others.
-func (w *work) sort(tx directory.Tx, ids []string) (known, unknown []string, err error) {
-	for _, id := range ids {
-		_, err := w.account(tx, id)
+// join puts users into a group, with the names that the client gave them.
+func (w *work) join(tx directory.Tx, g *directory.Group, members []directory.Member) error {
+	ids := make([]string, len(members))
+	var named []directory.Member
+	for i, m := range members {
+		ids[i] = m.ID
+		if m.Display != "" {
+			named = append(named, m)
+		}
+	}
+	if _, err := w.directory().Enlist(tx, w.actor(), g, ids); err != nil {
+		return err
+	}
+	return w.directory().NameMembers(tx, g, named)
+}
+
+// sort tells the connection's users from others.
+func (w *work) sort(tx directory.Tx, members []directory.Member) (known, unknown []directory.Member, err error) {
+	for _, m := range members {
+		_, err := w.account(tx, m.ID)
 		switch {
 		case err == nil:
-			known = append(known, id)
+			known = append(known, m)
 		case fault.Is(err, fault.NotFound):
-			unknown = append(unknown, id)
+			unknown = append(unknown, m)
 		default:
 			return nil, nil, err
 		}
@@ -63,26 +81,26 @@ func (w *work) sort(tx directory.Tx, ids []string) (known, unknown []string, err
 	return known, unknown, nil
 }
 
-func (w *work) unknown(tx directory.Tx, g *directory.Group, ids []string) error {
-	if len(ids) == 0 {
+func (w *work) unknown(tx directory.Tx, g *directory.Group, members []directory.Member) error {
+	if len(members) == 0 {
 		return nil
 	}
-	what := fmt.Sprintf("%d of the members are not users of the connection", len(ids))
+	what := fmt.Sprintf("%d of the members are not users of the connection", len(members))
 	switch w.config.Policy.UnknownMembers {
 	case tenant.DropUnknown:
 		w.note(what + "; they were left out (policy unknown members: drop)")
 		return nil
 	case tenant.DeferUnknown:
 		w.note(what + "; they join when they appear (policy unknown members: defer)")
-		return w.await(tx, g, ids)
+		return w.await(tx, g, members)
 	}
 	w.note(what + " (policy unknown members: strict)")
 	return scim.Fail(scim.InvalidValue, "%s", what)
 }
 
-func (w *work) await(tx directory.Tx, g *directory.Group, ids []string) error {
-	for _, id := range ids {
-		d := &deferred{Meta: directory.Meta{ID: deferredID(g.ID, id), Realm: w.realm()}, Group: g.ID, Awaits: id}
+func (w *work) await(tx directory.Tx, g *directory.Group, members []directory.Member) error {
+	for _, m := range members {
+		d := &deferred{Meta: directory.Meta{ID: deferredID(g.ID, m.ID), Realm: w.realm()}, Group: g.ID, Awaits: m.ID, Display: m.Display}
 		_, err := tx.Record(w.realm(), directory.DeferredMemberNoun, d.ID)
 		if fault.Is(err, fault.NotFound) {
 			err = w.directory().PutObject(tx, d)
@@ -118,9 +136,9 @@ func (w *work) forget(tx directory.Tx, id string) error {
 	return err
 }
 
-// setMembers makes the members of a group those named, moving only those who
-// come or go.
-func (w *work) setMembers(tx directory.Tx, g *directory.Group, ids []string) error {
+// setMembers makes the members of a group those named, touching only those who
+// come, go or get another name.
+func (w *work) setMembers(tx directory.Tx, g *directory.Group, members []directory.Member) error {
 	have, err := w.members(tx, g.ID)
 	if err != nil {
 		return err
@@ -129,25 +147,27 @@ func (w *work) setMembers(tx directory.Tx, g *directory.Group, ids []string) err
 	if err != nil {
 		return err
 	}
-	wanted := make(map[string]bool, len(ids))
-	for _, id := range ids {
-		wanted[id] = true
+	wanted := make(map[string]directory.Member, len(members))
+	for _, m := range members {
+		wanted[m.ID] = m
 	}
 	var gone []string
-	for _, id := range have {
-		if wanted[id] {
-			delete(wanted, id)
-			continue
-		}
-		gone = append(gone, id)
-	}
-	var come []string
-	for _, id := range ids {
-		if wanted[id] {
-			come = append(come, id)
+	var renamed []directory.Member
+	for _, old := range have {
+		m, stays := wanted[old.ID]
+		delete(wanted, old.ID)
+		switch {
+		case !stays:
+			gone = append(gone, old.ID)
+		case m != old:
+			renamed = append(renamed, m)
 		}
 	}
+	come := slices.DeleteFunc(slices.Clone(members), func(m directory.Member) bool { return wanted[m.ID] != m })
 	if _, err := w.directory().Discharge(tx, w.actor(), g, gone); err != nil {
+		return err
+	}
+	if err := w.directory().NameMembers(tx, g, renamed); err != nil {
 		return err
 	}
 	return w.enlist(tx, g, come)
@@ -167,7 +187,7 @@ func (w *work) appeared(tx directory.Tx, a *directory.Account) error {
 			return err
 		}
 		for _, d := range awaited {
-			if err := w.join(tx, d, a); err != nil {
+			if err := w.arrive(tx, d, a); err != nil {
 				return err
 			}
 		}
@@ -175,7 +195,8 @@ func (w *work) appeared(tx directory.Tx, a *directory.Account) error {
 	return nil
 }
 
-func (w *work) join(tx directory.Tx, d *deferred, a *directory.Account) error {
+// arrive puts a new person into a group that was waiting.
+func (w *work) arrive(tx directory.Tx, d *deferred, a *directory.Account) error {
 	g, err := w.group(tx, d.Group)
 	if fault.Is(err, fault.NotFound) {
 		return nil // of another connection
@@ -183,7 +204,7 @@ func (w *work) join(tx directory.Tx, d *deferred, a *directory.Account) error {
 	if err != nil {
 		return err
 	}
-	if _, err := w.directory().Enlist(tx, w.actor(), g, []string{a.ID}); err != nil {
+	if err := w.join(tx, g, []directory.Member{{ID: a.ID, Display: d.Display}}); err != nil {
 		return err
 	}
 	w.note("a group was waiting for this user, who joined it")

@@ -79,22 +79,21 @@ func (w *work) preview(r directory.Reader, given scim.Resource) (Preview, error)
 		out.Inert = append(out.Inert, i.SCIM+" = "+i.Auth0+": "+i.why)
 	}
 	before, err := w.known(r, given)
-	if before == nil && err == nil {
-		err = w.occupied(r, given)
-	}
-	var refusal *scim.Error
 	if err != nil {
-		if refusal = scim.Describe(err); refusal.Type != scim.Uniqueness {
+		refusal := scim.Describe(err)
+		if refusal.Type != scim.Uniqueness {
 			return out, err
 		}
 		out.Action, out.Reason = "refuse", refusal.Detail
 	}
-	after := &directory.Account{Profile: map[string]any{}, Status: directory.Active}
 	if before != nil {
 		out.Action, out.UserID = "link", before.ID
-		after = directory.CloneAccount(before)
-	} else if out.UserID, err = w.userID(given); err != nil {
+	} else if out.UserID, before, err = w.namesake(r, given); err != nil {
 		return out, err
+	}
+	after := &directory.Account{Profile: map[string]any{}, Status: directory.Active}
+	if before != nil {
+		after = directory.CloneAccount(before)
 	}
 	w.mapping.apply(after, given)
 	for i := range w.mapping.rows {
@@ -108,17 +107,18 @@ func (w *work) preview(r directory.Reader, given scim.Resource) (Preview, error)
 	return out, nil
 }
 
-// occupied reports whether a new account would find its user name or id taken.
-func (w *work) occupied(r directory.Reader, given scim.Resource) error {
-	userName, _ := given["userName"].(string)
-	a, err := w.byKey(r, directory.KeyUserName, userName)
+// namesake returns the id that a new user would get, and the account that has it
+// already, nil for none: who is there is shown as a PUT would change them.
+func (w *work) namesake(r directory.Reader, given scim.Resource) (string, *directory.Account, error) {
+	id, err := w.userID(given)
 	if err != nil {
-		return err
+		return "", nil, err
 	}
-	if a != nil {
-		return scim.Fail(scim.Uniqueness, "userName is taken by another user")
+	a, err := w.account(r, id)
+	if fault.Is(err, fault.NotFound) {
+		return id, nil, nil
 	}
-	return nil
+	return id, a, err
 }
 
 // unmapped lists the attributes of a resource that no row reads. An element of

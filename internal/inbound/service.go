@@ -101,7 +101,7 @@ func (s *Service) token(r directory.Reader, connection, secret string) (*tenant.
 	case token.Connection != connection:
 		return nil, fault.New(fault.Forbidden, "the token is for another connection")
 	case token.Expired(s.tenant.Directory.Now()):
-		return nil, fault.New(fault.Unauthorized, "the token expired at %s", token.ValidUntil.Format("2006-01-02T15:04:05Z"))
+		return nil, fault.New(fault.Unauthorized, "the token expired at %s", token.ValidUntil.UTC().Format(time.RFC3339))
 	}
 	return token, nil
 }

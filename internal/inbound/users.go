@@ -3,6 +3,7 @@ package inbound
 import (
 	"context"
 	"errors"
+	"maps"
 	"strconv"
 	"time"
 
@@ -61,16 +62,19 @@ func schemas(typ *scim.ResourceType, r scim.Resource) []any {
 
 // userResource is what a client is shown of an account.
 func (e *Endpoint) userResource(r directory.Reader, a *directory.Account, withGroups bool) (scim.Resource, error) {
-	out := e.current(a)
-	if withGroups && !e.auth0 {
-		groups, err := e.groupsOf(r, a.ID)
-		if err != nil {
-			return nil, err
-		}
-		put(out, "groups", groups)
+	if !withGroups || e.auth0 {
+		return e.userIn(a, nil), nil
 	}
+	groups, err := e.groupsOf(r, []string{a.ID})
+	return e.userIn(a, groups[a.ID]), err
+}
+
+// userIn is what a client is shown of an account that is in groups.
+func (e *Endpoint) userIn(a *directory.Account, groups []any) scim.Resource {
+	out := e.current(a)
+	put(out, "groups", groups)
 	stamp(out, e.users, a.ID, a.Created, a.Updated, userVersion(a))
-	return out, nil
+	return out
 }
 
 // stamp writes what the server says of a resource into it.
@@ -81,13 +85,32 @@ func stamp(r scim.Resource, typ *scim.ResourceType, id string, created, modified
 	}
 }
 
-func (e *Endpoint) groupsOf(r directory.Reader, account string) ([]any, error) {
-	var out []any
-	for g, err := range r.Groups(directory.GroupQuery{Realm: e.realm(), Member: account, Type: directory.ConnectionGroup}) {
+// groupsOf returns the groups that accounts are in, as their resources show them.
+func (e *Endpoint) groupsOf(r directory.Reader, accounts []string) (map[string][]any, error) {
+	var all []directory.Membership
+	for m, err := range r.Memberships(e.realm(), accounts) {
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, map[string]any{"value": g.ID, "display": g.Name(), "type": "direct"})
+		all = append(all, m)
+	}
+	shown := map[string]map[string]any{}
+	out := map[string][]any{}
+	for _, m := range all {
+		as, known := shown[m.Group]
+		if !known {
+			g, err := r.Group(e.realm(), m.Group)
+			if err != nil {
+				return nil, err
+			}
+			if g.Type == directory.ConnectionGroup {
+				as = map[string]any{"value": g.ID, "display": g.Name(), "type": "direct"}
+			}
+			shown[m.Group] = as
+		}
+		if as != nil {
+			out[m.Account] = append(out[m.Account], maps.Clone(as))
+		}
 	}
 	return out, nil
 }
@@ -196,42 +219,52 @@ func (w *work) userID(given scim.Resource) (string, error) {
 // for none.
 func (w *work) known(tx directory.Reader, given scim.Resource) (*directory.Account, error) {
 	external, _ := given["externalId"].(string)
-	policy := w.config.Policy
-	if external != "" {
-		a, err := w.byKey(tx, directory.KeyExternalID, external)
-		switch {
-		case err != nil:
-			return nil, err
-		case a != nil && policy.Rehire == tenant.Link:
-			w.note("an account has this externalId; it was linked and updated (policy rehire: link)")
-			return a, nil
-		case a != nil:
-			w.note("an account has this externalId (policy rehire: refuse)")
-			return nil, scim.Fail(scim.Uniqueness, "a user has this externalId already")
-		}
-	}
-	if policy.Existing != tenant.Link {
-		return nil, nil
-	}
 	userName, _ := given["userName"].(string)
-	a, err := w.byKey(tx, directory.KeyUserName, userName)
-	if err != nil {
+	by := "externalId"
+	a, err := w.byKey(tx, directory.KeyExternalID, external)
+	if err == nil && a == nil {
+		by = "userName"
+		a, err = w.byKey(tx, directory.KeyUserName, userName)
+	}
+	switch {
+	case err != nil:
 		return nil, err
+	case a != nil:
+		if err := w.link(a, given, by); err != nil {
+			return nil, err
+		}
+		return a, nil
+	case w.config.Policy.Existing == tenant.Link:
+		return w.byEmail(tx, given)
 	}
-	if a != nil {
-		return w.linkable(a, "userName")
-	}
-	return w.byEmail(tx, given)
+	return nil, nil
 }
 
-// linkable returns an account that was found by what it does not prove, unless
-// it is somebody else's already.
-func (w *work) linkable(a *directory.Account, by string) (*directory.Account, error) {
-	if a.ExternalText("externalId") != "" {
-		return nil, scim.Fail(scim.Uniqueness, "a user with another externalId has this %s already", by)
+// link says whether an account becomes the one that a POST asks for. Somebody who
+// was blocked comes back (rehire), and an account that no identity provider has
+// claimed yet may be claimed (existing). Nobody else is touched: an active account
+// is never the one that a POST creates.
+func (w *work) link(a *directory.Account, given scim.Resource, by string) error {
+	policy, own := w.config.Policy, a.ExternalText("externalId")
+	external, _ := given["externalId"].(string)
+	returns := a.Blocked() && given["active"] != false
+	switch {
+	case own != "" && external != "" && own != external && w.config.UserIDAttribute != tenant.ByUserName:
+		return scim.Fail(scim.Uniqueness, "a user with another externalId has this %s already", by)
+	case returns && policy.Rehire == tenant.Link:
+		w.note("a blocked account has this " + by + "; it was linked, updated and unblocked (policy rehire: link)")
+		return nil
+	case own == "" && policy.Existing == tenant.Link:
+		w.note("an account without externalId has this " + by + "; it was linked and updated (policy existing: link)")
+		return nil
+	case returns:
+		w.note("a blocked account has this " + by + " (policy rehire: refuse)")
+	case a.Blocked():
+		w.note("a blocked account has this " + by + " and the request leaves it blocked: nobody returns")
+	default:
+		w.note("an active account has this " + by + ": only blocked ones are linked (policy rehire)")
 	}
-	w.note("an account has this " + by + "; it was linked and updated (policy existing: link)")
-	return a, nil
+	return scim.Fail(scim.Uniqueness, "a user has this %s already", by)
 }
 
 // byEmail returns the one account of the connection with the e-mail address that
@@ -258,7 +291,8 @@ func (w *work) byEmail(tx directory.Reader, given scim.Resource) (found *directo
 	if found == nil {
 		return nil, nil
 	}
-	return w.linkable(found, "e-mail address")
+	w.note("an account without externalId has this e-mail address; it was linked and updated (policy existing: link)")
+	return found, nil
 }
 
 // byKey returns the account of the connection with a key, nil when there is none.

@@ -220,9 +220,16 @@ func TestLinking(t *testing.T) {
 		linked           bool
 		note             string
 	}{
-		{"rehire", tenant.Link, tenant.Refuse, user("ada", "1", `"active":false`), user("ada2", "1"), 0, true, "policy rehire: link"},
-		{"no rehire", tenant.Refuse, tenant.Refuse, user("ada", "1"), user("ada2", "1"), 409, false, "policy rehire: refuse"},
-		{"no existing", tenant.Link, tenant.Refuse, user("ada", ""), user("ada", "1"), 409, false, ""},
+		{"rehire", tenant.Link, tenant.Refuse, user("ada", "1", `"active":false`), user("ada2", "1"), 0, true, "a blocked account has this externalId; it was linked, updated and unblocked (policy rehire: link)"},
+		{"rehire by userName", tenant.Link, tenant.Refuse, user("ada", "1", `"active":false`), user("Ada", ""), 0, true, "a blocked account has this userName"},
+		{"rehire of who had no externalId", tenant.Link, tenant.Refuse, user("ada", "", `"active":false`), user("ada", "1"), 0, true, "policy rehire: link"},
+		{"rehire of another", tenant.Link, tenant.Refuse, user("ada", "2", `"active":false`), user("ada", "1"), 409, false, ""},
+		{"no rehire", tenant.Refuse, tenant.Refuse, user("ada", "1", `"active":false`), user("ada2", "1"), 409, false, "policy rehire: refuse"},
+		{"nobody returns", tenant.Link, tenant.Refuse, user("ada", "1", `"active":false`), user("ada", "1", `"active":false`), 409, false, "leaves it blocked"},
+		{"active by externalId", tenant.Link, tenant.Refuse, user("ada", "1"), user("ada2", "1"), 409, false, "an active account has this externalId: only blocked ones are linked"},
+		{"active by externalId, existing are linked", tenant.Link, tenant.Link, user("ada", "1"), user("ada2", "1"), 409, false, "an active account has this externalId"},
+		{"active by userName", tenant.Link, tenant.Refuse, user("ada", "1"), user("ada", "1"), 409, false, "an active account"},
+		{"no existing", tenant.Link, tenant.Refuse, user("ada", ""), user("ada", "1"), 409, false, "an active account has this userName"},
 		{"existing by userName", tenant.Link, tenant.Link, user("ada", ""), user("Ada", "1"), 0, true, "this userName"},
 		{"existing of another", tenant.Link, tenant.Link, user("ada", "2"), user("Ada", "1"), 409, false, ""},
 		{"existing by address", tenant.Link, tenant.Link, user("ada", "", `"emails":[{"value":"A@x.co","primary":true}]`),
@@ -246,6 +253,9 @@ func TestLinking(t *testing.T) {
 			}
 			if test.linked && b.account(got).Blocked() {
 				t.Error("the linked account is blocked")
+			}
+			if now := c.get("User", id(before)); err != nil && !cmp.Equal(now, before) {
+				t.Errorf("the refused POST changed the account:\n%s", cmp.Diff(before, now))
 			}
 		})
 	}
@@ -300,6 +310,26 @@ func TestAuth0Strict(t *testing.T) {
 	}
 	if _, err := c.List(b.ctx, c.typ("Group"), c.query("Group", `displayName eq "a" or displayName eq "b"`)); status(err) != 400 {
 		t.Errorf("or on groups: %v, want 400", err)
+	}
+}
+
+// TestRevokedAtOnce makes sure that a token in use is refused from its revocation
+// on, and by every endpoint opened later.
+func TestRevokedAtOnce(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	secret, kept, err := b.tenant.CreateSCIMToken(b.ctx, operator, acme, tenant.NewSCIMToken{})
+	b.must(err)
+	for range 3 {
+		_, err = b.service.Open(b.ctx, acme, secret)
+		b.must(err)
+	}
+	_, err = b.tenant.RevokeSCIMToken(b.ctx, operator, acme, kept.ID)
+	b.must(err)
+	for range 2 {
+		if _, err := b.service.Open(b.ctx, acme, secret); status(err) != 401 {
+			t.Errorf("a revoked token: %v, want 401", err)
+		}
 	}
 }
 

@@ -42,7 +42,7 @@ func (s *Service) admit(ctx context.Context, client *tenant.Client, c *tenant.Co
 		if stay, cookie, err = s.beginSession(tx, account); err != nil {
 			return err
 		}
-		return s.log(tx, account, client, from, "auth0.login.success")
+		return s.log(tx, account, client, from, startedKind)
 	})
 	return stay, cookie, err
 }
@@ -143,7 +143,7 @@ func profile(a *directory.Account, asks func(string) bool) map[string]any {
 		for _, name := range []string{"name", "nickname", "given_name", "family_name", "picture", "preferred_username"} {
 			add(name)
 		}
-		out["updated_at"] = a.Updated.UTC().Format("2006-01-02T15:04:05.000Z")
+		out["updated_at"] = tenant.FormatTime(a.Updated)
 	}
 	if asks("phone") {
 		add("phone_number")

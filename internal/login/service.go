@@ -72,6 +72,14 @@ type flow struct {
 	Expires    time.Time `json:"expires"`
 }
 
+// Kinds of changes that this package logs, beside those of sessions.
+const (
+	FailedKind    = "auth0.login.failure"  // somebody could not sign in
+	ExchangedKind = "auth0.login.exchange" // a client got tokens for a code
+	startedKind   = "user.session.start"
+	endedKind     = "user.session.end"
+)
+
 // FlowLife is how long somebody may take to sign in.
 const FlowLife = 10 * time.Minute
 
@@ -255,7 +263,7 @@ func (s *Service) logFailure(ctx context.Context, f *flow, from directory.Actor,
 	}
 	_ = s.Tenant.Directory.Store.Update(ctx, func(tx directory.Tx) error {
 		e := directory.Event{
-			At: s.now(), Actor: from, Kind: "auth0.login.failure", Outcome: directory.Outcome{Result: "FAILURE", Reason: reason},
+			At: s.now(), Actor: from, Kind: FailedKind, Outcome: directory.Outcome{Result: "FAILURE", Reason: reason},
 			Targets: []directory.Target{{Type: "Client", ID: f.Request.ClientID}, {Type: "Connection", ID: f.Connection, DisplayName: f.Request.Connection}},
 		}
 		return s.Tenant.Directory.Log(tx, s.Tenant.Realm, e, nil, nil)

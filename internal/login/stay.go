@@ -90,9 +90,8 @@ func (s *session) over(now time.Time) bool      { return !now.Before(s.Expires) 
 func (c *code) over(now time.Time) bool         { return !now.Before(c.Expires) }
 func (t *refreshToken) over(now time.Time) bool { return !t.Expires.IsZero() && !now.Before(t.Expires) }
 
-func (s *session) id() string      { return s.ID }
-func (c *code) id() string         { return c.ID }
-func (t *refreshToken) id() string { return t.ID }
+func (s *session) id() string { return s.ID }
+func (c *code) id() string    { return c.ID }
 
 // mortal is an object that ends by itself.
 type mortal[T any] interface {
@@ -144,11 +143,17 @@ func (s *Service) SignOut(ctx context.Context, cookie string) error {
 		return nil
 	}
 	return s.Tenant.Directory.Store.Update(ctx, func(tx directory.Tx) error {
-		err := tx.DeleteRecord(s.Tenant.Realm, directory.BrowserNoun, directory.Digest(cookie))
+		stay, err := directory.Get[session](tx, s.Tenant.Realm, directory.Digest(cookie))
 		if missing(err) {
 			return nil
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		return s.Tenant.Directory.DeleteObject(tx, stay, directory.Event{
+			At: s.now(), Kind: endedKind, Target: stay.Account, Actor: directory.Actor{ID: stay.Account, Type: directory.UserActor},
+			Targets: []directory.Target{{Type: "User", ID: stay.Account}},
+		})
 	})
 }
 

@@ -147,7 +147,7 @@ func (s *Service) redeemCode(tx directory.Tx, client *tenant.Client, r TokenRequ
 	if err := s.Tenant.Directory.ReplaceObject(tx, c); err != nil {
 		return nil, "", err
 	}
-	return g, text, s.log(tx, account, client, directory.Actor{}, "auth0.token.code")
+	return g, text, s.log(tx, account, client, directory.Actor{}, ExchangedKind)
 }
 
 // entitled returns an account that may have tokens.

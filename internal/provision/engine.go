@@ -29,8 +29,8 @@ type Engine struct {
 	Pace      Pace             // zero fields: the defaults
 
 	mu     sync.Mutex
-	claims map[claim]chan struct{} // jobs under way; closed when they end
-	lanes  map[string]bool         // targets that are served
+	claims map[claim]chan struct{}  // jobs under way; closed when they end
+	lanes  map[string]chan struct{} // targets that are served; closed when that is over
 
 	settled    sync.Mutex // one Settle at a time
 	conditions sync.Mutex // whoever changes a Condition
@@ -154,7 +154,7 @@ func (e *Engine) round(ctx context.Context, lanes *sync.WaitGroup) error {
 		return err
 	}
 	for _, t := range targets {
-		if !t.Enabled || !e.enter(t) {
+		if !t.Enabled || e.enter(t) != nil {
 			continue
 		}
 		lanes.Go(func() {
@@ -167,25 +167,40 @@ func (e *Engine) round(ctx context.Context, lanes *sync.WaitGroup) error {
 	return nil
 }
 
-// enter reports whether the caller may serve a target now.
-func (e *Engine) enter(t *Target) bool {
+// enter lets the caller serve a target, until it leaves. When another serves it,
+// the channel is closed as soon as that one leaves; else it is nil.
+func (e *Engine) enter(t *Target) (busy <-chan struct{}) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	key := t.Realm + "/" + t.ID
-	if e.lanes[key] {
-		return false
+	if other := e.lanes[key]; other != nil {
+		return other
 	}
 	if e.lanes == nil {
-		e.lanes = map[string]bool{}
+		e.lanes = map[string]chan struct{}{}
 	}
-	e.lanes[key] = true
-	return true
+	e.lanes[key] = make(chan struct{})
+	return nil
+}
+
+// enterNext is enter, after whoever serves the target now.
+func (e *Engine) enterNext(ctx context.Context, t *Target) error {
+	for busy := e.enter(t); busy != nil; busy = e.enter(t) {
+		select {
+		case <-busy:
+		case <-ctx.Done():
+			return fault.Wrap(fault.Unavailable, ctx.Err(), "provisioning was stopped")
+		}
+	}
+	return nil
 }
 
 func (e *Engine) leave(t *Target) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	delete(e.lanes, t.Realm+"/"+t.ID)
+	key := t.Realm + "/" + t.ID
+	close(e.lanes[key])
+	delete(e.lanes, key)
 }
 
 // targets returns the targets of all Okta realms.
@@ -250,8 +265,11 @@ func (e *Engine) once(ctx context.Context, report *Report) (done int, next time.
 		return 0, next, err
 	}
 	for _, t := range targets {
-		if !t.Enabled || !e.enter(t) {
+		if !t.Enabled {
 			continue
+		}
+		if err := e.enterNext(ctx, t); err != nil {
+			return done, next, err
 		}
 		n, err := func() (int, error) {
 			defer e.leave(t)

@@ -297,11 +297,11 @@ func (e *Engine) groupWant(ctx context.Context, t *Target, j Job) (w GroupWant, 
 		if push.Rule != "" {
 			w.Why = "pushed by a rule"
 		}
-		for id, err := range r.MemberIDs(t.Realm, j.Subject, "") {
+		for m, err := range r.Members(t.Realm, j.Subject, "") {
 			if err != nil {
 				return err
 			}
-			accounts = append(accounts, id)
+			accounts = append(accounts, m.ID)
 		}
 		return nil
 	})

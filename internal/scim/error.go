@@ -118,11 +118,3 @@ func statusOf(k fault.Kind) int {
 	}
 	return 500
 }
-
-// syntaxError words a parser's error as SCIM does.
-func syntaxError(t ErrorType, err error) error {
-	if fault.Is(err, fault.TooLarge) && t == InvalidFilter {
-		t = TooMany
-	}
-	return Fail(t, "%s", fault.Public(err))
-}

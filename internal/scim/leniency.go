@@ -16,8 +16,9 @@ type Leniency struct {
 	// than what the request is about. RFC 7643 3 and RFC 7644 3.5.2 want them.
 	Schemas bool
 
-	// TextBooleans reads "True", "true", "False" and "false" as booleans
-	// (scim-auth0.md 1.3).
+	// TextBooleans reads the texts "true" and "false", in any case, as booleans
+	// (scim-auth0.md 1.3). Every preset has it, the strict one too: such a text
+	// says one thing only, so that no value is lost or guessed.
 	TextBooleans bool
 
 	// EmptyText lets an operation of a PATCH unassign an attribute by an empty
@@ -61,12 +62,12 @@ type Leniency struct {
 
 // The presets for known clients (scim-auth0.md 1.2 to 1.4).
 
-// Strict relaxes nothing.
-func Strict() Leniency { return Leniency{} }
+// Strict relaxes nothing but the spelling of booleans.
+func Strict() Leniency { return Leniency{TextBooleans: true} }
 
 // Okta relaxes for Okta's provisioning clients, wizard and Governance apps
 // alike: they keep to the RFCs, but for schemas and empty texts.
-func Okta() Leniency { return Leniency{Schemas: true, EmptyText: true} }
+func Okta() Leniency { return Leniency{Schemas: true, TextBooleans: true, EmptyText: true} }
 
 // Entra relaxes for Microsoft Entra ID without the aadOptscim062020 flag.
 func Entra() Leniency {
@@ -92,6 +93,7 @@ func EntraFlag() Leniency {
 	return Leniency{
 		Syntax:        filter.SCIMOptions{ValuePathSuffix: true},
 		Schemas:       true,
+		TextBooleans:  true,
 		EmptyText:     true,
 		CreateMissing: true,
 		UnknownPaths:  true,
@@ -100,7 +102,9 @@ func EntraFlag() Leniency {
 
 // Auth0 relaxes as Auth0's inbound endpoint does: attributes without a mapping
 // are ignored wherever they appear (scim-auth0.md 1.4).
-func Auth0() Leniency { return Leniency{Schemas: true, EmptyText: true, UnknownPaths: true} }
+func Auth0() Leniency {
+	return Leniency{Schemas: true, TextBooleans: true, EmptyText: true, UnknownPaths: true}
+}
 
 // Note is one sentence on a relaxation that was used or a decision that was
 // taken: "the operation Replace was read as replace". It holds names, never

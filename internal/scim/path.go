@@ -3,6 +3,7 @@ package scim
 import (
 	"strings"
 
+	"github.com/lanyard-id/lanyard/internal/fault"
 	"github.com/lanyard-id/lanyard/internal/filter"
 )
 
@@ -81,12 +82,15 @@ func afterURN(name, urn string) (rest string, separator byte, ok bool) {
 	return rest[1:], rest[0], true
 }
 
-// ParseFilter reads a filter parameter with the client's leniency. Errors are
-// InvalidFilter errors.
+// ParseFilter reads a filter parameter with the client's leniency. What cannot
+// be read is an InvalidFilter error, what is too long or too deep TooMany.
 func ParseFilter(text string, how Leniency) (filter.Expr, []Note, error) {
 	e, relaxed, err := filter.ParseSCIM(text, how.Syntax)
-	if err != nil {
-		return nil, nil, syntaxError(InvalidFilter, err)
+	switch {
+	case fault.Is(err, fault.TooLarge):
+		return nil, nil, Fail(TooMany, "the filter is too long: %s", fault.Public(err))
+	case err != nil:
+		return nil, nil, Fail(InvalidFilter, "the filter cannot be read: %s", fault.Public(err))
 	}
 	return e, asNotes(relaxed), nil
 }

@@ -233,6 +233,9 @@ func (r reader) single(n *node, v any) (w any, same bool, err error) {
 	if !ok || !wellFormed(n.Type, text) {
 		return nil, false, wrongType(n)
 	}
+	if strings.Contains(text, "\x00") { // not every database can keep it
+		return nil, false, Fail(InvalidValue, "%s holds the character NUL", n.path)
+	}
 	return v, true, nil
 }
 

@@ -1,8 +1,6 @@
 package scim
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"maps"
 	"strings"
 	"time"
@@ -163,19 +161,6 @@ func (t *ResourceType) Stamp(r Resource, id string, m Meta) Resource {
 
 // FormatTime writes a time as the resources have it: UTC, to the millisecond.
 func FormatTime(at time.Time) string { return at.UTC().Format("2006-01-02T15:04:05.000Z") }
-
-// Version returns a weak entity tag of a resource's content, id included and
-// meta left out: equal content has equal tags.
-func Version(r Resource) string {
-	content := maps.Clone(r)
-	delete(content, "meta")
-	text, err := value.Encode(content)
-	if err != nil {
-		return ""
-	}
-	sum := sha256.Sum256(text)
-	return `W/"` + hex.EncodeToString(sum[:16]) + `"`
-}
 
 // Matches reports whether the header If-Match or If-None-Match names a version
 // ("*" names all). Tags are compared weakly (RFC 9110 8.8.3.2), as all of ours

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"iter"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -225,9 +226,18 @@ func (t *directoryTx) Accounts(q directory.AccountQuery) iter.Seq2[*directory.Ac
 	if q.KeyPrefix != nil {
 		return each(t, accountsByKey(q), scanAccount)
 	}
+	if t.isFar(q) {
+		return t.far(q)
+	}
+	return t.accounts(q, "")
+}
+
+// accounts yields the accounts of a query that does not ask for keys, from an id
+// on unless it is empty.
+func (t *directoryTx) accounts(q directory.AccountQuery, start string) iter.Seq2[*directory.Account, error] {
 	return chunked(t, scanAccount, func(last *directory.Account, more bool) selection {
 		if more && q.Realm != "" {
-			q.After = last.ID
+			q.After, start = last.ID, ""
 		}
 		// The order is that of the table which says what is selected, so that the
 		// database walks its index and need not sort, or try every account.
@@ -241,6 +251,7 @@ func (t *directoryTx) Accounts(q directory.AccountQuery) iter.Seq2[*directory.Ac
 		from.where(realm+" = ", q.Realm)
 		from.where("m.group_id = ", q.Group)
 		from.where(id+" > ", q.After)
+		from.where(id+" >= ", start)
 		from.where("a.email_key = ", q.Email)
 		from.connected("a.connection", q.Connection)
 		from.holding("lower(a.body)", q.Holding)
@@ -391,17 +402,25 @@ func (t *directoryTx) tally(realm, connection string, n int) error {
 	if connection == "" {
 		return nil
 	}
-	_, err := t.exec("INSERT INTO directory_tallies (realm, connection, accounts) VALUES ($1, $2, $3)"+
-		" ON CONFLICT (realm, connection) DO UPDATE SET accounts = directory_tallies.accounts + excluded.accounts", realm, connection, n)
+	_, err := t.exec("INSERT INTO directory_tallies (realm, connection, accounts, version) VALUES ($1, $2, $3, 1)"+
+		" ON CONFLICT (realm, connection) DO UPDATE SET accounts = directory_tallies.accounts + excluded.accounts,"+
+		" version = directory_tallies.version + 1", realm, connection, n)
 	return err
 }
 
-func (t *directoryTx) CountAccounts(realm, connection string) (n int, err error) {
-	err = t.queryRow("SELECT accounts FROM directory_tallies WHERE realm = $1 AND connection = $2", realm, connection).Scan(&n)
+func (t *directoryTx) CountAccounts(realm, connection string) (int, error) {
+	n, _, err := t.tallied(realm, connection)
+	return n, err
+}
+
+// tallied returns how many accounts a connection has, and a number that is
+// another whenever one came or went.
+func (t *directoryTx) tallied(realm, connection string) (accounts int, version int64, err error) {
+	err = t.queryRow("SELECT accounts, version FROM directory_tallies WHERE realm = $1 AND connection = $2", realm, connection).Scan(&accounts, &version)
 	if errors.Is(err, sql.ErrNoRows) {
-		return 0, nil
+		return 0, 0, nil
 	}
-	return n, t.db.Translate(err)
+	return accounts, version, t.db.Translate(err)
 }
 
 func (t *directoryTx) DeleteAccount(realm, id string) error {
@@ -592,6 +611,15 @@ func (t *directoryTx) RemoveMember(realm, group, account string, at time.Time) (
 	return true, t.countMembers(realm, group, -1, at)
 }
 
+func (t *directoryTx) NameMember(realm, group, account, display string, at time.Time) (bool, error) {
+	n, err := t.exec("UPDATE directory_members SET display = $1 WHERE realm = $2 AND group_id = $3 AND account = $4 AND display <> $5",
+		display, realm, group, account, display)
+	if err != nil || n == 0 {
+		return false, err
+	}
+	return true, t.countMembers(realm, group, 0, at)
+}
+
 func (t *directoryTx) CountMembers(realm, group string) (n int, err error) {
 	err = t.queryRow("SELECT members FROM directory_groups WHERE realm = $1 AND id = $2", realm, group).Scan(&n)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -605,22 +633,50 @@ func (t *directoryTx) CountGroups(realm, connection string) (n int, err error) {
 	return n, t.db.Translate(err)
 }
 
-func (t *directoryTx) MemberIDs(realm, group, after string) iter.Seq2[string, error] {
-	scan := func(row scanner) (id string, err error) {
-		err = row.Scan(&id)
-		return id, err
+func (t *directoryTx) Members(realm, group, after string) iter.Seq2[directory.Member, error] {
+	scan := func(row scanner) (m directory.Member, err error) {
+		err = row.Scan(&m.ID, &m.Display)
+		return m, err
 	}
-	return chunked(t, scan, func(last string, more bool) selection {
+	return chunked(t, scan, func(last directory.Member, more bool) selection {
 		if more {
-			after = last
+			after = last.ID
 		}
-		from := selection{text: "SELECT account FROM directory_members"}
+		from := selection{text: "SELECT account, display FROM directory_members"}
 		from.add("realm = ", realm)
 		from.add("group_id = ", group)
 		from.where("account > ", after)
 		from.text += " ORDER BY account"
 		return from
 	})
+}
+
+// asked are the numbers of accounts that one statement asks the memberships of:
+// few, so that each is compiled once.
+var asked = [...]int{1, 10, 100}
+
+func (t *directoryTx) Memberships(realm string, accounts []string) iter.Seq2[directory.Membership, error] {
+	scan := func(row scanner) (m directory.Membership, err error) {
+		err = row.Scan(&m.Account, &m.Group)
+		return m, err
+	}
+	return func(yield func(directory.Membership, error) bool) {
+		for part := range slices.Chunk(slices.Compact(slices.Sorted(slices.Values(accounts))), asked[len(asked)-1]) {
+			from := selection{text: "SELECT account, group_id FROM directory_members"}
+			from.add("realm = ", realm)
+			from.text += " AND account IN ("
+			size, _ := slices.BinarySearch(asked[:], len(part))
+			for i := range asked[size] {
+				from.bind([]string{"", ", "}[min(i, 1)], part[min(i, len(part)-1)])
+			}
+			from.text += ") ORDER BY account, group_id"
+			for m, err := range each(t, from, scan) {
+				if !yield(m, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
 }
 
 // countMembers notes that a group has more or fewer members, and since when

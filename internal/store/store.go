@@ -47,6 +47,7 @@ type DB struct {
 	dialect    Dialect
 	writer     chan *batch // holds the one permission to write
 	statements statements
+	positions  positions
 	hold       io.Closer // what makes this process the owner; may be nil
 }
 

@@ -1,5 +1,10 @@
 package tenant
 
+import "time"
+
+// FormatTime writes a time as Auth0 does: UTC, to the millisecond (recorded).
+func FormatTime(at time.Time) string { return at.UTC().Format("2006-01-02T15:04:05.000Z") }
+
 // profileAttributes translates Auth0's names of root attributes into the
 // directory's, where they differ.
 var profileAttributes = map[string]string{

@@ -146,7 +146,7 @@ func (t *Tenant) GroupMembers(ctx context.Context, id string, w Window) (g Group
 		if g, err = t.groupByID(r, id); err != nil {
 			return err
 		}
-		for member, err := range r.MemberIDs(t.Realm, id, w.After.ID) {
+		for member, err := range r.Members(t.Realm, id, w.After.ID) {
 			if err != nil {
 				return err
 			}
@@ -154,7 +154,7 @@ func (t *Tenant) GroupMembers(ctx context.Context, id string, w Window) (g Group
 				p.More = true
 				break
 			}
-			p.Items = append(p.Items, member)
+			p.Items = append(p.Items, member.ID)
 		}
 		return nil
 	})

@@ -90,9 +90,11 @@ const (
 type SCIMPolicy struct {
 	Profile        Profile        `json:"profile"`
 	UnknownMembers UnknownMembers `json:"unknownMembers"`
-	// Rehire is about a POST with an externalId that an account has. The identity
-	// provider says itself that this is the same person, and locks the person out
-	// when it is refused (scim-auth0.md 6.4).
+	// Rehire is about a POST with the externalId, or else the userName, of a blocked
+	// account. The identity provider says itself that this is the same person, and
+	// locks the person out when it is refused (scim-auth0.md 6.4). An account with
+	// another externalId is somebody else's, unless userName is the user id. A POST
+	// for an active account is 409 uniqueness, whatever the policy.
 	Rehire Linking `json:"rehire"`
 	// Existing is about a POST with the userName, or the e-mail address, of an
 	// account that has no other externalId. Whoever may choose those could take

@@ -197,7 +197,7 @@ func (t *Tenant) RevokeSCIMToken(ctx context.Context, actor directory.Actor, con
 // is fault.Unauthorized; whether the token is over, and which connection it is
 // for, is left to the caller.
 func (t *Tenant) FindSCIMToken(r directory.Reader, secret string) (*SCIMToken, error) {
-	id, _, _ := strings.Cut(secret, ".")
+	id, _, _ := strings.Cut(strings.ToValidUTF8(secret, "?"), ".")
 	one, err := directory.Get[SCIMToken](r, t.Realm, id)
 	if fault.Is(err, fault.NotFound) {
 		return nil, fault.Wrap(fault.Unauthorized, err, "the token is unknown or was revoked")

@@ -216,16 +216,13 @@ var oktaEndpoints = map[string]string{
 
 // settleOkta completes a connection to an Okta org. The metadata is what every
 // org says of itself at /.well-known/openid-configuration (recorded): nothing
-// is fetched.
+// is fetched, and an issuer that is given changes none of it.
 func (c *Connection) settleOkta() {
 	domain, _ := c.Options["domain"].(string)
 	if domain == "" {
 		return
 	}
 	base := "https://" + domain
-	if issuer, _ := c.Options["issuer"].(string); issuer != "" {
-		base = strings.TrimSuffix(issuer, "/") // an org that is served elsewhere, such as on this machine
-	}
 	for name, path := range oktaEndpoints {
 		if c.Options[name] == nil {
 			c.Options[name] = base + "/oauth2/v1/" + path
@@ -317,7 +314,7 @@ func (c *Connection) settleCertificate() {
 	}
 	sum := sha1.Sum(cert.Raw) //nolint:gosec // how Auth0 names certificates; nothing is protected by it
 	c.Options["cert"] = strings.TrimSpace(text)
-	c.Options["expires"] = cert.NotAfter.UTC().Format("2006-01-02T15:04:05.000Z")
+	c.Options["expires"] = FormatTime(cert.NotAfter)
 	c.Options["thumbprints"] = []any{hex.EncodeToString(sum[:])}
 	subject := map[string]any{}
 	for name, values := range map[string][]string{

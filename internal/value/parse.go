@@ -2,16 +2,30 @@ package value
 
 import (
 	"encoding/json"
+	"strconv"
 	"strings"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
 // parse reads one JSON value as Decode does, in one pass and without
 // reflection: directories read thousands of them for a page. It gives up on
 // whatever is not plainly right; Decode then finds out what to say of it.
-// Texts share memory with s.
+// Texts share memory with s. Why it is here, and what holds it to encoding/json,
+// is in docs/decisions/2026-11-22-json-without-reflection.md.
 func parse(s string) (any, bool) {
 	p := parser{s: s}
+	return p.parse()
+}
+
+type parser struct {
+	s     string
+	at    int
+	exact bool   // DecodeExact: what would be lost is refused
+	lost  string // what would be
+}
+
+func (p *parser) parse() (any, bool) {
 	p.space()
 	v, ok := p.value(0)
 	if !ok {
@@ -19,11 +33,6 @@ func parse(s string) (any, bool) {
 	}
 	p.space()
 	return v, p.at == len(p.s)
-}
-
-type parser struct {
-	s  string
-	at int
 }
 
 func (p *parser) space() {
@@ -103,6 +112,10 @@ func (p *parser) object(depth int) (any, bool) {
 		if !ok {
 			return nil, false
 		}
+		if _, twice := out[name]; twice && p.exact {
+			p.lost = "an object has a name twice"
+			return nil, false
+		}
 		out[name] = v
 		p.space()
 		if !p.take(',') {
@@ -154,6 +167,10 @@ func (p *parser) text() (string, bool) {
 			if !strings.Contains(inner, `\`) && utf8.ValidString(inner) {
 				return inner, true
 			}
+			if p.exact && hasHalfPair(inner) {
+				p.lost = "a text holds half of a surrogate pair"
+				return "", false
+			}
 			var out string
 			err := json.Unmarshal([]byte(p.s[start-1:i+1]), &out)
 			return out, err == nil
@@ -199,4 +216,36 @@ func (p *parser) digits() bool {
 		p.at++
 	}
 	return p.at > start
+}
+
+// hasHalfPair reports whether a text, as it is written, escapes one half of a
+// surrogate pair without the other.
+func hasHalfPair(s string) bool {
+	for {
+		i := strings.IndexByte(s, '\\')
+		if i < 0 || i+1 == len(s) {
+			return false
+		}
+		r := unescaped(s[i:])
+		switch {
+		case !utf16.IsSurrogate(r):
+			s = s[i+2:]
+		case utf16.DecodeRune(r, unescaped(s[i+6:])) == utf8.RuneError:
+			return true
+		default:
+			s = s[i+12:]
+		}
+	}
+}
+
+// unescaped reads the \uXXXX at the start of a text, 0 when there is none.
+func unescaped(s string) rune {
+	if len(s) < 6 || s[:2] != `\u` {
+		return 0
+	}
+	n, err := strconv.ParseUint(s[2:6], 16, 16)
+	if err != nil {
+		return 0
+	}
+	return rune(n)
 }

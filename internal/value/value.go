@@ -32,6 +32,21 @@ func Decode(data []byte) (any, error) {
 	return byReflection(data)
 }
 
+// DecodeExact is Decode for what strangers send: where a value would not say all
+// that the text does, it is fault.Invalid. That is a name that an object has
+// twice, of which others may read the first, and half of a surrogate pair.
+func DecodeExact(data []byte) (any, error) {
+	p := parser{s: string(data), exact: true}
+	v, ok := p.parse()
+	switch {
+	case ok:
+		return v, nil
+	case p.lost != "":
+		return nil, fault.New(fault.Invalid, "%s", p.lost)
+	}
+	return byReflection(data)
+}
+
 // byReflection is Decode by encoding/json, which words what is wrong.
 func byReflection(data []byte) (any, error) {
 	if err := checkDepth(data); err != nil {

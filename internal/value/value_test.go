@@ -224,6 +224,29 @@ func BenchmarkCompareNumbers(b *testing.B) {
 	}
 }
 
+// BenchmarkDecode reads an account as the directory keeps it, as Decode does and
+// as encoding/json does. docs/decisions/2026-11-22-json-without-reflection.md
+// has the figures.
+func BenchmarkDecode(b *testing.B) {
+	account := []byte(`{"id":"okta|acme|00u1a2b3c4d5e6f7g8h9","realm":"auth0","status":"ACTIVE","created":"2026-11-22T08:30:00.000Z",` +
+		`"profile":{"email":"ada.lovelace@example.com","emailVerified":true,"firstName":"Ada","lastName":"Lovelace","displayName":"Ada Lovelace","loginsCount":12},` +
+		`"resource":{"userName":"ada.lovelace@example.com","externalId":"00u1a2b3c4d5e6f7g8h9","active":true,` +
+		`"name":{"givenName":"Ada","familyName":"Lovelace","formatted":"Ada \u201cCountess\u201d Lovelace"},` +
+		`"emails":[{"value":"ada.lovelace@example.com","type":"work","primary":true}],"phoneNumbers":[{"value":"+44 20 7946 0123","type":"mobile"}],` +
+		`"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":{"employeeNumber":"701984","department":"Engines","manager":{"value":"okta|acme|00u0"}}}}`)
+	for name, decode := range map[string]func([]byte) (any, error){"one pass": Decode, "encoding-json": byReflection} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			b.SetBytes(int64(len(account)))
+			for b.Loop() {
+				if _, err := decode(account); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
 func FuzzDecode(f *testing.F) {
 	for _, s := range []string{`{"a":[1,2.5e-3,"x",null]}`, `"\ud800"`, `[[[[]]]]`, `1 2`, ` { "a" : -0.5E+1 , "a":[ ] } `, `{"é\u00e9":"\"\\"}`, `[01]`, `[1,]`, "\"\xff\""} {
 		f.Add(s)
@@ -252,4 +275,33 @@ func FuzzDecode(f *testing.F) {
 			t.Fatal("a clone differs")
 		}
 	})
+}
+
+// TestDecodeExact refuses what Decode takes and does not keep whole.
+func TestDecodeExact(t *testing.T) {
+	for text, want := range map[string]string{
+		`{"a":1,"b":{"a":2},"c":[{"a":3}]}`: "",
+		`{"a":1,"A":2}`:                     "",
+		`{"a":1,"a":1}`:                     "an object has a name twice",
+		`[{"b":{"a":null,"\u0061":1}}]`:     "an object has a name twice",
+		`"\ud83d\ude00 \\ud83d \u00e4"`:     "",
+		`"x\ud83d"`:                         "a text holds half of a surrogate pair",
+		`"\ude00\ud83d"`:                    "a text holds half of a surrogate pair",
+		`{"\\\ud83d\\ude00":1}`:             "a text holds half of a surrogate pair",
+		`{"a":1`:                            "not well-formed JSON",
+		strings.Repeat("[", MaxDepth+1):     "nested deeper than 512 levels",
+		`{"a":1} {"a":1}`:                   "more than one JSON value",
+	} {
+		got, err := DecodeExact([]byte(text))
+		if want != "" {
+			if err == nil || fault.Public(err) != want {
+				t.Errorf("%s: %v, want %q", text, err, want)
+			}
+			continue
+		}
+		plain, _ := Decode([]byte(text))
+		if err != nil || !Equal(got, plain) {
+			t.Errorf("%s: %v, %v, want %v", text, got, err, plain)
+		}
+	}
 }

@@ -32,6 +32,14 @@ var transmission = []string{
 	"Accept-Encoding", "Traceparent", "Tracestate", "X-Request-Id",
 }
 
+// Replayed is what came of a request that was sent again.
+type Replayed struct {
+	Status   int    `json:"status"`
+	Body     string `json:"body,omitempty"`
+	LeftOut  bool   `json:"leftOut,omitempty"` // secrets, which the log does not have
+	Exchange string `json:"exchange"`          // that was sent again
+}
+
 // Replay returns the request of an exchange. fault.Unsupported when not enough
 // of it was kept.
 func (e *Exchange) Replay() (Request, error) {

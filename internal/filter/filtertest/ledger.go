@@ -217,12 +217,12 @@ func isNone(e filter.Expr) bool {
 		return false
 	}
 	none := errors.New("none")
-	return none == filter.Walk(e, func(c *filter.Compare) error {
+	return errors.Is(filter.Walk(e, func(c *filter.Compare) error {
 		if c.Path == "" || strings.ContainsAny(c.Path, ` ()"`) || c.Value == Nothing || c.Op != filter.Present && !slices.Contains(compares, c.Op) || c.Op == filter.Present && c.Value != nil {
 			return none
 		}
 		return nil
-	})
+	}), none)
 }
 
 var (

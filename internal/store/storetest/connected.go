@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/fault"
@@ -83,13 +85,13 @@ func testConnectedGroups(t *testing.T, b bench) {
 			n, err := r.CountMembers(realm, "g1")
 			equal(t, "CountMembers", n, members)
 			var got []string
-			for id, err := range r.MemberIDs(realm, "g1", "") {
+			for m, err := range r.Members(realm, "g1", "") {
 				if err != nil {
 					return err
 				}
-				got = append(got, id)
+				got = append(got, strings.TrimSuffix(m.ID+" "+m.Display, " "))
 			}
-			equal(t, "MemberIDs", got, ids)
+			equal(t, "Members", got, ids)
 			groups, failed := r.CountGroups(realm, "west")
 			equal(t, "CountGroups", groups, 1)
 			return errors.Join(err, failed)
@@ -105,6 +107,30 @@ func testConnectedGroups(t *testing.T, b bench) {
 		move(func(tx directory.Tx) (bool, error) { return tx.AddMember(realm, "g1", "u2", at) })
 	}
 	figures(2, "u1", "u2")
+	name := func(account, display string, at time.Time, want bool) {
+		t.Helper()
+		b.update(func(tx directory.Tx) error {
+			got, err := tx.NameMember(realm, "g1", account, display, at)
+			equal(t, "NameMember "+account+" "+display, got, want)
+			return err
+		})
+	}
+	later := at.Add(time.Hour)
+	name("u2", "Bob", later, true)
+	name("u2", "Bob", later.Add(time.Hour), false)
+	name("u3", "nobody", later.Add(time.Hour), false)
+	figures(2, "u1", "u2 Bob")
+	b.view(func(r directory.Reader) error {
+		g, err := r.Group(realm, "g1")
+		if err == nil {
+			equal(t, "MembershipUpdated", g.MembershipUpdated, later)
+		}
+		return err
+	})
+	name("u1", "Ann", later, true)
+	name("u2", "", later, true)
+	name("u1", "Ann", time.Time{}, false)
+	figures(2, "u1 Ann", "u2")
 	for range 2 {
 		move(func(tx directory.Tx) (bool, error) { return tx.RemoveMember(realm, "g1", "u1", at) })
 	}
@@ -143,17 +169,96 @@ func testLongMembership(t *testing.T, b bench) {
 	})
 	b.view(func(r directory.Reader) error {
 		var got []string
-		for id, err := range r.MemberIDs(realm, "g1", "u0099") {
+		for m, err := range r.Members(realm, "g1", "u0099") {
 			if err != nil {
 				return err
 			}
-			got = append(got, id)
+			got = append(got, m.ID)
 		}
 		equal(t, "members behind u0099", got, ids[100:])
 		return nil
 	})
-	far := b.ids(directory.AccountQuery{Realm: realm, Connection: "west", Skip: 550})
-	if !slices.Equal(far, ids[550:]) {
-		t.Errorf("skipping 550 leaves %d accounts from %q, want 50", len(far), far[0])
+	b.membershipsOfMany(ids)
+	b.farDown(ids)
+}
+
+// membershipsOfMany asks for the groups of more accounts than one statement takes.
+func (b bench) membershipsOfMany(ids []string) {
+	b.t.Helper()
+	b.update(func(tx directory.Tx) error {
+		if err := tx.InsertGroup(connectedGroup("g0", "west", "Few")); err != nil {
+			return err
+		}
+		_, err := tx.AddMember(realm, "g0", ids[250], at)
+		return errors.Join(err, tx.InsertAccount(connected("u9999", "west", "alone", "alone"), nil))
+	})
+	of := func(realm string, accounts ...string) (got []directory.Membership) {
+		b.t.Helper()
+		b.view(func(r directory.Reader) error {
+			for m, err := range r.Memberships(realm, accounts) {
+				if err != nil {
+					return err
+				}
+				got = append(got, m)
+			}
+			return nil
+		})
+		return got
 	}
+	var want []directory.Membership
+	for i, id := range ids {
+		if i == 250 {
+			want = append(want, directory.Membership{Group: "g0", Account: id})
+		}
+		want = append(want, directory.Membership{Group: "g1", Account: id})
+	}
+	backwards := append(slices.Clone(ids), "u9999", "nobody", ids[3])
+	slices.Reverse(backwards)
+	equal(b.t, "memberships of all", of(realm, backwards...), want)
+	equal(b.t, "memberships of one", of(realm, ids[250]), want[250:252])
+	equal(b.t, "memberships of nobody", of(realm), nil)
+	equal(b.t, "memberships in another realm", of("other", ids[0]), nil)
+	b.update(func(tx directory.Tx) error { return tx.DeleteAccount(realm, "u9999") })
+}
+
+// farDown reads the list of a connection from far down, again and again while
+// people come, go, and do not come after all.
+func (b bench) farDown(ids []string) {
+	b.t.Helper()
+	check := func() {
+		b.t.Helper()
+		for _, skip := range []int{550, 550, 300, 450, 599, 600, 700} {
+			far := b.ids(directory.AccountQuery{Realm: realm, Connection: "west", Skip: skip})
+			if want := ids[min(skip, len(ids)):]; !slices.Equal(far, want) {
+				b.t.Errorf("skipping %d of %d leaves %d accounts, want %d; they are %.20q", skip, len(ids), len(far), len(want), far)
+			}
+		}
+	}
+	come := func(tx directory.Tx, id string) error {
+		a := connected(id, "west", "new"+id, "new"+id)
+		return tx.InsertAccount(a, a.Keys(directory.Auth0))
+	}
+	check()
+	b.updateFails(fault.Refused, func(tx directory.Tx) error {
+		if err := come(tx, "u0000b"); err != nil {
+			return err
+		}
+		n := 0
+		for range tx.Accounts(directory.AccountQuery{Realm: realm, Connection: "west", Skip: 450}) {
+			n++
+		}
+		equal(b.t, "accounts behind the 450th", n, len(ids)+1-450)
+		return fault.New(fault.Refused, "not after all")
+	})
+	check()
+	b.update(func(tx directory.Tx) error { return come(tx, "u0650") })
+	ids = append(slices.Clone(ids), "u0650")
+	check()
+	b.update(func(tx directory.Tx) error { return come(tx, "u0010b") })
+	ids = slices.Insert(ids, 11, "u0010b")
+	check()
+	// As many as before, but others.
+	b.update(func(tx directory.Tx) error { return errors.Join(tx.DeleteAccount(realm, ids[0]), come(tx, "u0700")) })
+	ids = append(ids[1:], "u0700")
+	check()
 }

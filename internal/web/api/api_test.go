@@ -45,6 +45,7 @@ type fakeService struct {
 	SCIM    // scim_test.go has one
 	desk    func(ctx context.Context, c provision.Command) (*provision.Reply, error)
 	log     func(ctx context.Context, q wirelog.Query) (wirelog.Page, error)
+	replay  func(ctx context.Context, id string) (*wirelog.Replayed, error)
 }
 
 func (f *fakeService) Start(ctx context.Context, id string, p *plan.Plan, inputs map[string]any, b run.Bindings) error {
@@ -74,6 +75,10 @@ func (f *fakeService) RevokeToken(ctx context.Context, ref string) (oauth.APITok
 
 func (f *fakeService) Provisioning(ctx context.Context, c provision.Command) (*provision.Reply, error) {
 	return f.desk(ctx, c)
+}
+
+func (f *fakeService) ReplayExchange(ctx context.Context, id string) (*wirelog.Replayed, error) {
+	return f.replay(ctx, id)
 }
 
 func (f *fakeService) Exchanges(ctx context.Context, q wirelog.Query) (wirelog.Page, error) {
@@ -188,6 +193,10 @@ func TestCalls(t *testing.T) {
 		revoke: func(_ context.Context, ref string) (oauth.APIToken, error) { seen(ref); return kept, nil },
 		desk:   func(_ context.Context, c provision.Command) (*provision.Reply, error) { seen(c); return &reply, nil },
 		log:    func(_ context.Context, q wirelog.Query) (wirelog.Page, error) { seen(q); return page, nil },
+		replay: func(_ context.Context, id string) (*wirelog.Replayed, error) {
+			seen(id)
+			return &wirelog.Replayed{Status: 201, Body: "<&>", LeftOut: true, Exchange: id}, nil
+		},
 	})
 	ctx := t.Context()
 	filter := worker.Filter{Workflow: "a b&c", Statuses: []run.Status{run.Failed, run.Held}, Limit: 7}
@@ -214,6 +223,10 @@ func TestCalls(t *testing.T) {
 			r, err := c.Provisioning(ctx, command)
 			return *r, err
 		}, []any{command}, reply},
+		{"replay of an exchange", func() (any, error) {
+			again, err := c.ReplayExchange(ctx, "1")
+			return *again, err
+		}, []any{"1"}, wirelog.Replayed{Status: 201, Body: "<&>", LeftOut: true, Exchange: "1"}},
 		{"exchanges", func() (any, error) { return c.Exchanges(ctx, query) }, []any{query}, page},
 		{"revoke token", func() (any, error) { return c.RevokeToken(ctx, kept.Name) }, []any{kept.Name}, kept},
 	} {

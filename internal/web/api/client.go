@@ -206,3 +206,12 @@ func (c *Client) Exchanges(ctx context.Context, q wirelog.Query) (wirelog.Page, 
 	err := c.call(ctx, http.MethodPost, "/exchanges", q, &page)
 	return page, err
 }
+
+// ReplayExchange implements Service.
+func (c *Client) ReplayExchange(ctx context.Context, id string) (*wirelog.Replayed, error) {
+	var again wirelog.Replayed
+	if err := c.call(ctx, http.MethodPost, "/exchanges/replay", replayBody{id}, &again); err != nil {
+		return nil, err
+	}
+	return &again, nil
+}

@@ -52,6 +52,9 @@ type Service interface {
 	Provisioning(ctx context.Context, c provision.Command) (*provision.Reply, error)
 	// Exchanges returns a page of the log of SCIM calls, in and out, newest first.
 	Exchanges(ctx context.Context, q wirelog.Query) (wirelog.Page, error)
+	// ReplayExchange makes a call of that log once more, by the credential that is
+	// good now.
+	ReplayExchange(ctx context.Context, id string) (*wirelog.Replayed, error)
 }
 
 // startBody asks for a run.

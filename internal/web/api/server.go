@@ -50,6 +50,7 @@ func (a *API) Mount(mux *http.ServeMux) {
 		"DELETE " + prefix + "/tokens/{ref}":   a.revokeToken,
 		"POST " + prefix + "/provisioning":     a.provisioning,
 		"POST " + prefix + "/exchanges":        a.exchanges,
+		"POST " + prefix + "/exchanges/replay": a.replayExchange,
 		"/":                                    unknown,
 	}
 	maps.Copy(handlers, a.scim())
@@ -299,4 +300,21 @@ func (a *API) exchanges(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return web.WriteJSON(w, http.StatusOK, page)
+}
+
+// replayBody names a call to be made again.
+type replayBody struct {
+	ID string `json:"id"`
+}
+
+func (a *API) replayExchange(w http.ResponseWriter, r *http.Request) error {
+	var body replayBody
+	if err := read(r, &body); err != nil {
+		return err
+	}
+	again, err := a.Service.ReplayExchange(r.Context(), body.ID)
+	if err != nil {
+		return err
+	}
+	return web.WriteJSON(w, http.StatusOK, again)
 }

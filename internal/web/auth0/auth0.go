@@ -1,13 +1,17 @@
-// Package auth0 is the part of Auth0's Management API that works on users, and
-// the token endpoint that machine clients need to reach it, over the
-// directory. Status codes, key order, error bodies and headers are those of
-// recorded traffic (go-auth0 v1.45.0); where nothing was recorded, of Auth0's
-// OpenAPI document.
+// Package auth0 is Auth0's Management API over a tenant, with the endpoints of
+// the tenant itself: /oauth/token, /authorize with its pages, /.well-known.
+// Status codes, key order, error bodies and headers are those of recorded
+// traffic (go-auth0 v1.45.0); where nothing was recorded, of Auth0's OpenAPI
+// document.
 //
-// An Auth0 user is an account of a realm of kind directory.Auth0. wire.go
-// holds the table that translates attribute names. The package leaves rules on
-// uniqueness and passwords to the directory, and clients and tokens to the
-// Authorizer.
+// An Auth0 user is an account of a realm of kind directory.Auth0; wire.go writes
+// it. Each kind of object has a file of its own with its routes, which routes.go
+// joins. payload.go checks bodies against properties, paging.go reads what a
+// list is asked for, errors.go words every error.
+//
+// The package leaves rules on users and passwords to the directory, those of all
+// other objects to package tenant, signing in to package login, SCIM endpoints
+// to internal/web/scim, and who may call to the Authorizer.
 package auth0
 
 import (
@@ -89,6 +93,8 @@ type API struct {
 	mux    *http.ServeMux
 	names  *http.ServeMux // the paths below namesPath
 	limit  *limit
+
+	searchTime time.Duration
 }
 
 // New returns the API.
@@ -102,6 +108,7 @@ func New(o Options) *API {
 	a := &API{
 		Options: o, tenant: tenant.New(o.Directory, o.Realm),
 		mux: http.NewServeMux(), names: http.NewServeMux(), limit: newLimit(o.Directory.Clock, o.EnforceLimits),
+		searchTime: searchTime,
 	}
 	a.front = web.Front{Log: o.Log, NewID: func() string { return o.Directory.IDs.Hex(16) }, Open: a.open, Fail: fail}
 	a.register()

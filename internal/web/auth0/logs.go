@@ -15,6 +15,7 @@ import (
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/fault"
 	"github.com/lanyard-id/lanyard/internal/filter"
+	"github.com/lanyard-id/lanyard/internal/login"
 	"github.com/lanyard-id/lanyard/internal/web"
 	"github.com/lanyard-id/lanyard/internal/wirelog"
 )
@@ -176,6 +177,10 @@ func describe(kind string) string {
 func logType(c *directory.Change) string {
 	failed := c.Outcome.Result != "" && c.Outcome.Result != "SUCCESS"
 	switch {
+	case c.Kind == login.FailedKind:
+		return "f"
+	case c.Kind == login.ExchangedKind:
+		return "seacft"
 	case c.Kind == "user.session.start" && failed:
 		return "fp"
 	case c.Kind == "user.session.start":
@@ -253,7 +258,19 @@ type logScan struct {
 }
 
 // scan reads entries in the order that is wanted.
-func (a *API) scan(ctx context.Context, s logScan) ([]logEntry, error) {
+func (a *API) scan(ctx context.Context, s logScan) (list []logEntry, err error) {
+	err = a.within(ctx, func(ctx context.Context, limited func(func() bool) bool) error {
+		if match := s.match; match != nil {
+			s.match = func(e logEntry) bool { return limited(func() bool { return match(e) }) }
+		}
+		list, err = a.scanBoth(ctx, s)
+		return err
+	})
+	return list, err
+}
+
+// scanBoth reads changes and calls.
+func (a *API) scanBoth(ctx context.Context, s logScan) ([]logEntry, error) {
 	changes, err := a.scanChanges(ctx, s)
 	if err != nil {
 		return nil, err

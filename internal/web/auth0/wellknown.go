@@ -32,7 +32,7 @@ func (a *API) openID(w http.ResponseWriter, r *http.Request) error {
 		{Key: "token_endpoint", Value: base + "oauth/token"},
 		{Key: "userinfo_endpoint", Value: base + "userinfo"},
 		{Key: "jwks_uri", Value: base + strings.TrimPrefix(keysPath, "/")},
-		{Key: "scopes_supported", Value: []string{"openid", "profile", "email"}},
+		{Key: "scopes_supported", Value: []string{"openid", "profile", "email", "phone", "offline_access"}},
 		{Key: "response_types_supported", Value: []string{"code"}},
 		{Key: "code_challenge_methods_supported", Value: []string{"S256", "plain"}},
 		{Key: "response_modes_supported", Value: []string{"query"}},

@@ -20,10 +20,7 @@ func attribute(a *directory.Account, name string) any {
 	return a.Profile[tenant.ProfileAttribute(name)]
 }
 
-// timeLayout is how Auth0 writes times: milliseconds UTC.
-const timeLayout = "2006-01-02T15:04:05.000Z"
-
-func date(t time.Time) string { return t.UTC().Format(timeLayout) }
+func date(t time.Time) string { return tenant.FormatTime(t) }
 
 // user is the wire form of an account. Most keys are in the order of the
 // alphabet, some follow (recorded). Fields that never had a value are left out;

@@ -247,7 +247,7 @@ func logEvent(c directory.Change) web.Object {
 		{Key: "outcome", Value: web.Object{
 			{Key: "result", Value: orDefault(c.Outcome.Result, "SUCCESS")}, {Key: "reason", Value: orNull(c.Outcome.Reason)},
 		}},
-		{Key: "published", Value: c.At.UTC().Format("2006-01-02T15:04:05.000Z")},
+		{Key: "published", Value: c.At.UTC().Format(timeLayout)},
 		{Key: "securityContext", Value: web.Object{
 			{Key: "asNumber", Value: nil}, {Key: "asOrg", Value: nil}, {Key: "isp", Value: nil}, {Key: "domain", Value: nil}, {Key: "isProxy", Value: nil},
 		}},

@@ -33,7 +33,7 @@ func (c *call) readBody() (map[string]any, error) {
 	if len(strings.TrimSpace(string(body))) == 0 {
 		return nil, scim.Fail(scim.InvalidSyntax, "the request has no body")
 	}
-	v, err := value.Decode(body)
+	v, err := value.DecodeExact(body)
 	if err != nil {
 		return nil, asSyntax(err)
 	}

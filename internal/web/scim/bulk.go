@@ -150,7 +150,7 @@ func readBulkPath(path string) (typ, id string, err error) {
 	if !ok || typ == "" || below && id == "" || strings.Contains(id, "/") {
 		return "", "", scim.Fail(scim.InvalidPath, "a path of a bulk operation is /{type} or /{type}/{id}")
 	}
-	if id, err = url.PathUnescape(id); err != nil {
+	if id, err = url.PathUnescape(id); err != nil || !isText(id) {
 		return "", "", scim.Fail(scim.InvalidPath, "the path of a bulk operation cannot be read")
 	}
 	return typ, id, nil

@@ -29,7 +29,7 @@ func (c *call) discovery() error {
 		return unknownPath()
 	}
 	return c.only(methods{http.MethodGet: func() error {
-		if c.r.URL.Query().Has("filter") {
+		if c.values.Has("filter") {
 			return problem(fault.Forbidden, http.StatusForbidden, "what a server says of itself cannot be filtered")
 		}
 		if c.path[0] == configPath {
@@ -75,6 +75,9 @@ func (c *call) found(document scim.Resource) error {
 
 // answer writes a body.
 func (c *call) answer(status int, body any) error {
+	if err := c.abridge(body); err != nil {
+		return err
+	}
 	c.w.Header().Set("Content-Type", contentType)
 	return web.WriteJSON(c.w, status, body)
 }

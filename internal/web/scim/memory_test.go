@@ -3,6 +3,7 @@ package scim_test
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"net/http"
 	"slices"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/lanyard-id/lanyard/internal/fault"
 	"github.com/lanyard-id/lanyard/internal/scim"
+	"github.com/lanyard-id/lanyard/internal/value"
 	webscim "github.com/lanyard-id/lanyard/internal/web/scim"
 )
 
@@ -146,7 +148,9 @@ func (e *memoryEndpoint) List(_ context.Context, typ *scim.ResourceType, q scim.
 		}
 	}
 	from = min(from, len(all))
-	page.Resources = slices.Clone(all[from:min(len(all), from+q.Count)])
+	for _, r := range all[from:min(len(all), from+q.Count)] {
+		page.Resources = append(page.Resources, value.Clone(r).(map[string]any))
+	}
 	return page, nil
 }
 
@@ -179,7 +183,8 @@ func (m *memory) unique(typ *scim.ResourceType, r scim.Resource, id string) erro
 
 func (m *memory) stamp(typ *scim.ResourceType, r scim.Resource, id string, created time.Time) scim.Resource {
 	meta := scim.Meta{Created: created, LastModified: m.now()}
-	meta.Version = scim.Version(typ.Stamp(r, id, meta))
+	content := fmt.Sprint(typ.Stamp(r, id, scim.Meta{})) // maps are printed in the order of their keys
+	meta.Version = fmt.Sprintf(`W/"%x"`, sha256.Sum256([]byte(content)))
 	return typ.Stamp(r, id, meta)
 }
 

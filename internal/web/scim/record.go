@@ -3,11 +3,15 @@ package scim
 import (
 	"bytes"
 	"context"
+	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/lanyard-id/lanyard/internal/scim"
+	"github.com/lanyard-id/lanyard/internal/value"
 	"github.com/lanyard-id/lanyard/internal/wirelog"
 )
 
@@ -53,14 +57,65 @@ func (c *call) record(a *answer, begin time.Time, took time.Duration) {
 	} else {
 		path = "/"
 	}
+	shown := c.brief
+	if shown == "" {
+		shown = a.body.String()
+	}
 	// What happened is recorded even when the client is gone.
 	c.Wire.Record(context.WithoutCancel(c.r.Context()), wirelog.Exchange{
 		At: begin, Scope: wirelog.ConnectionScope(c.connection), Direction: wirelog.In,
 		Method: c.r.Method, Path: path, Query: c.r.URL.RawQuery, Status: a.status, Took: took,
 		Actor: c.config.Actor, Subject: c.subject,
 		RequestHeaders: c.r.Header.Clone(), RequestBody: string(c.body),
-		ResponseHeaders: a.Header().Clone(), ResponseBody: a.body.String(), Why: c.why,
+		ResponseHeaders: a.Header().Clone(), ResponseBody: shown, Why: c.why,
 	})
+}
+
+// How much of a list the log keeps: reading a whole page again to mask it would
+// take longer than answering it did.
+const (
+	loggedResources = 5   // of a page
+	loggedMembers   = 100 // of a group
+)
+
+// abridge has the log keep only the beginning of the long lists of an answer.
+func (c *call) abridge(body any) error {
+	whole, ok := body.(map[string]any)
+	if !ok || c.Wire == nil {
+		return nil
+	}
+	short, cut := c.beginning(whole, "Resources", loggedResources)
+	list, _ := short["Resources"].([]any)
+	for i, r := range list[:min(len(list), loggedResources)] {
+		o, _ := r.(map[string]any)
+		if o, fewer := c.beginning(o, "members", loggedMembers); fewer {
+			if !cut {
+				short, list = maps.Clone(short), slices.Clone(list)
+				short["Resources"], cut = list, true
+			}
+			list[i] = o
+		}
+	}
+	short, fewer := c.beginning(short, "members", loggedMembers)
+	if !cut && !fewer {
+		return nil
+	}
+	text, err := value.Encode(short)
+	c.brief = string(text)
+	return err
+}
+
+// beginning returns an object with only the first elements of a list in it, and
+// whether it had more. The log says so.
+func (c *call) beginning(o map[string]any, name string, keep int) (map[string]any, bool) {
+	list, _ := o[name].([]any)
+	if len(list) <= keep {
+		return o, false
+	}
+	c.note(scim.Note(fmt.Sprintf("In the log, %d of %d elements of %q were left out of the answer.", len(list)-keep, len(list), name)))
+	o = maps.Clone(o)
+	o[name] = slices.Clone(list[:keep])
+	return o, true
 }
 
 // about names the resource that the call is about.

@@ -19,6 +19,8 @@ type Replayed struct {
 	Status int
 	Header http.Header
 	Body   string
+
+	LeftOut bool // secrets, which the log does not have
 }
 
 // Replay makes a call of the request log once more. It has no token, so the
@@ -59,7 +61,7 @@ func (a *API) Replay(ctx context.Context, e wirelog.Exchange) (*Replayed, error)
 	begin, start := a.Now(), time.Now()
 	a.front.Handle(c.serve).ServeHTTP(kept, r)
 	c.record(kept, begin, time.Since(start))
-	return &Replayed{Status: kept.status, Header: out.header, Body: kept.body.String()}, nil
+	return &Replayed{Status: kept.status, Header: out.header, Body: kept.body.String(), LeftOut: len(again.Masked) > 0}, nil
 }
 
 // held is an http.ResponseWriter that nobody reads from: answer keeps what is

@@ -67,7 +67,7 @@ func (c *call) get(typ *scim.ResourceType, id string) error {
 	if err := c.endpoint.Allow(http.MethodGet, typ); err != nil {
 		return err
 	}
-	p, err := projection(c.r.URL.Query())
+	p, err := projection(c.values)
 	if err != nil {
 		return err
 	}
@@ -87,7 +87,7 @@ func (c *call) get(typ *scim.ResourceType, id string) error {
 // write runs an operation with a body, and answers what came of it. The
 // projection is read first: a request that is wrong must not change anything.
 func (c *call) write(typ *scim.ResourceType, run func(body map[string]any) (outcome, error)) error {
-	p, err := projection(c.r.URL.Query())
+	p, err := projection(c.values)
 	if err != nil {
 		return err
 	}
@@ -165,7 +165,7 @@ func (c *call) patch(typ *scim.ResourceType, id string, body map[string]any, ifM
 	if err != nil {
 		return outcome{}, err
 	}
-	if query := c.r.URL.Query(); query.Has("attributes") || query.Has("excludedAttributes") {
+	if query := c.values; query.Has("attributes") || query.Has("excludedAttributes") {
 		return c.patched(typ, id, r, query)
 	}
 	o := outcome{status: http.StatusNoContent, location: c.location(typ, id)}
@@ -210,18 +210,25 @@ func (c *call) outcome(status int, typ *scim.ResourceType, r scim.Resource) outc
 
 // located returns a copy of a resource that says where it is found.
 func (c *call) located(typ *scim.ResourceType, r scim.Resource) (scim.Resource, outcome) {
+	r = maps.Clone(r)
+	if meta, ok := r["meta"].(map[string]any); ok {
+		r["meta"] = maps.Clone(meta)
+	}
+	return r, c.locate(typ, r)
+}
+
+// locate writes into a resource where it is found.
+func (c *call) locate(typ *scim.ResourceType, r scim.Resource) outcome {
 	id, _ := r["id"].(string)
-	old, _ := r["meta"].(map[string]any)
-	meta := maps.Clone(old)
-	if meta == nil {
+	meta, ok := r["meta"].(map[string]any)
+	if !ok {
 		meta = map[string]any{}
+		r["meta"] = meta
 	}
 	o := outcome{location: c.location(typ, id)}
 	o.version, _ = meta["version"].(string)
 	meta["location"] = o.location
-	r = maps.Clone(r)
-	r["meta"] = meta
-	return r, o
+	return o
 }
 
 func (c *call) location(typ *scim.ResourceType, id string) string {

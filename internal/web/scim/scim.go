@@ -22,6 +22,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/lanyard-id/lanyard/internal/fault"
 	"github.com/lanyard-id/lanyard/internal/scim"
@@ -58,7 +59,10 @@ type Endpoint interface {
 	Allow(method string, typ *scim.ResourceType) error
 
 	Get(ctx context.Context, typ *scim.ResourceType, id string, p scim.Projection) (scim.Resource, error)
+
+	// List finds resources. They belong to the caller, who writes into them.
 	List(ctx context.Context, typ *scim.ResourceType, q scim.Query) (scim.Page, error)
+
 	Create(ctx context.Context, typ *scim.ResourceType, body map[string]any) (scim.Resource, []scim.Note, error)
 	Replace(ctx context.Context, typ *scim.ResourceType, id string, body map[string]any, ifMatch string) (scim.Resource, []scim.Note, error)
 
@@ -176,6 +180,8 @@ type call struct {
 	path []string // below the connection, unescaped
 	base string   // of locations, once root was asked
 
+	values url.Values // the query
+
 	connection string
 	known      bool // there is such a connection
 	token      string
@@ -185,6 +191,7 @@ type call struct {
 	body    []byte
 	subject string
 	why     []string
+	brief   string // the answer as the log keeps it, when that is less than the whole
 }
 
 // serve answers the request. What it returns has been answered already.
@@ -202,18 +209,22 @@ func (c *call) route() error {
 	if err := c.readPath(); err != nil {
 		return err
 	}
-	if isDiscovery(c.path) {
+	broken := c.readValues()
+	if isDiscovery(c.path) && broken == nil {
 		return c.discovery()
 	}
 	if err := c.authorize(); err != nil {
 		return err
+	}
+	if broken != nil { // said only now, for the log is of calls to a connection
+		return broken
 	}
 	return c.dispatch()
 }
 
 // readPath takes the path apart. Ids may hold any character, escaped (Auth0's
 // have "|", which arrives as %7C). A slash at the end is of no meaning: Microsoft's
-// collection of tests sends one.
+// collection of tests sends one. What is no text, or holds NUL, is no id.
 func (c *call) readPath() error {
 	rest, ok := strings.CutPrefix(c.r.URL.EscapedPath(), Prefix)
 	if !ok {
@@ -221,7 +232,7 @@ func (c *call) readPath() error {
 	}
 	for i, segment := range strings.Split(strings.TrimSuffix(rest, "/"), "/") {
 		plain, err := url.PathUnescape(segment)
-		if err != nil || plain == "" {
+		if err != nil || plain == "" || !isText(plain) {
 			return unknownPath()
 		}
 		if i == 0 {
@@ -232,6 +243,20 @@ func (c *call) readPath() error {
 	}
 	return nil
 }
+
+// readValues takes the query apart. One that cannot be is refused: url.URL.Query
+// leaves such a parameter out, and without its filter a list is everybody. A
+// semicolon is a character like others.
+func (c *call) readValues() (err error) {
+	c.values, err = url.ParseQuery(strings.ReplaceAll(c.r.URL.RawQuery, ";", "%3B"))
+	if err != nil {
+		return scim.Fail(scim.InvalidSyntax, "the query cannot be read: a percent sign begins no escape")
+	}
+	return nil
+}
+
+// isText reports whether an id can be one: every database keeps it as it is.
+func isText(id string) bool { return utf8.ValidString(id) && !strings.Contains(id, "\x00") }
 
 // authorize opens the endpoint, and counts the call.
 func (c *call) authorize() error {
@@ -244,7 +269,7 @@ func (c *call) authorize() error {
 	if err != nil {
 		return err
 	}
-	if f, ok := endpoint.(Flagged); ok && c.r.URL.Query().Has("aadOptscim062020") {
+	if f, ok := endpoint.(Flagged); ok && c.values.Has("aadOptscim062020") {
 		endpoint = f.WithFlag()
 	}
 	c.endpoint, c.config = endpoint, endpoint.Config()

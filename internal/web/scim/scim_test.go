@@ -641,13 +641,82 @@ func TestFlag(t *testing.T) {
 	b := newBench(t)
 	b.fill(t, 1)
 	b.config.Leniency, b.flagged = scim.Entra(), scim.Strict()
-	patch := `{"schemas":["` + scim.PatchMessage + `"],"Operations":[{"op":"Replace","path":"active","value":"False"}]}`
-	b.want(b.call("PATCH", "/Users/u%7C1?aadOptscim062020", patch), 400, "invalidValue")
+	patch := `{"schemas":["` + scim.PatchMessage + `"],"Operations":[{"op":"Replace","value":{"name.givenName":"Ada"}}]}`
+	b.want(b.call("PATCH", "/Users/u%7C1?aadOptscim062020", patch), 400, "invalidPath")
 	b.want(b.call("PATCH", "/Users/u%7C1", patch), 204, "")
 	if r := b.call("GET", "/Users?filter=userName+sw+user", ""); r.status != 200 || r.get("/totalResults") != json.Number("1") {
 		t.Errorf("an unquoted filter: %s", r.text)
 	}
 	b.want(b.call("GET", "/Users?aadOptscim062020&filter=userName+sw+user", ""), 400, "invalidFilter")
+}
+
+// TestRequestLogOfLists makes sure that the log keeps the beginning of a long
+// list, as JSON, and says how much it left out, while the client gets
+// all.
+func TestRequestLogOfLists(t *testing.T) {
+	b := newBench(t)
+	b.config.Features.DefaultPageSize = 10
+	var members []string
+	for i := range 150 {
+		if i < 8 {
+			b.call("POST", "/Users", user(fmt.Sprint("u", i), ""))
+		}
+		members = append(members, fmt.Sprintf(`{"value":"m%d"}`, i))
+	}
+	group := b.call("POST", "/Groups", `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:Group"],"displayName":"g","members":[`+strings.Join(members, ",")+`]}`)
+	if n := len(group.body["members"].([]any)); n != 150 {
+		t.Fatalf("the client is shown %d members, want 150", n)
+	}
+	page := b.call("GET", "/Users", "")
+	if n := len(page.body["Resources"].([]any)); n != 8 {
+		t.Fatalf("the client is shown %d users, want 8", n)
+	}
+	b.call("GET", "/Groups", "")
+	b.call("GET", "/Users?count=5", "")
+	if err := b.recorder.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	kept := b.log.kept[len(b.log.kept)-4:]
+	logged := func(e wirelog.Exchange, steps ...any) any {
+		t.Helper()
+		v, err := value.Decode([]byte(e.ResponseBody))
+		if err != nil {
+			t.Fatalf("%v in %q", err, e.ResponseBody)
+		}
+		for _, s := range steps {
+			if name, ok := s.(string); ok {
+				v = v.(map[string]any)[name]
+			} else {
+				v = v.([]any)[s.(int)]
+			}
+		}
+		return v
+	}
+	for _, c := range []struct {
+		of   int
+		at   []any
+		want int
+		why  []string
+	}{
+		{0, []any{"members"}, 100, []string{`In the log, 50 of 150 elements of "members" were left out of the answer.`}},
+		{1, []any{"Resources"}, 5, []string{`In the log, 3 of 8 elements of "Resources" were left out of the answer.`}},
+		{2, []any{"Resources", 0, "members"}, 100, []string{`In the log, 50 of 150 elements of "members" were left out of the answer.`}},
+		{3, []any{"Resources"}, 5, []string{}},
+	} {
+		e := kept[c.of]
+		if n := len(logged(e, c.at...).([]any)); n != c.want {
+			t.Errorf("%s %s: %d elements are logged, want %d", e.Method, e.Path, n, c.want)
+		}
+		if diff := cmp.Diff(c.why, e.Why); diff != "" {
+			t.Errorf("%s %s: why (-want +got):\n%s", e.Method, e.Path, diff)
+		}
+	}
+	if diff := cmp.Diff(page.body["Resources"].([]any)[:5], logged(kept[1], "Resources")); diff != "" {
+		t.Errorf("the beginning (-answered +logged):\n%s", diff)
+	}
+	if total := logged(kept[1], "totalResults"); total != json.Number("8") {
+		t.Errorf("totalResults %v, want 8", total)
+	}
 }
 
 func TestRequestLog(t *testing.T) {

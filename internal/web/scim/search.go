@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/lanyard-id/lanyard/internal/fault"
 	"github.com/lanyard-id/lanyard/internal/filter"
 	"github.com/lanyard-id/lanyard/internal/scim"
 )
@@ -148,7 +147,7 @@ func isDescending(order string) (bool, error) {
 }
 
 func (c *call) list(typ *scim.ResourceType) error {
-	s, err := readQuery(c.r.URL.Query())
+	s, err := readQuery(c.values)
 	if err != nil {
 		return err
 	}
@@ -164,7 +163,7 @@ func (c *call) searchType(typ *scim.ResourceType) error {
 }
 
 func (c *call) listAll() error {
-	s, err := readQuery(c.r.URL.Query())
+	s, err := readQuery(c.values)
 	if err != nil {
 		return err
 	}
@@ -229,7 +228,7 @@ func (c *call) findIn(typ *scim.ResourceType, s search) error {
 		return err
 	}
 	for i, r := range page.Resources {
-		r, _ = c.located(typ, r)
+		c.locate(typ, r)
 		page.Resources[i] = typ.Project(r, s.projection)
 	}
 	if p.cursor == nil {
@@ -257,23 +256,18 @@ func (c *call) parseFilter(text *string) (filter.Expr, error) {
 	if text == nil {
 		return nil, nil
 	}
-	e, notes, err := filter.ParseSCIM(*text, c.config.Leniency.Syntax)
+	e, notes, err := scim.ParseFilter(*text, c.config.Leniency)
 	for _, n := range notes {
-		c.note(scim.Note(n))
+		c.note(n)
 	}
-	switch {
-	case fault.Is(err, fault.TooLarge):
-		return nil, scim.Fail(scim.TooMany, "the filter is too long: %s", fault.Public(err))
-	case err != nil:
-		return nil, scim.Fail(scim.InvalidFilter, "the filter cannot be read: %s", fault.Public(err))
-	}
-	return e, nil
+	return e, err
 }
 
 // part is one of the types that a search over all of them asks.
 type part struct {
-	typ   *scim.ResourceType
-	match *scim.Filter
+	typ    *scim.ResourceType
+	match  *scim.Filter
+	sorted bool // the type has what is sorted by
 }
 
 // findAll answers what a search finds among all resources, type by type: first
@@ -307,6 +301,9 @@ func (c *call) findAll(s search) error {
 	skip := q.StartIndex - 1
 	for _, part := range parts {
 		q.Filter, q.StartIndex, q.Count = part.match, skip+1, p.count-len(page.Resources)
+		if q.SortBy = ""; part.sorted {
+			q.SortBy = s.sortBy
+		}
 		found, err := c.endpoint.List(c.r.Context(), part.typ, q)
 		if err != nil {
 			return err
@@ -314,7 +311,7 @@ func (c *call) findAll(s search) error {
 		page.Total += found.Total
 		skip = max(0, skip-found.Total)
 		for _, r := range found.Resources {
-			r, _ = c.located(part.typ, r)
+			c.locate(part.typ, r)
 			page.Resources = append(page.Resources, part.typ.Project(r, s.projection))
 		}
 	}
@@ -332,7 +329,7 @@ func (c *call) findAll(s search) error {
 func (c *call) parts(e filter.Expr, sortBy string) ([]part, error) {
 	var parts []part
 	var refused, denied error
-	unsortable := 0
+	sortable := 0
 	for _, typ := range c.endpoint.Types().All() {
 		if err := c.endpoint.Allow(http.MethodGet, typ); err != nil {
 			denied = err
@@ -346,8 +343,8 @@ func (c *call) parts(e filter.Expr, sortBy string) ([]part, error) {
 				continue
 			}
 		}
-		if sortBy != "" && typ.Sortable(sortBy) != nil {
-			unsortable++
+		if p.sorted = sortBy != "" && typ.Sortable(sortBy) == nil; p.sorted {
+			sortable++
 		}
 		parts = append(parts, p)
 	}
@@ -356,7 +353,7 @@ func (c *call) parts(e filter.Expr, sortBy string) ([]part, error) {
 		return nil, refused
 	case len(parts) == 0 && denied != nil:
 		return nil, denied
-	case len(parts) > 0 && unsortable == len(parts):
+	case sortBy != "" && len(parts) > 0 && sortable == 0:
 		return nil, parts[0].typ.Sortable(sortBy)
 	}
 	return parts, nil

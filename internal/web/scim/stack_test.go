@@ -17,8 +17,9 @@ import (
 // tenant, a database.
 type stack struct {
 	*testing.T
-	url   string // of the connection's SCIM endpoint
-	token string
+	url    string // of the connection's SCIM endpoint
+	token  string
+	tenant *tenant.Tenant
 }
 
 // newStack serves a new connection of a strategy, to clients of a profile.
@@ -31,7 +32,7 @@ func newStack(t *testing.T, strategy string, profile tenant.Profile) *stack {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = server.Close() })
-	return &stack{T: t, url: server.URL, token: server.Token}
+	return &stack{T: t, url: server.URL, token: server.Token, tenant: server.Tenant}
 }
 
 // send sends a request to a URL below the endpoint.
