@@ -142,7 +142,7 @@ func TestProvision(t *testing.T) {
 		t.Errorf("%d of %d sessions were closed", session.closed, len(p.access))
 	}
 	for i, access := range p.access[:len(session.commands)-1] {
-		reads := []provision.Verb{provision.ListTargets, provision.ShowTarget, provision.ShowMapping, provision.ListPushes, provision.ShowStatus, provision.ListDead}
+		reads := []provision.Verb{provision.ListTargets, provision.ShowTarget, provision.ShowMapping, provision.ListPushes, provision.ShowStatus, provision.ListDead, provision.ListHeld}
 		if do := session.commands[i].Do; (access == ReadOnly) != slices.Contains(reads, do) {
 			t.Errorf("for %s the folder was opened %v", do, access)
 		}

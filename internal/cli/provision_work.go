@@ -138,6 +138,12 @@ fails is tried again later: by lanyard serve, or here with --wait.`, `  lanyard 
 	cmd.Flags().BoolVar(&opts.command.Wait, "wait", false, "wait for what has to be tried again")
 	opts.print = func(r *provision.Reply) error {
 		opts.line("%s: %d done, %d to be tried again, %d held, %d failed", r.Label, r.Run.Done, r.Run.Waiting, r.Run.Held, r.Run.Dead)
+		if r.Run.Held > 0 {
+			opts.line("deactivations are held: lanyard provision brake show")
+		}
+		if r.Run.Dead > 0 {
+			opts.line("some have failed for good: lanyard provision deadletters list")
+		}
 		if r.Run.Quarantined > 0 {
 			opts.line("a target is in quarantine: lanyard provision quarantine show")
 		}
@@ -327,6 +333,15 @@ func newProvisionBrake(sh *shell) *cobra.Command {
 		no.line("%s: %d people stay active", r.Label, r.Count)
 		return nil
 	}
-	cmd.AddCommand(approve, reject)
+	opts, show := provisioning(sh, provision.ListHeld, "show APP", "Show whose deactivation is held",
+		`Show the people whose deactivation is held, and why.`, `  lanyard provision brake show "My SCIM app"`)
+	opts.print = func(r *provision.Reply) error {
+		table := newTable(sh.IO, "PERSON", "LOGIN", "SINCE")
+		for _, j := range r.Jobs {
+			table.row(j.Subject, j.Name, j.Queued.Local().Format(time.DateTime))
+		}
+		return table.print()
+	}
+	cmd.AddCommand(show, approve, reject)
 	return cmd
 }

@@ -156,7 +156,7 @@ func (e *Engine) answer(ctx context.Context, realm, app string, f func(Job) erro
 			return err
 		}
 		if c.Hold == nil && len(jobs) == 0 {
-			return fault.New(fault.NotFound, "no deactivations of this application are held")
+			return fault.New(fault.NotFound, "no deactivations of this application are held").Fix("lanyard provision status shows where some are")
 		}
 		for _, j := range jobs {
 			if err := f(j); err != nil {

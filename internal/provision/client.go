@@ -140,7 +140,25 @@ func (s *Session) Call(ctx context.Context, c Call) (Answer, error) {
 		s.Explain(ctx, "the access token was refused: once more with a new one")
 		return s.Call(ctx, c)
 	}
-	return judge(c, response.Status, response.Header, body)
+	answer, err := judge(c, response.Status, response.Header, body)
+	return answer, s.quotable(err)
+}
+
+// maxDetail is how much is kept of what a target says of an error, in bytes.
+const maxDetail = 1000
+
+// quotable makes what a target said fit to be shown and stored: a server may
+// repeat the credential that it was given, and at any length.
+func (s *Session) quotable(err error) error {
+	var e *CallError
+	if !errors.As(err, &e) {
+		return err
+	}
+	e.Detail = strings.ToValidUTF8(secret.NewRedactor(s.secrets...).Text(e.Detail), "?")
+	if len(e.Detail) > maxDetail {
+		e.Detail = strings.ToValidUTF8(e.Detail[:maxDetail], "") + " …"
+	}
+	return e
 }
 
 // request builds a request with exactly the headers that were captured.
@@ -344,6 +362,8 @@ func judge(c Call, status int, header http.Header, body []byte) (Answer, error) 
 	}
 	detail, _ := object["detail"].(string)
 	switch {
+	case status >= 300 && status < 400:
+		e.Detail = "it redirects, and redirects are not followed: the base URL has to be the final address"
 	case detail != "":
 		e.Detail = detail
 	case !readable:

@@ -44,6 +44,7 @@ const (
 	RunImport     Verb = "import"
 	ShowStatus    Verb = "status"
 	ListDead      Verb = "dead letters"
+	ListHeld      Verb = "held"
 	ReplayDead    Verb = "replay"
 	Lift          Verb = "lift"
 	Approve       Verb = "approve"
@@ -54,7 +55,7 @@ const (
 // target and changes nothing.
 func (v Verb) Local() bool {
 	switch v {
-	case ListTargets, ShowTarget, ShowMapping, ListPushes, ShowStatus, ListDead:
+	case ListTargets, ShowTarget, ShowMapping, ListPushes, ShowStatus, ListDead, ListHeld:
 		return true
 	}
 	return false
@@ -225,7 +226,7 @@ func (d *Desk) Do(ctx context.Context, c Command) (*Reply, error) {
 		ShowMapping: d.showMapping, SetMapping: d.setMapping, DeleteMapping: d.deleteMapping, ResetMapping: d.resetMapping,
 		ListPushes: d.listPushes, AddPush: d.addPush, RemovePush: d.removePush,
 		MakePlan: d.plan, ProvisionNow: d.now, RunQueue: d.run, RunImport: d.runImport,
-		ListDead: d.listDead, ReplayDead: d.replay, Lift: d.lift, Approve: d.approve, Reject: d.reject,
+		ListDead: d.listDead, ListHeld: d.listHeld, ReplayDead: d.replay, Lift: d.lift, Approve: d.approve, Reject: d.reject,
 	}[c.Do]
 	if !ok {
 		return nil, fault.New(fault.Invalid, "there is no command %q", string(c.Do))
@@ -245,9 +246,13 @@ func (d *Desk) Do(ctx context.Context, c Command) (*Reply, error) {
 func (d *Desk) target(ctx context.Context, r *Reply) (*Target, error) {
 	t, err := d.Settings.Target(ctx, r.App)
 	if fault.Is(err, fault.NotFound) {
-		return nil, fault.Wrap(fault.NotFound, err, "application %q has no target", r.Label).Fix("lanyard provision targets set %s --base-url …", r.App)
+		return nil, noTarget(r.App, r.Label)
 	}
 	return t, err
+}
+
+func noTarget(app, label string) error {
+	return fault.New(fault.NotFound, "application %q has no target", label).Fix("lanyard provision targets set %s --base-url …", app)
 }
 
 func view(t *Target, label string) TargetView { return TargetView{t.ID, label, t, t.Writes()} }
@@ -285,10 +290,11 @@ func (d *Desk) setTarget(ctx context.Context, c Command, r *Reply) error {
 		c.Target.apply(t)
 		return nil
 	})
-	if err == nil {
-		r.Targets, r.Notes = []TargetView{view(t, r.Label)}, notes
+	if err != nil {
+		return err
 	}
-	return err
+	r.Targets, r.Notes = []TargetView{view(t, r.Label)}, notes
+	return d.Engine.Reprobe(ctx, t.Realm, t.ID)
 }
 
 func (d *Desk) removeTarget(ctx context.Context, _ Command, r *Reply) error {
@@ -305,7 +311,7 @@ func (d *Desk) testTarget(ctx context.Context, _ Command, r *Reply) error {
 		return err
 	}
 	r.Targets = []TargetView{view(t, r.Label)}
-	return Unreached(d.Engine.Test(ctx, t, "Test API Credentials"))
+	return Unreached(d.Engine.TestCredentials(ctx, t))
 }
 
 func (d *Desk) mapping(m *MappingRecord, r *Reply) {
@@ -582,6 +588,9 @@ func (d *Desk) status(ctx context.Context, ref string) (*Reply, error) {
 			return nil, err
 		}
 		r.Targets = slices.DeleteFunc(r.Targets, func(t TargetView) bool { return t.App != app.ID })
+		if len(r.Targets) == 0 {
+			return nil, noTarget(app.ID, app.Label)
+		}
 	}
 	for _, t := range r.Targets {
 		s := Status{App: t.App, Label: t.Label, Enabled: t.Target.Enabled}
@@ -602,7 +611,23 @@ func (d *Desk) status(ctx context.Context, ref string) (*Reply, error) {
 }
 
 func (d *Desk) listDead(ctx context.Context, _ Command, r *Reply) error {
-	jobs, err := d.Engine.Store.Jobs(ctx, JobQuery{Realm: d.Settings.Realm, App: r.App, State: Dead})
+	return d.listJobs(ctx, r, Dead)
+}
+
+// listHeld says whose deactivation the brake holds, and why.
+func (d *Desk) listHeld(ctx context.Context, _ Command, r *Reply) error {
+	c, err := d.Engine.Store.Condition(ctx, d.Settings.Realm, r.App)
+	if err != nil {
+		return err
+	}
+	if c.Hold != nil {
+		r.Notes = append(r.Notes, Note(c.Hold.Because))
+	}
+	return d.listJobs(ctx, r, Held)
+}
+
+func (d *Desk) listJobs(ctx context.Context, r *Reply, state JobState) error {
+	jobs, err := d.Engine.Store.Jobs(ctx, JobQuery{Realm: d.Settings.Realm, App: r.App, State: state})
 	if err != nil {
 		return err
 	}
@@ -660,6 +685,9 @@ func (d *Desk) replay(ctx context.Context, c Command, r *Reply) (err error) {
 }
 
 func (d *Desk) lift(ctx context.Context, _ Command, r *Reply) error {
+	if _, err := d.target(ctx, r); err != nil {
+		return err
+	}
 	return d.Engine.Lift(ctx, d.Settings.Realm, r.App)
 }
 

@@ -123,6 +123,9 @@ type state struct {
 
 // route queues what one change is about.
 func (b *batch) route(r directory.Reader, c *directory.Change) error {
+	if c.Before == nil && c.After == nil { // a sign-in, or what is told of provisioning itself
+		return nil
+	}
 	if len(b.targets) == 0 && c.Kind != "application.lifecycle.delete" {
 		return nil
 	}
@@ -137,7 +140,7 @@ func (b *batch) route(r directory.Reader, c *directory.Change) error {
 		b.person(c.Realm, s.App, s.Account, c.After != nil)
 	case strings.HasPrefix(c.Kind, "group.user_membership."):
 		b.group(c.Realm, s.Group)
-		return b.personEverywhere(r, c.Realm, s.Account)
+		return b.personEverywhere(r, c.Realm, s.Account, false)
 	case c.Kind == "group.lifecycle.delete":
 		for app := range b.targets {
 			b.job(Job{Realm: c.Realm, App: app, Kind: GroupJob, Subject: c.Target, Delete: true})
@@ -155,8 +158,10 @@ func (b *batch) route(r directory.Reader, c *directory.Change) error {
 		}
 	case c.Kind == "application.lifecycle.delete":
 		b.gone = append(b.gone, targetMark{c.Realm, c.Target})
+	case slices.Contains(comeBack, c.Kind):
+		return b.personEverywhere(r, c.Realm, c.Target, true)
 	case area == "user":
-		return b.personEverywhere(r, c.Realm, c.Target)
+		return b.personEverywhere(r, c.Realm, c.Target, false)
 	}
 	return nil
 }
@@ -167,9 +172,13 @@ func (b *batch) person(realm, app, account string, assign bool) {
 	}
 }
 
+// comeBack are the entries after which somebody may be provisioned who could not
+// be when he was assigned.
+var comeBack = []string{"user.lifecycle.unsuspend", "user.lifecycle.activate", "user.lifecycle.reactivate"}
+
 // personEverywhere queues somebody for every target that he is assigned to.
 // Those who are not assigned any more were queued when that changed.
-func (b *batch) personEverywhere(r directory.Reader, realm, account string) error {
+func (b *batch) personEverywhere(r directory.Reader, realm, account string, assign bool) error {
 	if account == "" {
 		return nil
 	}
@@ -178,7 +187,7 @@ func (b *batch) personEverywhere(r directory.Reader, realm, account string) erro
 		return err
 	}
 	for _, u := range users {
-		b.person(realm, u.App, account, false)
+		b.person(realm, u.App, account, assign)
 	}
 	return nil
 }
@@ -201,7 +210,8 @@ func (b *batch) job(j Job) {
 	b.jobs[key] = j
 }
 
-// everybody returns jobs for all who are linked and all groups that are pushed.
+// everybody returns jobs for all who are linked, all groups that are pushed, and
+// what has failed for good: the settings may have been its cause.
 func (e *Engine) everybody(ctx context.Context, realm, app string) ([]Job, error) {
 	var jobs []Job
 	now := e.now()
@@ -211,7 +221,15 @@ func (e *Engine) everybody(ctx context.Context, realm, app string) ([]Job, error
 		}
 		jobs = append(jobs, Job{Realm: realm, App: app, Kind: PersonJob, Subject: l.Account, Due: now, Queued: now})
 	}
-	err := e.Directory.Store.View(ctx, func(r directory.Reader) error {
+	dead, err := e.Store.Jobs(ctx, JobQuery{Realm: realm, App: app, State: Dead})
+	if err != nil {
+		return nil, err
+	}
+	for _, j := range dead {
+		j.Due, j.Queued, j.Assign = now, now, true
+		jobs = append(jobs, j)
+	}
+	err = e.Directory.Store.View(ctx, func(r directory.Reader) error {
 		pushes, err := directory.All[GroupPush](r, directory.RecordQuery{Realm: realm, Parent: app}, 0, nil)
 		for _, p := range pushes {
 			jobs = append(jobs, Job{Realm: realm, App: app, Kind: GroupJob, Subject: p.Group, Due: now, Queued: now})

@@ -90,13 +90,43 @@ func (e *Engine) probe(ctx context.Context, t *Target, cond *Condition) (well bo
 	}
 	if err == nil {
 		cond.Quarantine, cond.Failures = nil, 0
-		return true, e.Store.PutCondition(ctx, t.Realm, t.ID, *cond)
+		return true, e.recover(ctx, t)
 	}
 	q := *cond.Quarantine
 	q.Probes++
 	q.Cause, q.Next = ErrorText(err), e.now().Add(e.Pace.probe(q.Probes))
 	cond.Quarantine = &q
 	return false, e.Store.PutCondition(ctx, t.Realm, t.ID, *cond)
+}
+
+// recover ends the quarantine of a target that answers as it should.
+func (e *Engine) recover(ctx context.Context, t *Target) error {
+	return e.amend(ctx, t.Realm, t.ID, func(c *Condition) error {
+		c.Quarantine, c.Failures = nil, 0
+		return nil
+	})
+}
+
+// Reprobe lets a target in quarantine be tried at the next occasion: its settings
+// have changed, and the cause may be gone.
+func (e *Engine) Reprobe(ctx context.Context, realm, app string) error {
+	return e.amend(ctx, realm, app, func(c *Condition) error {
+		if c.Quarantine != nil {
+			q := *c.Quarantine
+			q.Next = e.now()
+			c.Quarantine = &q
+		}
+		return nil
+	})
+}
+
+// TestCredentials is "Test API Credentials" for a person. When it succeeds it
+// ends a quarantine.
+func (e *Engine) TestCredentials(ctx context.Context, t *Target) error {
+	if err := e.Test(ctx, t, "Test API Credentials"); err != nil {
+		return err
+	}
+	return e.recover(ctx, t)
 }
 
 // Test sends what "Test API Credentials" sends.
@@ -127,10 +157,7 @@ func (l *lane) due(ctx context.Context) ([]Job, error) {
 // work carries out jobs, some at a time: there is one for each subject, so that
 // what concerns one person or group stays in order.
 func (l *lane) work(ctx context.Context, jobs []Job) (int, error) {
-	workers := l.target.Concurrency
-	if workers <= 0 {
-		workers = defaultWorkers
-	}
+	workers := l.target.workers()
 	work := make(chan Job)
 	failed := make(chan error, workers)
 	var done atomic.Int64
@@ -208,10 +235,16 @@ func (l *lane) settle(ctx context.Context, j Job, o Outcome) error {
 				return err
 			}
 		}
+		if err := l.engine.tell(ctx, j, o); err != nil {
+			return err
+		}
 		return l.engine.Store.Done(ctx, j)
 	}
 	j.Error, j.Status = ErrorText(o.Err), 0
 	if err := l.failed(ctx, &j, o.Err); err != nil {
+		return err
+	}
+	if err := l.engine.tell(ctx, j, o); err != nil {
 		return err
 	}
 	return l.engine.Store.PutJobs(ctx, j)
@@ -233,7 +266,7 @@ func (l *lane) failed(ctx context.Context, j *Job, cause error) error {
 	pace := l.engine.Pace
 	switch call.Class {
 	case Denied: // nobody loses an attempt
-		return l.quarantine(ctx, call, "a call with the right credential: \"Test API credentials\" has to succeed")
+		return l.quarantine(ctx, call, "the right credential (lanyard provision targets set --token-from): a probe, or lanyard provision targets test, has to succeed")
 	case Limited:
 		l.again(j, pace.limited(call.RetryAfter, j.Attempts+1), maxAttempts)
 		return l.pause(ctx, j.Due)
@@ -373,4 +406,12 @@ func (e *Engine) Target(ctx context.Context, realm, app string) (t *Target, err 
 		return err
 	})
 	return t, err
+}
+
+// workers is how many people are sent, or asked for, at a time.
+func (t *Target) workers() int {
+	if t.Concurrency > 0 {
+		return t.Concurrency
+	}
+	return defaultWorkers
 }

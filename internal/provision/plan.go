@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/lanyard-id/lanyard/internal/directory"
@@ -73,8 +74,8 @@ func (e *Engine) Plan(ctx context.Context, t *Target) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, one := range people {
-		if err := p.person(ctx, one); err != nil {
+	for some := range slices.Chunk(people, t.workers()) {
+		if err := p.people(ctx, some); err != nil {
 			return nil, err
 		}
 	}
@@ -175,10 +176,46 @@ func (t *Target) warnings() []string {
 	return out
 }
 
-func (p *planner) person(ctx context.Context, one planned) error {
-	o, after, err := p.engine.rehearse(ctx, p.target, one.id)
+// rehearsed is what came of the rehearsal of a person.
+type rehearsed struct {
+	outcome Outcome
+	after   Link
+	err     error
+}
+
+// people rehearses some people at the same time, while nobody writes to the
+// overlay, and then enters them one after the other.
+func (p *planner) people(ctx context.Context, some []planned) error {
+	results := make([]rehearsed, len(some))
+	var group sync.WaitGroup
+	for i, one := range some {
+		group.Go(func() {
+			r := &results[i]
+			r.outcome, r.after, r.err = p.engine.rehearse(ctx, p.target, one.id)
+		})
+	}
+	group.Wait()
+	for i, one := range some {
+		if err := p.person(ctx, one, results[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *planner) person(ctx context.Context, one planned, r rehearsed) error {
+	if r.err != nil {
+		return r.err
+	}
+	o, after := r.outcome, r.after
+	other, found, err := p.overlay.LinkByRemote(ctx, p.target.Realm, p.target.ID, after.RemoteID)
 	if err != nil {
 		return err
+	}
+	if found && other.Account != one.id { // somebody beside him took it over
+		if o, after, err = p.engine.rehearse(ctx, p.target, one.id); err != nil {
+			return err
+		}
 	}
 	if strings.HasPrefix(after.RemoteID, VirtualID) {
 		after.RemoteID = VirtualID + one.id // those of one rehearsal only are different
@@ -231,6 +268,9 @@ func Unreached(err error) error {
 	e := fault.Wrap(fault.Unavailable, err, "the target answers: %s", call.Error())
 	if call.Class == Denied {
 		return e.Fix("check the credential of the target and its base URL")
+	}
+	if call.Status < 300 || call.Status >= 400 && call.Status < 500 {
+		return e.Fix("check the base URL of the target: it is what comes before /Users")
 	}
 	return e
 }

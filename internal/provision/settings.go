@@ -46,7 +46,8 @@ func (s *Settings) FindApp(ctx context.Context, ref string) (*directory.App, err
 	case err != nil:
 		return nil, err
 	case len(named) == 0:
-		return nil, directory.NotFound(directory.AppNoun, ref)
+		return nil, fault.Wrap(fault.NotFound, directory.NotFound(directory.AppNoun, ref), "there is no app %q", ref).
+			Fix("give the id or the label of an application; lanyard provision targets list names those with a target")
 	case len(named) > 1:
 		return nil, fault.New(fault.Conflict, "%d applications are called %q", len(named), ref).Fix("name one by its id, such as %s", named[0].ID)
 	}
@@ -245,7 +246,8 @@ func (a Auth) check(private bool) (problems []error) {
 		wrong("auth.scheme", "a scheme is %q, %q, %q or %q, not %q", Bearer, Header, Basic, OAuth, string(a.Scheme))
 	}
 	if a.Token == "" {
-		wrong("auth.token", "the target has no credential")
+		problems = append(problems, fault.New(fault.Invalid, "the target has no credential").At("auth.token").
+			Fix("say where it is read from: --token-from env:NAME, or file:PATH"))
 	} else if _, err := secret.ParseRef(string(a.Token)); err != nil {
 		wrong("auth.token", "%s", fault.Public(err))
 	}
