@@ -62,7 +62,8 @@ func openSandbox(ctx context.Context, db *store.DB, key secret.Key, stage *rehea
 		return nil, err
 	}
 	server := newOAuth(d, key)
-	s := &sandbox{directory: d, oauth: server, inbound: connectionService(d), wire: newWireLog(db, stage.Clock, log), exchanges: db.WireLog()}
+	s := &sandbox{directory: d, oauth: server, inbound: connectionService(d), wire: newWireLog(db, stage.Clock, log)}
+	s.exchanges = writtenFirst{db.WireLog(), s.wire}
 	s.scim = scimAPI(anybody{s.inbound}, key, s.wire, stage, log)
 	s.handlers = s.inProcess(stage, c, log)
 	return s, nil

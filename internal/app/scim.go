@@ -26,6 +26,20 @@ func newWireLog(db *store.DB, clock *rehearsal.Clock, log *slog.Logger) *wirelog
 	return wirelog.NewRecorder(wirelog.Options{Store: db.WireLog(), Now: clock.Now, Log: log})
 }
 
+// writtenFirst is a request log that is read with what was just recorded.
+type writtenFirst struct {
+	wirelog.Store
+	wire *wirelog.Recorder
+}
+
+// Exchanges implements auth0.Exchanges.
+func (w writtenFirst) Exchanges(ctx context.Context, q wirelog.Query) (wirelog.Page, error) {
+	if err := w.wire.Flush(ctx); err != nil {
+		return wirelog.Page{}, err
+	}
+	return w.Store.Exchanges(ctx, q)
+}
+
 // scimAPI serves a backend on the stage's time and limits.
 func scimAPI(b scim.Backend, key secret.Key, wire *wirelog.Recorder, stage *rehearsal.Stage, log *slog.Logger) *scim.API {
 	return scim.New(scim.Options{

@@ -5,12 +5,14 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/lanyard-id/lanyard/internal/store/sqlite"
+	"github.com/lanyard-id/lanyard/internal/tenant"
 	"github.com/lanyard-id/lanyard/internal/wirelog"
 )
 
@@ -83,6 +85,78 @@ func TestServeSCIM(t *testing.T) {
 	}
 	if diff := cmp.Diff([]int{401, 201}, got); diff != "" {
 		t.Errorf("the request log, newest first (-want +got):\n%s", diff)
+	}
+}
+
+// The tenant's logs show each call that reached a SCIM endpoint: what worked as
+// sscim, what did not, rejected tokens too, as fscim.
+func TestSCIMInTheTenantsLogs(t *testing.T) {
+	b := newBench(t)
+	s := b.served()
+	cred, err := readCredentials(b.path(".lanyard"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	base := s.addresses["auth0"]
+	manage := auth0Token(t, base, cred)
+	connection := base + "/api/v2/connections/" + tenant.SeededEndpoint
+	_, answer := send(t, "POST", connection+"/scim-configuration/tokens", manage, `{"scopes":["get:users","post:users"]}`)
+	token, _ := answer["token"].(string)
+	id, _, _ := strings.Cut(token, ".")
+	people := base + "/scim/v2/connections/" + tenant.SeededEndpoint + "/Users"
+	user := `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"bjensen","externalId":"00u1","password":"hush-hush-7"}`
+	for _, call := range []struct {
+		method, bearer, body string
+		status               int
+	}{
+		{"POST", token, user, 201},
+		{"POST", token, `{"userName":7}`, 400},
+		{"PUT", token, user, 405},
+		{"GET", "tok_wrong0000000000." + strings.Repeat("0", 64), "", 401},
+	} {
+		if status, answer := send(t, call.method, people, call.bearer, call.body); status != call.status {
+			t.Fatalf("%s: %d %v, want %d", call.method, status, answer, call.status)
+		}
+	}
+	read := func(q string) []map[string]any {
+		t.Helper()
+		_, answer := send(t, "GET", base+"/api/v2/logs?include_totals=true&q="+url.QueryEscape(q), manage, "")
+		var out []map[string]any
+		list, _ := answer["logs"].([]any)
+		for _, row := range list {
+			o, _ := row.(map[string]any)
+			out = append(out, o)
+		}
+		return out
+	}
+	worked, failed := read("type:sscim"), read("type:fscim")
+	if len(worked) != 1 || len(failed) != 3 || len(read("type:sscim OR type:fscim")) != 4 {
+		t.Fatalf("%d worked, %d failed, want 1 and 3: %v %v", len(worked), len(failed), worked, failed)
+	}
+	if worked[0]["user_id"] != "okta|workforce|00u1" || worked[0]["client_id"] != id || failed[0]["client_id"] == id {
+		t.Errorf("worked %v, rejected %v", worked[0], failed[0])
+	}
+	for _, entry := range append(worked, failed...) {
+		logID, _ := entry["log_id"].(string)
+		status, one := send(t, "GET", base+"/api/v2/logs/"+logID, manage, "")
+		if diff := cmp.Diff(entry, one); status != 200 || diff != "" {
+			t.Errorf("the entry by its id: %d (-listed +got):\n%s", status, diff)
+		}
+		text, err := json.Marshal(one)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, secret := range []string{token, "hush-hush-7", strings.Repeat("0", 64)} {
+			if strings.Contains(string(text), secret) {
+				t.Errorf("the entry has a secret: %s", text)
+			}
+		}
+	}
+	if got := read(`user_id:"okta|workforce|00u1"`); len(got) == 0 {
+		t.Error("the entry is not found by its user")
+	}
+	if err := s.stop(); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -56,10 +56,16 @@ func (d *Directory) SaveConnected(tx Tx, actor Actor, before, after *Account) er
 	if err := d.saveKeyed(tx, actor, kind, after.Keys(Auth0), before, after, nil); err != nil {
 		return err
 	}
+	return d.blocked(tx, actor, before, after)
+}
+
+// blocked ends the sessions and tokens of an account that became blocked
+// (scim-auth0.md 1.4): they are not good again when it is unblocked.
+func (d *Directory) blocked(tx Tx, actor Actor, before, after *Account) error {
 	if before.Blocked() || !after.Blocked() {
 		return nil
 	}
-	if err := d.sessionsEnding(tx, actor, after, now); err != nil {
+	if err := d.sessionsEnding(tx, actor, after, after.StatusChanged); err != nil {
 		return err
 	}
 	return endRecords(tx, after.Realm, after.ID, clientTokens)

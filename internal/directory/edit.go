@@ -85,6 +85,9 @@ func (d *Directory) EditAccount(ctx context.Context, actor Actor, realm, ref str
 				return err
 			}
 		}
+		if err := d.blocked(tx, actor, before, after); err != nil {
+			return err
+		}
 		if e.Profile == nil {
 			return nil
 		}

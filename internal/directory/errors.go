@@ -2,6 +2,7 @@ package directory
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/lanyard-id/lanyard/internal/fault"
@@ -85,6 +86,10 @@ const (
 
 // clientTokens are the sorts of records by which clients act.
 var clientTokens = []Noun{GrantNoun, RefreshTokenNoun, CodeNoun}
+
+// ClientTokens returns the sorts of records by which clients act for accounts.
+// Their parent is the client.
+func ClientTokens() []Noun { return slices.Clone(clientTokens) }
 
 // Missing says that an object does not exist. It is the cause of a fault.NotFound.
 type Missing struct {

@@ -239,7 +239,7 @@ func (t *Tenant) CheckClient(ctx context.Context, id, secret string) (*Client, e
 	return c, nil
 }
 
-// DeleteClient removes a client with its grants. One that does not exist is a
+// DeleteClient removes a client with its grants, and what it holds of users. One that does not exist is a
 // fault.NotFound.
 func (t *Tenant) DeleteClient(ctx context.Context, actor directory.Actor, id string) error {
 	return t.Directory.Store.Update(ctx, func(tx directory.Tx) error {
@@ -253,8 +253,10 @@ func (t *Tenant) DeleteClient(ctx context.Context, actor directory.Actor, id str
 		if err := t.disconnect(tx, id); err != nil {
 			return err
 		}
-		if _, err := tx.DeleteRecords(directory.RecordQuery{Realm: t.Realm, Noun: directory.UserGrantNoun, Parent: id}); err != nil {
-			return err
+		for _, noun := range append(directory.ClientTokens(), directory.UserGrantNoun) {
+			if _, err := tx.DeleteRecords(directory.RecordQuery{Realm: t.Realm, Noun: noun, Parent: id}); err != nil {
+				return err
+			}
 		}
 		if err := t.forget(tx, id); err != nil {
 			return err

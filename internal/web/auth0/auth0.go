@@ -93,6 +93,8 @@ type API struct {
 	mux    *http.ServeMux
 	names  *http.ServeMux // the paths below namesPath
 	limit  *limit
+
+	searchTime time.Duration
 }
 
 // New returns the API.
@@ -106,6 +108,7 @@ func New(o Options) *API {
 	a := &API{
 		Options: o, tenant: tenant.New(o.Directory, o.Realm),
 		mux: http.NewServeMux(), names: http.NewServeMux(), limit: newLimit(o.Directory.Clock, o.EnforceLimits),
+		searchTime: searchTime,
 	}
 	a.front = web.Front{Log: o.Log, NewID: func() string { return o.Directory.IDs.Hex(16) }, Open: a.open, Fail: fail}
 	a.register()

@@ -34,3 +34,6 @@ func ReadImport(r *http.Request) (int, error) {
 	f, err := readImport(r)
 	return len(f.users), err
 }
+
+// LimitSearch says how long searches may take.
+func (a *API) LimitSearch(d time.Duration) { a.searchTime = d }

@@ -190,16 +190,22 @@ var importProperties = func() map[string]property {
 	return all
 }()
 
+// importSecrets are members of a user of an import that nobody gets to see again.
+// A password is not among those that a user can have, but is given all the same.
+var importSecrets = []string{"password", "password_hash", "custom_password_hash", "mfa_factors"}
+
 // importUser does what an import says of one user, and keeps what went wrong.
 func (a *API) importUser(r *http.Request, j *tenant.Job, c *tenant.Connection, v any, upsert bool) {
-	given, _ := v.(map[string]any)
 	outcome, err := a.importOne(r, c, v, upsert)
 	switch {
 	case err != nil:
 		j.Summary.Failed++
 		if len(j.Errors) < maxImportErr {
-			delete(given, "password_hash") // what went wrong may be read by more people than hashes
-			delete(given, "custom_password_hash")
+			// What went wrong may be read by more people than secrets, and is kept.
+			given, _ := value.Clone(v).(map[string]any)
+			for _, name := range importSecrets {
+				delete(given, name)
+			}
 			j.Errors = append(j.Errors, tenant.JobError{User: given, Errors: []tenant.JobMistake{importMistake(err)}})
 		}
 	case outcome == updated:

@@ -258,7 +258,19 @@ type logScan struct {
 }
 
 // scan reads entries in the order that is wanted.
-func (a *API) scan(ctx context.Context, s logScan) ([]logEntry, error) {
+func (a *API) scan(ctx context.Context, s logScan) (list []logEntry, err error) {
+	err = a.within(ctx, func(ctx context.Context, limited func(func() bool) bool) error {
+		if match := s.match; match != nil {
+			s.match = func(e logEntry) bool { return limited(func() bool { return match(e) }) }
+		}
+		list, err = a.scanBoth(ctx, s)
+		return err
+	})
+	return list, err
+}
+
+// scanBoth reads changes and calls.
+func (a *API) scanBoth(ctx context.Context, s logScan) ([]logEntry, error) {
 	changes, err := a.scanChanges(ctx, s)
 	if err != nil {
 		return nil, err

@@ -4,12 +4,14 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"maps"
 	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/fault"
@@ -99,17 +101,51 @@ func (s search) match(account *directory.Account) bool {
 
 // find returns all users that a search selects, in its order.
 func (a *API) find(ctx context.Context, s search) (out []*directory.Account, err error) {
-	err = a.Directory.Store.View(ctx, func(r directory.Reader) error {
-		return a.candidates(r, s, func(account *directory.Account) {
-			if s.match(account) {
-				out = append(out, account)
-			}
+	err = a.within(ctx, func(ctx context.Context, limited func(func() bool) bool) error {
+		return a.Directory.Store.View(ctx, func(r directory.Reader) error {
+			return a.candidates(r, s, func(account *directory.Account) {
+				if limited(func() bool { return s.match(account) }) {
+					out = append(out, account)
+				}
+			})
 		})
 	})
 	if err == nil && s.by != "" {
 		s.sort(out)
 	}
 	return out, err
+}
+
+// searchTime is how long a search may take (scim-auth0.md 5.1). What reading the
+// store takes does not count: Auth0 searches an index.
+const searchTime = 2 * time.Second
+
+// errTooLong ends a search that takes too long, in the words of Auth0's OpenAPI
+// document.
+var errTooLong = &apiError{
+	status: http.StatusServiceUnavailable, code: "query_timeout",
+	message: "The query exceeded the timeout. Please try refining your search criteria. See https://auth0.com/docs/best-practices/search-best-practices.",
+}
+
+// within runs a search, and ends it when the comparisons that it wraps in limited
+// have taken longer than a search may.
+func (a *API) within(ctx context.Context, search func(ctx context.Context, limited func(func() bool) bool) error) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	left := a.searchTime
+	err := search(ctx, func(compare func() bool) bool {
+		begin := time.Now()
+		ok := compare()
+		if left -= time.Since(begin); left < 0 {
+			stop(errTooLong)
+			return false
+		}
+		return ok
+	})
+	if errors.Is(context.Cause(ctx), errTooLong) {
+		return errTooLong
+	}
+	return err
 }
 
 func (s search) sort(list []*directory.Account) {

@@ -275,10 +275,11 @@ type stay struct {
 	Expires time.Time `json:"expires"`
 	noun    directory.Noun
 	account string
+	client  string
 }
 
 func (s *stay) Place() directory.Place {
-	return directory.Place{Noun: s.noun, Parent: "client", Subject: s.account}
+	return directory.Place{Noun: s.noun, Parent: s.client, Subject: s.account}
 }
 
 func TestSessions(t *testing.T) {
@@ -291,7 +292,7 @@ func TestSessions(t *testing.T) {
 			for _, noun := range []directory.Noun{directory.SessionNoun, directory.RefreshTokenNoun} {
 				for i := range 3 {
 					s := &stay{
-						Meta: directory.Meta{ID: fmt.Sprintf("%s-%d", account, i), Realm: directory.Auth0Realm}, noun: noun, account: account,
+						Meta: directory.Meta{ID: fmt.Sprintf("%s-%d", account, i), Realm: directory.Auth0Realm}, noun: noun, account: account, client: "client",
 						Expires: b.clock.now().Add(time.Hour),
 					}
 					if err := b.dir.PutObject(tx, s); err != nil {
