@@ -26,7 +26,7 @@ type conversation struct {
 // converse starts a program.
 func converse(ctx context.Context, program string, args ...string) (*conversation, error) {
 	args = append([]string{filepath.Join(clientsFolder, program)}, args...)
-	c := &conversation{cmd: exec.CommandContext(ctx, "node", args...)} //nolint:gosec // programs of this repository
+	c := &conversation{cmd: exec.CommandContext(ctx, "node", args...)}
 	c.cmd.Stderr = &c.stderr
 	var err error
 	if c.in, err = c.cmd.StdinPipe(); err != nil {

@@ -484,11 +484,13 @@ func TestPagesOfMany(t *testing.T) {
 		t.Errorf("cursor and startIndex: %d", r.status)
 	}
 	seen := names(first)
-	for page := first; next != ""; next, _ = page.body["nextCursor"].(string) {
-		if page = s.send("GET", "/Users?count=2&cursor="+next, "", nil); page.status != 200 {
+	for next != "" {
+		page := s.send("GET", "/Users?count=2&cursor="+next, "", nil)
+		if page.status != 200 {
 			t.Fatal(page.text)
 		}
 		seen = append(seen, names(page)...)
+		next, _ = page.body["nextCursor"].(string)
 	}
 	if want := []string{"u0", "u1", "u2", "u3", "u4"}; !slices.Equal(seen, want) {
 		t.Errorf("pages hold %v, want %v", seen, want)
