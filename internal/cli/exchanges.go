@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -114,7 +115,7 @@ func (l *exchangeLog) print(e *wirelog.Exchange) {
 		headers map[string][]string
 		body    string
 	}{{e.RequestHeaders, e.RequestBody}, {e.ResponseHeaders, e.ResponseBody}} {
-		for _, name := range sortedNames(part.headers) {
+		for _, name := range slices.Sorted(maps.Keys(part.headers)) {
 			line("    %s: %s", name, strings.Join(part.headers[name], ", "))
 		}
 		for text := range strings.SplitSeq(indented(part.body), "\n") {
@@ -123,15 +124,6 @@ func (l *exchangeLog) print(e *wirelog.Exchange) {
 			}
 		}
 	}
-}
-
-func sortedNames(headers map[string][]string) []string {
-	names := make([]string, 0, len(headers))
-	for name := range headers {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
 }
 
 // indented is a JSON text on many lines; other texts stay as they are.

@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -208,8 +209,8 @@ func (f *targetFlags) readBrake(c *provision.TargetChange) error {
 		return nil
 	}
 	number, share := strings.CutSuffix(f.brake, "%")
-	var n int
-	if _, err := fmt.Sscanf(number+"\n", "%d\n", &n); err != nil || n < 1 {
+	n, err := strconv.Atoi(number)
+	if err != nil || n < 1 {
 		return fault.New(fault.Usage, "%q is no number of people, no share, and not off", f.brake).At("--brake").Fix("write 50, 20%%, or off")
 	}
 	if share {

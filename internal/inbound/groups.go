@@ -160,21 +160,22 @@ func (w *work) replaceGroup(ctx context.Context, id, ifMatch string, change func
 		if err != nil {
 			return err
 		}
-		if g, err = w.storeGroup(tx, g, next); err != nil {
-			return err
-		}
-		if err := w.setMembers(tx, g, members); err != nil {
-			return err
-		}
-		out, err = w.shown(tx, id)
+		out, err = w.overwrite(tx, g, next, members)
 		return err
 	})
 	return out, err
 }
 
-func (w *work) shown(tx directory.Tx, id string) (scim.Resource, error) {
-	g, err := w.group(tx, id)
+// overwrite saves a group and its members, and returns what became of it.
+func (w *work) overwrite(tx directory.Tx, g *directory.Group, next scim.Resource, members []directory.Member) (scim.Resource, error) {
+	g, err := w.storeGroup(tx, g, next)
 	if err != nil {
+		return nil, err
+	}
+	if err := w.setMembers(tx, g, members); err != nil {
+		return nil, err
+	}
+	if g, err = w.group(tx, g.ID); err != nil {
 		return nil, err
 	}
 	return w.groupResource(tx, g, true)
@@ -274,13 +275,7 @@ func (w *work) patchWholeGroup(ctx context.Context, id string, ops []scim.Operat
 		if err != nil {
 			return err
 		}
-		if g, err = w.storeGroup(tx, g, next); err != nil {
-			return err
-		}
-		if err := w.setMembers(tx, g, members); err != nil {
-			return err
-		}
-		out, err = w.shown(tx, id)
+		out, err = w.overwrite(tx, g, next, members)
 		return err
 	})
 	return out, err

@@ -160,13 +160,6 @@ func serial() *big.Int {
 	return new(big.Int).SetBytes(b)
 }
 
-// Pool returns a pool of trust with this authority alone.
-func (a *Authority) Pool() *x509.CertPool {
-	pool := x509.NewCertPool()
-	pool.AddCert(a.cert)
-	return pool
-}
-
 // ServerConfig returns the TLS settings of a server. A client that names no host
 // gets the certificate of the address that it has connected to.
 func (a *Authority) ServerConfig() *tls.Config {

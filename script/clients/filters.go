@@ -1,16 +1,11 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -67,38 +62,19 @@ func compareFilters(
 	return errors.Join(err, p.stop())
 }
 
-// parserProgram is a running .ci/clients/scim-filters.mjs.
+// parserProgram is a running scim-filters.mjs.
 type parserProgram struct {
-	cmd     *exec.Cmd
-	in      io.WriteCloser
-	out     *bufio.Reader
-	stderr  bytes.Buffer
+	*conversation
 	failure error // the first; afterwards everything counts as refused
 }
 
 func startParser(ctx context.Context, name string) (*parserProgram, error) {
-	p := &parserProgram{cmd: exec.CommandContext(ctx, "node", filepath.Join(clientsFolder, "scim-filters.mjs"), name)}
-	p.cmd.Stderr = &p.stderr
-	var err error
-	if p.in, err = p.cmd.StdinPipe(); err != nil {
-		return nil, err
-	}
-	stdout, err := p.cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	p.out = bufio.NewReader(stdout)
-	return p, p.cmd.Start()
+	c, err := converse(ctx, "scim-filters.mjs", name)
+	return &parserProgram{conversation: c}, err
 }
 
 // stop ends the program and says what went wrong with it.
-func (p *parserProgram) stop() error {
-	err := errors.Join(p.failure, p.in.Close(), p.cmd.Wait())
-	if err != nil {
-		return fmt.Errorf("%w\n%s", err, indent(p.stderr.String()))
-	}
-	return nil
-}
+func (p *parserProgram) stop() error { return errors.Join(p.failure, p.conversation.stop()) }
 
 // parse asks for the tree of a filter: nil when the parser refuses it.
 func (p *parserProgram) parse(text string, read func(tree any) (filter.Expr, error)) filter.Expr {
@@ -119,17 +95,6 @@ func (p *parserProgram) parse(text string, read func(tree any) (filter.Expr, err
 		return nil
 	}
 	return e
-}
-
-func (p *parserProgram) ask(text string) (any, error) {
-	if err := json.NewEncoder(p.in).Encode(text); err != nil {
-		return nil, err
-	}
-	line, err := p.out.ReadBytes('\n')
-	if err != nil {
-		return nil, err
-	}
-	return value.Decode(line)
 }
 
 // fromParseFilter reads a tree of scim2-parse-filter: op, and filters, filter,

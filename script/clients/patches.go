@@ -1,19 +1,13 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"os/exec"
-	"path/filepath"
 
 	"github.com/lanyard-id/lanyard/internal/scim"
 	"github.com/lanyard-id/lanyard/internal/scim/scimtest"
-	"github.com/lanyard-id/lanyard/internal/value"
 )
 
 // The patches on which programs are compared.
@@ -63,50 +57,17 @@ func comparePatches(ctx context.Context, out io.Writer, name string) (err error)
 	return ledger.Unused()
 }
 
-// patcher is a running .ci/clients/scim-patches.mjs.
-type patcher struct {
-	cmd    *exec.Cmd
-	in     io.WriteCloser
-	out    *bufio.Reader
-	stderr bytes.Buffer
-}
+// patcher is a running scim-patches.mjs.
+type patcher struct{ *conversation }
 
-func startPatcher(ctx context.Context, name string) (*patcher, error) {
-	p := &patcher{cmd: exec.CommandContext(ctx, "node", filepath.Join(clientsFolder, "scim-patches.mjs"), name)}
-	p.cmd.Stderr = &p.stderr
-	var err error
-	if p.in, err = p.cmd.StdinPipe(); err != nil {
-		return nil, err
-	}
-	stdout, err := p.cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	p.out = bufio.NewReader(stdout)
-	return p, p.cmd.Start()
-}
-
-// stop ends the program and says what went wrong with it.
-func (p *patcher) stop() error {
-	if err := errors.Join(p.in.Close(), p.cmd.Wait()); err != nil {
-		return fmt.Errorf("%w\n%s", err, indent(p.stderr.String()))
-	}
-	return nil
+func startPatcher(ctx context.Context, name string) (patcher, error) {
+	c, err := converse(ctx, "scim-patches.mjs", name)
+	return patcher{c}, err
 }
 
 // apply is a scimtest.Program.
-func (p *patcher) apply(typ string, r scim.Resource, op map[string]any) (scim.Resource, error) {
-	if err := json.NewEncoder(p.in).Encode(map[string]any{"type": typ, "resource": r, "op": op}); err != nil {
-		return nil, err
-	}
-	line, err := p.out.ReadBytes('\n')
-	if err != nil {
-		return nil, err
-	}
-	v, err := value.Decode(line)
-	if err != nil {
-		return nil, err
-	}
+func (p patcher) apply(typ string, r scim.Resource, op map[string]any) (scim.Resource, error) {
+	v, err := p.ask(map[string]any{"type": typ, "resource": r, "op": op})
 	out, _ := v.(map[string]any)
-	return out, nil
+	return out, err
 }

@@ -5,33 +5,37 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/lanyard-id/lanyard/internal/web"
 )
 
 // The limit of the Management API of a production tenant on an enterprise
-// plan: a bucket of 50 calls that fills up with 16 a second.
+// plan: a bucket of 50 calls that fills up with 16 a second (scim-auth0.md 5.1).
 const (
 	burst     = 50
 	perSecond = 16
 )
 
-// limit is a token bucket.
+// limit counts the calls of a tenant.
 type limit struct {
 	clock   func() time.Time
 	enforce func() bool
 
-	mu   sync.Mutex // guards left and at
-	left float64
-	at   time.Time
+	mu     sync.Mutex // guards bucket
+	bucket web.Bucket
 }
 
 func newLimit(clock func() time.Time, enforce func() bool) *limit {
-	return &limit{clock: clock, enforce: enforce, left: burst}
+	return &limit{clock: clock, enforce: enforce}
 }
 
 // take counts a call, writes the three headers, and returns how long the call
 // has to wait; 0 lets it through.
 func (l *limit) take(h http.Header) time.Duration {
-	left, wait, now := l.count()
+	now := l.clock()
+	l.mu.Lock()
+	left, wait := l.bucket.Take(now, burst, perSecond)
+	l.mu.Unlock()
 	if !l.enforce() {
 		// A client that paces itself by the headers must not be stopped by a
 		// limit that nobody enforces.
@@ -48,22 +52,6 @@ func show(h http.Header, left float64, full time.Time) {
 	h.Set("X-RateLimit-Limit", strconv.Itoa(burst))
 	h.Set("X-RateLimit-Remaining", strconv.Itoa(int(left)))
 	h.Set("X-RateLimit-Reset", strconv.FormatInt(full.Unix(), 10))
-}
-
-func (l *limit) count() (left float64, wait time.Duration, now time.Time) {
-	now = l.clock()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if !l.at.IsZero() {
-		since := max(0, now.Sub(l.at)) // the clock may have been put back
-		l.left = min(burst, l.left+since.Seconds()*perSecond)
-	}
-	l.at = now
-	if l.left < 1 {
-		return 0, seconds((1 - l.left) / perSecond), now
-	}
-	l.left--
-	return l.left, 0, now
 }
 
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }

@@ -3,6 +3,8 @@ package scim
 import (
 	"sync"
 	"time"
+
+	"github.com/lanyard-id/lanyard/internal/web"
 )
 
 // limits counts the calls of each connection in a bucket of its own, which holds
@@ -11,17 +13,11 @@ type limits struct {
 	now func() time.Time
 
 	mu      sync.Mutex // guards buckets
-	buckets map[string]*bucket
-}
-
-// bucket is how many calls are left at a time.
-type bucket struct {
-	left float64
-	at   time.Time
+	buckets map[string]*web.Bucket
 }
 
 func newLimits(now func() time.Time) *limits {
-	return &limits{now: now, buckets: map[string]*bucket{}}
+	return &limits{now: now, buckets: map[string]*web.Bucket{}}
 }
 
 // take counts a call on a connection that there is, and returns how long it has
@@ -32,14 +28,9 @@ func (l *limits) take(connection string, perSecond int) time.Duration {
 	defer l.mu.Unlock()
 	b := l.buckets[connection]
 	if b == nil {
-		b = &bucket{left: rate, at: now}
+		b = &web.Bucket{}
 		l.buckets[connection] = b
 	}
-	since := max(0, now.Sub(b.at)) // the clock may have been put back
-	b.left, b.at = min(rate, b.left+since.Seconds()*rate), now
-	if b.left < 1 {
-		return time.Duration((1 - b.left) / rate * float64(time.Second))
-	}
-	b.left--
-	return 0
+	_, wait := b.Take(now, rate, rate)
+	return wait
 }

@@ -14,10 +14,6 @@ import (
 //go:embed known/okta.yaml
 var oktaKnown []byte
 
-// OpenOkta returns the checker of Okta's descriptions, one for the whole
-// program, for programs that are no tests.
-func OpenOkta() (*Checker, error) { return oktaOnce() }
-
 // oktaOnce reads the descriptions once: together they are 3.7 MB of YAML.
 var oktaOnce = sync.OnceValues(func() (*Checker, error) {
 	dir, err := sharedData()
