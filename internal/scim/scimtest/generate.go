@@ -318,7 +318,7 @@ func (g generator) primary(o *Operation) {
 func (g generator) wrong(fitting any) any {
 	switch fitting.(type) {
 	case bool:
-		return g.one("yes", "True")
+		return g.one("yes", "1")
 	case string:
 		return []any{true, []any{"x"}, map[string]any{"x": "y"}}[g.IntN(3)]
 	case []any:
