@@ -25,7 +25,7 @@
 //
 // Somebody is assigned to an application of the sandbox's Okta org: web/okta and
 // directory write the assignment and a line of the change log. provision reads
-// that log (feed.go), queues a job, and the lane of the application's target sends
+// that log (provision/feed.go), queues a job, and the lane of the application's target sends
 // Okta's requests through egress; what it sent and why is in the request log
 // (wirelog). The command line does the same one at a time: cli/provision.go, and
 // provision.Desk, here or over the API of the process that holds the folder.

@@ -239,3 +239,14 @@ func TestEveryListWithBadPaging(t *testing.T) {
 	}
 	g.unchanged("paging")
 }
+
+// A search whose query cannot be read must not become one without a condition.
+func TestQueriesThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	for _, query := range []string{"q=email:%22a%22;per_page=5", "q=%zz", "search_engine=v3&q=email:100%"} {
+		if a := b.call("GET", "/api/v2/users?"+query, ""); a.status != 400 || !strings.Contains(a.body, "invalid_query_string") {
+			t.Errorf("%s: %d %s, want 400", query, a.status, a.body)
+		}
+	}
+}

@@ -126,6 +126,11 @@ func (a *API) managed(o route) web.Handler {
 		if err != nil {
 			return err
 		}
+		// net/url leaves out what it cannot read, and a search without its condition
+		// finds everybody.
+		if _, err := url.ParseQuery(r.URL.RawQuery); err != nil {
+			return badQuery("'The query string cannot be read'.")
+		}
 		return o.run(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, who)))
 	}
 }
