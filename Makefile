@@ -86,6 +86,9 @@ test-clients: build ## Test against other people's clients (needs npm); CLIENT=N
 	npm ci --prefix $(CLIENTS) --no-audit --no-fund
 	$(REDOCLY) lint examples/*.arazzo.yaml examples/openapi/*.yaml internal/connector/catalog/*/actions/*.arazzo.yaml internal/connector/catalog/*/openapi.yaml
 	$(GO) run ./script/clients $(CLIENT)
+ifeq ($(CLIENT),)
+	LANYARD_SCIMMY=1 $(GO) test -count=1 -run 'TestProvisioning$$' ./script
+endif
 
 .PHONY: test-pg
 test-pg: ## Run the contract of the stores on PostgreSQL (installs Debian's when there is none)

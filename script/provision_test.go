@@ -600,12 +600,13 @@ func (x *trouble) summary() string {
 	return fmt.Sprintf("%d requests so far: %v", x.seen, x.counts)
 }
 
-// startSCIMMY starts SCIMMY, "" when it is not installed.
+// startSCIMMY starts SCIMMY, "" when it is not installed: it takes npm, which
+// only make test-clients needs. There LANYARD_SCIMMY demands it.
 func startSCIMMY(t *testing.T) string {
 	t.Helper()
 	const folder = "../.ci/clients"
 	if _, err := os.Stat(filepath.Join(folder, "node_modules", "scimmy-routers")); err != nil {
-		if os.Getenv("CI") != "" {
+		if os.Getenv("LANYARD_SCIMMY") != "" {
 			t.Fatal("SCIMMY is missing: npm ci --prefix .ci/clients")
 		}
 		t.Log("without SCIMMY, which is not installed: npm ci --prefix .ci/clients")
