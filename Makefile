@@ -81,14 +81,14 @@ verify: ## Check modules and generated files against what they come from
 	$(GO) mod verify
 	$(GO) run ./cmd/lanyard docs | diff -u docs/reference/cli.md - || { echo 'docs/reference/cli.md is old: make generate'; exit 1; }
 
-.PHONY: test-clients
-test-clients: build ## Test against other people's clients (needs npm); CLIENT=NAME for one of script/clients
+.PHONY: clients
+clients: ## Install other people's clients (needs npm)
 	npm ci --prefix $(CLIENTS) --no-audit --no-fund
+
+.PHONY: test-clients
+test-clients: build clients ## Test against other people's clients (needs npm); CLIENT=NAME for one of script/clients
 	$(REDOCLY) lint examples/*.arazzo.yaml examples/openapi/*.yaml internal/connector/catalog/*/actions/*.arazzo.yaml internal/connector/catalog/*/openapi.yaml
 	$(GO) run ./script/clients $(CLIENT)
-ifeq ($(CLIENT),)
-	LANYARD_SCIMMY=1 $(GO) test -count=1 -run 'TestProvisioning$$' ./script
-endif
 
 .PHONY: test-pg
 test-pg: ## Run the contract of the stores on PostgreSQL (installs Debian's when there is none)

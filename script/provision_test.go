@@ -601,7 +601,7 @@ func (x *trouble) summary() string {
 }
 
 // startSCIMMY starts SCIMMY, "" when it is not installed: it takes npm, which
-// only make test-clients needs. There LANYARD_SCIMMY demands it.
+// make test does without. LANYARD_SCIMMY demands it.
 func startSCIMMY(t *testing.T) string {
 	t.Helper()
 	const folder = "../.ci/clients"
