@@ -25,13 +25,16 @@ build: ## Build bin/lanyard
 run: build ## Run the example workflow on the sandbox
 	bin/lanyard run examples/auth0-user-to-okta-group.arazzo.yaml --sandbox --inputs examples/inputs.json
 
+# The tests of the whole product take minutes, and longer beside all others.
+TIMEOUT = -timeout 20m
+
 .PHONY: test
 test: ## Run all tests
-	$(GO) test ./...
+	$(GO) test $(TIMEOUT) ./...
 
 .PHONY: race
 race: ## Run all tests under the race detector (needs a C compiler)
-	$(GO) test -race ./...
+	$(GO) test -race $(TIMEOUT) ./...
 
 .PHONY: cover
 cover: ## Measure which statements the tests reach: cover.out, cover.html
