@@ -54,7 +54,7 @@ const (
 // out, and while lanyard is killed. In the end each server has exactly who is
 // assigned, and nobody twice.
 func TestProvisioning(t *testing.T) {
-	if testing.Short() {
+	if testing.Short() && os.Getenv("CI") == "" {
 		t.Skip("it takes minutes")
 	}
 	p := &provisioned{t: t, binary: buildBinary(t), data: t.TempDir()}
