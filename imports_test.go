@@ -42,11 +42,12 @@ var floors = [][]string{
 	// 2
 	{"internal/oauth", "internal/sources", "internal/tenant", "internal/web/rehearsal"},
 	// 3
-	{"internal/inbound", "internal/login", "internal/plan"},
+	{"internal/inbound", "internal/login", "internal/plan", "internal/reconcile"},
 	// 4
 	{"internal/engine"},
 	// 5
 	{"internal/connector", "internal/engine/drivertest", "internal/importer", "internal/provision", "internal/table"},
+	{"internal/extract"},
 	// 6
 	{"internal/trigger", "internal/worker"},
 	// 7

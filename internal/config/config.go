@@ -22,6 +22,8 @@ import (
 	"os"
 	"strconv"
 
+	"go.yaml.in/yaml/v3"
+
 	"github.com/lanyard-id/lanyard/internal/fault"
 	"github.com/lanyard-id/lanyard/internal/value"
 )
@@ -36,6 +38,19 @@ type Config struct {
 	Run         Run
 	Serve       Serve
 	Sandbox     Sandbox
+
+	// Imports and Triggers are read by the packages that own them: import sources
+	// and triggers by their names.
+	Imports  map[string]Section
+	Triggers map[string]Section
+}
+
+// Section is a part of the file whose format another package owns. That package
+// reads Node strictly, with File for its messages; relative paths in it start at
+// Dir.
+type Section struct {
+	Node      *yaml.Node
+	File, Dir string
 }
 
 // Source says where a source's description is, when not at its URL.

@@ -99,6 +99,9 @@ func (r *reader) config(n *yaml.Node) *Config {
 		"connections": func(n *yaml.Node) {
 			r.Named(n, "connections", func(name string, n *yaml.Node) { c.Connections[name] = r.connection(n) })
 		},
+		"imports":  r.sections("imports", &c.Imports),
+		"triggers": r.sections("triggers", &c.Triggers),
+
 		"data":  r.path(&c.Data),
 		"store": r.store(&c.Store),
 		"run":   func(n *yaml.Node) { r.run(n, &c.Run) },
@@ -108,6 +111,14 @@ func (r *reader) config(n *yaml.Node) *Config {
 		},
 	})
 	return c
+}
+
+// sections keeps what stands under names for the package that owns its format.
+func (r *reader) sections(what string, into *map[string]Section) strict.Field {
+	return func(n *yaml.Node) {
+		*into = map[string]Section{}
+		r.Named(n, what, func(name string, n *yaml.Node) { (*into)[name] = Section{Node: n, File: r.File, Dir: r.dir} })
+	}
 }
 
 func (r *reader) oktaSandbox(n *yaml.Node, s *OktaSandbox) {

@@ -1,0 +1,113 @@
+package reconcile
+
+import "time"
+
+// Row is one record as the source gave it: values by the source's own names. A
+// row of a text file has strings only.
+type Row map[string]any
+
+// Person is a row in the words of the import: who it is about, what the source
+// says of him, and whether he is to be there.
+type Person struct {
+	ExternalID string         `json:"externalId"` // the source's own id; never changes for a person
+	Profile    map[string]any `json:"profile"`    // attributes of the identity source's profile; nil values are unset
+	Presence   Presence       `json:"presence"`
+	// Due is when Presence will be another by the dates in the row, zero for never:
+	// the person has to be looked at again then, even when the source is silent.
+	Due time.Time `json:"due,omitzero"`
+}
+
+// Presence says whether a person is to be in the directory now.
+type Presence string
+
+// The presences.
+const (
+	Present Presence = "present"
+	Leaving Presence = "leaving" // the source says that he is gone, or his last day is over where he is
+	Early   Presence = "early"   // his first day has not come where he is: nothing is done
+	Outside Presence = "outside" // the scope of the import leaves him out: nothing is done
+)
+
+// Fingerprint stands for what a source says of a person: two with the same one
+// are the same in every respect that an import looks at.
+type Fingerprint [16]byte
+
+// Link is what is known of somebody from earlier sessions of a source.
+type Link struct {
+	ExternalID  string         `json:"externalId"`
+	Account     string         `json:"account,omitempty"` // empty: waits to be confirmed, or was left out
+	State       LinkState      `json:"state"`
+	Fingerprint Fingerprint    `json:"fingerprint"`
+	Profile     map[string]any `json:"profile,omitempty"` // as the source last said it
+	Due         time.Time      `json:"due,omitzero"`      // as in Person
+}
+
+// LinkState is where a link stands.
+type LinkState string
+
+// The states of links.
+const (
+	Linked      LinkState = "linked"
+	Unconfirmed LinkState = "unconfirmed" // waits for a person to say who it is
+	Ignored     LinkState = "ignored"     // a person said that it is nobody of ours
+	Removed     LinkState = "removed"     // the source said that he left; the account may be there still
+)
+
+// Action is what becomes of one person.
+type Action string
+
+// The actions. Each person of a session gets exactly one of them.
+const (
+	Create     Action = "create"
+	LinkTo     Action = "link"       // to an account that was there, whose attributes may change
+	Update     Action = "update"     // attributes differ
+	Unchanged  Action = "unchanged"  // nothing is written
+	Deactivate Action = "deactivate" // what a removal does is a setting: deactivate, suspend or nothing
+	Suspend    Action = "suspend"
+	Reactivate Action = "reactivate" // deactivated or suspended before; attributes may change too
+	Unlink     Action = "unlink"     // the source lets go of him; the account stays as it is
+	Skip       Action = "skip"       // outside of the scope, too early, ignored: with the reason
+	Hold       Action = "hold"       // cannot be decided by itself: with the reason
+	Fail       Action = "fail"       // cannot be carried out: with the error
+)
+
+// Decision is what an import does to one person.
+type Decision struct {
+	Action  Action `json:"action"`
+	Account string `json:"account,omitempty"` // of the account that it is about; empty for Create
+
+	// After are the attributes of the directory that will differ, with their new
+	// values (nil: removed), and Before those they have now.
+	Before map[string]any `json:"before,omitempty"`
+	After  map[string]any `json:"after,omitempty"`
+
+	Activate bool   `json:"activate,omitempty"` // Create: active at once, rather than staged
+	Match    *Match `json:"match,omitempty"`    // how the account was found, when it was not linked before
+	Reason   string `json:"reason,omitempty"`   // one sentence: of Skip, Hold and Fail, and of anything that is not obvious
+	Remedy   string `json:"remedy,omitempty"`
+}
+
+// Writes reports whether the decision changes the directory.
+func (d *Decision) Writes() bool {
+	switch d.Action {
+	case Unchanged, Skip, Hold, Fail:
+		return false
+	}
+	return true
+}
+
+// Match is how an account was found for a person.
+type Match struct {
+	Kind      MatchKind `json:"kind"`
+	On        string    `json:"on"` // "userName", "email", "firstName and lastName", an expression
+	Confirmed bool      `json:"confirmed"`
+}
+
+// MatchKind is how sure a match is.
+type MatchKind string
+
+// The kinds of matches.
+const (
+	Exact   MatchKind = "exact"
+	Partial MatchKind = "partial" // the same first and last name
+)
