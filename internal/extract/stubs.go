@@ -1,0 +1,35 @@
+package extract
+
+import (
+	"context"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/lanyard-id/lanyard/internal/fault"
+)
+
+type jsonOrigin struct{ file }
+type apiOrigin struct{ connection string }
+type scimOrigin struct{ connection string }
+type sqlOrigin struct{}
+type dynamoOrigin struct{}
+type ldapOrigin struct{}
+type tableOrigin struct{ name string }
+
+func notYet() (Reader, error) { return nil, fault.New(fault.Unsupported, "not read yet") }
+
+func (*jsonOrigin) open(context.Context, Env) (Reader, error)   { return notYet() }
+func (*apiOrigin) open(context.Context, Env) (Reader, error)    { return notYet() }
+func (*scimOrigin) open(context.Context, Env) (Reader, error)   { return notYet() }
+func (*sqlOrigin) open(context.Context, Env) (Reader, error)    { return notYet() }
+func (*dynamoOrigin) open(context.Context, Env) (Reader, error) { return notYet() }
+func (*ldapOrigin) open(context.Context, Env) (Reader, error)   { return notYet() }
+func (*tableOrigin) open(context.Context, Env) (Reader, error)  { return notYet() }
+
+func (s *section) json(*yaml.Node) origin     { return &jsonOrigin{} }
+func (s *section) http(*yaml.Node) origin     { return &apiOrigin{} }
+func (s *section) sql(*yaml.Node) origin      { return &sqlOrigin{} }
+func (s *section) dynamodb(*yaml.Node) origin { return &dynamoOrigin{} }
+func (s *section) scim(*yaml.Node) origin     { return &scimOrigin{} }
+func (s *section) ldap(*yaml.Node) origin     { return &ldapOrigin{} }
+func (s *section) table(*yaml.Node) origin    { return &tableOrigin{} }
