@@ -85,6 +85,7 @@ func (o *csvOrigin) open(_ context.Context, env Env) (Reader, error) {
 type csvReader struct {
 	*csvOrigin
 	env      Env
+	pass     pass
 	identity string
 }
 
@@ -98,7 +99,7 @@ func (c *csvReader) Identity() string { return c.identity }
 func (c *csvReader) Rows(ctx context.Context) iter.Seq2[Located, error] {
 	return rows(func(yield func(Located) bool) error {
 		c.identity = ""
-		in, err := c.begin(ctx, c.env)
+		in, err := c.begin(ctx, c.env, &c.pass)
 		if err != nil {
 			return err
 		}
@@ -148,6 +149,8 @@ func (t *csvTable) read(ctx context.Context, yield func(Located) bool) (done boo
 		case errors.Is(err, io.EOF) && t.origin.trailer != "":
 			return false, fault.New(fault.Invalid, "the last line is not the trailer %q", t.origin.trailer).
 				At("%s:%d", t.in.name, t.records.line).Fix("the file was cut off; get it again")
+		case errors.Is(err, io.EOF) && t.records.line == 0:
+			return false, t.empty()
 		case errors.Is(err, io.EOF):
 			return true, t.origin.counted(t.count)
 		case err != nil:
@@ -202,7 +205,7 @@ func (t *csvTable) begin() error {
 func (t *csvTable) readHeadings() error {
 	fields, err := t.records.next()
 	if errors.Is(err, io.EOF) {
-		return fault.New(fault.Invalid, "the file is empty: not even headings are there").At("%s:1", t.in.name).Fix("get it again")
+		return t.empty()
 	}
 	if err != nil {
 		return t.explain(err)
@@ -228,6 +231,12 @@ func (t *csvTable) readHeadings() error {
 		}
 	}
 	return nil
+}
+
+// empty is the error of a file without a line: not even of nobody is a list
+// like that.
+func (t *csvTable) empty() error {
+	return fault.New(fault.Invalid, "the file is empty").At("%s:1", t.in.name).Fix("get it again")
 }
 
 // badHeading finds the first name that is empty or there twice.
@@ -392,6 +401,7 @@ func (s *csvScanner) readLine() ([]byte, error) {
 	}
 	if errors.Is(err, io.EOF) && len(line) > 0 {
 		s.ended, err = true, nil
+		line = bytes.TrimSuffix(line, []byte("\r")) // half of the line end
 	}
 	if err != nil {
 		return nil, err

@@ -3,6 +3,7 @@ package extract
 import (
 	"bufio"
 	"bytes"
+	"compress/flate"
 	"compress/gzip"
 	"context"
 	"crypto/sha256"
@@ -87,6 +88,9 @@ func (f *file) counted(n int) error {
 		Fix("it may have been cut off; get it again, or correct rows")
 }
 
+// pass remembers that a file was read.
+type pass struct{ begun bool }
+
 // reading is a file that is being read.
 type reading struct {
 	ctx    context.Context
@@ -103,7 +107,11 @@ type reading struct {
 }
 
 // begin opens a file once: its digest is computed from the bytes that are read.
-func (f *file) begin(ctx context.Context, env Env) (*reading, error) {
+func (f *file) begin(ctx context.Context, env Env, p *pass) (*reading, error) {
+	if p.begun && f.path == stdin {
+		return nil, fault.New(fault.Conflict, "the standard input was read already").Fix("name a file")
+	}
+	p.begun = true
 	r := &reading{ctx: ctx, name: f.name(), digest: sha256.New(), stop: func() bool { return true }}
 	var in io.Reader = env.Stdin
 	if f.path != stdin {
@@ -133,11 +141,11 @@ func (f *file) begin(ctx context.Context, env Env) (*reading, error) {
 func (r *reading) open(encoding string) error {
 	r.text = r.raw
 	if magic, _ := r.raw.Peek(2); bytes.Equal(magic, []byte{0x1f, 0x8b}) { // RFC 1952 2.3.1
-		packed, err := gzip.NewReader(r.raw)
-		if err != nil {
+		r.packed = new(gzip.Reader)
+		if err := r.packed.Reset(r.raw); err != nil {
 			return r.failed(err)
 		}
-		r.packed, r.text = packed, bufio.NewReaderSize(packed, readSize)
+		r.text = bufio.NewReaderSize(r.packed, readSize)
 	}
 	head, err := r.text.Peek(3)
 	if err != nil && !errors.Is(err, io.EOF) {
@@ -193,10 +201,17 @@ func (r *reading) failed(err error) error {
 	switch {
 	case errors.As(err, &f):
 		return f
-	case r.ctx.Err() == nil && r.packed != nil && (errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, gzip.ErrChecksum) || errors.Is(err, gzip.ErrHeader)):
+	case r.ctx.Err() == nil && r.packed != nil && isDamage(err):
 		return fault.Wrap(fault.Invalid, err, "the compressed file is damaged or cut off").At("%s", r.name).Fix("get it again")
 	}
 	return broken(r.ctx, err, "the file").At("%s", r.name)
+}
+
+// isDamage reports whether an error is about what was packed, and not about
+// reading it.
+func isDamage(err error) bool {
+	var corrupt flate.CorruptInputError
+	return errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, gzip.ErrChecksum) || errors.Is(err, gzip.ErrHeader) || errors.As(err, &corrupt)
 }
 
 // notText says that a line is not in the encoding that it is read by.

@@ -8,7 +8,6 @@ import (
 	"github.com/lanyard-id/lanyard/internal/fault"
 )
 
-type jsonOrigin struct{ file }
 type apiOrigin struct{ connection string }
 type scimOrigin struct{ connection string }
 type sqlOrigin struct{}
@@ -18,7 +17,6 @@ type tableOrigin struct{ name string }
 
 func notYet() (Reader, error) { return nil, fault.New(fault.Unsupported, "not read yet") }
 
-func (*jsonOrigin) open(context.Context, Env) (Reader, error)   { return notYet() }
 func (*apiOrigin) open(context.Context, Env) (Reader, error)    { return notYet() }
 func (*scimOrigin) open(context.Context, Env) (Reader, error)   { return notYet() }
 func (*sqlOrigin) open(context.Context, Env) (Reader, error)    { return notYet() }
@@ -26,7 +24,6 @@ func (*dynamoOrigin) open(context.Context, Env) (Reader, error) { return notYet(
 func (*ldapOrigin) open(context.Context, Env) (Reader, error)   { return notYet() }
 func (*tableOrigin) open(context.Context, Env) (Reader, error)  { return notYet() }
 
-func (s *section) json(*yaml.Node) origin     { return &jsonOrigin{} }
 func (s *section) http(*yaml.Node) origin     { return &apiOrigin{} }
 func (s *section) sql(*yaml.Node) origin      { return &sqlOrigin{} }
 func (s *section) dynamodb(*yaml.Node) origin { return &dynamoOrigin{} }
