@@ -89,6 +89,13 @@ func (e Env) resolve(ctx context.Context, ref secret.Ref) (secret.Value, error) 
 	return r.Resolve(ctx, ref)
 }
 
+func (e Env) now() time.Time {
+	if e.Clock != nil {
+		return e.Clock.Now()
+	}
+	return time.Now()
+}
+
 // wait returns after d, or with ctx's error when it ends before.
 func (e Env) wait(ctx context.Context, d time.Duration) error {
 	if e.Clock != nil {

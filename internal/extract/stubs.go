@@ -8,8 +8,6 @@ import (
 	"github.com/lanyard-id/lanyard/internal/fault"
 )
 
-type apiOrigin struct{ connection string }
-type scimOrigin struct{ connection string }
 type sqlOrigin struct{}
 type dynamoOrigin struct{}
 type ldapOrigin struct{}
@@ -17,16 +15,12 @@ type tableOrigin struct{ name string }
 
 func notYet() (Reader, error) { return nil, fault.New(fault.Unsupported, "not read yet") }
 
-func (*apiOrigin) open(context.Context, Env) (Reader, error)    { return notYet() }
-func (*scimOrigin) open(context.Context, Env) (Reader, error)   { return notYet() }
 func (*sqlOrigin) open(context.Context, Env) (Reader, error)    { return notYet() }
 func (*dynamoOrigin) open(context.Context, Env) (Reader, error) { return notYet() }
 func (*ldapOrigin) open(context.Context, Env) (Reader, error)   { return notYet() }
 func (*tableOrigin) open(context.Context, Env) (Reader, error)  { return notYet() }
 
-func (s *section) http(*yaml.Node) origin     { return &apiOrigin{} }
 func (s *section) sql(*yaml.Node) origin      { return &sqlOrigin{} }
 func (s *section) dynamodb(*yaml.Node) origin { return &dynamoOrigin{} }
-func (s *section) scim(*yaml.Node) origin     { return &scimOrigin{} }
 func (s *section) ldap(*yaml.Node) origin     { return &ldapOrigin{} }
 func (s *section) table(*yaml.Node) origin    { return &tableOrigin{} }
