@@ -251,7 +251,7 @@ func (s *server) handlers(box *sandbox) ([]mounted, string, error) {
 		{"api", s.req.APIPort, mux},
 		{"okta", s.req.OktaPort, stage.Faults.Wrap(oktaFacade, s.okta(box, cred))},
 		{"auth0", s.req.Auth0Port, beside(stage.Faults.Wrap(auth0Facade, auth0.New(auth0.Options{
-			Directory: box.directory, Authorizer: clients, Exchanges: box.exchanges, Login: people, Log: s.folder.log,
+			Directory: box.directory, Authorizer: clients, Exchanges: box.exchanges, Login: people, Describe: people.Describe, Log: s.folder.log,
 			EnforceLimits: func() bool { return stage.Faults.Limits().Enforce },
 		})), stage.Faults.Wrap(scimFacade, scimAPI(byToken{box.inbound}, s.folder.key, box.wire, stage, s.folder.log)))},
 	}, token, nil

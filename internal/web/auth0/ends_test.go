@@ -2,7 +2,10 @@ package auth0_test
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"mime/multipart"
 	"net/http"
 	"net/url"
@@ -11,7 +14,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/lanyard-id/lanyard/internal/directory"
+	"github.com/lanyard-id/lanyard/internal/web/auth0"
 )
 
 // held are the sorts of what a browser or client holds of a user.
@@ -267,6 +273,47 @@ func TestSearchTakesTooLong(t *testing.T) {
 }
 
 // A connection goes with all of its users at once, and with its SCIM tokens.
+// TestDescribedConnection makes sure that a new connection keeps what its
+// provider says, and comes to be where the provider says nothing.
+func TestDescribedConnection(t *testing.T) {
+	t.Parallel()
+	var asked []string
+	var said map[string]any
+	b := newBench(t, func(o *auth0.Options) {
+		o.Describe = func(_ context.Context, address string) (map[string]any, error) {
+			asked = append(asked, address)
+			if said == nil {
+				return nil, errors.New("cut off")
+			}
+			return maps.Clone(said), nil
+		}
+	})
+	create := func(name, strategy, options string) map[string]any {
+		t.Helper()
+		c := b.ok(201, "POST", "/api/v2/connections", `{"name":"`+name+`","strategy":"`+strategy+`","options":`+options+`}`).object(t)
+		return c["options"].(map[string]any)
+	}
+	okta := create("cut-off", "okta", `{"domain":"acme.okta.com"}`)["oidc_metadata"].(map[string]any)
+	if okta["token_endpoint"] != "https://acme.okta.com/oauth2/v1/token" {
+		t.Errorf("metadata = %v, want what every org says", okta)
+	}
+	said = map[string]any{"issuer": "https://acme.example", "token_endpoint": "https://acme.example/t"}
+	oidc := create("open", "oidc", `{"discovery_url":"https://acme.example/d","token_endpoint":null,"jwks_uri":"https://acme.example/k"}`)
+	want := map[string]any{
+		"issuer": "https://acme.example", "token_endpoint": "https://acme.example/t", "claims_parameter_supported": false,
+		"request_parameter_supported": false, "request_uri_parameter_supported": false, "require_request_uri_registration": false,
+	}
+	if diff := cmp.Diff(want, oidc["oidc_metadata"]); diff != "" || oidc["token_endpoint"] != "https://acme.example/t" || oidc["jwks_uri"] != "https://acme.example/k" {
+		t.Errorf("options = %v, metadata:\n%s", oidc, diff)
+	}
+	create("known", "oidc", `{"discovery_url":"https://acme.example/d","oidc_metadata":{"issuer":"https://acme.example"}}`)
+	create("none", "oidc", `{"issuer":"https://acme.example"}`)
+	create("database", "auth0", `{}`)
+	if diff := cmp.Diff([]string{"https://acme.okta.com/.well-known/openid-configuration", "https://acme.example/d"}, asked); diff != "" {
+		t.Errorf("asked (-want +got):\n%s", diff)
+	}
+}
+
 func TestDeletedConnection(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)

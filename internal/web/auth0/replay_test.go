@@ -1,8 +1,10 @@
 package auth0_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -266,12 +268,14 @@ type player struct {
 	ids     *idMap
 	list    accepted
 	deleted map[string]bool // by path
+
+	playing webtest.Interaction
 }
 
 func replay(t *testing.T, r webtest.Recording, list accepted) []outcome {
 	t.Helper()
 	p := &player{ids: newIDMap(), list: list, deleted: map[string]bool{}}
-	p.bench = newBench(t, func(o *auth0.Options) { o.BaseURL = recordedTenant })
+	p.bench = newBench(t, func(o *auth0.Options) { o.BaseURL, o.Describe = recordedTenant, p.describe })
 	p.seed(r)
 	var out []outcome
 	for _, i := range r.Interactions {
@@ -308,6 +312,29 @@ func (p *player) seed(r webtest.Recording) {
 	}
 }
 
+// describe plays the identity provider of the connection that is being created:
+// it says of itself what the recorded tenant was told. What a provider may leave
+// out (OpenID Connect Discovery 1.0 3) it does leave out, so that the tenant has
+// to fill it in.
+func (p *player) describe(_ context.Context, address string) (map[string]any, error) {
+	var recorded struct {
+		Options struct {
+			Metadata map[string]any `json:"oidc_metadata"`
+		}
+	}
+	dec := json.NewDecoder(strings.NewReader(p.playing.Body))
+	dec.UseNumber()
+	if err := dec.Decode(&recorded); err != nil {
+		return nil, err
+	}
+	said := recorded.Options.Metadata
+	if said == nil {
+		return nil, fmt.Errorf("nothing was recorded of %s", address)
+	}
+	maps.DeleteFunc(said, func(_ string, v any) bool { return v == false })
+	return said, nil
+}
+
 // play sends one request and compares the answers.
 func (p *player) play(i webtest.Interaction) outcome {
 	p.t.Helper()
@@ -319,6 +346,7 @@ func (p *player) play(i webtest.Interaction) outcome {
 	if given := i.RequestHeader.Get("Content-Type"); given != "" {
 		media = given
 	}
+	p.playing = i
 	got := p.call(i.Method, target, p.ids.ours(i.Request), "Content-Type", media)
 	if got.status == i.Status {
 		p.ids.learn(i.Body, got.body)
