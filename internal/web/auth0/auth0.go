@@ -80,6 +80,11 @@ type Options struct {
 	// fetched.
 	Describe func(ctx context.Context, address string) (map[string]any, error)
 
+	// Background does work that goes on after the request that asked for it is
+	// answered, and gives it a context that ends with the process; nil: requests
+	// wait for it.
+	Background func(work func(context.Context))
+
 	// BaseURL is the tenant's address in tokens; default: the address the
 	// client used.
 	BaseURL string

@@ -270,12 +270,16 @@ type player struct {
 	deleted map[string]bool // by path
 
 	playing webtest.Interaction
+	work    []func(context.Context) // that the tenant has not come to yet
 }
 
 func replay(t *testing.T, r webtest.Recording, list accepted) []outcome {
 	t.Helper()
 	p := &player{ids: newIDMap(), list: list, deleted: map[string]bool{}}
-	p.bench = newBench(t, func(o *auth0.Options) { o.BaseURL, o.Describe = recordedTenant, p.describe })
+	p.bench = newBench(t, func(o *auth0.Options) {
+		o.BaseURL, o.Describe = recordedTenant, p.describe
+		o.Background = func(work func(context.Context)) { p.work = append(p.work, work) }
+	})
 	p.seed(r)
 	var out []outcome
 	for _, i := range r.Interactions {
@@ -335,13 +339,32 @@ func (p *player) describe(_ context.Context, address string) (map[string]any, er
 	return said, nil
 }
 
-// play sends one request and compares the answers.
+// play sends one request and compares the answers. Recordings do not say when
+// Auth0 had done what it does in the background: the tests waited two seconds for
+// some imports and for others not. A request that changes nothing is sent before
+// that work, and where the answer is another, again behind it. One of the two
+// must be as recorded.
 func (p *player) play(i webtest.Interaction) outcome {
 	p.t.Helper()
-	target := p.ids.ours(i.Target)
-	if !p.api.Serves(i.Method, target) || p.list.elsewhere(i.Path()) {
+	if !p.api.Serves(i.Method, p.ids.ours(i.Target)) || p.list.elsewhere(i.Path()) {
 		return outcome{}
 	}
+	if len(p.work) > 0 && i.Method == http.MethodGet {
+		if before := p.exchange(i); before.verdict == equal {
+			return before
+		}
+	}
+	for _, work := range p.work {
+		work(p.t.Context())
+	}
+	p.work = nil
+	return p.exchange(i)
+}
+
+// exchange sends one request and compares the answers.
+func (p *player) exchange(i webtest.Interaction) outcome {
+	p.t.Helper()
+	target := p.ids.ours(i.Target)
 	media := "application/json"
 	if given := i.RequestHeader.Get("Content-Type"); given != "" {
 		media = given
