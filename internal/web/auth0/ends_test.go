@@ -33,7 +33,7 @@ func (b *bench) hold(client, account string) {
 		for i, noun := range held {
 			s := &stay{
 				Meta: directory.Meta{ID: fmt.Sprintf("%s-%s-%d", account, client, i), Realm: directory.Auth0Realm}, noun: noun, client: client,
-				account: account, Expires: b.clock.now().Add(time.Hour),
+				account: account, Expires: b.clock.Now().Add(time.Hour),
 			}
 			if err := b.dir.PutObject(tx, s); err != nil {
 				return err
