@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -15,7 +13,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"go.yaml.in/yaml/v3"
 
 	"github.com/lanyard-id/lanyard/internal/web/auth0"
 	"github.com/lanyard-id/lanyard/internal/web/webtest"
@@ -33,7 +30,6 @@ import (
 //
 // which prints a table and writes all differences into that folder, a file for
 // each recording.
-const replayFolder = "LANYARD_REPLAY"
 
 // equalShare is how much of the interactions with operations that the API has
 // must be equal, in percent.
@@ -74,14 +70,8 @@ type accepted struct {
 
 func readAccepted(t *testing.T) accepted {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("testdata", "replay.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	var a accepted
-	if err := yaml.Unmarshal(text, &a); err != nil {
-		t.Fatal(err)
-	}
+	webtest.ReadReplayList(t, &a)
 	for _, n := range slices.Concat(a.Newer, a.Gone) {
 		if n.Member == "" || n.Reason == "" {
 			t.Errorf("testdata/replay.yaml: %+v lacks its member or reason", n)
@@ -252,19 +242,10 @@ func judge(t *testing.T, outcomes []outcome, r webtest.Recording, list accepted)
 				t.Errorf("interaction %d: %s %s\n%s", n, i.Method, i.Target, o.text)
 			}
 		case o.verdict == equal && reason != "":
-			report := t.Logf
-			if os.Getenv("CI") != "" {
-				report = t.Errorf
-			}
-			report("interaction %d: %s %s is as recorded now; take it from testdata/replay.yaml", n, i.Method, i.Target)
+			webtest.ReportNeedless(t, i)
 		}
 	}
-	if dir := os.Getenv(replayFolder); dir != "" && differences.Len() > 0 {
-		file := filepath.Join(dir, strings.NewReplacer("/", "_").Replace(r.Name)+".txt")
-		if err := os.WriteFile(file, []byte(differences.String()), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
+	webtest.WriteDifferences(t, r, differences.String())
 }
 
 // outcome is the verdict on one interaction, with the difference.
