@@ -2,6 +2,8 @@ package auth0_test
 
 import (
 	"context"
+	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -311,11 +313,12 @@ func (p *player) seed(r webtest.Recording) {
 // describe plays the identity provider of the connection that is being created:
 // it says of itself what the recorded tenant was told. What a provider may leave
 // out (OpenID Connect Discovery 1.0 3) it does leave out, so that the tenant has
-// to fill it in.
+// to fill it in; thumbprints of certificates stand in its keys.
 func (p *player) describe(_ context.Context, address string) (map[string]any, error) {
 	var recorded struct {
 		Options struct {
-			Metadata map[string]any `json:"oidc_metadata"`
+			Metadata    map[string]any `json:"oidc_metadata"`
+			Thumbprints []string
 		}
 	}
 	dec := json.NewDecoder(strings.NewReader(p.playing.Body))
@@ -323,8 +326,19 @@ func (p *player) describe(_ context.Context, address string) (map[string]any, er
 	if err := dec.Decode(&recorded); err != nil {
 		return nil, err
 	}
+	var keys []any
+	for _, text := range recorded.Options.Thumbprints {
+		sum, err := hex.DecodeString(text)
+		if err != nil {
+			return nil, err
+		}
+		keys = append(keys, map[string]any{"kty": "RSA", "x5t": base64.RawURLEncoding.EncodeToString(sum)})
+	}
 	said := recorded.Options.Metadata
-	if said == nil {
+	switch {
+	case keys != nil:
+		return map[string]any{"keys": keys}, nil
+	case said == nil:
 		return nil, fmt.Errorf("nothing was recorded of %s", address)
 	}
 	maps.DeleteFunc(said, func(_ string, v any) bool { return v == false })
