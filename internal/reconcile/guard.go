@@ -216,7 +216,7 @@ func (g *guard) identity() {
 	}
 	if pass := most(few, t.Rows(), 1); t.Conflicting > pass {
 		g.hold(reason(DuplicateIDs, t.Conflicting, pass, "Look at the column of ids, and at how the source is joined.",
-			"%d rows have the id of another row and say something else.", t.Conflicting))
+			"%d rows have the id of another row and say something else: %s.", t.Conflicting, strings.Join(t.Doubled, ", ")))
 	} else if pass := most(few, t.Rows(), 5); t.Repeats > pass {
 		g.hold(reason(DuplicateIDs, t.Repeats, pass, "Look at how the source is paged.",
 			"%d rows are there twice.", t.Repeats))

@@ -97,7 +97,7 @@ func (s *Sketch) compare(profile map[string]any) {
 // add counts what a value looks like: one sort at most.
 func (c *Column) add(text string) {
 	c.Filled++
-	digits, letters := 0, 0
+	digits, letters, separators := 0, 0, 0
 	at := -1
 	for i := 0; i < len(text); i++ {
 		switch b := text[i]; {
@@ -105,6 +105,8 @@ func (c *Column) add(text string) {
 			digits++
 		case b == '@':
 			at = i
+		case b == '-' || b == '/' || b == '.':
+			separators++
 		case b >= utf8.RuneSelf || b|0x20 >= 'a' && b|0x20 <= 'z':
 			letters++
 		}
@@ -114,7 +116,7 @@ func (c *Column) add(text string) {
 		c.Email++
 	case digits == len(text):
 		c.Number++
-	case letters == 0 && digits >= 6 && len(text) <= 10 && strings.Count(text, text[4:5])+strings.Count(text, "/") >= 2 && digits == 8:
+	case separators == 2 && digits+separators == len(text) && digits >= 6 && digits <= 8:
 		c.Date++
 	case letters == 0 && digits >= 6:
 		c.Phone++

@@ -1,8 +1,6 @@
 package reconcile
 
-import (
-	"time"
-)
+import "time"
 
 // Tally counts what a session is about to do, in space that does not grow with it.
 // Its JSON form is kept with the session. The zero value is an empty one.
@@ -39,6 +37,8 @@ type Tally struct {
 
 	Grants  int     `json:"grants,omitempty"`
 	Granted []Grant `json:"granted,omitempty"` // the first of them
+
+	Doubled []string `json:"doubled,omitempty"` // the first ids of Conflicting
 }
 
 // Grant is an administrator role that somebody gets.
@@ -124,13 +124,14 @@ func (t *Tally) effects(dated bool, link *Link, d *Decision) {
 
 // compare looks at how the records of somebody differ from those of last time.
 func (t *Tally) compare(before map[string]any, p *Person) {
-	for name, now := range p.Profile {
-		if now == nil || now == "" || now == before[name] {
+	for name := range p.Profile {
+		now := text(p.Profile[name])
+		if now == "" || now == text(before[name]) {
 			continue
 		}
 		bump(&t.Altered, name)
-		for other, was := range before {
-			if other != name && was == now && p.Profile[other] != now {
+		for other := range before {
+			if other != name && text(before[other]) == now && text(p.Profile[other]) != now {
 				bump(&t.Moved, other+movedTo+name)
 			}
 		}
@@ -149,21 +150,24 @@ func (t *Tally) Unreadable(id string) {
 
 // Repeated counts an external id that a session has again. same says that the
 // records are alike in every respect.
-func (t *Tally) Repeated(same bool) {
+func (t *Tally) Repeated(id string, same bool) {
 	if same {
 		t.Repeats++
-	} else {
-		t.Conflicting++
+		return
+	}
+	t.Conflicting++
+	if len(t.Doubled) < examples {
+		t.Doubled = append(t.Doubled, id)
 	}
 }
 
-// granted is how many grants are kept in words.
-const granted = 5
+// examples is how many cases are kept in words.
+const examples = 5
 
 // Grant counts somebody who comes to an administrator role by this session.
 func (t *Tally) Grant(g Grant) {
 	t.Grants++
-	if len(t.Granted) < granted {
+	if len(t.Granted) < examples {
 		t.Granted = append(t.Granted, g)
 	}
 }
