@@ -260,4 +260,3 @@ func (t *directoryTx) NoteNames() (bool, error) {
 	}
 	return len(found) < namesAtOnce, nil
 }
-
