@@ -29,6 +29,8 @@ type Reader interface {
 	Rows(sheet string, after int64, limit int) ([]Record, error)
 	// Changes returns what was done to a table, the newest first.
 	Changes(table string, limit int) ([]Change, error)
+	// Sheets returns those that are noted as being filled.
+	Sheets() ([]string, error)
 }
 
 // Tx reads and writes tables.
@@ -59,8 +61,6 @@ type Tx interface {
 	// belongs to a table now, or is empty.
 	AddSheet(sheet string, at time.Time) error
 	RemoveSheet(sheet string) error
-	// Sheets returns those that are noted as being filled.
-	Sheets() ([]string, error)
 	// AddChange adds to the log of a table, which keeps the newest MaxChanges.
 	AddChange(c Change) error
 }
