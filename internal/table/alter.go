@@ -176,7 +176,7 @@ func rewriteRows(tx Tx, from, to *Table) error {
 					err = to.taken(record.Key)
 				}
 			}
-			if fault.KindOf(err) == fault.Internal && err != nil {
+			if err != nil && !misfits(err) {
 				return err
 			}
 			if err != nil {
@@ -213,4 +213,9 @@ func convert(old Record, from, to *Table) (Record, error) {
 	record, err := to.record(cells)
 	record.Number, record.Once, record.Version = old.Number, old.Once, old.Version+1
 	return record, err
+}
+
+// misfits reports whether an error is about the row, and others may be fine.
+func misfits(err error) bool {
+	return fault.Is(err, fault.Invalid) || fault.Is(err, fault.Conflict) || fault.Is(err, fault.TooLarge)
 }

@@ -28,3 +28,20 @@ func placed(err error, format string, args ...any) error {
 	}
 	return f.At("%s", where)
 }
+
+// faults are the failures in err, apart.
+func faults(err error) []*fault.Error {
+	var list *fault.List
+	if errors.As(err, &list) {
+		var out []*fault.Error
+		for _, one := range list.Errors {
+			out = append(out, faults(one)...)
+		}
+		return out
+	}
+	var f *fault.Error
+	if !errors.As(err, &f) {
+		f = fault.Wrap(fault.Internal, err, "%s", fault.Public(err))
+	}
+	return []*fault.Error{f}
+}

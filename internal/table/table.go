@@ -132,11 +132,9 @@ func checkName(name string) error {
 	return nil
 }
 
-// checkColumns refuses what cannot be the columns of a table.
+// checkColumns refuses what cannot be the columns of a table. None is fine: the
+// first import brings them.
 func checkColumns(columns []Column) error {
-	if len(columns) == 0 {
-		return fault.New(fault.Invalid, "a table needs a column").Fix("name:type, such as email:text")
-	}
 	if len(columns) > MaxColumns {
 		return fault.New(fault.TooLarge, "a table has at most %d columns, not %d", MaxColumns, len(columns))
 	}
