@@ -114,20 +114,43 @@ func (p *profile) guess() (Type, string) {
 			return t, fmt.Sprintf("all %d cells with something in them are %s", p.filled, plural[t])
 		}
 	}
-	// The cell that kept the nearest type away: the one that was met last.
-	last, nearest := witness{}, Text
-	for _, t := range guessed {
-		if w := p.against[t]; w.line > last.line {
-			last, nearest = w, t
-		}
-	}
+	last, nearest := p.nearest()
 	switch {
 	case p.dates == p.filled:
 		return Text, fmt.Sprintf("day and month of %s in line %d could be told apart in more than one way", quote(last.text), last.line)
 	case p.remark != "":
 		return Text, p.remark
+	case nearest == Text:
+		return Text, fmt.Sprintf("%s in line %d is nothing else", quote(last.text), last.line)
 	}
 	return Text, fmt.Sprintf("%s in line %d is no %s", quote(last.text), last.line, nearest)
+}
+
+// nearest returns the type that most cells could have had, and the first one that
+// could not. When the first cell of all fits none, its form tells what was meant.
+func (p *profile) nearest() (last witness, nearest Type) {
+	first := witness{}
+	for _, t := range guessed {
+		w := p.against[t]
+		if first.line == 0 || w.line < first.line {
+			first = w
+		}
+		if w.line > last.line {
+			last, nearest = w, t
+		}
+	}
+	if last.line > first.line {
+		return last, nearest
+	}
+	switch text := first.text; {
+	case strings.ContainsRune("{[", rune(text[0])):
+		return first, JSON
+	case len(text) > len(dateForm) && isDate(text[:len(dateForm)]):
+		return first, Time
+	case looseDate.MatchString(text):
+		return first, Date
+	}
+	return first, Text
 }
 
 var plural = map[Type]string{Boolean: "true or false", Number: "numbers", Date: "dates", Time: "times", JSON: "JSON"}
