@@ -113,6 +113,8 @@ type server struct {
 	folder  *Folder
 	req     cli.ServeRequest
 	servers []*http.Server
+
+	working sync.WaitGroup // on what goes on after requests
 }
 
 func (s *server) run(ctx context.Context) error {
@@ -124,10 +126,14 @@ func (s *server) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	handlers, token, err := s.handlers(box)
+	if err := tenant.New(box.directory, directory.Auth0Realm).AbandonJobs(ctx); err != nil {
+		return err
+	}
+	handlers, token, err := s.handlers(ctx, box)
 	if err != nil {
 		return err
 	}
+	defer s.working.Wait() // after the last request
 	scheme := "http://"
 	if secure != nil {
 		scheme = "https://"
@@ -232,7 +238,7 @@ type mounted struct {
 	handler http.Handler
 }
 
-func (s *server) handlers(box *sandbox) ([]mounted, string, error) {
+func (s *server) handlers(ctx context.Context, box *sandbox) ([]mounted, string, error) {
 	cred, err := readCredentials(s.folder.data)
 	if err != nil {
 		return nil, "", err
@@ -251,7 +257,8 @@ func (s *server) handlers(box *sandbox) ([]mounted, string, error) {
 		{"api", s.req.APIPort, mux},
 		{"okta", s.req.OktaPort, stage.Faults.Wrap(oktaFacade, s.okta(box, cred))},
 		{"auth0", s.req.Auth0Port, beside(stage.Faults.Wrap(auth0Facade, auth0.New(auth0.Options{
-			Directory: box.directory, Authorizer: clients, Exchanges: box.exchanges, Login: people, Log: s.folder.log,
+			Directory: box.directory, Authorizer: clients, Exchanges: box.exchanges, Login: people, Describe: people.Describe, Log: s.folder.log,
+			Background:    func(work func(context.Context)) { s.working.Go(func() { work(ctx) }) },
 			EnforceLimits: func() bool { return stage.Faults.Limits().Enforce },
 		})), stage.Faults.Wrap(scimFacade, scimAPI(byToken{box.inbound}, s.folder.key, box.wire, stage, s.folder.log)))},
 	}, token, nil
