@@ -1,6 +1,9 @@
 package importer
 
-import "github.com/lanyard-id/lanyard/internal/directory"
+import (
+	"github.com/lanyard-id/lanyard/internal/directory"
+	"github.com/lanyard-id/lanyard/internal/reconcile"
+)
 
 // AppName is the kind of application that an identity source is.
 const AppName = "custom_identity_source"
@@ -20,4 +23,4 @@ func (s *Source) Place() directory.Place {
 }
 
 // Settings say what is done with the people of a source.
-type Settings struct{}
+type Settings = reconcile.Settings
