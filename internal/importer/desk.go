@@ -5,6 +5,7 @@ import (
 
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/fault"
+	"github.com/lanyard-id/lanyard/internal/reconcile"
 )
 
 // Desk carries out what administrators ask for: it is behind the commands, here
@@ -49,8 +50,8 @@ type Command struct {
 	Source  string `json:"source,omitempty"`
 	Session string `json:"session,omitempty"`
 
-	Label    string    `json:"label,omitempty"` // of SetSource: of the application
-	Settings *Settings `json:"settings,omitempty"`
+	Label    string              `json:"label,omitempty"` // of SetSource: of the application
+	Settings *reconcile.Settings `json:"settings,omitempty"`
 
 	From     string         `json:"from,omitempty"` // of RunImport, MakePreview, ExplainUser: instead of the source's own
 	Run      RunOptions     `json:"run,omitzero"`

@@ -18,18 +18,6 @@ type Importer struct {
 	Log       *slog.Logger
 }
 
-// Store keeps sessions and links beside the directory, in the same transactions.
-type Store interface {
-	Update(ctx context.Context, f func(Tx) error) error
-	View(ctx context.Context, f func(Reader) error) error
-}
-
-// Reader reads what a Store keeps.
-type Reader interface{ directory.Reader }
-
-// Tx reads and writes what a Store keeps, and the directory.
-type Tx interface{ directory.Tx }
-
 var errStub = fault.New(fault.Unsupported, "not yet")
 
 // Serve works on triggered sessions, expires those that nobody loads, and looks

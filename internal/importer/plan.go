@@ -10,17 +10,17 @@ import (
 // is made without a single write, and carried out later only if the delta comes
 // out the same.
 type Plan struct {
-	Version  int       `json:"version"`
-	Realm    string    `json:"realm"`
-	Source   string    `json:"source"` // id
-	Label    string    `json:"label"`
-	Type     Type      `json:"type"`
-	Made     time.Time `json:"made"`
-	Counts   Counts    `json:"counts"`
-	Holds    []Reason  `json:"holds,omitempty"` // it would be held, for these
-	Calls    int       `json:"calls"`           // to a tenant of the provider, by its limits
-	Minutes  int       `json:"minutes"`         // that the calls take, by the provider's rate limit
-	Entities []Entity  `json:"entities"`        // all but those that are unchanged
+	Version  int                `json:"version"`
+	Realm    string             `json:"realm"`
+	Source   string             `json:"source"` // id
+	Label    string             `json:"label"`
+	Type     Type               `json:"type"`
+	Made     time.Time          `json:"made"`
+	Counts   Counts             `json:"counts"`
+	Holds    []reconcile.Reason `json:"holds,omitempty"` // it would be held, for these
+	Calls    int                `json:"calls"`           // to a tenant of the provider, by its limits
+	Minutes  int                `json:"minutes"`         // that the calls take, by the provider's rate limit
+	Entities []Entity           `json:"entities"`        // all but those that are unchanged
 	// Digest covers what the plan was computed from and what it does.
 	Digest string `json:"digest"`
 	Basis  string `json:"basis"`

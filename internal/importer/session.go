@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/lanyard-id/lanyard/internal/directory"
+	"github.com/lanyard-id/lanyard/internal/reconcile"
 )
 
 // Session is one load of an identity source and what became of it.
@@ -34,12 +35,12 @@ type Session struct {
 	Requests int             `json:"requests,omitempty"` // loads that were accepted
 	Blocks   int             `json:"blocks,omitempty"`   // that its records are kept in
 
-	Counts   Counts    `json:"counts"`
-	Holds    []Reason  `json:"holds,omitempty"` // why it waits, or waited, for approval
-	Approval *Approval `json:"approval,omitempty"`
-	Error    string    `json:"error,omitempty"` // why it is in ERROR
-	Remedy   string    `json:"remedy,omitempty"`
-	Plan     string    `json:"plan,omitempty"` // digest of the plan that it carries out
+	Counts   Counts             `json:"counts"`
+	Holds    []reconcile.Reason `json:"holds,omitempty"` // why it waits, or waited, for approval
+	Approval *Approval          `json:"approval,omitempty"`
+	Error    string             `json:"error,omitempty"` // why it is in ERROR
+	Remedy   string             `json:"remedy,omitempty"`
+	Plan     string             `json:"plan,omitempty"` // digest of the plan that it carries out
 
 	Version int64 `json:"version"`
 
@@ -127,13 +128,6 @@ type GroupCounts struct {
 	Failed    int `json:"failed"`
 }
 
-// Reason is why a session is held.
-type Reason struct {
-	Code   string `json:"code"` // of the guard: "empty", "drop", "deactivations" ...
-	Text   string `json:"text"` // one sentence
-	Remedy string `json:"remedy,omitempty"`
-}
-
 // Approval is the decision of a person about a session that was held.
 type Approval struct {
 	Approved bool            `json:"approved"` // or rejected
@@ -143,8 +137,8 @@ type Approval struct {
 	// Seen are the reasons and Counts the figures that were approved. The delta
 	// may come out smaller when it is made again, and is held again when it is
 	// larger or has another reason.
-	Seen   []Reason `json:"seen,omitempty"`
-	Counts Counts   `json:"counts"`
+	Seen   []reconcile.Reason `json:"seen,omitempty"`
+	Counts Counts             `json:"counts"`
 }
 
 // SessionQuery selects sessions, the newest first.

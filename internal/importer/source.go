@@ -12,15 +12,12 @@ const AppName = "custom_identity_source"
 // and what is done with the people that come from it.
 type Source struct {
 	directory.Meta
-	Settings Settings `json:"settings"`
-	From     string   `json:"from,omitempty"` // name of what it is read from in lanyard.yaml; empty: it is only loaded
-	Keep     int      `json:"keep,omitempty"` // days that its sessions are kept; 0: 30, never less than 7
+	Settings reconcile.Settings `json:"settings"`
+	From     string             `json:"from,omitempty"` // name of what it is read from in lanyard.yaml; empty: it is only loaded
+	Keep     int                `json:"keep,omitempty"` // days that its sessions are kept; 0: 30, never less than 7
 }
 
 // Place implements directory.Object.
 func (s *Source) Place() directory.Place {
 	return directory.Place{Noun: SourceNoun, Parent: s.ID}
 }
-
-// Settings say what is done with the people of a source.
-type Settings = reconcile.Settings
