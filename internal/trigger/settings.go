@@ -281,7 +281,7 @@ func (r *reader) schedule(n *yaml.Node) *Schedule {
 	if written == nil {
 		return s
 	}
-	s.CatchUp, s.Overlap = CatchUp(orText(catchUp, string(CatchNone))), Overlap(orText(overlap, string(OverlapSkip)))
+	s.CatchUp, s.Overlap = CatchUp(orText(catchUp, string(CatchOne))), Overlap(orText(overlap, string(OverlapSkip)))
 	if written["cron"] == nil {
 		r.Wrong(n, `write cron: "30 6 * * 1-5"`, "a schedule needs cron")
 		return s
