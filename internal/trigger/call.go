@@ -3,8 +3,6 @@ package trigger
 import (
 	"context"
 	"fmt"
-	"maps"
-	"slices"
 
 	"github.com/lanyard-id/lanyard/internal/fault"
 	"github.com/lanyard-id/lanyard/internal/plan"
@@ -245,18 +243,11 @@ func (t *Trigger) occurrences(body []byte) ([]Occurrence, error) {
 	return t.Auth0.Occurrences(body)
 }
 
-// Waits returns how many firings of each trigger wait, for people.
+// waits returns how many firings of each trigger wait, for people.
 func waits(firings []Firing) map[string]int {
 	out := map[string]int{}
 	for _, f := range firings {
 		out[f.Trigger]++
 	}
 	return out
-}
-
-// names returns names of triggers, for remedies.
-func (e *Engine) names() []string {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return slices.Sorted(maps.Keys(e.armed))
 }
