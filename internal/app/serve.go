@@ -124,6 +124,10 @@ func (s *server) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	reload, err := s.folder.armTriggers(ctx)
+	if err != nil {
+		return err
+	}
 	handlers, token, err := s.handlers(box)
 	if err != nil {
 		return err
@@ -170,6 +174,8 @@ func (s *server) run(ctx context.Context) error {
 		return err
 	}
 	defer stop()
+	stopTriggers := s.folder.serveTriggers(ctx, reload)
+	defer stopTriggers()
 	addresses["issuer"] = reachable(addresses["okta"])
 	s.req.Ready(addresses)
 	select {
@@ -247,6 +253,7 @@ func (s *server) handlers(box *sandbox) ([]mounted, string, error) {
 	token := randomText(32)
 	mux := http.NewServeMux()
 	(&api.API{Service: s.folder, Stage: stage, Token: token, Log: s.folder.log}).Mount(mux)
+	s.folder.hooks().Mount(mux)
 	return []mounted{
 		{"api", s.req.APIPort, mux},
 		{"okta", s.req.OktaPort, stage.Faults.Wrap(oktaFacade, s.okta(box, cred))},

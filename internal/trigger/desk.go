@@ -124,6 +124,20 @@ func (d *Desk) Use(file map[string]config.Section) {
 	d.file = file
 }
 
+// Reload takes the triggers of lanyard.yaml over and arms them. When anything is
+// wrong, all stays as it was.
+func (d *Desk) Reload(ctx context.Context, file map[string]config.Section) error {
+	d.mu.Lock()
+	before := d.file
+	d.mu.Unlock()
+	d.Use(file)
+	err := d.Arm(ctx)
+	if err != nil {
+		d.Use(before)
+	}
+	return err
+}
+
 // entry is a trigger with where it comes from.
 type entry struct {
 	*Trigger
