@@ -44,6 +44,8 @@ type Reader interface {
 
 	// ImportEntities returns entities in their order, without Done.
 	ImportEntities(q EntityQuery) ([]Entity, error)
+	// LastChange is the number of the newest entry of the change log.
+	LastChange() (int64, error)
 	// CountImportEntities counts the entities that a query selects; its After and
 	// Limit do not matter.
 	CountImportEntities(q EntityQuery) (int, error)
@@ -60,7 +62,8 @@ type Tx interface {
 	UpdateImportSession(s *Session) error
 	// DeleteImportSession removes a session with its records and entities.
 	DeleteImportSession(id string) error
-	InsertImportBlock(session string, seq int, body []byte) error
+	// PutImportBlock stores a block of the records of a session, over one that is there.
+	PutImportBlock(session string, seq int, body []byte) error
 
 	// PutImportLinks stores links, over what is there.
 	PutImportLinks(links []Link) error
@@ -78,10 +81,7 @@ type Link struct {
 	reconcile.Link        // Account: or the id of the group
 	Source         string `json:"source"`
 	Kind           Kind   `json:"kind"`
-	// Row is what the source said of somebody with dates to come, so that he can be
-	// looked at again without it.
-	Row   reconcile.Row `json:"row,omitempty"`
-	Place string        `json:"place,omitempty"`
+	Place          string `json:"place,omitempty"` // in the source, of people with dates to come
 	// Note says why somebody waits to be confirmed, and Candidate whom he was
 	// matched with, if anybody.
 	Note      string `json:"note,omitempty"`
