@@ -248,11 +248,11 @@ func (d *dynamoReader) scan(ctx context.Context, segment int, pages chan<- dynam
 	in := &dynamodb.ScanInput{TableName: aws.String(d.table), ConsistentRead: aws.Bool(d.consistent)}
 	page := dynamoPage{}
 	if d.segments > 1 {
-		in.Segment, in.TotalSegments = aws.Int32(int32(segment)), aws.Int32(int32(d.segments)) //nolint:gosec // at most maxSegments
+		in.Segment, in.TotalSegments = aws.Int32(int32(segment)), aws.Int32(int32(d.segments))
 		page.within = " of segment " + strconv.Itoa(segment)
 	}
 	if d.size > 0 {
-		in.Limit = aws.Int32(int32(min(d.size, 1_000_000))) //nolint:gosec // fits
+		in.Limit = aws.Int32(int32(min(d.size, 1_000_000)))
 	}
 	for {
 		page.number++
