@@ -1,6 +1,7 @@
 package docs_test
 
 import (
+	"bytes"
 	"maps"
 	"os"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/lanyard-id/lanyard/internal/config"
 	"github.com/lanyard-id/lanyard/internal/extract"
@@ -54,6 +56,7 @@ func TestSources(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	schema := configSchema(t)
 	covered := map[string]bool{}
 	for _, section := range strings.Split(string(data), "\n## ")[1:] {
 		dir := t.TempDir()
@@ -62,6 +65,13 @@ func TestSources(t *testing.T) {
 			switch block[1] {
 			case "yaml":
 				from = sourceOf(t, dir, block[2])
+				n, err := value.ParseYAML([]byte(block[2]), "f")
+				if err == nil {
+					err = schema.Validate(value.FromYAML(n))
+				}
+				if err != nil {
+					t.Errorf("%s\n%v", block[2], err)
+				}
 			default: // the file of the example
 				if err := os.WriteFile(filepath.Join(dir, "people."+block[1]), []byte(block[2]), 0o600); err != nil {
 					t.Fatal(err)
@@ -119,9 +129,52 @@ func compareKeys(t *testing.T, kind, section string) {
 	}
 	slices.Sort(documented)
 	slices.Sort(known)
+	if diff := cmp.Diff(known, schemaKeys(t, kind)); diff != "" {
+		t.Errorf("keys of %s (-known +schema.json):\n%s", kind, diff)
+	}
 	if diff := cmp.Diff(known, documented); diff != "" {
 		t.Errorf("keys of %s (-known +documented):\n%s", kind, diff)
 	}
+}
+
+// configSchema is the schema of lanyard.yaml.
+func configSchema(t *testing.T) *jsonschema.Schema {
+	t.Helper()
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(config.Schema()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := jsonschema.NewCompiler()
+	if err := c.AddResource("schema.json", doc); err != nil {
+		t.Fatal(err)
+	}
+	schema, err := c.Compile("schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return schema
+}
+
+// schemaKeys are the keys of a kind in the schema of lanyard.yaml.
+func schemaKeys(t *testing.T, kind string) []string {
+	t.Helper()
+	doc, err := value.Decode(config.Schema())
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := "/$defs/from/properties/" + kind + "/properties"
+	var keys []string
+	for _, place := range []string{at, at + "/pages/properties"} {
+		p, err := value.ParsePointer(place)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if properties, ok := p.Get(doc); ok {
+			keys = append(keys, slices.Collect(maps.Keys(properties.(map[string]any)))...)
+		}
+	}
+	slices.Sort(keys)
+	return keys
 }
 
 func keysOf(t *testing.T, text string) []string {
