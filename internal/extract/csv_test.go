@@ -307,10 +307,10 @@ func (p *people) line(b []byte) []byte {
 	return append(b, '\n')
 }
 
-// TestCSVMemory reads some 30 MB, and ten times as much is held to the same
+// TestCSVMemory reads some 18 MB, and twenty times as much is held to the same
 // bound by LANYARD_ROWS=1000000.
 func TestCSVMemory(t *testing.T) {
-	rows := size(t, 100_000)
+	rows := size(t, 50_000)
 	r, err := Open(t.Context(), OfFile("-"), Env{Stdin: &people{rows: rows}})
 	if err != nil {
 		t.Fatal(err)

@@ -147,7 +147,7 @@ func document(rows int) io.Reader {
 }
 
 func TestJSONMemory(t *testing.T) {
-	rows := size(t, 50_000)
+	rows := size(t, 25_000)
 	r, err := Open(t.Context(), &From{KindJSON, &jsonOrigin{file: file{path: stdin}, items: value.Pointer{"people"}}}, Env{Stdin: document(rows)})
 	if err != nil {
 		t.Fatal(err)
