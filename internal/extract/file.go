@@ -181,9 +181,6 @@ func (r *reading) end() (identity string, err error) {
 	if _, err := io.Copy(io.Discard, r.text); err != nil {
 		return "", r.failed(err)
 	}
-	if _, err := io.Copy(io.Discard, r.raw); err != nil {
-		return "", r.failed(err)
-	}
 	if r.file != nil {
 		after, err := r.file.Stat()
 		if err != nil {
