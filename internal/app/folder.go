@@ -116,6 +116,9 @@ func (f *Folder) open(ctx context.Context) error {
 	if f.db, err = f.openDatabase(ctx, postgres.Open); err != nil {
 		return err
 	}
+	if err := f.tables().Tables.Sweep(ctx); err != nil {
+		return err
+	}
 	f.executor = newExecutor(f)
 	f.worker = &worker.Worker{
 		Store: f.db.Journal(), Executor: f.executor, Key: f.key, Log: f.log, Now: time.Now,

@@ -300,7 +300,7 @@ func (w *Worker) call(ctx context.Context, a *active, call *engine.Call) *engine
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	answers := make(chan *engine.Answer, 1)
-	go func() { answers <- a.caller.Call(ctx, call) }()
+	go func() { answers <- a.caller.Call(run.WithID(ctx, a.summary.ID), call) }()
 	for {
 		select {
 		case answer := <-answers:
