@@ -38,7 +38,7 @@ func newExecutor(f *Folder) *executor {
 		oktaSandbox:  f.lazily(oktaSandbox),
 		auth0Sandbox: f.lazily(auth0Sandbox),
 		scimSandbox:  f.lazily(scimSandbox),
-		ownAPI:       f.inside(),
+		ownAPI:       http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { f.own.ServeHTTP(w, r) }),
 	}})
 	vault := &secret.FileVault{Dir: f.data, Env: f.env}
 	return &executor{data: f.data, client: client, connector: connector.New(connector.Options{
