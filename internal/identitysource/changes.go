@@ -46,7 +46,7 @@ func Changes(p *importer.Plan) iter.Seq[Change] {
 }
 
 // changeOf returns what an entity of a plan means to a tenant, false for nothing.
-func changeOf(e *importer.Entity) (Change, bool) {
+func changeOf(e *importer.PlanEntity) (Change, bool) {
 	if !e.Writes() {
 		return Change{}, false
 	}
@@ -66,12 +66,15 @@ func changeOf(e *importer.Entity) (Change, bool) {
 		c.Kind = DropUser
 		return c, true
 	}
-	if e.Person == nil {
+	switch record := e.Record; {
+	case record == nil:
 		return Change{}, false
-	}
-	c.Profile = e.Person.Profile
-	if e.Kind == importer.GroupKind {
-		c.Kind = PutGroup
+	case e.Kind == importer.GroupKind && record.Group != nil:
+		c.Kind, c.Profile = PutGroup, record.Group.Profile
+	case record.Person != nil:
+		c.Profile = record.Person.Profile
+	default:
+		return Change{}, false
 	}
 	return c, true
 }

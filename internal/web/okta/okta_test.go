@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/lanyard-id/lanyard/internal/directory"
+	"github.com/lanyard-id/lanyard/internal/importer"
 	"github.com/lanyard-id/lanyard/internal/store/sqlite"
 	"github.com/lanyard-id/lanyard/internal/web/okta"
 	"github.com/lanyard-id/lanyard/internal/web/webtest"
@@ -43,12 +44,13 @@ const org = "https://test.okta.com"
 
 // bench is one org with a fresh directory, a fake clock and fixed ids.
 type bench struct {
-	t     *testing.T
-	dir   *directory.Directory
-	api   *okta.API
-	http  http.Handler // the API, its answers checked against Okta's description
-	clock *clock
-	token string
+	t       *testing.T
+	dir     *directory.Directory
+	imports *importer.Importer // works when a test says so
+	api     *okta.API
+	http    http.Handler // the API, its answers checked against Okta's description
+	clock   *clock
+	token   string
 }
 
 // newBench returns an empty org: only the group Everyone. Options may be
@@ -90,7 +92,8 @@ func newDirectory(t *testing.T) *bench {
 	d.IDs = &directory.IDs{Clock: c.now, Random: rand.NewChaCha8([32]byte{})}
 	d.Hash = func(password string) (string, error) { return "hashed:" + password, nil }
 	d.Check = func(hash, password string) (bool, error) { return hash == "hashed:"+password, nil }
-	return &bench{t: t, dir: d, clock: c, token: "SSWS good"}
+	imports := &importer.Importer{Directory: d, Store: db.Importer(), Realm: directory.OktaRealm}
+	return &bench{t: t, dir: d, imports: imports, clock: c, token: "SSWS good"}
 }
 
 func (b *bench) serve(change ...func(*okta.Options)) *bench {
@@ -98,7 +101,7 @@ func (b *bench) serve(change ...func(*okta.Options)) *bench {
 		Directory:  b.dir,
 		Authorizer: okta.Tokens(map[string]string{"good": directory.Administrator}),
 		BaseURL:    org,
-		Sources:    newFakeSources(b.dir),
+		Sources:    b.imports,
 	}
 	for _, f := range change {
 		f(&o)
