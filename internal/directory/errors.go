@@ -84,6 +84,10 @@ const (
 	MappingNoun      Noun = "mapping"      // parent: the application
 )
 
+// Identity sources. internal/importer makes them, and they end here with their
+// application.
+const ImportSourceNoun Noun = "identity source" // parent: the application, whose id it has
+
 // clientTokens are the sorts of records by which clients act.
 var clientTokens = []Noun{GrantNoun, RefreshTokenNoun, CodeNoun}
 

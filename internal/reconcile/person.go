@@ -15,6 +15,8 @@ type Person struct {
 	// Due is when Presence will be another by the dates in the row, zero for never:
 	// the person has to be looked at again then, even when the source is silent.
 	Due time.Time `json:"due,omitzero"`
+	// Dated says that it is a date which makes him Leaving or Early.
+	Dated bool `json:"dated,omitempty"`
 }
 
 // Presence says whether a person is to be in the directory now.
@@ -83,8 +85,12 @@ type Decision struct {
 
 	Activate bool   `json:"activate,omitempty"` // Create: active at once, rather than staged
 	Match    *Match `json:"match,omitempty"`    // how the account was found, when it was not linked before
+	Code     Code   `json:"code,omitempty"`     // of Reason, for Hold and Fail
 	Reason   string `json:"reason,omitempty"`   // one sentence: of Skip, Hold and Fail, and of anything that is not obvious
 	Remedy   string `json:"remedy,omitempty"`
+
+	// Others are the accounts that Reason speaks of, when there are several.
+	Others []string `json:"others,omitempty"`
 }
 
 // Writes reports whether the decision changes the directory.
@@ -110,4 +116,16 @@ type MatchKind string
 const (
 	Exact   MatchKind = "exact"
 	Partial MatchKind = "partial" // the same first and last name
+)
+
+// Why decisions are Hold or Fail.
+const (
+	Unsure       Code = "unconfirmed"   // Hold: waits for a person to confirm whom it is about
+	Ambiguous    Code = "ambiguous"     // Hold: several accounts match
+	LinkedToElse Code = "linkedToOther" // Hold: the account is linked to another external id of the source
+	ReusedID     Code = "reusedId"      // Hold: name, e-mail and user name are of somebody else
+	SuperAdmin   Code = "superAdmin"    // Hold: super administrators are not touched
+	Inactive     Code = "inactive"      // Hold: the account is deactivated or suspended, and is not to be reactivated by itself
+	NameTaken    Code = "userNameTaken" // Fail: somebody else has the user name
+	BadValue     Code = "badValue"      // Fail: an attribute does not fit the schema of the directory
 )
