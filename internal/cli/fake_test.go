@@ -23,6 +23,7 @@ import (
 	"github.com/lanyard-id/lanyard/internal/plan"
 	"github.com/lanyard-id/lanyard/internal/provision"
 	"github.com/lanyard-id/lanyard/internal/run"
+	"github.com/lanyard-id/lanyard/internal/trigger"
 	"github.com/lanyard-id/lanyard/internal/sources"
 	"github.com/lanyard-id/lanyard/internal/wirelog"
 	"github.com/lanyard-id/lanyard/internal/worker"
@@ -109,6 +110,8 @@ type fakeSession struct {
 	closed  int
 
 	commands []provision.Command
+	asked    []trigger.Command
+	answers  map[trigger.Verb]*trigger.Reply
 	queries  []wirelog.Query
 }
 
@@ -366,6 +369,14 @@ func (s *fakeSession) Provisioning(_ context.Context, c provision.Command) (*pro
 		return nil, err
 	}
 	return s.replies[c.Do], nil
+}
+
+func (s *fakeSession) Triggers(_ context.Context, c trigger.Command) (*trigger.Reply, error) {
+	s.asked = append(s.asked, c)
+	if err := s.fails["Triggers"]; err != nil {
+		return nil, err
+	}
+	return s.answers[c.Do], nil
 }
 
 func (s *fakeSession) ReplayExchange(_ context.Context, id string) (*wirelog.Replayed, error) {

@@ -1,13 +1,21 @@
 package reconcile
 
-import "time"
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/lanyard-id/lanyard/internal/fault"
+)
 
 // Limits say from when on a session is held. Zero values are the defaults, which
 // stand at each; a negative number means that there is no limit.
 type Limits struct {
 	Percent    int    `json:"percent,omitempty"`    // removals, of the people linked: 20
 	Most       int    `json:"most,omitempty"`       // removals, whatever the percentage: 500
-	Floor      int    `json:"floor,omitempty"`      // removals that never hold a session, but for half of all people: 5
+	Floor      int    `json:"floor,omitempty"`      // removals that pass in a small organisation, up to half of its people: 5
 	Drop       int    `json:"drop,omitempty"`       // percent by which a full source may shrink: 20
 	Change     int    `json:"change,omitempty"`     // percent of people for whom one attribute may change: 50
 	Failures   int    `json:"failures,omitempty"`   // percent of rows that may fail: 20
@@ -15,12 +23,32 @@ type Limits struct {
 	Off        []Code `json:"off,omitempty"`        // what is not looked at
 }
 
+// The defaults. 20 percent is Okta's (okta.md 3.4). It has no floor and looks at
+// nothing below 100 people. Five leavers at once are a bad day for a firm of twenty
+// and not yet a broken source; half of all people always are one.
+const (
+	defaultPercent  = 20
+	defaultMost     = 500
+	defaultFloor    = 5
+	defaultDrop     = 20
+	defaultChange   = 50
+	defaultFailures = 20
+)
+
+// few is how many people are too few to tell anything from.
+const few = 3
+
 // Code names a reason, of a session to be held or of a decision about a person.
 type Code string
 
 // Why sessions are held.
 const (
 	EmptySource    Code = "emptySource"
+	ClockJump      Code = "clockJump"
+	NoIDs          Code = "noIds" // rows that say not whom they are about, while others are missing
+	ChangedIDs     Code = "changedIds"
+	DuplicateIDs   Code = "duplicateIds"
+	ReusedIDs      Code = "reusedIds"
 	SharpDrop      Code = "sharpDrop"
 	Removals       Code = "removals"
 	Privileges     Code = "privileges"
@@ -28,23 +56,76 @@ const (
 	OddColumn      Code = "oddColumn"  // its values are of another sort than last time
 	SameColumn     Code = "sameColumn" // it equals another, which it did not
 	LostColumn     Code = "lostColumn" // it is empty, which it was not
-	MassChange     Code = "massChange"
-	ReusedIDs      Code = "reusedIds"
-	ChangedIDs     Code = "changedIds" // many new and many gone at once
-	DuplicateIDs   Code = "duplicateIds"
 	Encoding       Code = "encoding"
-	ClockJump      Code = "clockJump"
+	MassChange     Code = "massChange"
 	Failures       Code = "failures"
-	NoIDs          Code = "noIds" // rows that say not whom they are about, while others are missing
 )
+
+// Codes are all reasons to hold a session, the most telling first: what explains
+// others comes before them.
+func Codes() []Code {
+	return []Code{
+		EmptySource, ClockJump, NoIDs, ChangedIDs, DuplicateIDs, ReusedIDs, SwappedColumns, OddColumn, SameColumn, LostColumn,
+		Encoding, Privileges, SharpDrop, Removals, MassChange, Failures,
+	}
+}
+
+// vital are the guards without which absence must not mean leaving.
+var vital = []Code{EmptySource, SharpDrop, Removals, NoIDs}
+
+// check returns what is wrong with limits.
+func (l Limits) check(mode Mode) []error {
+	var problems []error
+	for _, c := range l.Off {
+		if !slices.Contains(Codes(), c) {
+			problems = append(problems, fault.New(fault.Invalid, "there is no guard %q", string(c)).At("guard").Fix("use one of %s", codeNames(Codes())))
+		}
+		if mode == Full && slices.Contains(vital, c) {
+			problems = append(problems, fault.New(fault.Invalid, "%s cannot be off in full mode, in which absence means leaving", string(c)).At("guard"))
+		}
+	}
+	if mode == Full && (l.Percent < 0 || l.Drop < 0) {
+		problems = append(problems, fault.New(fault.Invalid, "full mode, in which absence means leaving, needs its limits").At("guard"))
+	}
+	for _, percent := range []int{l.Percent, l.Drop, l.Change, l.Failures} {
+		if percent > 100 {
+			problems = append(problems, fault.New(fault.Invalid, "%d is no percentage", percent).At("guard").Fix("use a number from 1 to 100"))
+		}
+	}
+	return problems
+}
+
+func codeNames(codes []Code) string {
+	var names []string
+	for _, c := range codes {
+		names = append(names, string(c))
+	}
+	return strings.Join(names, ", ")
+}
+
+// limit is a limit or its default; none says that there is none.
+func limit(set, otherwise int) (n int, none bool) {
+	if set == 0 {
+		return otherwise, false
+	}
+	return set, set < 0
+}
 
 // Reason is why a session is held.
 type Reason struct {
 	Code   Code   `json:"code"`
 	Text   string `json:"text"`   // one sentence, with figures
-	Remedy string `json:"remedy"` // what to do, and what is needed to go on
+	Remedy string `json:"remedy"` // what to look at
 	Count  int    `json:"count"`  // people or rows concerned
 	Limit  int    `json:"limit"`  // how many would have passed
+}
+
+// Needs is the allowance with which the session goes on in spite of the reason.
+func (r Reason) Needs() Allowance { return Allowance{Code: r.Code, Count: r.Count} }
+
+// reason words a reason. The text is a format.
+func reason(code Code, count, limit int, remedy, text string, args ...any) Reason {
+	return Reason{Code: code, Text: fmt.Sprintf(text, args...), Remedy: remedy, Count: count, Limit: limit}
 }
 
 // Allowance lets one session pass in spite of a reason, as long as it concerns no
@@ -54,53 +135,177 @@ type Allowance struct {
 	Count int  `json:"count"`
 }
 
+func (a Allowance) covers(r Reason) bool { return a.Code == r.Code && r.Count <= a.Count }
+
 // Base is what a session is compared with.
 type Base struct {
 	Linked int       // people that were linked when the session began
-	Recent int       // of them removed by earlier sessions of the last 24 hours without an approval
-	Last   *Sketch   // of the last accepted session of the same mode that read its source; nil: there is none
-	At     time.Time // when that was
+	Recent int       // removed by other sessions of the last 24 hours that nobody approved
+	Last   *Sketch   // of the last accepted session that read its source; nil: there is none
+	At     time.Time // Tally.Now of the last accepted session; zero: there is none
 }
 
-// Tally counts what a session is about to do. Its JSON form is kept with the
-// session. The zero value is an empty one.
-type Tally struct {
-	Now    time.Time `json:"now"`    // as Shape and Decide got it
-	Read   bool      `json:"read"`   // a source was read, rather than records sent through the API
-	Mode   Mode      `json:"mode"`   // in Full mode absence means leaving
-	Sketch Sketch    `json:"sketch"` // of all people that could be read
+// Guard returns the reasons to hold a session that no allowance covers, in the
+// order of Codes. None: it may be applied.
+func (r *Rules) Guard(b *Base, t *Tally, allowed ...Allowance) []Reason {
+	g := &guard{limits: r.settings.Guard, base: b, tally: t}
+	g.source()
+	g.identity()
+	g.columns()
+	g.effects()
+	rest := slices.DeleteFunc(g.reasons, func(r Reason) bool {
+		return slices.Contains(g.limits.Off, r.Code) || slices.ContainsFunc(allowed, func(a Allowance) bool { return a.covers(r) })
+	})
+	order := Codes()
+	slices.SortStableFunc(rest, func(a, b Reason) int { return slices.Index(order, a.Code) - slices.Index(order, b.Code) })
+	return rest
 }
 
-// Add counts a person and what was decided about him. p is nil for who is absent.
-func (t *Tally) Add(p *Person, link *Link, d *Decision) {}
-
-// Unreadable counts a row of which Shape made no person; id is the external id if
-// that could be read.
-func (t *Tally) Unreadable(id string) {}
-
-// Repeated counts an external id that a session has again. same says that the
-// records are alike in every respect.
-func (t *Tally) Repeated(id string, same bool) {}
-
-// Grant counts somebody who comes to an administrator role by this session.
-func (t *Tally) Grant(g Grant) {}
-
-// Grant is an administrator role that somebody gets.
-type Grant struct {
-	ExternalID string `json:"externalId"`
-	Role       string `json:"role"`
-	By         string `json:"by"` // how he comes to it: "group Administrators", "rule Managers, by department"
+// guard gathers reasons.
+type guard struct {
+	limits  Limits
+	base    *Base
+	tally   *Tally
+	reasons []Reason
 }
 
-// Guard returns the reasons to hold a session that no allowance covers, most
-// serious first. None: it may be applied.
-func (r *Rules) Guard(b *Base, t *Tally, allowed ...Allowance) []Reason { return nil }
+func (g *guard) hold(r Reason) { g.reasons = append(g.reasons, r) }
 
-// Sketch describes the columns of a source in bounded space. Its JSON form is kept
-// with the last accepted session.
-type Sketch struct {
-	People int `json:"people"`
+// most is the greater of a number of people and a percentage of others.
+func most(people, of, percent int) int { return max(people, of*percent/100) }
+
+// source looks at the source as a whole.
+func (g *guard) source() {
+	b, t := g.base, g.tally
+	last := 0
+	if b.Last != nil {
+		last = b.Last.People
+	}
+	if t.Read && t.Sketch.People == 0 && (b.Linked > 0 || last > 0) {
+		g.hold(reason(EmptySource, max(b.Linked, last), 0,
+			"Look whether the source answers with all its people, and whether the scope (where) still fits.",
+			"The source has nobody (%d rows were read); %d people are linked.", t.Rows(), b.Linked))
+	}
+	percent, none := limit(g.limits.Drop, defaultDrop)
+	if pass := most(few, last, percent); t.Mode == Full && !none && t.Sketch.People > 0 && last-t.Sketch.People > pass {
+		g.hold(reason(SharpDrop, last-t.Sketch.People, pass, "Look whether the source was read to its end.",
+			"The source has %d people; last time it had %d.", t.Sketch.People, last))
+	}
+	if pass := most(few, b.Linked, 10); t.DatedLeavers > pass {
+		g.hold(reason(ClockJump, t.DatedLeavers, pass, "Look at the clock of this machine and at the column of last days.",
+			"%d of %d people leave at once because of a date, and it is %s here.", t.DatedLeavers, b.Linked, t.Now.UTC().Format(time.RFC3339)))
+	} else if back := b.At.Sub(t.Now); back > time.Hour && t.Dated > 0 {
+		g.hold(reason(ClockJump, t.Dated, 0, "Look at the clock of this machine.",
+			"It is %s here, before the last session at %s, and dates decide about %d people.", t.Now.UTC().Format(time.RFC3339), b.At.UTC().Format(time.RFC3339), t.Dated))
+	}
 }
 
-// Add counts a person.
-func (s *Sketch) Add(p *Person) { s.People++ }
+// identity looks at whom the records are about.
+func (g *guard) identity() {
+	b, t := g.base, g.tally
+	if t.Mode == Full && t.Unidentified > 0 && t.Missing > 0 {
+		g.hold(reason(NoIDs, t.Unidentified, 0, "Mend these rows: they may be people who are missing otherwise.",
+			"%d rows have no id, while %d people are missing.", t.Unidentified, t.Missing))
+	}
+	if pass := most(few, b.Linked, 20); t.Missing > pass && t.New > pass {
+		g.hold(reason(ChangedIDs, min(t.Missing, t.New), pass, "Look whether the column of ids has other ids than last time.",
+			"%d of %d people are missing and %d new ones appear: the ids seem to have changed.", t.Missing, b.Linked, t.New))
+	} else if pass := most(few, b.Linked, 5); t.Rekeyed > pass {
+		g.hold(reason(ChangedIDs, t.Rekeyed, pass, "Look whether the column of ids has other ids than last time.",
+			"%d people come with other ids than they are linked with.", t.Rekeyed))
+	}
+	if pass := most(few, t.Rows(), 1); t.Conflicting > pass {
+		g.hold(reason(DuplicateIDs, t.Conflicting, pass, "Look at the column of ids, and at how the source is joined.",
+			"%d rows have the id of another row and say something else: %s.", t.Conflicting, strings.Join(t.Doubled, ", ")))
+	} else if pass := most(few, t.Rows(), 5); t.Repeats > pass {
+		g.hold(reason(DuplicateIDs, t.Repeats, pass, "Look at how the source is paged.",
+			"%d rows are there twice.", t.Repeats))
+	}
+	if pass := most(few-1, b.Linked, 1); t.Reused > pass {
+		g.hold(reason(ReusedIDs, t.Reused, pass, "Look whether ids were given anew, or rows were shifted against each other.",
+			"%d ids belong to wholly other people than before.", t.Reused))
+	}
+}
+
+// columns looks at what values look like.
+func (g *guard) columns() {
+	b, t := g.base, g.tally
+	for _, key := range slices.Sorted(maps.Keys(t.Moved)) {
+		from, to, _ := strings.Cut(key, movedTo)
+		if n := t.Moved[key]; n > few-1 && share(n, t.Known, 5) && share(n, t.Altered[to], 50) {
+			g.hold(reason(SwappedColumns, n, few-1, "Look whether the two columns were exchanged.",
+				"%s has what %s had before, for %d of %d people.", to, from, n, t.Known))
+		}
+	}
+	least := 20
+	if t.Read {
+		least = 5
+	}
+	for _, r := range t.Sketch.oddities(b.Last, least) {
+		g.hold(r)
+	}
+	pass := most(few-1, t.Sketch.People, 1)
+	if b.Last != nil && b.Last.People > 0 {
+		pass = max(pass, 2*b.Last.Broken*t.Sketch.People/b.Last.People)
+	}
+	if t.Sketch.Broken > pass {
+		g.hold(reason(Encoding, t.Sketch.Broken, pass, "Say in which encoding the source is, or export it as UTF-8.",
+			"The text of %d of %d people was read in a wrong encoding.", t.Sketch.Broken, t.Sketch.People))
+	}
+}
+
+// effects looks at what would be done.
+func (g *guard) effects() {
+	b, t := g.base, g.tally
+	if t.Grants > max(g.limits.Privileges, 0) && g.limits.Privileges >= 0 {
+		var who []string
+		for _, grant := range t.Granted {
+			who = append(who, fmt.Sprintf("%s gets %s by %s", grant.ExternalID, grant.Role, grant.By))
+		}
+		g.hold(reason(Privileges, t.Grants, g.limits.Privileges, "Look whether each of them is to be an administrator.",
+			"%d administrator roles would be given: %s.", t.Grants, strings.Join(who, "; ")))
+	}
+	g.removals()
+	percent, none := limit(g.limits.Change, defaultChange)
+	concerned := b.Linked + t.Actions[LinkTo]
+	for _, name := range slices.Sorted(maps.Keys(t.Changed)) {
+		n, pass := t.Changed[name], most(few, concerned, percent)
+		if none || n <= pass {
+			continue
+		}
+		text := fmt.Sprintf("%s changes for %d of %d people.", name, n, concerned)
+		if gone := t.Emptied[name]; share(gone, n, 50) {
+			text = fmt.Sprintf("%s loses its value for %d of %d people.", name, gone, concerned)
+		}
+		g.hold(reason(MassChange, n, pass, "Look at some of them in the report.", "%s", text))
+	}
+	percent, none = limit(g.limits.Failures, defaultFailures)
+	if pass := most(few, t.Rows(), percent); !none && t.Actions[Fail] > pass {
+		g.hold(reason(Failures, t.Actions[Fail], pass, "Look at the failures in the report: a column may have changed its form.",
+			"%d of %d rows cannot be carried out.", t.Actions[Fail], t.Rows()))
+	}
+}
+
+// removals holds a session that ends too many accounts. Those of the last day count,
+// or many small sessions would do what one may not.
+func (g *guard) removals() {
+	b, t := g.base, g.tally
+	percent, none := limit(g.limits.Percent, defaultPercent)
+	floor, _ := limit(g.limits.Floor, defaultFloor)
+	people := b.Linked + b.Recent
+	pass := max(1, most(min(floor, people/2), people, percent))
+	if none {
+		pass = t.Removals + b.Recent
+	}
+	if all, none := limit(g.limits.Most, defaultMost); !none {
+		pass = min(pass, all)
+	}
+	if t.Removals == 0 || t.Removals+b.Recent <= pass {
+		return
+	}
+	text := fmt.Sprintf("%d of %d people would be removed.", t.Removals, b.Linked)
+	if b.Recent > 0 {
+		text = fmt.Sprintf("%d of %d people would be removed, after %d within the last day.", t.Removals, b.Linked, b.Recent)
+	}
+	g.hold(reason(Removals, t.Removals, max(pass-b.Recent, 0), "Look whether all of them have left.", "%s", text))
+}

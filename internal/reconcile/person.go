@@ -15,6 +15,9 @@ type Person struct {
 	// Due is when Presence will be another by the dates in the row, zero for never:
 	// the person has to be looked at again then, even when the source is silent.
 	Due time.Time `json:"due,omitzero"`
+	// Ends is when his last day is over, zero for never or unknown. Until then, Due
+	// may be his first day.
+	Ends time.Time `json:"ends,omitzero"`
 	// Dated says that it is a date which makes him Leaving or Early.
 	Dated bool `json:"dated,omitempty"`
 }
@@ -41,7 +44,8 @@ type Link struct {
 	State       LinkState      `json:"state"`
 	Fingerprint Fingerprint    `json:"fingerprint"`
 	Profile     map[string]any `json:"profile,omitempty"` // as the source last said it
-	Due         time.Time      `json:"due,omitzero"`      // as in Person
+	Due         time.Time      `json:"due,omitzero"`      // when Again has to be asked
+	Ends        time.Time      `json:"ends,omitzero"`     // as in Person
 }
 
 // LinkState is where a link stands.
@@ -51,6 +55,7 @@ type LinkState string
 const (
 	Linked      LinkState = "linked"
 	Unconfirmed LinkState = "unconfirmed" // waits for a person to say who it is
+	Awaited     LinkState = "awaited"     // his first day has not come
 	Ignored     LinkState = "ignored"     // a person said that it is nobody of ours
 	Removed     LinkState = "removed"     // the source said that he left; the account may be there still
 )

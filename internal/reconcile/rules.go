@@ -1,107 +1,125 @@
 package reconcile
 
 import (
-	"time"
+	"crypto/sha256"
+	"encoding/json"
+	"slices"
+	"strings"
 
+	"github.com/lanyard-id/lanyard/internal/compute"
 	"github.com/lanyard-id/lanyard/internal/directory"
+	"github.com/lanyard-id/lanyard/internal/fault"
 )
 
 // Rules are Settings made ready for use. They do not change and are safe for
 // concurrent use.
 type Rules struct {
-	settings Settings
+	settings   Settings
+	schema     *directory.Shape
+	shaper     *shaper
+	attributes []string // of the identity source's profile, sorted
+	mapping    []mapped // the login first
+	exact      []criterion
+	exactOn    string // what Match.On says of it
+	digest     [8]byte
 }
+
+// baseAttributes are those of every Custom Identity Source (okta.md 3.1; seed 004).
+var baseAttributes = []string{"userName", "email", "firstName", "lastName", "secondEmail", "mobilePhone", "homeAddress"}
 
 // Compile makes settings ready, with everything that is wrong with them. A nil
 // schema is that of an org that changed nothing.
 func (s Settings) Compile(schema *directory.Shape) (*Rules, error) {
-	return &Rules{settings: s}, nil
+	var err error
+	if schema == nil {
+		if schema, err = directory.BaseShape(); err != nil {
+			return nil, err
+		}
+	}
+	r := &Rules{settings: s, schema: schema, attributes: s.attributes()}
+	var reading, mapping, matching error
+	r.shaper, reading = s.compileShaper()
+	r.mapping, mapping = r.compileMapping()
+	r.exact, r.exactOn, matching = r.compileCriteria()
+	if err := fault.Join(s.check(), reading, mapping, matching); err != nil {
+		return nil, err
+	}
+	return r, r.stamp()
+}
+
+// attributes are those of the identity source's profile: what is read of rows, or
+// else the base attributes, and what was added.
+func (s *Settings) attributes() []string {
+	var names []string
+	if s.Rows() {
+		names = append(names, "userName")
+		for name, t := range s.Profile {
+			if !t.empty() {
+				names = append(names, name)
+			}
+		}
+	} else {
+		names = append(names, baseAttributes...)
+	}
+	names = append(names, s.Attributes...)
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// Rows reports whether the settings say how rows are read. Without that a source
+// is only loaded with people.
+func (s *Settings) Rows() bool { return !s.ID.empty() || len(s.Profile) > 0 }
+
+// check returns what is wrong with the settings that are words and numbers.
+func (s *Settings) check() error {
+	var problems []error
+	word := func(key, v string, allowed ...string) {
+		if v != "" && !slices.Contains(allowed, v) {
+			problems = append(problems, fault.New(fault.Invalid, "%q is not known here", v).At("%s", key).Fix("%s", "use one of "+strings.Join(allowed, ", ")))
+		}
+	}
+	word("removal", string(s.Removal), string(RemovalDeactivates), string(RemovalSuspends), string(RemovalIsNothing))
+	word("mode", string(s.Mode), string(Incremental), string(Full))
+	if s.Sourcing.Priority < 0 {
+		problems = append(problems, fault.New(fault.Invalid, "a priority is at least 1").At("sourcing"))
+	}
+	return fault.Join(append(problems, s.Guard.check(s.Mode)...)...)
+}
+
+// stamp computes what fingerprints have of the rules: everything that makes another
+// decision about the same person.
+func (r *Rules) stamp() error {
+	type row struct {
+		Attribute, Value string
+		Create           bool
+	}
+	var rows []row
+	for i := range r.mapping {
+		m := &r.mapping[i]
+		rows = append(rows, row{m.attribute.Name, m.text, m.create})
+	}
+	text, err := json.Marshal([]any{rows, r.settings.Sourcing, r.attributes})
+	if err != nil {
+		return fault.Wrap(fault.Internal, err, "the rules have no fingerprint")
+	}
+	sum := sha256.Sum256(text)
+	copy(r.digest[:], sum[:])
+	return nil
 }
 
 // Settings returns what the rules were made of.
 func (r *Rules) Settings() Settings { return r.settings }
 
 // Defines reports whether the identity source's profile has an attribute.
-func (r *Rules) Defines(attribute string) bool { return true }
+func (r *Rules) Defines(attribute string) bool {
+	_, found := slices.BinarySearch(r.attributes, attribute)
+	return found
+}
 
 // Attributes returns the names of the identity source's attributes, in order.
-func (r *Rules) Attributes() []string { return nil }
+func (r *Rules) Attributes() []string { return slices.Clone(r.attributes) }
 
-// Shape makes a person of a row. Errors are fault.Invalid and say which column is
-// wrong and what would be right. The person comes with an error, too, with the
-// ExternalID if that could be read: who cannot be read is not absent.
-func (r *Rules) Shape(row Row, now time.Time) (Person, error) { return Person{}, nil }
-
-// Fingerprint stands for what the source says of a person, and for the rules by
-// which it is read: it differs when either does.
-func (r *Rules) Fingerprint(p *Person) Fingerprint { return Fingerprint{} }
-
-// Quick decides about a person without a look at the directory, if that is
-// possible: nothing changed, out of scope, too early, ignored, or gone without
-// having been linked. A nil link is none.
-func (r *Rules) Quick(p *Person, link *Link) (Decision, bool) { return Decision{}, false }
-
-// Keys are what accounts are found by. They are in a form to be compared; an
-// empty one finds nothing.
-type Keys struct {
-	Login   string // directory.LoginKey(userName).Value
-	Exact   string // the attributes of Settings.Match.Exact
-	Partial string // first and last name
+// value computes an expression over a person; a nil one is the attribute itself.
+func (r *Rules) value(e *compute.Expression, p *Person) (any, error) {
+	return e.Eval(personEnv{p.Profile})
 }
-
-// Keys returns by which keys accounts have to be looked up for a person: who has
-// the user name, who matches. Errors are those of expressions.
-func (r *Rules) Keys(p *Person) (Keys, error) { return Keys{}, nil }
-
-// AccountKeys returns the keys by which an account is found. An account is a
-// candidate for a person when one of its keys is one of his.
-func (r *Rules) AccountKeys(a *directory.Account) Keys { return Keys{} }
-
-// Candidates are the accounts that may be a person, as they are now.
-type Candidates struct {
-	// Linked is the account of the link, nil when there is none or it is gone.
-	Linked *Candidate
-	// Found are the accounts that the keys find. For somebody whose account is
-	// Linked they matter only if he gets another user name.
-	Found []Candidate
-	// Rival is the external id of somebody else in this session who gets the same
-	// user name and came first; empty: nobody.
-	Rival string
-}
-
-// Candidate is an account, with what decides whether it may be touched.
-type Candidate struct {
-	Account    *directory.Account
-	SuperAdmin bool
-
-	// Other is the external id by which this source has linked the account to
-	// somebody else; empty: not. OtherLeft says that this link is Removed.
-	Other     string
-	OtherLeft bool
-
-	// Owner is the source with the highest priority, among the others, that
-	// sources the account; nil: none.
-	Owner *Owner
-}
-
-// Owner is another source of an account.
-type Owner struct {
-	Name     string
-	Priority int // as in Sourcing
-}
-
-// Decide says what becomes of a person. It is computed anew in every session, from
-// its arguments alone.
-func (r *Rules) Decide(p *Person, link *Link, c Candidates, now time.Time) Decision {
-	return Decision{}
-}
-
-// Absent says what becomes of somebody who was linked and whom a full session did
-// not have. c.Linked is all that counts.
-func (r *Rules) Absent(link *Link, c Candidates) Decision { return Decision{} }
-
-// Relink returns the link that a person has once a decision was carried out on
-// account (the new one of a Create, else that of the decision); nil: none. p is
-// nil for who is absent. What has been decided is decided again in the same way
-// with this link, as Unchanged.
-func (r *Rules) Relink(p *Person, link *Link, d *Decision, account string) *Link { return nil }

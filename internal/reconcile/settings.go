@@ -33,12 +33,12 @@ type Settings struct {
 // Reading says what a row means. Sources that are loaded through the API have
 // none of it: what they send are people already.
 type Reading struct {
-	ID      Term            `json:"id,omitempty"`     // what never changes for a person
-	Where   string          `json:"where,omitempty"`  // expression over row: the scope; empty: everybody
-	Active  Activity        `json:"active,omitzero"`  // who is gone by a column
-	Starts  Day             `json:"starts,omitzero"`  // the first day
-	Ends    Day             `json:"ends,omitzero"`    // the last day, which still counts
-	Dates   DateForm        `json:"dates,omitempty"`  // empty: what cannot be misread
+	ID      Term            `json:"id,omitempty"`      // what never changes for a person
+	Where   string          `json:"where,omitempty"`   // expression over row: the scope; empty: everybody
+	Active  Activity        `json:"active,omitzero"`   // who is gone by a column
+	Starts  Day             `json:"starts,omitzero"`   // the first day
+	Ends    Day             `json:"ends,omitzero"`     // the last day, which still counts
+	Dates   DateForm        `json:"dates,omitempty"`   // empty: what cannot be misread
 	Zone    Zone            `json:"timezone,omitzero"` // where days begin and end
 	Profile map[string]Term `json:"profile,omitempty"` // attributes of the identity source
 
