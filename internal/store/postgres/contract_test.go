@@ -49,6 +49,8 @@ func TestProvision(t *testing.T) {
 
 func TestTables(t *testing.T) {
 	storetest.TestTables(t, func(t *testing.T) table.Store { return open(t, storetest.Postgres(t)).Tables() })
+}
+
 func TestTrigger(t *testing.T) {
 	storetest.TestTrigger(t, func(t *testing.T) trigger.Store { return open(t, storetest.Postgres(t)).Trigger() })
 }

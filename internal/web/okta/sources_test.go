@@ -62,7 +62,7 @@ func TestImportSessionLifeCycle(t *testing.T) {
 	wantProblem(t, b.call("DELETE", path, ""), 400, "E0000001", "Api validation failed: importSessionId", "Only a session that is in CREATED or IN_PROGRESS status can be canceled.")
 	wantProblem(t, b.call("POST", path+"/bulk-upsert", usersBody(1)), 400, "E0000001", "Api validation failed: importSessionId", "Only a session that is in CREATED or IN_PROGRESS status can be loaded with data.")
 
-	b.clock.step(5 * time.Minute)
+	b.clock.Step(5 * time.Minute)
 	second := b.ok(201, "POST", source+"/sessions", "").object(t)["id"].(string)
 	if got := b.ok(200, "GET", source+"/sessions", "").list(t, "status"); !cmp.Equal(got, []string{"CREATED", "TRIGGERED"}) {
 		t.Errorf("sessions: %v", got)
