@@ -388,7 +388,7 @@ func (d *Directory) SetAppStatus(ctx context.Context, actor Actor, realm, id str
 // ofApp are the sorts of records that end with their application.
 var ofApp = []Noun{
 	AppUserNoun, AppGroupNoun, AppGrantNoun, AppSecretNoun,
-	ProvisioningNoun, GroupPushNoun, PushRuleNoun, MappingNoun, AppSchemaNoun, ImportSourceNoun,
+	ProvisioningNoun, GroupPushNoun, PushRuleNoun, MappingNoun, AppSchemaNoun, ImportSourceNoun, ImportStateNoun,
 }
 
 // DeleteApp removes an inactive application with its assignments, grants and

@@ -87,7 +87,10 @@ const (
 
 // Identity sources. internal/importer makes them, and they end here with their
 // application.
-const ImportSourceNoun Noun = "identity source" // parent: the application, whose id it has
+const (
+	ImportSourceNoun Noun = "identity source" // parent: the application, whose id it has
+	ImportStateNoun  Noun = "import state"    // likewise
+)
 
 // clientTokens are the sorts of records by which clients act.
 var clientTokens = []Noun{GrantNoun, RefreshTokenNoun, CodeNoun}

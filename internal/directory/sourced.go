@@ -112,6 +112,11 @@ func (d *Directory) Sourcing(r BulkReader, tx BulkTx, actor Actor, realm, appID 
 	return s, err
 }
 
+// UserShape returns the schema of the default user type, within a transaction.
+func (d *Directory) UserShape(r Reader, realm string) (*Shape, error) {
+	return d.shape(r, realm, SchemaOf(DefaultUserType))
+}
+
 // App returns the application.
 func (s *Sourcing) App() *App { return s.app }
 
@@ -505,4 +510,80 @@ func SuperAdmins(r Reader, realm string) (map[string]bool, error) {
 		}
 	}
 	return out, nil
+}
+
+// Privileges tells who comes to an administrator role by becoming a member of a
+// group, which the rules of the realm may bring about.
+type Privileges struct {
+	roles map[string]string // group: label of a role that its members have
+	names map[string]string // of the same groups
+	rules []activeRule      // that put people into them
+}
+
+// Gain is a role that somebody comes to.
+type Gain struct{ Role, By string }
+
+// Privileges returns nil where no group has a role.
+func (d *Directory) Privileges(r Reader, realm string) (*Privileges, error) {
+	roles, err := all(r, RecordQuery{Realm: realm}, 0, func(role *Role) bool { return role.AssigneeType == GroupAssignee })
+	if err != nil || len(roles) == 0 {
+		return nil, err
+	}
+	p := &Privileges{roles: map[string]string{}, names: map[string]string{}}
+	for _, role := range roles {
+		g, err := r.Group(realm, role.Assignee)
+		if err != nil {
+			return nil, err
+		}
+		p.roles[g.ID], p.names[g.ID] = role.Label, g.Name()
+	}
+	rules, err := activeRules(r, realm)
+	if err != nil {
+		return nil, err
+	}
+	for _, rule := range rules {
+		if slices.ContainsFunc(rule.Groups, func(g string) bool { return p.roles[g] != "" }) {
+			p.rules = append(p.rules, rule)
+		}
+	}
+	return p, nil
+}
+
+// OfGroup returns the role that members of a group have, "" for none.
+func (p *Privileges) OfGroup(group string) string { return p.roles[group] }
+
+// Gained returns the roles that an account comes to by rules when its attributes
+// change; nil stands for an account that is created. Rules that ask for groups
+// are taken to see none: they settle when it is there.
+func (p *Privileges) Gained(before *Account, changes map[string]any) (out []Gain) {
+	base := &Account{Profile: map[string]any{}}
+	if before != nil {
+		base = before
+	}
+	after := *base
+	after.Profile = merged(base.Profile, changes)
+	none := &memberOf{read: true}
+	for _, rule := range p.rules {
+		is, err := rule.matches(&after, none)
+		if err != nil || !is {
+			continue
+		}
+		if was, err := rule.matches(before1(before), none); before != nil && err == nil && was {
+			continue
+		}
+		for _, g := range rule.Groups {
+			if role := p.roles[g]; role != "" {
+				out = append(out, Gain{Role: role, By: "rule " + rule.Name + ", group " + p.names[g]})
+			}
+		}
+	}
+	return out
+}
+
+// before1 stands in for an account that there is not.
+func before1(a *Account) *Account {
+	if a == nil {
+		return &Account{}
+	}
+	return a
 }

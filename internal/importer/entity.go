@@ -1,15 +1,15 @@
 package importer
 
 import (
+	"strings"
 	"time"
 
 	"github.com/lanyard-id/lanyard/internal/reconcile"
 )
 
 // Entity is what a session does, or did, to one person, group or membership.
-// Those who are unchanged have none: they are only counted.
+// Those whom the source says nothing new of have none: they are only counted.
 type Entity struct {
-	Session    string `json:"session"`
 	Seq        int64  `json:"seq"` // from 1, in the order in which they are carried out
 	Kind       Kind   `json:"kind"`
 	ExternalID string `json:"externalId"`       // of a membership: of the group
@@ -20,8 +20,17 @@ type Entity struct {
 	// Decision is what is done: Account is the account or group, also of one that
 	// is created.
 	reconcile.Decision
-	Person *reconcile.Person `json:"person,omitempty"` // as the source says it; nil for who is absent
-	Done   bool              `json:"done"`
+
+	// Block and Item are where the record is kept; zero for who is absent.
+	Block int `json:"block,omitempty"`
+	Item  int `json:"item,omitempty"`
+
+	Done bool `json:"done,omitempty"` // it was carried out, as far as there was anything to do
+}
+
+// Search is the text that an entity is found by, in lower case.
+func (e *Entity) Search() string {
+	return strings.ToLower(strings.Join([]string{e.Name, e.ExternalID, e.Member}, " "))
 }
 
 // Kind is what an entity is about.

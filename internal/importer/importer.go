@@ -2,11 +2,13 @@ package importer
 
 import (
 	"context"
-	"iter"
 	"log/slog"
+	"sync"
+	"time"
 
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/fault"
+	"github.com/lanyard-id/lanyard/internal/reconcile"
 )
 
 // Importer brings people into one realm. The fields are set before first use; it
@@ -15,188 +17,331 @@ type Importer struct {
 	Directory *directory.Directory
 	Store     Store
 	Realm     string
-	Log       *slog.Logger
+	Log       *slog.Logger // nil: nothing is logged
+
+	working  sync.Mutex // who carries sessions out
+	wakeOnce sync.Once
+	wake     chan struct{}
 }
 
-var errStub = fault.New(fault.Unsupported, "not yet")
+// Limits of the identity source API (okta.md 3.2).
+const (
+	MaxRequests = 50              // of bulk loads in a session
+	idleLife    = 24 * time.Hour  // of a session that nobody loads
+	betweenTwo  = 5 * time.Minute // sessions of a source
+	pollEvery   = 500 * time.Millisecond
+)
+
+// actor is who acts where nobody asked for it.
+func systemActor() directory.Actor { return directory.System("import") }
+
+func (im *Importer) log() *slog.Logger {
+	if im.Log == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return im.Log
+}
+
+func (im *Importer) bell() chan struct{} {
+	im.wakeOnce.Do(func() { im.wake = make(chan struct{}, 1) })
+	return im.wake
+}
+
+// ring tells Serve that there is something to do.
+func (im *Importer) ring() {
+	select {
+	case im.bell() <- struct{}{}:
+	default:
+	}
+}
 
 // Serve works on triggered sessions, expires those that nobody loads, and looks
 // at people whose first or last day has come, until ctx ends. It first goes on
-// with what another process left.
-func (im *Importer) Serve(ctx context.Context) error { return errStub }
+// with what another process left. The clock is the directory's, which may be
+// moved, so Serve looks often rather than sleeping until something is due.
+func (im *Importer) Serve(ctx context.Context) error {
+	if err := im.abandon(ctx); err != nil && ctx.Err() == nil {
+		return err
+	}
+	tick := time.NewTicker(pollEvery)
+	defer tick.Stop()
+	for {
+		if err := im.Settle(ctx); err != nil && ctx.Err() == nil {
+			im.log().Error("an import cannot go on; it is tried again", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-im.bell():
+		case <-tick.C:
+		}
+	}
+}
+
+// abandon ends the sessions whose source was being read when the process ended:
+// what was not read is not known, and who reads it begins anew.
+func (im *Importer) abandon(ctx context.Context) error {
+	return im.Store.Update(ctx, func(tx Tx) error {
+		open, err := tx.ImportSessions(SessionQuery{Realm: im.Realm, States: []State{Created, InProgress}})
+		if err != nil {
+			return err
+		}
+		for _, s := range open {
+			if s.Origin != FromReader && s.Origin != FromPlan {
+				continue
+			}
+			s.State, s.Phase, s.Ended = Failed, "", im.Directory.Now()
+			s.Error = "The process ended while the source was being read; nothing was applied."
+			s.Remedy = "Start the import again."
+			if err := im.save(tx, s); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
 
 // Settle works until nothing is left to do now.
-func (im *Importer) Settle(ctx context.Context) error { return errStub }
-
-// Source returns an identity source by its id. *directory.Missing with SourceNoun.
-func (im *Importer) Source(ctx context.Context, id string) (*Source, error) { return nil, errStub }
-
-// Sources returns all identity sources of the realm.
-func (im *Importer) Sources(ctx context.Context) ([]*Source, error) { return nil, errStub }
-
-// PutSource stores the settings of an identity source. One with an empty id gets
-// an application with the label, which is found or made.
-func (im *Importer) PutSource(ctx context.Context, actor directory.Actor, label string, s *Source) (*Source, error) {
-	return nil, errStub
+func (im *Importer) Settle(ctx context.Context) error {
+	im.working.Lock()
+	defer im.working.Unlock()
+	for {
+		if err := im.expire(ctx); err != nil {
+			return err
+		}
+		if err := im.enlistDue(ctx); err != nil {
+			return err
+		}
+		s, err := im.next(ctx)
+		if err != nil {
+			return err
+		}
+		if s == nil {
+			return im.prune(ctx)
+		}
+		if err := im.drive(ctx, s); err != nil {
+			return err
+		}
+	}
 }
 
-// RemoveSource forgets the settings and links of a source; its people and
-// application stay.
-func (im *Importer) RemoveSource(ctx context.Context, actor directory.Actor, id string) error {
-	return errStub
+// next returns the session to be worked on: the one that was triggered first, of a
+// source of which none is held.
+func (im *Importer) next(ctx context.Context) (first *Session, err error) {
+	err = im.Store.View(ctx, func(r Reader) error {
+		list, err := r.ImportSessions(SessionQuery{Realm: im.Realm, States: []State{Triggered}})
+		if err != nil {
+			return err
+		}
+		held := map[string]bool{}
+		for _, s := range list {
+			held[s.Source] = held[s.Source] || s.Phase == Held
+		}
+		for _, s := range list {
+			if held[s.Source] {
+				continue
+			}
+			if first == nil || before(s, first) {
+				first = s
+			}
+		}
+		return nil
+	})
+	return first, err
 }
 
-// CreateSession makes a session. Refusals: TooSoon, OneCreated, InactiveSource.
-func (im *Importer) CreateSession(ctx context.Context, actor directory.Actor, source string, t Type) (*Session, error) {
-	return nil, errStub
+// before orders sessions: one that has begun first, then by the time of the trigger.
+func before(a, b *Session) bool {
+	if (a.Phase == Queued) != (b.Phase == Queued) {
+		return a.Phase != Queued
+	}
+	if !a.Queued.Equal(b.Queued) {
+		return a.Queued.Before(b.Queued)
+	}
+	return a.ID < b.ID
 }
 
-// Sessions returns sessions, the newest first.
-func (im *Importer) Sessions(ctx context.Context, q SessionQuery) ([]*Session, error) {
-	return nil, errStub
+// expire ends the sessions that nobody has loaded or triggered for a day.
+func (im *Importer) expire(ctx context.Context) error {
+	now := im.Directory.Now()
+	var lapsed []*Session
+	err := im.Store.View(ctx, func(r Reader) error {
+		open, err := r.ImportSessions(SessionQuery{Realm: im.Realm, States: []State{Created, InProgress}})
+		for _, s := range open {
+			if s.lapsed(now) {
+				lapsed = append(lapsed, s)
+			}
+		}
+		return err
+	})
+	if err != nil || len(lapsed) == 0 {
+		return err
+	}
+	return im.Store.Update(ctx, func(tx Tx) error {
+		for _, s := range lapsed {
+			s, err := tx.ImportSession(s.ID)
+			if err != nil || !s.lapsed(now) {
+				return err
+			}
+			if err := im.expireOne(tx, s); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
-// Session returns a session of a source. *directory.Missing with SourceNoun or SessionNoun.
-func (im *Importer) Session(ctx context.Context, source, id string) (*Session, error) {
-	return nil, errStub
+func (im *Importer) expireOne(tx Tx, s *Session) error {
+	s.State, s.Ended = Expired, s.Updated.Add(idleLife)
+	if err := im.save(tx, s); err != nil {
+		return err
+	}
+	return im.event(tx, systemActor(), s, "system.import.session.expired", directory.Outcome{})
 }
 
-// CancelSession closes a session that was not triggered. Refusal: NotCancelable.
-func (im *Importer) CancelSession(ctx context.Context, actor directory.Actor, source, id string) error {
-	return errStub
+// lapsed reports whether nobody has asked for a session for too long.
+func (s *Session) lapsed(now time.Time) bool {
+	return (s.State == Created || s.State == InProgress) && !now.Before(s.Updated.Add(idleLife))
 }
 
-// Load adds records to a session. Refusals: NotLoadable, TooManyLoads. A batch
-// with nothing effective in it is accepted and leaves the session CREATED.
-func (im *Importer) Load(ctx context.Context, actor directory.Actor, source, session string, b Batch) error {
-	return errStub
+// save stores what became of a session that was read in the transaction.
+func (im *Importer) save(tx Tx, s *Session) error {
+	s.Version++
+	return tx.UpdateImportSession(s)
 }
 
-// Trigger queues a session. Refusal: NotTriggerable.
-func (im *Importer) Trigger(ctx context.Context, actor directory.Actor, source, session string) (*Session, error) {
-	return nil, errStub
+// event logs what happened to a session.
+func (im *Importer) event(tx Tx, actor directory.Actor, s *Session, kind string, outcome directory.Outcome) error {
+	app, err := directory.Get[directory.App](tx, im.Realm, s.Source)
+	if err != nil {
+		return err
+	}
+	return im.Directory.Log(tx, im.Realm, directory.Event{
+		At: im.Directory.Now(), Actor: actor, Kind: kind, Target: s.ID, Outcome: outcome,
+		Targets: []directory.Target{
+			{Type: "ImportSession", ID: s.ID},
+			{Type: "AppInstance", ID: app.ID, AlternateID: app.Label, DisplayName: app.Label},
+		},
+	}, nil, nil)
 }
 
-// Users returns the people of a source behind an externalId, at most limit.
-func (im *Importer) Users(ctx context.Context, source, after string, limit int) ([]*User, error) {
-	return nil, errStub
+// ownEvent is event while a delta waits to be applied: what the session itself
+// logs does not make its delta old.
+func (im *Importer) ownEvent(tx Tx, actor directory.Actor, s *Session, kind string, outcome directory.Outcome) error {
+	last, err := tx.LastChange()
+	if err != nil {
+		return err
+	}
+	if err := im.event(tx, actor, s, kind, outcome); err != nil || s.Basis != last {
+		return err
+	}
+	s.Basis, err = tx.LastChange()
+	return err
 }
 
-// User returns somebody of a source by his externalId. *directory.Missing with UserNoun.
-func (im *Importer) User(ctx context.Context, source, externalID string) (*User, error) {
-	return nil, errStub
+// enlistDue makes a session of the people whose first or last day has come.
+func (im *Importer) enlistDue(ctx context.Context) error {
+	now := im.Directory.Now()
+	var sources []string
+	err := im.Store.View(ctx, func(r Reader) (err error) {
+		sources, _, err = r.ImportsDue(now)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for _, id := range sources {
+		if err := im.enlistDueOf(ctx, id, now); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// CreateUser brings one person in at once, as a session with him alone would.
-// directory.Violations; a taken externalId is a fault.Conflict.
-func (im *Importer) CreateUser(ctx context.Context, actor directory.Actor, source string, r Record) (*User, error) {
-	return nil, errStub
+func (im *Importer) enlistDueOf(ctx context.Context, id string, now time.Time) error {
+	return im.Store.Update(ctx, func(tx Tx) error {
+		source, err := directory.Get[Source](tx, im.Realm, id)
+		if fault.Is(err, fault.NotFound) { // of another realm
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		active, err := tx.ImportSessions(SessionQuery{Realm: im.Realm, Source: id, States: []State{Triggered}})
+		if err != nil || len(active) > 0 { // they are looked at afterwards
+			return err
+		}
+		state, err := stateOf(tx, im.Realm, id)
+		if err != nil {
+			return err
+		}
+		settings := source.Settings
+		if state.Rules != nil {
+			settings = *state.Rules
+		}
+		rules, err := im.compile(tx, settings)
+		if err != nil {
+			return err
+		}
+		var links []Link
+		for l, err := range tx.EachImportLink(LinkQuery{Source: id, Kind: UserKind, Due: now, Limit: itemsInBlock}) {
+			if err != nil {
+				return err
+			}
+			links = append(links, l)
+		}
+		b := &block{}
+		for i := range links {
+			if links[i].Row == nil {
+				links[i].Due = time.Time{} // nothing to look at again
+				if err := tx.PutImportLinks(links[i : i+1]); err != nil {
+					return err
+				}
+				continue
+			}
+			b.Items = append(b.Items, shaped(rules, Located{links[i].Place, links[i].Row}, now))
+		}
+		if len(b.Items) == 0 {
+			return nil
+		}
+		s := im.newSession(systemActor(), id, Incremental, FromDates)
+		s.Rules, s.Blocks, s.State, s.Phase, s.Queued = state.Rules, 1, Triggered, Queued, s.Created
+		body, err := b.encode()
+		if err != nil {
+			return err
+		}
+		if err := tx.PutImportBlock(s.ID, 1, body); err != nil {
+			return err
+		}
+		return tx.InsertImportSession(s)
+	})
 }
 
-// PutUser replaces what the source says of somebody: attributes that are not
-// named become unset.
-func (im *Importer) PutUser(ctx context.Context, actor directory.Actor, source string, r Record) (*User, error) {
-	return nil, errStub
+// shaped makes an item of a row.
+func shaped(rules *reconcile.Rules, l Located, now time.Time) item {
+	p, err := rules.Shape(l.Row, now)
+	it := item{Kind: UserKind, Place: l.Place, Person: &p}
+	if err != nil {
+		it.fail(err)
+	}
+	if !p.Due.IsZero() {
+		it.Row = l.Row
+	}
+	return it
 }
 
-// PatchUser changes the attributes that are named; nil values unset.
-func (im *Importer) PatchUser(ctx context.Context, actor directory.Actor, source string, r Record) (*User, error) {
-	return nil, errStub
+func (it *item) fail(err error) {
+	it.Error = fault.Public(err)
+	if it.Error == "" {
+		it.Error = "The row cannot be read."
+	}
 }
 
-// DeleteUser removes somebody, as a session that deletes him would.
-func (im *Importer) DeleteUser(ctx context.Context, actor directory.Actor, source, externalID string) error {
-	return errStub
-}
-
-// Group returns a group of a source by its id or externalId. *directory.Missing with GroupNoun.
-func (im *Importer) Group(ctx context.Context, source, ref string) (*Group, error) {
-	return nil, errStub
-}
-
-// CreateGroup makes a group. A taken externalId is a fault.Conflict.
-func (im *Importer) CreateGroup(ctx context.Context, actor directory.Actor, source string, r Record) (*Group, error) {
-	return nil, errStub
-}
-
-// PutGroup replaces the profile of a group by its id or externalId.
-func (im *Importer) PutGroup(ctx context.Context, actor directory.Actor, source, ref string, profile map[string]any) (*Group, error) {
-	return nil, errStub
-}
-
-// DeleteGroup removes a group with its memberships.
-func (im *Importer) DeleteGroup(ctx context.Context, actor directory.Actor, source, ref string) error {
-	return errStub
-}
-
-// GroupMembers returns externalIds of members of a group behind one, at most limit.
-func (im *Importer) GroupMembers(ctx context.Context, source, group, after string, limit int) ([]string, error) {
-	return nil, errStub
-}
-
-// AddGroupMembers puts people into a group, by their externalIds.
-func (im *Importer) AddGroupMembers(ctx context.Context, actor directory.Actor, source, group string, members []string) error {
-	return errStub
-}
-
-// RemoveGroupMember takes somebody out of a group.
-func (im *Importer) RemoveGroupMember(ctx context.Context, actor directory.Actor, source, group, member string) error {
-	return errStub
-}
-
-// Run reads a source, loads a session with it, triggers it, and waits until it
-// is over or held unless told not to.
-func (im *Importer) Run(ctx context.Context, actor directory.Actor, source string, rows Rows, o RunOptions) (*Session, error) {
-	return nil, errStub
-}
-
-// Preview makes a plan and writes nothing.
-func (im *Importer) Preview(ctx context.Context, source string, rows Rows, o PreviewOptions) (*Plan, error) {
-	return nil, errStub
-}
-
-// Apply carries a plan out and waits. fault.Stale when what it was computed from
-// has changed: nothing is applied then.
-func (im *Importer) Apply(ctx context.Context, actor directory.Actor, p *Plan) (*Session, error) {
-	return nil, errStub
-}
-
-// Approve lets a session that is held go on, this once. Refusal: NotHeld.
-func (im *Importer) Approve(ctx context.Context, actor directory.Actor, session, reason string) (*Session, error) {
-	return nil, errStub
-}
-
-// Reject closes a session that is held; nothing of it is applied. Refusal: NotHeld.
-func (im *Importer) Reject(ctx context.Context, actor directory.Actor, session, reason string) (*Session, error) {
-	return nil, errStub
-}
-
-// Waiting returns those who wait to be confirmed, behind an externalId.
-func (im *Importer) Waiting(ctx context.Context, source, after string, limit int) ([]Waiting, error) {
-	return nil, errStub
-}
-
-// Confirm says who somebody is who waits to be confirmed. account is an id or
-// login, with IsAccount. Refusal: NotConfirmable.
-func (im *Importer) Confirm(ctx context.Context, actor directory.Actor, source, externalID string, answer Answer, account string) error {
-	return errStub
-}
-
-// Explain tells, without a write, how the source comes to what it does about
-// somebody: who is an externalId, a login or an account's id.
-func (im *Importer) Explain(ctx context.Context, source, who string, rows Rows) (*Trace, error) {
-	return nil, errStub
-}
-
-// Report returns what a session did.
-func (im *Importer) Report(ctx context.Context, session string) (*Report, error) { return nil, errStub }
-
-// Entities returns what a session did, or would do while it is held, to whom.
-func (im *Importer) Entities(ctx context.Context, q EntityQuery) ([]Entity, error) {
-	return nil, errStub
-}
-
-// Download yields a session's report in a format, piece by piece.
-func (im *Importer) Download(ctx context.Context, session string, f DownloadFormat) iter.Seq2[[]byte, error] {
-	return func(yield func([]byte, error) bool) { yield(nil, errStub) }
+// compile makes settings ready with the schema of the realm as it is.
+func (im *Importer) compile(r Reader, settings reconcile.Settings) (*reconcile.Rules, error) {
+	schema, err := im.Directory.UserShape(r, im.Realm)
+	if err != nil {
+		return nil, err
+	}
+	return settings.Compile(schema)
 }

@@ -1,6 +1,8 @@
 package importer
 
 import (
+	"bytes"
+	"encoding/json"
 	"time"
 
 	"github.com/lanyard-id/lanyard/internal/reconcile"
@@ -20,10 +22,29 @@ type Plan struct {
 	Holds    []reconcile.Reason `json:"holds,omitempty"` // it would be held, for these
 	Calls    int                `json:"calls"`           // to a tenant of the provider, by its limits
 	Minutes  int                `json:"minutes"`         // that the calls take, by the provider's rate limit
-	Entities []Entity           `json:"entities"`        // all but those that are unchanged
-	// Digest covers what the plan was computed from and what it does.
-	Digest string `json:"digest"`
-	Basis  string `json:"basis"`
+	Entities []PlanEntity       `json:"entities"`        // all but those of whom nothing is new
+
+	// Digest covers what the plan does, and the rules by which it does so.
+	Digest   string             `json:"digest"`
+	Settings int64              `json:"settings"`         // version of the source
+	Rules    reconcile.Settings `json:"rules"`            // as completed by the headings of the source
+	Loaded   *reconcile.Tally   `json:"loaded,omitempty"` // of those of whom nothing is new
+	Same     int                `json:"same"`             // how many these are
+	Scanned  int                `json:"scanned"`
+}
+
+// PlanEntity is an entity with the record that it comes from.
+type PlanEntity struct {
+	Entity
+	Record *item `json:"record,omitempty"`
+}
+
+// UnmarshalJSON reads a plan without losing digits: they count for the digest.
+func (p *Plan) UnmarshalJSON(text []byte) error {
+	type plain Plan
+	dec := json.NewDecoder(bytes.NewReader(text))
+	dec.UseNumber()
+	return dec.Decode((*plain)(p))
 }
 
 // PreviewOptions say how a preview is made.

@@ -1,6 +1,7 @@
 package importer
 
 import (
+	"slices"
 	"time"
 
 	"github.com/lanyard-id/lanyard/internal/directory"
@@ -40,14 +41,32 @@ type Session struct {
 	Approval *Approval          `json:"approval,omitempty"`
 	Error    string             `json:"error,omitempty"` // why it is in ERROR
 	Remedy   string             `json:"remedy,omitempty"`
-	Plan     string             `json:"plan,omitempty"` // digest of the plan that it carries out
+	Plan     string             `json:"plan,omitempty"`  // digest of the plan that it carries out
+	Stale    bool               `json:"stale,omitempty"` // it failed because that would have come out otherwise
 
 	Version int64 `json:"version"`
 
-	// Position is how far the phase has come: a block while the delta is made, an
-	// entity while it is applied.
-	Position int64  `json:"position,omitempty"`
-	Basis    string `json:"basis,omitempty"` // of the delta: it is made again when this has changed
+	// Position is the last entity that was applied.
+	Position int64 `json:"position,omitempty"`
+	// Total is how many entities the delta has.
+	Total int64 `json:"total,omitempty"`
+	// Basis is the number of the change log up to which the delta, and what was
+	// applied of it, is computed: while it stands there, nobody else has changed
+	// anything.
+	Basis int64 `json:"basis,omitempty"`
+	// Doubt says that somebody else has changed something since: each person is
+	// decided about again before he is touched.
+	Doubt bool `json:"doubt,omitempty"`
+	// Rules are the settings as completed by the headings of the source; nil: those
+	// of the source.
+	Rules *reconcile.Settings `json:"rules,omitempty"`
+}
+
+// clone copies a session so that the copy can be changed.
+func (s *Session) clone() *Session {
+	c := *s
+	c.Holds = slices.Clone(s.Holds)
+	return &c
 }
 
 // Type says what absence from a load means.
@@ -134,11 +153,9 @@ type Approval struct {
 	Actor    directory.Actor `json:"actor"`
 	At       time.Time       `json:"at"`
 	Reason   string          `json:"reason,omitempty"` // in the person's words
-	// Seen are the reasons and Counts the figures that were approved. The delta
-	// may come out smaller when it is made again, and is held again when it is
-	// larger or has another reason.
-	Seen   []reconcile.Reason `json:"seen,omitempty"`
-	Counts Counts             `json:"counts"`
+	// Allowed is what was approved. The delta may come out smaller when it is made
+	// again, and is held again when it is larger or has another reason.
+	Allowed []reconcile.Allowance `json:"allowed,omitempty"`
 }
 
 // SessionQuery selects sessions, the newest first.

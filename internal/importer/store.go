@@ -44,6 +44,8 @@ type Reader interface {
 
 	// ImportEntities returns entities in their order, without Done.
 	ImportEntities(q EntityQuery) ([]Entity, error)
+	// LastChange is the number of the newest entry of the change log.
+	LastChange() (int64, error)
 	// CountImportEntities counts the entities that a query selects; its After and
 	// Limit do not matter.
 	CountImportEntities(q EntityQuery) (int, error)
@@ -60,7 +62,8 @@ type Tx interface {
 	UpdateImportSession(s *Session) error
 	// DeleteImportSession removes a session with its records and entities.
 	DeleteImportSession(id string) error
-	InsertImportBlock(session string, seq int, body []byte) error
+	// PutImportBlock stores a block of the records of a session, over one that is there.
+	PutImportBlock(session string, seq int, body []byte) error
 
 	// PutImportLinks stores links, over what is there.
 	PutImportLinks(links []Link) error

@@ -456,6 +456,16 @@ func (r *Rules) Absent(link *Link, c Candidates) Decision {
 	return skip("the source does not have the person any more, and no account was ever linked")
 }
 
+// Doubled says what becomes of somebody about whom a session has two records that
+// differ: nobody knows which of them is right. A nil link is none.
+func (r *Rules) Doubled(id string, link *Link) Decision {
+	account := ""
+	if link.known() {
+		account = link.Account
+	}
+	return hold(DuplicateIDs, account, fmt.Sprintf("the source has id %s more than once, with different values", id), "leave one record of each person in the source")
+}
+
 // Again makes a person of what a link knows, for when it is Due and the source is
 // silent: who was to come is there, who was to leave has left. False: there is
 // nothing to decide.

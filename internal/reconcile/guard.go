@@ -174,6 +174,22 @@ func (g *guard) hold(r Reason) { g.reasons = append(g.reasons, r) }
 // most is the greater of a number of people and a percentage of others.
 func most(people, of, percent int) int { return max(people, of*percent/100) }
 
+// counted is a number of things, and are and were go on with a sentence about them.
+func counted(n int, one, several string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, several)
+}
+
+func are(n int, one, several string) string {
+	return counted(n, one+" is", several+" are")
+}
+
+func were(n int, one, several string) string {
+	return counted(n, one+" was", several+" were")
+}
+
 // source looks at the source as a whole.
 func (g *guard) source() {
 	b, t := g.base, g.tally
@@ -181,22 +197,23 @@ func (g *guard) source() {
 	if b.Last != nil {
 		last = b.Last.People
 	}
-	if t.Read && t.Sketch.People == 0 && (b.Linked > 0 || last > 0) {
+	has := t.Sketch.People + t.Unread - t.Unidentified // who cannot be read is there all the same
+	if t.Read && has == 0 && (b.Linked > 0 || last > 0) {
 		g.hold(reason(EmptySource, max(b.Linked, last), 0,
 			"Look whether the source answers with all its people, and whether the scope (where) still fits.",
-			"The source has nobody (%d rows were read); %d people are linked.", t.Rows(), b.Linked))
+			"The source has nobody (%s read); %s linked.", were(t.Rows(), "row", "rows"), are(b.Linked, "person", "people")))
 	}
 	percent, none := limit(g.limits.Drop, defaultDrop)
-	if pass := most(few, last, percent); t.Mode == Full && !none && t.Sketch.People > 0 && last-t.Sketch.People > pass {
-		g.hold(reason(SharpDrop, last-t.Sketch.People, pass, "Look whether the source was read to its end.",
-			"The source has %d people; last time it had %d.", t.Sketch.People, last))
+	if pass := most(few, last, percent); t.Mode == Full && !none && has > 0 && last-has > pass {
+		g.hold(reason(SharpDrop, last-has, pass, "Look whether the source was read to its end.",
+			"The source has %s; last time it had %d.", counted(has, "person", "people"), last))
 	}
 	if pass := most(few, b.Linked, 10); t.DatedLeavers > pass {
 		g.hold(reason(ClockJump, t.DatedLeavers, pass, "Look at the clock of this machine and at the column of last days.",
-			"%d of %d people leave at once because of a date, and it is %s here.", t.DatedLeavers, b.Linked, t.Now.UTC().Format(time.RFC3339)))
+			"%d of %s would leave at once because of a date, and it is %s here.", t.DatedLeavers, counted(b.Linked, "person", "people"), t.Now.UTC().Format(time.RFC3339)))
 	} else if back := b.At.Sub(t.Now); back > time.Hour && t.Dated > 0 {
 		g.hold(reason(ClockJump, t.Dated, 0, "Look at the clock of this machine.",
-			"It is %s here, before the last session at %s, and dates decide about %d people.", t.Now.UTC().Format(time.RFC3339), b.At.UTC().Format(time.RFC3339), t.Dated))
+			"It is %s here, before the last session at %s, and dates decide about %s.", t.Now.UTC().Format(time.RFC3339), b.At.UTC().Format(time.RFC3339), counted(t.Dated, "person", "people")))
 	}
 }
 
@@ -205,7 +222,7 @@ func (g *guard) identity() {
 	b, t := g.base, g.tally
 	if t.Mode == Full && t.Unidentified > 0 && t.Missing > 0 {
 		g.hold(reason(NoIDs, t.Unidentified, 0, "Mend these rows: they may be people who are missing otherwise.",
-			"%d rows have no id, while %d people are missing.", t.Unidentified, t.Missing))
+			"%s without an id, while %s missing.", are(t.Unidentified, "row", "rows"), are(t.Missing, "person", "people")))
 	}
 	if pass := most(few, b.Linked, 20); t.Missing > pass && t.New > pass {
 		g.hold(reason(ChangedIDs, min(t.Missing, t.New), pass, "Look whether the column of ids has other ids than last time.",
@@ -263,7 +280,7 @@ func (g *guard) effects() {
 			who = append(who, fmt.Sprintf("%s gets %s by %s", grant.ExternalID, grant.Role, grant.By))
 		}
 		g.hold(reason(Privileges, t.Grants, g.limits.Privileges, "Look whether each of them is to be an administrator.",
-			"%d administrator roles would be given: %s.", t.Grants, strings.Join(who, "; ")))
+			"%s would be given: %s.", counted(t.Grants, "administrator role", "administrator roles"), strings.Join(who, "; ")))
 	}
 	g.removals()
 	percent, none := limit(g.limits.Change, defaultChange)
@@ -273,9 +290,9 @@ func (g *guard) effects() {
 		if none || n <= pass {
 			continue
 		}
-		text := fmt.Sprintf("%s changes for %d of %d people.", name, n, concerned)
+		text := fmt.Sprintf("%s changes for %d of %s.", name, n, counted(concerned, "person", "people"))
 		if gone := t.Emptied[name]; share(gone, n, 50) {
-			text = fmt.Sprintf("%s loses its value for %d of %d people.", name, gone, concerned)
+			text = fmt.Sprintf("%s loses its value for %d of %s.", name, gone, counted(concerned, "person", "people"))
 		}
 		g.hold(reason(MassChange, n, pass, "Look at some of them in the report.", "%s", text))
 	}
@@ -303,9 +320,9 @@ func (g *guard) removals() {
 	if t.Removals == 0 || t.Removals+b.Recent <= pass {
 		return
 	}
-	text := fmt.Sprintf("%d of %d people would be removed.", t.Removals, b.Linked)
+	text := fmt.Sprintf("%d of %s would be removed.", t.Removals, counted(b.Linked, "person", "people"))
 	if b.Recent > 0 {
-		text = fmt.Sprintf("%d of %d people would be removed, after %d within the last day.", t.Removals, b.Linked, b.Recent)
+		text = fmt.Sprintf("%d of %s would be removed, after %d within the last day.", t.Removals, counted(b.Linked, "person", "people"), b.Recent)
 	}
 	g.hold(reason(Removals, t.Removals, max(pass-b.Recent, 0), "Look whether all of them have left.", "%s", text))
 }

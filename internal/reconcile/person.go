@@ -6,6 +6,17 @@ import "time"
 // row of a text file has strings only.
 type Row map[string]any
 
+// Blank reports whether a row says nothing at all, as lines at the end of files do.
+// Such rows are not counted.
+func (row Row) Blank() bool {
+	for _, v := range row {
+		if s, isText := v.(string); v != nil && (!isText || clean(s) != "") {
+			return false
+		}
+	}
+	return true
+}
+
 // Person is a row in the words of the import: who it is about, what the source
 // says of him, and whether he is to be there.
 type Person struct {
