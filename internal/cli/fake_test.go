@@ -23,8 +23,8 @@ import (
 	"github.com/lanyard-id/lanyard/internal/plan"
 	"github.com/lanyard-id/lanyard/internal/provision"
 	"github.com/lanyard-id/lanyard/internal/run"
-	"github.com/lanyard-id/lanyard/internal/trigger"
 	"github.com/lanyard-id/lanyard/internal/sources"
+	"github.com/lanyard-id/lanyard/internal/trigger"
 	"github.com/lanyard-id/lanyard/internal/wirelog"
 	"github.com/lanyard-id/lanyard/internal/worker"
 )
@@ -110,7 +110,7 @@ type fakeSession struct {
 	closed  int
 
 	commands []provision.Command
-	asked    []trigger.Command
+	fired    []trigger.Command
 	answers  map[trigger.Verb]*trigger.Reply
 	queries  []wirelog.Query
 }
@@ -372,7 +372,7 @@ func (s *fakeSession) Provisioning(_ context.Context, c provision.Command) (*pro
 }
 
 func (s *fakeSession) Triggers(_ context.Context, c trigger.Command) (*trigger.Reply, error) {
-	s.asked = append(s.asked, c)
+	s.fired = append(s.fired, c)
 	if err := s.fails["Triggers"]; err != nil {
 		return nil, err
 	}
