@@ -8,19 +8,16 @@ import (
 	"github.com/lanyard-id/lanyard/internal/fault"
 )
 
-type sqlOrigin struct{}
 type dynamoOrigin struct{}
 type ldapOrigin struct{}
 type tableOrigin struct{ name string }
 
 func notYet() (Reader, error) { return nil, fault.New(fault.Unsupported, "not read yet") }
 
-func (*sqlOrigin) open(context.Context, Env) (Reader, error)    { return notYet() }
 func (*dynamoOrigin) open(context.Context, Env) (Reader, error) { return notYet() }
 func (*ldapOrigin) open(context.Context, Env) (Reader, error)   { return notYet() }
 func (*tableOrigin) open(context.Context, Env) (Reader, error)  { return notYet() }
 
-func (s *section) sql(*yaml.Node) origin      { return &sqlOrigin{} }
 func (s *section) dynamodb(*yaml.Node) origin { return &dynamoOrigin{} }
 func (s *section) ldap(*yaml.Node) origin     { return &ldapOrigin{} }
 func (s *section) table(*yaml.Node) origin    { return &tableOrigin{} }
