@@ -8,6 +8,7 @@ import (
 
 	"github.com/lanyard-id/lanyard/internal/config"
 	"github.com/lanyard-id/lanyard/internal/directory"
+	"github.com/lanyard-id/lanyard/internal/importer"
 	"github.com/lanyard-id/lanyard/internal/inbound"
 	"github.com/lanyard-id/lanyard/internal/oauth"
 	"github.com/lanyard-id/lanyard/internal/secret"
@@ -34,6 +35,7 @@ const sandboxActor = "sandbox"
 // sandbox is the directory of a data folder with its façades.
 type sandbox struct {
 	directory *directory.Directory
+	importer  *importer.Importer      // of the Okta org's identity sources
 	oauth     *oauth.Server           // of the Okta org
 	inbound   *inbound.Service        // of the Auth0 tenant's connections
 	wire      *wirelog.Recorder       // nil in a folder that is only read
@@ -62,7 +64,8 @@ func openSandbox(ctx context.Context, db *store.DB, key secret.Key, stage *rehea
 		return nil, err
 	}
 	server := newOAuth(d, key)
-	s := &sandbox{directory: d, oauth: server, inbound: connectionService(d), wire: newWireLog(db, stage.Clock, log)}
+	imports := &importer.Importer{Directory: d, Store: db.Importer(), Realm: directory.OktaRealm, Log: log}
+	s := &sandbox{directory: d, importer: imports, oauth: server, inbound: connectionService(d), wire: newWireLog(db, stage.Clock, log)}
 	s.exchanges = writtenFirst{db.WireLog(), s.wire}
 	s.scim = scimAPI(anybody{s.inbound}, key, s.wire, stage, log)
 	s.handlers = s.inProcess(stage, c, log)
@@ -78,13 +81,25 @@ func (s *sandbox) inProcess(stage *rehearsal.Stage, c config.Sandbox, log *slog.
 	endpoints := faults.Wrap(scimFacade, s.scim)
 	return map[string]http.Handler{
 		oktaSandbox: faults.Wrap(oktaFacade, okta.New(withSwitches(c.Okta, okta.Options{
-			Directory: s.directory, Authorizer: anyone, OAuth: s.oauth, Log: log, BaseURL: "https://okta.sandbox", Limits: oktaLimits(faults),
+			Directory: s.directory, Authorizer: anyone, OAuth: s.oauth, Sources: settling{s.importer}, Log: log, BaseURL: "https://okta.sandbox", Limits: oktaLimits(faults),
 		}))),
 		auth0Sandbox: beside(faults.Wrap(auth0Facade, auth0.New(auth0.Options{
 			Directory: s.directory, Authorizer: open{}, Exchanges: s.exchanges, Log: log, EnforceLimits: func() bool { return faults.Limits().Enforce },
 		})), endpoints),
 		scimSandbox: below(scim.Prefix+tenant.SeededEndpoint, endpoints),
 	}
+}
+
+// settling imports what is triggered before it is answered: in a process that
+// does not serve, nobody would do it later.
+type settling struct{ *importer.Importer }
+
+func (s settling) Trigger(ctx context.Context, actor directory.Actor, source, session string) (*importer.Session, error) {
+	triggered, err := s.Importer.Trigger(ctx, actor, source, session)
+	if err != nil {
+		return nil, err
+	}
+	return triggered, s.Settle(ctx)
 }
 
 // open lets everyone in.

@@ -276,7 +276,7 @@ func (s *server) handlers(ctx context.Context, box *sandbox) ([]mounted, string,
 func (s *server) okta(box *sandbox, cred credentials) *okta.API {
 	made := okta.Tokens(map[string]string{cred.OktaAPIToken: directory.Administrator})
 	return okta.New(withSwitches(s.folder.config.Sandbox.Okta, okta.Options{
-		Directory: box.directory, OAuth: box.oauth, Authorizer: okta.Authorization(box.oauth, made), Log: s.folder.log,
+		Directory: box.directory, OAuth: box.oauth, Authorizer: okta.Authorization(box.oauth, made), Sources: box.importer, Log: s.folder.log,
 		Limits: oktaLimits(s.folder.stage.Faults), Vault: &secret.FileVault{Dir: s.folder.data, Env: s.folder.env}, Pushed: s.folder.db.Provision(),
 	}))
 }

@@ -315,7 +315,7 @@ func (a *API) addSourceMember(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if err := a.Sources.AddGroupMembers(r.Context(), actor(r), s.ID, r.PathValue("group"), []string{member}); err != nil {
-		return err
+		return cannotImport(err)
 	}
 	return noContent(w)
 }
@@ -326,7 +326,7 @@ func (a *API) removeSourceMember(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if err := a.Sources.RemoveGroupMember(r.Context(), actor(r), s.ID, r.PathValue("group"), r.PathValue("member")); err != nil {
-		return err
+		return cannotImport(err)
 	}
 	return noContent(w)
 }
