@@ -24,6 +24,7 @@ import (
 	"github.com/lanyard-id/lanyard/internal/connector/catalog"
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/fault"
+	"github.com/lanyard-id/lanyard/internal/importer"
 	"github.com/lanyard-id/lanyard/internal/inbound"
 	"github.com/lanyard-id/lanyard/internal/plan"
 	protocol "github.com/lanyard-id/lanyard/internal/scim"
@@ -174,7 +175,7 @@ func newOrg(t *testing.T, store string) *org {
 	box.handlers[scimSandbox] = below(scim.Prefix+tenant.SeededEndpoint, scim.New(scim.Options{Backend: limitedBackend{box.inbound, o}}))
 	box.handlers[auth0Sandbox] = auth0.New(auth0.Options{Directory: box.directory, Authorizer: limited{o}})
 	box.handlers[oktaSandbox] = okta.New(okta.Options{
-		Directory: box.directory, Sources: settling{box.importer}, Log: slog.New(slog.DiscardHandler), BaseURL: "https://okta.sandbox",
+		Directory: box.directory, Sources: settling{box.imports}, Log: slog.New(slog.DiscardHandler), BaseURL: "https://okta.sandbox",
 		Authorizer: func(context.Context, okta.Call) (okta.Caller, error) {
 			who := okta.Owner(directory.Administrator)
 			who.Scopes = o.scopes
@@ -186,6 +187,17 @@ func newOrg(t *testing.T, store string) *org {
 		},
 	})
 	return o
+}
+
+// settling imports what is triggered before it is answered.
+type settling struct{ *importer.Importer }
+
+func (s settling) Trigger(ctx context.Context, actor directory.Actor, source, session string) (*importer.Session, error) {
+	triggered, err := s.Importer.Trigger(ctx, actor, source, session)
+	if err != nil {
+		return nil, err
+	}
+	return triggered, s.Settle(ctx)
 }
 
 // limited lets a caller do what the test says.

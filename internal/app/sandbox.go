@@ -35,9 +35,9 @@ const sandboxActor = "sandbox"
 // sandbox is the directory of a data folder with its façades.
 type sandbox struct {
 	directory *directory.Directory
-	importer  *importer.Importer      // of the Okta org's identity sources
 	oauth     *oauth.Server           // of the Okta org
 	inbound   *inbound.Service        // of the Auth0 tenant's connections
+	imports   *importer.Importer      // of the Okta org
 	wire      *wirelog.Recorder       // nil in a folder that is only read
 	scim      *scim.API               // of the connections, for the operator, who needs no token; likewise
 	exchanges auth0.Exchanges         // what wire keeps
@@ -64,8 +64,8 @@ func openSandbox(ctx context.Context, db *store.DB, key secret.Key, stage *rehea
 		return nil, err
 	}
 	server := newOAuth(d, key)
-	imports := &importer.Importer{Directory: d, Store: db.Importer(), Realm: directory.OktaRealm, Log: log}
-	s := &sandbox{directory: d, importer: imports, oauth: server, inbound: connectionService(d), wire: newWireLog(db, stage.Clock, log)}
+	s := &sandbox{directory: d, oauth: server, inbound: connectionService(d), wire: newWireLog(db, stage.Clock, log)}
+	s.imports = newImporter(d, db, log)
 	s.exchanges = writtenFirst{db.WireLog(), s.wire}
 	s.scim = scimAPI(anybody{s.inbound}, key, s.wire, stage, log)
 	s.handlers = s.inProcess(stage, c, log)
@@ -81,7 +81,8 @@ func (s *sandbox) inProcess(stage *rehearsal.Stage, c config.Sandbox, log *slog.
 	endpoints := faults.Wrap(scimFacade, s.scim)
 	return map[string]http.Handler{
 		oktaSandbox: faults.Wrap(oktaFacade, okta.New(withSwitches(c.Okta, okta.Options{
-			Directory: s.directory, Authorizer: anyone, OAuth: s.oauth, Sources: settling{s.importer}, Log: log, BaseURL: "https://okta.sandbox", Limits: oktaLimits(faults),
+			Directory: s.directory, Authorizer: anyone, OAuth: s.oauth, Log: log, BaseURL: "https://okta.sandbox", Limits: oktaLimits(faults),
+			Sources: s.imports,
 		}))),
 		auth0Sandbox: beside(faults.Wrap(auth0Facade, auth0.New(auth0.Options{
 			Directory: s.directory, Authorizer: open{}, Exchanges: s.exchanges, Log: log, EnforceLimits: func() bool { return faults.Limits().Enforce },
@@ -90,16 +91,8 @@ func (s *sandbox) inProcess(stage *rehearsal.Stage, c config.Sandbox, log *slog.
 	}
 }
 
-// settling imports what is triggered before it is answered: in a process that
-// does not serve, nobody would do it later.
-type settling struct{ *importer.Importer }
-
-func (s settling) Trigger(ctx context.Context, actor directory.Actor, source, session string) (*importer.Session, error) {
-	triggered, err := s.Importer.Trigger(ctx, actor, source, session)
-	if err != nil {
-		return nil, err
-	}
-	return triggered, s.Settle(ctx)
+func newImporter(d *directory.Directory, db *store.DB, log *slog.Logger) *importer.Importer {
+	return &importer.Importer{Directory: d, Store: db.Importer(), Realm: directory.OktaRealm, Log: log}
 }
 
 // open lets everyone in.

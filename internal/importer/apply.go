@@ -424,6 +424,9 @@ func (x *hand) relink(one *decided, account string) {
 		return
 	}
 	p := one.person()
+	if p == nil && one.link == nil {
+		return
+	}
 	next := x.rules.Relink(p, one.link0(), &one.Decision, account)
 	if next == nil {
 		if one.link != nil {
@@ -439,7 +442,7 @@ func (x *hand) relink(one *decided, account string) {
 		l.Note, l.Candidate = one.Reason, one.Account
 	}
 	if one.item != nil && !next.Due.IsZero() {
-		l.Row, l.Place = one.item.Row, one.item.Place
+		l.Place = one.item.Place
 	}
 	x.links = append(x.links, l)
 }

@@ -21,7 +21,6 @@ type item struct {
 	Absent bool   `json:"absent,omitempty"` // of a plan: the source did not have him
 
 	Person *reconcile.Person `json:"person,omitempty"` // of a user: what is to be read of him at least his externalId
-	Row    reconcile.Row     `json:"row,omitempty"`    // of people with dates to come
 	Group  *Record           `json:"group,omitempty"`
 	Member string            `json:"member,omitempty"` // of a membership, with the externalId of Group
 
@@ -157,7 +156,7 @@ type slot struct {
 }
 
 // The states in a slot.
-var linkStates = [...]reconcile.LinkState{"", reconcile.Linked, reconcile.Unconfirmed, reconcile.Ignored, reconcile.Removed}
+var linkStates = [...]reconcile.LinkState{"", reconcile.Linked, reconcile.Unconfirmed, reconcile.Ignored, reconcile.Removed, reconcile.Awaited}
 
 func newIndex(people int) *index {
 	size := 1024

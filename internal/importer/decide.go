@@ -48,6 +48,8 @@ type decided struct {
 	account *directory.Account // of the decision, as it is; nil: there is none
 	fresh   bool               // the link says all of the record already
 
+	doubled bool // the session has other records of the same person
+
 	// Of what is carried out.
 	entity   *Entity
 	absentee string // external id of who is absent
@@ -141,12 +143,8 @@ func (d *decider) people(w *world, batch []*decided) error {
 				one.Decision = reconcile.Decision{Action: reconcile.Fail, Code: reconcile.BadValue, Reason: one.item.Error, Remedy: one.item.Remedy}
 				continue
 			}
-			if one.item.Again {
-				one.Decision = reconcile.Decision{
-					Action: reconcile.Fail, Code: reconcile.DuplicateIDs,
-					Reason: "The source has this id more than once, with different records; the first one counts.",
-					Remedy: "Give each person one record.",
-				}
+			if one.doubled {
+				one.Decision = d.rules.Doubled(p.ExternalID, one.link0())
 				continue
 			}
 			one.fresh = one.link != nil && one.link.Fingerprint == d.rules.Fingerprint(p) && one.link.Due.Equal(p.Due)
@@ -468,7 +466,7 @@ func accountOf(one *decided) string {
 func (d *decider) links(w *world, batch []*decided) error {
 	ids := make([]string, 0, len(batch))
 	for _, one := range batch {
-		if id := one.id(); id != "" && one.link == nil {
+		if id := one.id(); id != "" {
 			ids = append(ids, id)
 		}
 	}
@@ -484,7 +482,7 @@ func (d *decider) linksOf(w *world, batch []*decided, ids []string) error {
 	var assignments []string
 	for i := range links {
 		byID[links[i].ExternalID] = &links[i]
-		if links[i].State == reconcile.Linked {
+		if links[i].State == reconcile.Linked && links[i].Account != "" {
 			assignments = append(assignments, d.source.ID+"/"+links[i].Account)
 		}
 	}
@@ -492,24 +490,31 @@ func (d *decider) linksOf(w *world, batch []*decided, ids []string) error {
 	if err != nil {
 		return err
 	}
-	assigned := make(map[string]bool, len(records))
+	assigned := make(map[string]*directory.Record, len(records))
 	for _, r := range records {
-		assigned[r.Subject] = true
+		assigned[r.Subject] = r
 	}
 	for _, one := range batch {
 		if one.link == nil {
 			one.link = byID[one.id()]
 		}
-		if one.link != nil && one.link.State == reconcile.Linked && !assigned[one.link.Account] {
-			one.link.lose()
+		if one.link == nil || one.link.State != reconcile.Linked {
+			continue
 		}
+		r := assigned[one.link.Account]
+		if r == nil {
+			one.link.lose()
+			continue
+		}
+		var u directory.AppUser
+		if err := r.Decode(&u); err != nil {
+			return err
+		}
+		one.link.Profile = u.Profile
 	}
 	return nil
 }
 
-// lose makes a link one of somebody who left: his account has lost the
-// application by somebody else, who deactivated him or took it from him, so he is
-// matched again as if he came back (okta.md 3.3).
-func (l *Link) lose() {
-	l.State, l.Fingerprint = reconcile.Removed, reconcile.Fingerprint{}
-}
+// lose makes sure that a link is looked at although the source says nothing new:
+// the account has lost the application by somebody else.
+func (l *Link) lose() { l.Fingerprint = reconcile.Fingerprint{} }

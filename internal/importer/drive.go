@@ -107,12 +107,13 @@ type delta struct {
 	blocks  func(ctx context.Context, seq int) (*block, error)
 	sink    func(ctx context.Context, batch []*decided, entities []Entity) error
 
-	counts Counts
-	tally  *reconcile.Tally
-	grants *directory.Privileges
-	seq    int64
-	seen   []uint64       // of FULL: everybody whom the source has
-	last   map[string]int // place of the last record of an id, where a later one counts
+	counts  Counts
+	tally   *reconcile.Tally
+	grants  *directory.Privileges
+	seq     int64
+	seen    []uint64        // of FULL: everybody whom the source has
+	last    map[string]int  // place of the last record of an id, where a later one counts
+	doubled map[string]bool // ids of several records; true: it was told
 }
 
 // makeDelta makes and keeps the delta of a session.
@@ -187,6 +188,10 @@ func (im *Importer) newDelta(ctx context.Context, s *Session, l *loaded, blocks 
 		d.tally = l.Tally
 	}
 	d.counts.Scanned, d.counts.Unchanged = l.Scanned, l.Same
+	d.doubled = map[string]bool{}
+	for _, id := range l.Doubled {
+		d.doubled[id] = false
+	}
 	d.tally.Now, d.tally.Read, d.tally.Mode = d.now, s.reads(), modeOf(s)
 	return d, nil
 }
@@ -216,6 +221,7 @@ type loaded struct {
 	Tally   *reconcile.Tally `json:"tally"`
 	Scanned int              `json:"scanned"`
 	Same    int              `json:"same"`
+	Doubled []string         `json:"doubled,omitempty"` // ids that the source has more than once, with different records
 }
 
 func (im *Importer) block(ctx context.Context, session string, seq int) (*block, error) {
@@ -309,7 +315,17 @@ func (d *delta) pass(ctx context.Context, kind Kind) error {
 			if d.last != nil && d.last[it.key()] != seq<<16|n {
 				continue // said again later
 			}
-			batch = append(batch, &decided{item: it, block: seq, n: n})
+			one := &decided{item: it, block: seq, n: n}
+			if told, doubled := d.doubled[it.id()]; doubled && kind == UserKind {
+				if it.Again {
+					d.tally.Repeated(it.id(), false)
+				}
+				if told {
+					continue
+				}
+				d.doubled[it.id()], one.doubled = true, true
+			}
+			batch = append(batch, one)
 		}
 		if err := d.decide(ctx, kind, batch); err != nil {
 			return err
@@ -409,8 +425,7 @@ func (d *delta) weigh(one *decided) {
 	switch {
 	case one.item != nil && one.item.Error != "":
 		d.tally.Unreadable(one.item.id())
-	case one.item != nil && one.item.Again:
-		d.tally.Repeated(one.item.id(), false)
+	case one.doubled: // told already
 	default:
 		d.tally.Add(p, one.link0(), &one.Decision)
 	}

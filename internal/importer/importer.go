@@ -283,23 +283,28 @@ func (im *Importer) enlistDueOf(ctx context.Context, id string, now time.Time) e
 		if err != nil {
 			return err
 		}
-		var links []Link
+		var due []*decided
 		for l, err := range tx.EachImportLink(LinkQuery{Source: id, Kind: UserKind, Due: now, Limit: itemsInBlock}) {
 			if err != nil {
 				return err
 			}
-			links = append(links, l)
+			due = append(due, &decided{link: &l})
+		}
+		d := &decider{im: im, source: source, rules: rules, now: now}
+		if err := d.links(&world{r: tx}, due); err != nil {
+			return err
 		}
 		b := &block{}
-		for i := range links {
-			if links[i].Row == nil {
-				links[i].Due = time.Time{} // nothing to look at again
-				if err := tx.PutImportLinks(links[i : i+1]); err != nil {
-					return err
-				}
+		for _, one := range due {
+			p, ok := rules.Again(one.link0(), now)
+			if ok {
+				b.Items = append(b.Items, item{Kind: UserKind, Place: one.link.Place, Person: &p})
 				continue
 			}
-			b.Items = append(b.Items, shaped(rules, Located{links[i].Place, links[i].Row}, now))
+			one.link.Due = time.Time{} // there is nothing to decide
+			if err := tx.PutImportLinks([]Link{*one.link}); err != nil {
+				return err
+			}
 		}
 		if len(b.Items) == 0 {
 			return nil
@@ -323,9 +328,6 @@ func shaped(rules *reconcile.Rules, l Located, now time.Time) item {
 	it := item{Kind: UserKind, Place: l.Place, Person: &p}
 	if err != nil {
 		it.fail(err)
-	}
-	if !p.Due.IsZero() {
-		it.Row = l.Row
 	}
 	return it
 }

@@ -31,6 +31,7 @@ type Plan struct {
 	Loaded   *reconcile.Tally   `json:"loaded,omitempty"` // of those of whom nothing is new
 	Same     int                `json:"same"`             // how many these are
 	Scanned  int                `json:"scanned"`
+	Doubled  []string           `json:"doubled,omitempty"`
 }
 
 // PlanEntity is an entity with the record that it comes from.

@@ -47,7 +47,7 @@ func (im *Importer) plan(ctx context.Context, s *Session, l *loaded, blocks func
 	}
 	p := &Plan{
 		Version: planVersion, Realm: im.Realm, Source: s.Source, Label: d.source.Label, Type: s.Type, Made: d.now,
-		Settings: d.source.Version, Rules: d.rules.Settings(), Loaded: before.Tally, Same: before.Same, Scanned: before.Scanned,
+		Settings: d.source.Version, Rules: d.rules.Settings(), Loaded: before.Tally, Same: before.Same, Scanned: before.Scanned, Doubled: before.Doubled,
 	}
 	d.sink = func(_ context.Context, batch []*decided, entities []Entity) error {
 		records := map[[2]int]*item{}
@@ -197,7 +197,7 @@ func (im *Importer) Apply(ctx context.Context, actor directory.Actor, p *Plan) (
 func (im *Importer) planned(actor directory.Actor, p *Plan) (*Session, []*block, *loaded) {
 	s := im.newSession(actor, p.Source, p.Type, FromPlan)
 	s.Plan, s.Rules = p.Digest, &p.Rules
-	l := &loaded{Tally: p.Loaded, Scanned: p.Scanned, Same: p.Same}
+	l := &loaded{Tally: p.Loaded, Scanned: p.Scanned, Same: p.Same, Doubled: p.Doubled}
 	var blocks []*block
 	for part := range slices.Chunk(p.Entities, itemsInBlock) {
 		b := &block{}
@@ -213,7 +213,7 @@ func (im *Importer) planned(actor directory.Actor, p *Plan) (*Session, []*block,
 // stillSo refuses a plan that would not come out the same.
 func (im *Importer) stillSo(ctx context.Context, s *Session, p *Plan, blocks []*block) error {
 	var l loaded
-	if err := copyJSON(&loaded{Tally: p.Loaded, Scanned: p.Scanned, Same: p.Same}, &l); err != nil {
+	if err := copyJSON(&loaded{Tally: p.Loaded, Scanned: p.Scanned, Same: p.Same, Doubled: p.Doubled}, &l); err != nil {
 		return err
 	}
 	again, err := im.plan(ctx, s, &l, func(_ context.Context, seq int) (*block, error) { return blocks[seq-1], nil })

@@ -171,7 +171,7 @@ func (l *loader) fill(r Reader) error {
 		s := l.index.at(idHash(x.ExternalID))
 		s.state, s.fingerprint, s.due = stateByte(x.State), x.Fingerprint, micros(x.Due)
 		if x.State == reconcile.Linked && !x.Assigned {
-			s.state, s.fingerprint = stateByte(reconcile.Removed), reconcile.Fingerprint{}
+			s.fingerprint = reconcile.Fingerprint{} // as Link.lose
 		}
 	}
 	return nil
@@ -194,6 +194,9 @@ func (s *slot) link() *reconcile.Link {
 		return nil
 	}
 	l := &reconcile.Link{State: linkStates[s.state], Fingerprint: s.fingerprint}
+	if l.State == reconcile.Linked || l.State == reconcile.Removed {
+		l.Account = "known" // whose does not matter where nothing is new
+	}
 	if s.due != 0 {
 		l.Due = time.UnixMicro(s.due).UTC()
 	}
@@ -339,16 +342,7 @@ func (l *loader) take(ctx context.Context, row *shapedRow) error {
 	}
 	s := l.index.at(idHash(p.ExternalID))
 	if s.seen {
-		// What is said again in the same words is as if it was said once.
-		same := row.Error == "" && s.fingerprint == row.fingerprint
-		if same {
-			l.loaded.Tally.Repeated(p.ExternalID, true)
-			l.loaded.Scanned--
-			return nil
-		}
-		row.Again = true
-		l.items = append(l.items, row.item)
-		return l.flush(ctx, false)
+		return l.repeated(ctx, s, row)
 	}
 	s.seen = true
 	if row.Error == "" {
@@ -363,6 +357,20 @@ func (l *loader) take(ctx context.Context, row *shapedRow) error {
 		}
 	}
 	s.fingerprint = row.fingerprint
+	l.items = append(l.items, row.item)
+	return l.flush(ctx, false)
+}
+
+// repeated takes a row whose id the session had already. What is said again in the
+// same words is as if it was said once; of what differs nobody knows which is right.
+func (l *loader) repeated(ctx context.Context, s *slot, row *shapedRow) error {
+	if row.Error == "" && s.fingerprint == row.fingerprint {
+		l.loaded.Tally.Repeated(row.Person.ExternalID, true)
+		l.loaded.Scanned--
+		return nil
+	}
+	l.loaded.Doubled = append(l.loaded.Doubled, row.Person.ExternalID)
+	row.Again = true
 	l.items = append(l.items, row.item)
 	return l.flush(ctx, false)
 }

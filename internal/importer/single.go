@@ -483,7 +483,7 @@ func (c *confirmation) hand() (*hand, error) {
 }
 
 func (c *confirmation) person() *reconcile.Person {
-	return &reconcile.Person{ExternalID: c.link.ExternalID, Profile: c.link.Profile, Presence: reconcile.Present, Due: c.link.Due}
+	return &reconcile.Person{ExternalID: c.link.ExternalID, Profile: c.link.Profile, Presence: reconcile.Present, Due: c.link.Due, Ends: c.link.Ends}
 }
 
 // isAccount links to an account, and tells it what the source says.
@@ -516,7 +516,7 @@ func (c *confirmation) carryOut(want reconcile.Action, answer func(*reconcile.Se
 	if x.decider.rules, err = c.im.compile(c.tx, settings); err != nil {
 		return err
 	}
-	one := &decided{item: &item{Kind: UserKind, Person: c.person(), Row: c.link.Row, Place: c.link.Place}, link: c.link}
+	one := &decided{item: &item{Kind: UserKind, Person: c.person(), Place: c.link.Place}, link: c.link}
 	if want == reconcile.Create {
 		one.link = nil
 	}

@@ -10,7 +10,7 @@ import (
 )
 
 // AppName is the kind of application that an identity source is.
-const AppName = "custom_identity_source"
+const AppName = directory.SourceApp
 
 // Source is an identity source: an application of the realm, whose id it has,
 // and what is done with the people that come from it.

@@ -81,10 +81,7 @@ type Link struct {
 	reconcile.Link        // Account: or the id of the group
 	Source         string `json:"source"`
 	Kind           Kind   `json:"kind"`
-	// Row is what the source said of somebody with dates to come, so that he can be
-	// looked at again without it.
-	Row   reconcile.Row `json:"row,omitempty"`
-	Place string        `json:"place,omitempty"`
+	Place          string `json:"place,omitempty"` // in the source, of people with dates to come
 	// Note says why somebody waits to be confirmed, and Candidate whom he was
 	// matched with, if anybody.
 	Note      string `json:"note,omitempty"`

@@ -153,14 +153,14 @@ func (t *importerTx) PutImportBlock(session string, seq int, body []byte) error 
 // linkBody is what few links have.
 type linkBody struct {
 	Profile   map[string]any `json:"profile,omitempty"`
-	Row       reconcile.Row  `json:"row,omitempty"`
+	Ends      int64          `json:"ends,omitempty"`
 	Place     string         `json:"place,omitempty"`
 	Note      string         `json:"note,omitempty"`
 	Candidate string         `json:"candidate,omitempty"`
 }
 
 func (b *linkBody) empty() bool {
-	return len(b.Profile) == 0 && len(b.Row) == 0 && b.Place == "" && b.Note == "" && b.Candidate == ""
+	return len(b.Profile) == 0 && b.Ends == 0 && b.Place == "" && b.Note == "" && b.Candidate == ""
 }
 
 const linkColumns = "source, kind, external_id, account, state, fingerprint, due, body"
@@ -182,7 +182,7 @@ func scanLink(row scanner) (importer.Link, error) {
 	if err := decodeBody(body.String, &b); err != nil {
 		return l, err
 	}
-	l.Profile, l.Row, l.Place, l.Note, l.Candidate = b.Profile, b.Row, b.Place, b.Note, b.Candidate
+	l.Profile, l.Ends, l.Place, l.Note, l.Candidate = b.Profile, Time(b.Ends), b.Place, b.Note, b.Candidate
 	return l, nil
 }
 
@@ -314,7 +314,7 @@ func (t *importerTx) PutImportLinks(links []importer.Link) error {
 		" fingerprint = excluded.fingerprint, due = excluded.due, body = excluded.body"
 	return t.insertMany("INSERT INTO import_links ("+linkColumns+")", tail, len(links), func(i int) ([]any, error) {
 		l := &links[i]
-		body := linkBody{l.Profile, l.Row, l.Place, l.Note, l.Candidate}
+		body := linkBody{l.Profile, Micros(l.Ends), l.Place, l.Note, l.Candidate}
 		var text string
 		var err error
 		if !body.empty() {
