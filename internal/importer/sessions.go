@@ -177,7 +177,7 @@ func (im *Importer) Load(ctx context.Context, actor directory.Actor, source, ses
 			return im.save(tx, s)
 		}
 		s.State = InProgress
-		for part := range slices.Chunk(items, itemsInBlock) {
+		for part := range slices.Chunk(items, im.portion()) {
 			body, err := (&block{Items: part}).encode()
 			if err != nil {
 				return err
