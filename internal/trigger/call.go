@@ -122,7 +122,12 @@ func (e *Engine) call(ctx context.Context, t *armed, f Firing) (Answer, error) {
 	}
 	if err != nil {
 		e.unreserve(t, f.ID)
-		e.settle(f, Failed, fault.Public(err))
+		f.State, f.Reason, f.Sealed = Failed, fault.Public(err), nil
+		if stored := e.Store.Settle(ctx, f); stored != nil {
+			e.settle(f, Failed, f.Reason) // later, then
+			return Answer{}, err
+		}
+		e.unclaim(f.ID)
 		return Answer{}, err
 	}
 	e.started(t, f)
@@ -156,7 +161,7 @@ func (e *Engine) reserve(ctx context.Context, t *armed, id string) bool {
 			return true
 		}
 		e.mu.Unlock()
-		if !e.room(ctx, t) {
+		if !e.room(ctx, t, id) {
 			return false
 		}
 	}
