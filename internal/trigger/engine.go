@@ -68,6 +68,7 @@ type Engine struct {
 	switches   map[Switched]map[string]Switch
 	open       map[string]map[string]bool // runs under way, of triggers that bound them
 	busy       map[string]bool            // firings that somebody starts or settles
+	calls      map[string]chan struct{}   // that are being accepted; closed when that is over
 	settled    []Firing                   // to be stored at the next look
 	tally      map[string]Firing
 	duplicates map[string]int
@@ -147,6 +148,7 @@ func (e *Engine) Arm(ctx context.Context, triggers []*Trigger) error {
 	}
 	if e.wake == nil {
 		e.wake = make(chan struct{}, 1)
+		e.calls = map[string]chan struct{}{}
 		e.busy, e.again = map[string]bool{}, map[string]time.Time{}
 		e.tally, e.duplicates = map[string]Firing{}, map[string]int{}
 	}
