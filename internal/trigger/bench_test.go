@@ -117,7 +117,9 @@ func (f *flow) Status(_ context.Context, id string) (trigger.Outcome, error) {
 	return trigger.Outcome{Status: run.Succeeded, Outputs: []byte(`{"ok":true}`)}, nil
 }
 
-func (f *flow) Await(ctx context.Context, id string) (trigger.Outcome, error) { return f.Status(ctx, id) }
+func (f *flow) Await(ctx context.Context, id string) (trigger.Outcome, error) {
+	return f.Status(ctx, id)
+}
 
 // end lets every run end.
 func (f *flows) end() {
