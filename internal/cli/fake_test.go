@@ -110,8 +110,8 @@ type fakeSession struct {
 	closed  int
 
 	commands []provision.Command
-	asked    []trigger.Command
-	answers  map[trigger.Verb]*trigger.Reply
+	told     []trigger.Command
+	outcomes map[trigger.Verb]*trigger.Reply
 	queries  []wirelog.Query
 }
 
@@ -372,11 +372,11 @@ func (s *fakeSession) Provisioning(_ context.Context, c provision.Command) (*pro
 }
 
 func (s *fakeSession) Triggers(_ context.Context, c trigger.Command) (*trigger.Reply, error) {
-	s.asked = append(s.asked, c)
+	s.told = append(s.told, c)
 	if err := s.fails["Triggers"]; err != nil {
 		return nil, err
 	}
-	return s.answers[c.Do], nil
+	return s.outcomes[c.Do], nil
 }
 
 func (s *fakeSession) ReplayExchange(_ context.Context, id string) (*wirelog.Replayed, error) {
