@@ -310,7 +310,7 @@ func (a *API) triggers(w http.ResponseWriter, r *http.Request) error {
 	if err := read(r, &body); err != nil {
 		return err
 	}
-	reply, err := a.Service.Triggers(r.Context(), body)
+	reply, err := a.Service.Triggers(run.WithStarter(r.Context(), body.By), body)
 	if err != nil {
 		return err
 	}
