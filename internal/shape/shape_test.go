@@ -160,7 +160,7 @@ func TestEvalErrors(t *testing.T) {
 		{`items.all(a, items.all(b, true))`, fault.TooLarge, "steps"},
 		{`items.exists(a, items.exists(b, 1000 in items))`, fault.TooLarge, "steps"},
 		{`lists.range(1000).map(a, lists.range(1000)).size()`, fault.TooLarge, "steps"},
-		{`cel.bind(a, "0123456789abcdef", cel.bind(b, a+a+a+a+a+a+a+a+a+a, cel.bind(c, b+b+b+b+b+b+b+b+b+b, cel.bind(d, c+c+c+c+c+c+c+c+c, d+d+d+d+d+d+d))))`, fault.TooLarge, "steps"},
+		{`cel.bind(a, "0123456789abcdef", cel.bind(b, a+a+a+a+a+a+a+a+a+a, cel.bind(c, b+b+b+b+b+b+b+b+b+b, cel.bind(d, c+c+c+c+c+c+c+c+c, d+d+d+d+d+d+d+d+d+d+d+d))))`, fault.TooLarge, "steps"},
 	} {
 		e, err := shape.Compile(test.text, variables)
 		if err != nil {
