@@ -11,7 +11,7 @@
 // folding them again.
 //
 // At most one command is outstanding at any time: a Call to make, a Timer to
-// wait for, or a Hold that waits for a person. A Turn also carries Notes, which
+// wait for, outputs to Compute, or a Hold that waits for a person. A Turn also carries Notes, which
 // tell people what was decided and why; nothing reads them back.
 //
 // A call that was sent and whose answer was lost is in doubt. The machine

@@ -22,6 +22,7 @@ const (
 	Answered    EventKind = "answered"    // a call ended: a response, or a failure to get one
 	Interrupted EventKind = "interrupted" // the driver stopped before the answer to a call was recorded
 	Fired       EventKind = "fired"       // a timer is due
+	Computed    EventKind = "computed"    // a step's outputs were computed
 	Resumed     EventKind = "resumed"     // a person asks to try settling a held call again
 	Retried     EventKind = "retried"     // a person lets the step be sent again, knowing that it may have been done
 	Skipped     EventKind = "skipped"     // a person gives the step's outputs instead
@@ -36,8 +37,8 @@ type Event struct {
 	Inputs  map[string]any `json:"inputs,omitempty"`  // Started: prepared inputs
 	Answer  *Answer        `json:"answer,omitempty"`  // Answered; Cancelled, for the record: what came of the call that was under way
 	Unsent  bool           `json:"unsent,omitempty"`  // Interrupted: the call had certainly not left
-	Outputs map[string]any `json:"outputs,omitempty"` // Skipped
-	Reason  string         `json:"reason,omitempty"`  // Interrupted, Cancelled
+	Outputs map[string]any `json:"outputs,omitempty"` // Skipped, Computed
+	Reason  string         `json:"reason,omitempty"`  // Interrupted, Cancelled; Computed: why there are no outputs
 	By      string         `json:"by,omitempty"`      // who asked
 	Step    string         `json:"step,omitempty"`    // Resumed, Retried, Skipped: the step that it is meant for; empty: wherever the run stands
 }
@@ -112,19 +113,21 @@ type CommandKind string
 
 // The kinds of command.
 const (
-	CallCommand   CommandKind = "call"
-	TimerCommand  CommandKind = "timer"
-	HoldCommand   CommandKind = "hold"
-	FinishCommand CommandKind = "finish"
+	CallCommand    CommandKind = "call"
+	TimerCommand   CommandKind = "timer"
+	ComputeCommand CommandKind = "compute"
+	HoldCommand    CommandKind = "hold"
+	FinishCommand  CommandKind = "finish"
 )
 
 // Command is one thing to do. Exactly the field of its kind is set.
 type Command struct {
-	Kind   CommandKind
-	Call   *Call
-	Timer  *Timer
-	Hold   *Hold
-	Finish *Finish
+	Kind    CommandKind
+	Call    *Call
+	Timer   *Timer
+	Compute *Compute
+	Hold    *Hold
+	Finish  *Finish
 }
 
 // Call asks for one HTTP exchange.

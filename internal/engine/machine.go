@@ -100,6 +100,12 @@ func (t *turn) handle(e Event) error {
 		}
 		t.s.Waiting = nil
 		t.fired(*w)
+	case Computed:
+		if w.Kind != waitCompute {
+			return conflict("the run does not wait for what is computed")
+		}
+		t.s.Waiting = nil
+		t.computed(e)
 	default:
 		return conflict("unknown event %q", e.Kind)
 	}
@@ -196,6 +202,10 @@ func (t *turn) attempt(f *frame) {
 	step := t.m.step(f)
 	if step.Workflow != plan.None {
 		t.enter(f, step)
+		return
+	}
+	if step.Operation == nil {
+		t.compute(f, step)
 		return
 	}
 	w, err := t.request(f, step)

@@ -96,6 +96,8 @@ func (g *game) id() int {
 		return c.Call.ID
 	case engine.TimerCommand:
 		return c.Timer.ID
+	case engine.ComputeCommand:
+		return c.Compute.ID
 	}
 	return 0
 }
@@ -118,6 +120,11 @@ func (g *game) event(line string) engine.Event {
 		e.Kind = engine.Fired
 		if g.turn.Command.Timer != nil {
 			g.now = g.now.Add(g.turn.Command.Timer.After)
+		}
+	case "compute":
+		e.Kind = engine.Computed
+		if g.turn.Command.Compute != nil {
+			e.Outputs, e.Reason = g.turn.Command.Compute.Run()
 		}
 	case "resume":
 		e.Kind = engine.Resumed
@@ -160,6 +167,8 @@ func (g *game) command() string {
 		return "call " + c.Call.Step
 	case engine.TimerCommand:
 		return "timer " + c.Timer.After.String()
+	case engine.ComputeCommand:
+		return "compute " + c.Compute.Step
 	case engine.HoldCommand:
 		return "hold " + c.Hold.Step
 	case engine.FinishCommand:

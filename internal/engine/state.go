@@ -96,10 +96,11 @@ type visit struct {
 type waitKind string
 
 const (
-	waitCall   waitKind = "call"
-	waitLookup waitKind = "lookup"
-	waitTimer  waitKind = "timer"
-	waitPerson waitKind = "person"
+	waitCall    waitKind = "call"
+	waitLookup  waitKind = "lookup"
+	waitTimer   waitKind = "timer"
+	waitCompute waitKind = "compute"
+	waitPerson  waitKind = "person"
 )
 
 // waiting is the outstanding command.

@@ -13,7 +13,7 @@ import (
 
 // The extensions of steps and of workflows that are ours.
 var (
-	stepExtensions     = []string{arazzo.ForEachExtension, IdempotencyExtension, PagesExtension}
+	stepExtensions     = []string{arazzo.ComputeExtension, arazzo.ForEachExtension, IdempotencyExtension, PagesExtension}
 	workflowExtensions = []string{actionExtension, arazzo.SuccessExtension}
 )
 
@@ -66,8 +66,8 @@ func (s *scope) forEach(from *arazzo.Step, step *Step) {
 		report(fault.New(fault.Invalid, "must be a mapping").Fix("give items and as"))
 		return
 	}
-	if step.Operation != nil {
-		report(fault.New(fault.Invalid, "stands on a step that calls an operation").Fix("put the operation into a workflow of its own and call that"))
+	if step.Workflow == None {
+		report(fault.New(fault.Invalid, "stands on a step that calls no workflow").Fix("put the operation into a workflow of its own and call that"))
 		return
 	}
 	each := &ForEach{}

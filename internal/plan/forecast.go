@@ -55,6 +55,9 @@ func (c *counter) workflow(index int) Forecast {
 		}
 		once := Forecast{Straight: 1, WithRetries: 1}
 		f.Loops = f.Loops || s.Pages != nil
+		if s.Operation == nil && s.Workflow == None {
+			continue // it computes
+		}
 		if s.Operation == nil {
 			once = c.workflow(s.Workflow)
 			f.Loops = f.Loops || s.ForEach != nil // how often depends on the list
@@ -86,7 +89,7 @@ func (p *Plan) visits(workflow int, counted map[int]int) int {
 	n := 0
 	for _, s := range p.Workflows[workflow].Steps {
 		n = add(n, 1)
-		if s.Operation == nil {
+		if s.Workflow != None {
 			n = add(n, p.visits(s.Workflow, counted))
 		}
 	}

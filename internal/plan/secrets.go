@@ -61,6 +61,7 @@ func (s *Secrets) spread() (grew bool) {
 				}
 			}
 			grew = s.mark(w, step, step.ID, step.Outputs) || grew
+			grew = s.computed(w, step) || grew
 		}
 		grew = s.mark(w, nil, "", w.Outputs) || grew
 	}

@@ -117,7 +117,7 @@ func (w *Worker) record(a *active, r *run.Record, e engine.Event, turn engine.Tu
 	if a.caller != nil {
 		a.mask.refresh(a.caller.Secrets())
 	}
-	if r.Event, r.Sealed, err = a.mask.event(e, sealAAD(r.Run, r.Seq)); err != nil {
+	if r.Event, r.Sealed, err = a.mask.event(e, a.turn.Command.Compute, sealAAD(r.Run, r.Seq)); err != nil {
 		return false, err
 	}
 	if r.Trace, err = a.masked(a.mask.notes(turn.Notes)); err != nil {
@@ -290,6 +290,9 @@ func (w *Worker) perform(ctx context.Context, a *active) *engine.Event {
 		return w.call(ctx, a, c.Call)
 	case c.Kind == engine.TimerCommand:
 		return w.wait(ctx, a, c.Timer)
+	case c.Kind == engine.ComputeCommand:
+		outputs, reason := c.Compute.Run()
+		return &engine.Event{Kind: engine.Computed, At: w.now(), ID: c.Compute.ID, Outputs: outputs, Reason: reason}
 	}
 	return nil
 }

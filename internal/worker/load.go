@@ -140,6 +140,7 @@ func (a *active) fold(r *run.Record, e engine.Event) error {
 	if a.blank != "" && !sameDecisions(r.Trace, turn.Notes) {
 		return lost(a.id)
 	}
+	a.mask.computed(a.turn.Command.Compute, e)
 	a.state, a.turn, a.seq, a.intended = state, turn, r.Seq, len(r.Intents) > 0
 	if timer := turn.Command.Timer; timer != nil {
 		a.due = e.At.Add(timer.After)

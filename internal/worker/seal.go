@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -86,8 +87,8 @@ func (m *mask) inputs(given map[string]any) map[string]any {
 }
 
 // event returns an event as it is recorded, and sealed as it was when masking
-// changed it.
-func (m *mask) event(e engine.Event, aad []byte) (masked json.RawMessage, sealed []byte, err error) {
+// changed it. c is what it answers, when something was to be computed.
+func (m *mask) event(e engine.Event, c *engine.Compute, aad []byte) (masked json.RawMessage, sealed []byte, err error) {
 	raw, err := json.Marshal(e)
 	if err != nil {
 		return nil, nil, fault.Wrap(fault.Internal, err, "an event cannot be recorded")
@@ -96,6 +97,9 @@ func (m *mask) event(e engine.Event, aad []byte) (masked json.RawMessage, sealed
 	shown := raw
 	if e.Inputs != nil {
 		e.Inputs = m.inputs(e.Inputs)
+		shown, err = json.Marshal(e)
+	} else if masked := m.computed(c, e); masked != nil {
+		e.Outputs = masked
 		shown, err = json.Marshal(e)
 	} else if text := m.text(e.Answer); text != nil {
 		answer := *e.Answer
@@ -112,6 +116,32 @@ func (m *mask) event(e engine.Event, aad []byte) (masked json.RawMessage, sealed
 	}
 	sealed, err = m.key.Seal(raw, aad)
 	return masked, sealed, err
+}
+
+// computed returns what was computed with the outputs masked that are made of
+// secrets, nil when none is, and remembers their texts: they may look nothing
+// like what they were made of.
+func (m *mask) computed(c *engine.Compute, e engine.Event) map[string]any {
+	var shown map[string]any
+	before := len(m.known)
+	for name, v := range e.Outputs {
+		if c == nil || e.Kind != engine.Computed || !c.Secret(name) {
+			continue
+		}
+		if shown == nil {
+			shown = maps.Clone(e.Outputs)
+		}
+		shown[name] = secret.MaskAll(v)
+		for _, text := range texts(v) {
+			if len(text) >= minDiscovered && !slices.Contains(m.known, text) {
+				m.known = append(m.known, text)
+			}
+		}
+	}
+	if len(m.known) > before {
+		m.rebuild()
+	}
+	return shown
 }
 
 // text returns a body that came as text, but turns out to be a form, JSON or
