@@ -25,6 +25,7 @@ type outcome struct {
 	data     *expr.Data // with the response, when there is one
 	header   http.Header
 	doubt    bool // it was sent, not answered, and may not be repeated
+	items    *ItemCount
 }
 
 // judge ends an attempt: outputs, then the action that follows (N53-N63).
@@ -36,7 +37,7 @@ func (t *turn) judge(o outcome) {
 	}
 	n := Note{
 		Kind: NoteStep, Workflow: t.m.workflow(f).ID, Step: step.ID, Visit: f.Visit.Number, Attempt: f.Visit.Attempt,
-		Depth: len(t.s.Frames) - 1, StatusCode: o.status, Criteria: o.criteria,
+		Depth: len(t.s.Frames) - 1, StatusCode: o.status, Criteria: o.criteria, Items: o.items,
 	}
 	if o.ok || o.data.Response != nil || step.ForEach != nil && o.data.Outputs != nil {
 		n.Outputs, n.Unset = t.outputs(f, step, o.data)

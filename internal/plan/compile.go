@@ -145,6 +145,11 @@ func (c *compiler) fill(p pending) {
 		w.Steps = append(w.Steps, sc.step(i, s))
 	}
 	w.Outputs = sc.outputs(from.Outputs)
+	for _, s := range w.Steps {
+		if s.ForEach != nil {
+			s.ForEach.Results = w.readsOutput(s, arazzo.ResultsOutput)
+		}
+	}
 	sc.extensions(from.Extensions, workflowExtensions)
 	sc.success(w)
 }

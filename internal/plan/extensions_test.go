@@ -82,7 +82,7 @@ func TestExtensionsRefused(t *testing.T) {
 		{"an input that is not there", forEach, "x-lanyard-forEach: {items: [a], as: idd}", "without its input id"},
 		{"given twice", forEach, "parameters: [{name: id, value: a}]\n        " + forEach, "and a value as well"},
 		{"output of the workflow", "$steps.each.outputs.failed", "$steps.each.outputs.worked", "has no output worked"},
-		{"on an operation", pages, "x-lanyard-forEach: {items: [a], as: id}", "calls an operation"},
+		{"on an operation", pages, "x-lanyard-forEach: {items: [a], as: id}", "calls no workflow"},
 		{"another kind of paging", pages, "x-lanyard-pages: cursor", "must be link"},
 		{"pages with a field that is not known", pages, "x-lanyard-pages: {items: /a, parameter: p, next: /n, last: /l}", "last is not known"},
 		{"pages that never end", pages, "x-lanyard-pages: {items: /a, parameter: p}", "needs items, parameter, and next or total"},

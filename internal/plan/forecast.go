@@ -77,26 +77,6 @@ func (f Forecast) plus(g Forecast, tries int) Forecast {
 	}
 }
 
-// Visits counts the steps that one pass of a workflow visits, those of the
-// workflows that it calls included and each list taken as one item. Numbers
-// beyond what an int holds are the largest int.
-func (p *Plan) Visits(workflow int) int { return p.visits(workflow, map[int]int{}) }
-
-func (p *Plan) visits(workflow int, counted map[int]int) int {
-	if n, ok := counted[workflow]; ok {
-		return n
-	}
-	n := 0
-	for _, s := range p.Workflows[workflow].Steps {
-		n = add(n, 1)
-		if s.Workflow != None {
-			n = add(n, p.visits(s.Workflow, counted))
-		}
-	}
-	counted[workflow] = n
-	return n
-}
-
 // add and times stop at the largest int; their operands are not negative.
 func add(a, b int) int {
 	if a > math.MaxInt-b {
