@@ -40,6 +40,7 @@ type options struct {
 	at      int    // a time
 	rounds  int    // of which the best counts
 	steps   int    // of the machine alone
+	items   int    // of a list
 	profile string // folder for CPU profiles of the parts
 
 	part   string // set in a child process
@@ -56,6 +57,7 @@ func bench(args []string, out, problems io.Writer) int {
 	flags.IntVar(&o.at, "at", 64, "runs at a time")
 	flags.IntVar(&o.rounds, "rounds", 3, "rounds, of which the best counts")
 	flags.IntVar(&o.steps, "steps", 1_000_000, "steps of the machine alone")
+	flags.IntVar(&o.items, "items", 10_000, "items of a list")
 	flags.StringVar(&o.profile, "profile", "", "write CPU profiles to this folder")
 	flags.StringVar(&o.part, "part", "", "used by the program itself: the measurement of a child process")
 	flags.StringVar(&o.target, "target", "", "used by the program itself: the server to call")
