@@ -95,6 +95,7 @@ func readJournal(t testing.TB, name string) journal {
 type fakeSession struct {
 	t        testing.TB
 	journals map[string]journal
+	items    []run.Item
 	people   []directory.Person
 	tokens   []oauth.APIToken
 	fakeSCIM
@@ -177,6 +178,14 @@ func (s *fakeSession) Runs(_ context.Context, f worker.Filter) ([]run.Run, error
 		}
 	}
 	return out, nil
+}
+
+// Items gives out those of the list of every run.
+func (s *fakeSession) Items(_ context.Context, f worker.ItemFilter) ([]run.Item, error) {
+	if err := s.fails["Items"]; err != nil {
+		return nil, err
+	}
+	return s.items, nil
 }
 
 // Records gives out the journal in two parts, as a run that moves would.

@@ -41,6 +41,7 @@ type fakeService struct {
 	run      func(ctx context.Context, id string) (run.Run, error)
 	runs     func(ctx context.Context, f worker.Filter) ([]run.Run, error)
 	records  func(ctx context.Context, id string, after int, wait bool) ([]run.Record, error)
+	items    func(ctx context.Context, f worker.ItemFilter) ([]run.Item, error)
 	signal   func(ctx context.Context, id string, e engine.Event, inputs map[string]any) error
 	people   func(ctx context.Context, email string) ([]directory.Person, error)
 	create   func(ctx context.Context, n oauth.NewAPIToken) (string, oauth.APIToken, error)
@@ -63,6 +64,9 @@ func (f *fakeService) Runs(ctx context.Context, filter worker.Filter) ([]run.Run
 }
 func (f *fakeService) Records(ctx context.Context, id string, after int, wait bool) ([]run.Record, error) {
 	return f.records(ctx, id, after, wait)
+}
+func (f *fakeService) Items(ctx context.Context, filter worker.ItemFilter) ([]run.Item, error) {
+	return f.items(ctx, filter)
 }
 func (f *fakeService) Signal(ctx context.Context, id string, e engine.Event, inputs map[string]any) error {
 	return f.signal(ctx, id, e, inputs)
