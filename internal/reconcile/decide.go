@@ -124,7 +124,7 @@ func stranger(before, now map[string]any) bool {
 	}
 	for _, name := range []string{"firstName", "lastName", "email", "userName"} {
 		a, b := text(before[name]), text(now[name])
-		if a == "" || b == "" || fold(a) == fold(b) {
+		if a == "" || b == "" || a == b || fold(a) == fold(b) {
 			return false
 		}
 	}
