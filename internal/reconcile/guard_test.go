@@ -34,7 +34,7 @@ func TestGuard(t *testing.T) {
 	for _, c := range cases(t, "guard.yaml") {
 		t.Run(c["name"].(string), func(t *testing.T) {
 			t.Parallel()
-			r := mustCompile(t, Settings{Guard: into[Limits](t, c["limits"])})
+			r := mustCompile(t, Settings{Attributes: []string{"title", "city"}, Guard: into[Limits](t, c["limits"])})
 			base := object(c["base"])
 			b := &Base{Linked: number(base["linked"]), Recent: number(base["recent"]), At: into[time.Time](t, base["at"])}
 			if base["last"] != nil {

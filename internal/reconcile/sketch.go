@@ -212,14 +212,17 @@ const (
 	rarely = 20
 )
 
-// oddities compares the columns with those of an earlier session. Fewer than least
-// people say nothing.
-func (s *Sketch) oddities(before *Sketch, least int) []Reason {
+// oddities compares the columns that the rules still define with those of an earlier
+// session. Fewer than least people say nothing.
+func (s *Sketch) oddities(before *Sketch, least int, defines func(string) bool) []Reason {
 	if before == nil || s.People < least || before.People < least {
 		return nil
 	}
 	var out []Reason
 	for _, name := range s.names(before) {
+		if !defines(name) {
+			continue
+		}
 		was, is := before.Columns[name], s.Columns[name]
 		if was == nil {
 			was = &Column{}
