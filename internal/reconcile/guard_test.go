@@ -113,6 +113,19 @@ func TestTally(t *testing.T) {
 	}
 }
 
+// TestMoved counts values that went from one attribute to another, and not those that
+// are in both now.
+func TestMoved(t *testing.T) {
+	t.Parallel()
+	var got Tally
+	link := &Link{Account: "00u1", State: Linked, Profile: map[string]any{"userName": "ada", "email": "ada@example.com"}}
+	p := &Person{Presence: Present, Profile: map[string]any{"userName": "ada@example.com", "email": "ada@example.com"}}
+	got.Add(p, link, &Decision{Action: Update})
+	if len(got.Moved) != 0 || got.Altered["userName"] != 1 {
+		t.Errorf("the user name is the address now, and what moved is %v", got.Moved)
+	}
+}
+
 func TestSketch(t *testing.T) {
 	t.Parallel()
 	var s Sketch
