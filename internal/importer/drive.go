@@ -88,11 +88,13 @@ func (im *Importer) decider(r Reader, s *Session) (*decider, error) {
 	if err != nil {
 		return nil, err
 	}
-	settings := source.Settings
-	if s.Rules != nil {
-		settings = *s.Rules
+	settings := s.Rules
+	if settings == nil {
+		if settings, err = im.completed(r, source); err != nil {
+			return nil, err
+		}
 	}
-	rules, err := im.compile(r, settings)
+	rules, err := im.compile(r, *settings)
 	if err != nil {
 		return nil, err
 	}
@@ -630,7 +632,11 @@ func (im *Importer) remember(tx Tx, s *Session) error {
 	if err != nil {
 		return err
 	}
-	state.Last, state.Mode, state.At, state.Rules = &tally.Sketch, modeOf(s), s.Started, s.Rules
+	source, err := im.source(tx, s.Source)
+	if err != nil {
+		return err
+	}
+	state.Last, state.Mode, state.At, state.Rules, state.Settings = &tally.Sketch, modeOf(s), s.Started, s.Rules, source.Version
 	return im.putState(tx, state)
 }
 
