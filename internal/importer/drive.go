@@ -111,7 +111,6 @@ type delta struct {
 
 	counts  Counts
 	tally   *reconcile.Tally
-	grants  *directory.Privileges
 	seq     int64
 	seen    []uint64        // of FULL: everybody whom the source has
 	last    map[string]int  // place of the last record of an id, where a later one counts
