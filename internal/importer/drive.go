@@ -237,15 +237,20 @@ func (im *Importer) block(ctx context.Context, session string, seq int) (*block,
 	return decodeBlock(body)
 }
 
-// make goes through all records: people first, then groups, then who is in them
-// (okta.md 3.3), then those who are absent.
+// make goes through all records: people first, those who leave last, then groups,
+// then who is in them (okta.md 3.3).
 func (d *delta) make(ctx context.Context) error {
 	later, err := d.survey(ctx)
 	if err != nil {
 		return err
 	}
-	if err := d.pass(ctx, UserKind); err != nil {
-		return err
+	for _, leaving := range []bool{false, true} {
+		if leaving && !d.leavers {
+			continue
+		}
+		if err := d.pass(ctx, UserKind, leaving); err != nil {
+			return err
+		}
 	}
 	if d.session.Type == Full && d.session.Origin != FromPlan { // a plan names them
 		if err := d.absent(ctx); err != nil {
@@ -253,7 +258,7 @@ func (d *delta) make(ctx context.Context) error {
 		}
 	}
 	for _, kind := range later {
-		if err := d.pass(ctx, kind); err != nil {
+		if err := d.pass(ctx, kind, false); err != nil {
 			return err
 		}
 	}
@@ -292,14 +297,15 @@ func (d *delta) survey(ctx context.Context) (later []Kind, err error) {
 
 func (it *item) key() string { return string(it.Kind) + "\x00" + it.id() + "\x00" + it.Member }
 
-// pass decides about all records of a kind.
-func (d *delta) pass(ctx context.Context, kind Kind) error {
+// pass decides about all records of a kind: of people, about those who leave or
+// about all others.
+func (d *delta) pass(ctx context.Context, kind Kind, leaving bool) error {
 	for seq := 1; seq <= d.session.Blocks; seq++ {
 		b, err := d.blocks(ctx, seq)
 		if err != nil {
 			return err
 		}
-		if kind == UserKind && d.session.Type == Full {
+		if kind == UserKind && d.session.Type == Full && !leaving {
 			if d.seen, err = unpackHashes(b.Same, d.seen); err != nil {
 				return err
 			}
@@ -310,8 +316,12 @@ func (d *delta) pass(ctx context.Context, kind Kind) error {
 			if it.Kind != kind {
 				continue
 			}
-			if kind == UserKind && d.session.Type == Full && it.id() != "" {
+			d.leavers = d.leavers || it.leaves()
+			if kind == UserKind && d.session.Type == Full && !leaving && it.id() != "" {
 				d.seen = append(d.seen, idHash(it.id()))
+			}
+			if it.leaves() != leaving {
+				continue
 			}
 			if d.last != nil && d.last[it.key()] != seq<<16|n {
 				continue // said again later
