@@ -112,6 +112,7 @@ type delta struct {
 	counts  Counts
 	tally   *reconcile.Tally
 	seq     int64
+	leavers bool            // the records have people who leave
 	seen    []uint64        // of FULL: everybody whom the source has
 	last    map[string]int  // place of the last record of an id, where a later one counts
 	doubled map[string]bool // ids of several records; true: it was told
@@ -390,18 +391,12 @@ func (d *delta) decide(ctx context.Context, kind Kind, batch []*decided) error {
 			return err
 		}
 		if kind != UserKind {
-			if err := d.groupBatch(w, kind, batch); err != nil {
-				return err
-			}
-			return d.privileges(w, kind, batch)
+			return d.groupBatch(w, kind, batch)
 		}
 		if err := d.links(w, batch); err != nil {
 			return err
 		}
-		if err := d.people(w, batch); err != nil {
-			return err
-		}
-		return d.privileges(w, kind, batch)
+		return d.people(w, batch)
 	})
 	if err != nil {
 		return err
@@ -430,7 +425,9 @@ func (d *decided) idle() bool {
 	return p == nil || d.link == nil || d.fresh
 }
 
-// weigh counts somebody for the guard.
+// weigh counts somebody for the guard. Nobody comes to an administrator role by an
+// import: the directory keeps roles from groups that rules or applications fill, as
+// Okta does, so there is nothing for the guard to count.
 func (d *delta) weigh(one *decided) {
 	p := one.person()
 	switch {
@@ -440,30 +437,6 @@ func (d *delta) weigh(one *decided) {
 	default:
 		d.tally.Add(p, one.link0(), &one.Decision)
 	}
-}
-
-// privileges counts those who come to administrator roles by the session.
-func (d *delta) privileges(w *world, kind Kind, batch []*decided) error {
-	p, err := d.im.Directory.Privileges(w.r, d.im.Realm)
-	if err != nil || p == nil {
-		return err
-	}
-	for _, one := range batch {
-		if !one.Writes() || one.item == nil {
-			continue
-		}
-		switch {
-		case kind == UserKind:
-			for _, g := range p.Gained(one.account, one.After) {
-				d.tally.Grant(reconcile.Grant{ExternalID: one.item.id(), Role: g.Role, By: g.By})
-			}
-		case kind == MembershipKind && one.Action == reconcile.Create:
-			if role := p.OfGroup(one.Account); role != "" {
-				d.tally.Grant(reconcile.Grant{ExternalID: one.item.Member, Role: role, By: "group " + one.id()})
-			}
-		}
-	}
-	return nil
 }
 
 // entity is the form in which a decision is kept.
