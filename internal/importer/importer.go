@@ -34,7 +34,11 @@ const (
 	pollEvery   = 500 * time.Millisecond
 )
 
-// actor is who acts where nobody asked for it.
+// untilAgain is when somebody is looked at again whose day has come, and about whom
+// that decided nothing: his session failed or was rejected, or he is held.
+const untilAgain = 24 * time.Hour
+
+// systemActor is who acts where nobody asked for it.
 func systemActor() directory.Actor { return directory.System("import") }
 
 // portion is how many people are kept, decided about and carried out at once:
@@ -302,16 +306,21 @@ func (im *Importer) enlistDueOf(ctx context.Context, id string, now time.Time) e
 			return err
 		}
 		b := &block{}
+		links := make([]Link, 0, len(due))
 		for _, one := range due {
-			p, ok := rules.Again(one.link0(), now)
-			if ok {
+			l := *one.link
+			l.Due = time.Time{} // there is nothing to decide
+			if p, ok := rules.Again(one.link0(), now); ok {
 				b.Items = append(b.Items, item{Kind: UserKind, Place: one.link.Place, Person: &p})
-				continue
+				l.Due = now.Add(untilAgain)
 			}
-			one.link.Due = time.Time{} // there is nothing to decide
-			if err := tx.PutImportLinks([]Link{*one.link}); err != nil {
-				return err
+			if l.State == reconcile.Linked {
+				l.Profile = nil // the assignment has it
 			}
+			links = append(links, l)
+		}
+		if err := tx.PutImportLinks(links); err != nil {
+			return err
 		}
 		if len(b.Items) == 0 {
 			return nil

@@ -311,6 +311,29 @@ func TestDue(t *testing.T) {
 	b.equal("the day after", b.accounts()["Ann.1@example.com"], "DEPROVISIONED")
 }
 
+// Somebody whose day has come and about whom nothing can be decided is looked at
+// again the next day, and not over and over.
+func TestDueAndHeld(t *testing.T) {
+	b := newBench(t, func(s *reconcile.Settings) { s.Ends.From = "end" })
+	b.run(rows{person("1", "Ann", "Ash", "end", "2026-03-03"), person("2", "Bob", "Birch", "end", "")}, importer.Full)
+	a, err := b.Directory.FindAccount(t.Context(), b.Realm, "Ann.1@example.com")
+	b.do(err)
+	_, err = b.Directory.AssignRole(t.Context(), me, b.Realm, directory.Assignee{ID: a.ID, Type: directory.UserAssignee}, directory.RoleDraft{Type: directory.SuperAdmin})
+	b.do(err)
+	for _, step := range []struct {
+		after    time.Duration
+		sessions int
+	}{{15 * time.Hour, 2}, {24*time.Hour - time.Second, 2}, {time.Second, 3}} {
+		b.clock.Step(step.after)
+		b.do(b.Settle(t.Context()))
+		b.do(b.Settle(t.Context()))
+		list, err := b.Sessions(t.Context(), importer.SessionQuery{Source: b.source})
+		b.do(err)
+		b.equal(fmt.Sprint("sessions at ", b.clock.Now()), len(list), step.sessions)
+	}
+	b.equal("status", b.accounts()["Ann.1@example.com"], "PROVISIONED")
+}
+
 // Single people and groups change at once.
 func TestSingly(t *testing.T) {
 	b := newBench(t, api)
