@@ -323,7 +323,7 @@ func TestDueAndHeld(t *testing.T) {
 	for _, step := range []struct {
 		after    time.Duration
 		sessions int
-	}{{15 * time.Hour, 2}, {24*time.Hour - time.Second, 2}, {time.Second, 3}} {
+	}{{39 * time.Hour, 2}, {24*time.Hour - time.Second, 2}, {time.Second, 3}} {
 		b.clock.Step(step.after)
 		b.do(b.Settle(t.Context()))
 		b.do(b.Settle(t.Context()))
