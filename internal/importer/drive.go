@@ -422,7 +422,7 @@ func (d *decided) idle() bool {
 		return false
 	}
 	p := d.person()
-	return p == nil || d.link == nil || d.fresh
+	return p == nil || d.link == nil || d.fresh || d.link.State == reconcile.Removed
 }
 
 // weigh counts somebody for the guard. Nobody comes to an administrator role by an

@@ -348,14 +348,13 @@ func (l *loader) take(ctx context.Context, row *shapedRow) error {
 	}
 	s.seen = true
 	if row.Error == "" {
+		// What Quick would say, which would compute the fingerprint again.
 		link := s.link()
-		if link != nil && link.Due.Equal(p.Due) && link.Fingerprint == row.fingerprint {
-			if d, ok := l.rules.Quick(p, link); ok && d.Action == reconcile.Unchanged {
-				l.loaded.Same++
-				l.loaded.Tally.Add(p, link, &d)
-				l.same = append(l.same, s.hash)
-				return l.flush(ctx, false)
-			}
+		if link != nil && link.State == reconcile.Linked && p.Presence == reconcile.Present && link.Due.Equal(p.Due) && link.Fingerprint == row.fingerprint {
+			l.loaded.Same++
+			l.loaded.Tally.Add(p, link, &reconcile.Decision{Action: reconcile.Unchanged})
+			l.same = append(l.same, s.hash)
+			return l.flush(ctx, false)
 		}
 	}
 	s.fingerprint = row.fingerprint
