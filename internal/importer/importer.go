@@ -22,6 +22,7 @@ type Importer struct {
 	atOnce int // people in a block and in a transaction; 0: those of the constants
 
 	working  sync.Mutex // who carries sessions out
+	reading  sync.Map   // ids of the sessions whose source this process reads
 	wakeOnce sync.Once
 	wake     chan struct{}
 }
@@ -102,7 +103,7 @@ func (im *Importer) abandon(ctx context.Context) error {
 			return err
 		}
 		for _, s := range open {
-			if s.Origin != FromReader && s.Origin != FromPlan {
+			if _, mine := im.reading.Load(s.ID); mine || !s.reads() {
 				continue
 			}
 			s.State, s.Phase, s.Ended = Failed, "", im.Directory.Now()

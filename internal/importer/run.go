@@ -23,7 +23,10 @@ func (im *Importer) Run(ctx context.Context, actor directory.Actor, source strin
 		return nil, err
 	}
 	if fresh {
-		if s, err = im.read(ctx, s, rows); err != nil {
+		id := s.ID
+		s, err = im.read(ctx, s, rows)
+		im.reading.Delete(id)
+		if err != nil {
 			return nil, err
 		}
 		im.ring()
@@ -65,6 +68,7 @@ func (im *Importer) begin(ctx context.Context, actor directory.Actor, source str
 			s.ID = o.ID
 		}
 		s.State = InProgress
+		im.reading.Store(s.ID, true)
 		if err := tx.InsertImportSession(s); err != nil {
 			return err
 		}
