@@ -44,7 +44,7 @@ var floors = [][]string{
 	// 3
 	{"internal/inbound", "internal/login", "internal/plan", "internal/reconcile"},
 	// 4
-	{"internal/engine"},
+	{"internal/engine", "internal/reconcile/reconciletest"},
 	// 5
 	{"internal/connector", "internal/engine/drivertest", "internal/importer", "internal/provision", "internal/table"},
 	{"internal/extract"},

@@ -535,6 +535,12 @@ var asked = []string{
 	"assign_role", "list_user_roles", "unassign_role",
 	"get_application", "activate_application", "deactivate_application", "get_application_user", "list_application_users",
 	"get_application_group", "list_application_groups", "assign_user_to_application", "remove_user_from_application", "delete_application",
+	"list_import_sessions", "create_import_session", "get_import_session", "delete_import_session", "trigger_import_session",
+	"bulk_user_import", "bulk_delete_users", "bulk_group_import", "bulk_delete_groups",
+	"bulk_group_membership_import", "bulk_delete_group_memberships",
+	"create_source_user", "get_source_user", "replace_source_user", "update_source_user", "delete_source_user",
+	"create_source_group", "get_source_group", "update_source_group", "delete_source_group",
+	"list_source_group_members", "add_source_group_member", "remove_source_group_member",
 }
 
 // Every action can be planned without a network and without a finding, says what
@@ -590,7 +596,7 @@ func checkSteps(t *testing.T, a *catalog.Action, p *plan.Plan) {
 			// What ends an assignment, a membership or a session is easily made again.
 			path := strings.TrimPrefix(s.Operation.Path, "/api/v1")
 			destroys = destroys || s.Operation.Method == http.MethodDelete && strings.Count(path, "/") == 2 && strings.HasSuffix(path, "}") &&
-				!strings.HasPrefix(path, "/user-blocks/") || s.Operation.Method == http.MethodDelete && strings.HasSuffix(path, "/rows")
+				!strings.HasPrefix(path, "/user-blocks/") || s.Operation.ID == "deleteIdentitySourceGroup" || s.Operation.ID == "clearTable"
 		}
 	}
 	if destroys != (a.Confirm != "") {

@@ -19,6 +19,7 @@ import (
 	"github.com/lanyard-id/lanyard/internal/plan"
 	"github.com/lanyard-id/lanyard/internal/run"
 	"github.com/lanyard-id/lanyard/internal/secret"
+	"github.com/lanyard-id/lanyard/internal/trigger"
 	"github.com/lanyard-id/lanyard/internal/worker"
 )
 
@@ -55,6 +56,9 @@ func (f *Folder) lazily(origin string) http.Handler {
 			f.log.Error("the sandbox cannot be opened", "error", err)
 			http.Error(w, fault.Public(err), http.StatusServiceUnavailable)
 			return
+		}
+		if id := run.ID(r.Context()); id != "" { // the change log then tells which run made a change
+			r.Header.Set("User-Agent", trigger.AgentPrefix+id)
 		}
 		box.handlers[origin].ServeHTTP(w, r)
 	})

@@ -64,6 +64,10 @@ type Folder struct {
 
 	provisionOnce sync.Once
 	provisioning  *provisioning
+
+	triggersOnce sync.Once
+	triggers     *triggers
+	plans        planner // reads the documents that triggers name
 }
 
 // databaseFile is the default store in a data folder.
@@ -87,6 +91,7 @@ func (a *App) openStaged(ctx context.Context, s cli.Settings, command string, cf
 	// A process that was killed may have left it: nobody answers there any more.
 	_ = os.Remove(filepath.Join(data, serveFile))
 	f := &Folder{data: data, config: cfg, env: a.Env, log: cmp.Or(s.Log, a.Log), served: command == serveCommand, stage: stage, lock: l, stopped: make(chan struct{})}
+	f.plans = a.planner(s)
 	f.waits, f.endWaits = context.WithCancel(context.WithoutCancel(ctx))
 	if err := f.open(ctx); err != nil {
 		return nil, errors.Join(err, f.release())
@@ -98,6 +103,7 @@ func (a *App) openStaged(ctx context.Context, s cli.Settings, command string, cf
 // nothing moves in it, and nothing can be started.
 func (a *App) openToRead(ctx context.Context, s cli.Settings, cfg *config.Config) (*Folder, error) {
 	f := &Folder{data: s.Data, config: cfg, env: a.Env, log: cmp.Or(s.Log, a.Log), readOnly: true, stopped: make(chan struct{})}
+	f.plans = a.planner(s)
 	close(f.stopped)
 	var err error
 	if f.db, err = f.openDatabase(ctx, postgres.OpenToRead); err != nil {

@@ -129,6 +129,10 @@ func (s *server) run(ctx context.Context) error {
 	if err := tenant.New(box.directory, directory.Auth0Realm).AbandonJobs(ctx); err != nil {
 		return err
 	}
+	reload, err := s.folder.armTriggers(ctx)
+	if err != nil {
+		return err
+	}
 	handlers, token, err := s.handlers(ctx, box)
 	if err != nil {
 		return err
@@ -176,6 +180,8 @@ func (s *server) run(ctx context.Context) error {
 		return err
 	}
 	defer stop()
+	stopTriggers := s.folder.serveTriggers(ctx, reload)
+	defer stopTriggers()
 	addresses["issuer"] = reachable(addresses["okta"])
 	s.req.Ready(addresses)
 	select {
@@ -253,6 +259,7 @@ func (s *server) handlers(ctx context.Context, box *sandbox) ([]mounted, string,
 	token := randomText(32)
 	mux := http.NewServeMux()
 	(&api.API{Service: s.folder, Stage: stage, Token: token, Callers: s.folder.apiCallers, Log: s.folder.log}).Mount(mux)
+	s.folder.hooks().Mount(mux)
 	return []mounted{
 		{"api", s.req.APIPort, mux},
 		{"okta", s.req.OktaPort, stage.Faults.Wrap(oktaFacade, s.okta(box, cred))},

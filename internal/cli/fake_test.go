@@ -26,6 +26,7 @@ import (
 	"github.com/lanyard-id/lanyard/internal/run"
 	"github.com/lanyard-id/lanyard/internal/sources"
 	tables "github.com/lanyard-id/lanyard/internal/table"
+	"github.com/lanyard-id/lanyard/internal/trigger"
 	"github.com/lanyard-id/lanyard/internal/web/api"
 	"github.com/lanyard-id/lanyard/internal/wirelog"
 	"github.com/lanyard-id/lanyard/internal/worker"
@@ -113,6 +114,8 @@ type fakeSession struct {
 	closed  int
 
 	commands []provision.Command
+	fired    []trigger.Command
+	answers  map[trigger.Verb]*trigger.Reply
 	queries  []wirelog.Query
 }
 
@@ -370,6 +373,14 @@ func (s *fakeSession) Provisioning(_ context.Context, c provision.Command) (*pro
 		return nil, err
 	}
 	return s.replies[c.Do], nil
+}
+
+func (s *fakeSession) Triggers(_ context.Context, c trigger.Command) (*trigger.Reply, error) {
+	s.fired = append(s.fired, c)
+	if err := s.fails["Triggers"]; err != nil {
+		return nil, err
+	}
+	return s.answers[c.Do], nil
 }
 
 func (s *fakeSession) ReplayExchange(_ context.Context, id string) (*wirelog.Replayed, error) {

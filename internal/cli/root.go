@@ -95,6 +95,7 @@ Exit codes:
 		newTokens(sh),
 		newSCIM(sh),
 		newProvision(sh),
+		newTriggers(sh),
 		newRehearsal(sh),
 		newConnections(sh),
 		newVault(sh),

@@ -12,6 +12,7 @@ import (
 	"encoding/xml"
 	"fmt"
 	"maps"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -217,21 +218,45 @@ var oktaEndpoints = map[string]string{
 // DescribedAt is where the identity provider of a connection describes itself
 // (OpenID Connect Discovery 1.0 4): an Okta org at its domain, another provider
 // where the options say, unless they hold the description already (recorded). An
-// issuer that is given changes none of it. It is "" for all others.
+// issuer that is given changes none of it. Of Entra ID it is the keys of the
+// directory. It is "" for all others.
 func (c *Connection) DescribedAt() string {
-	if c.Options["oidc_metadata"] != nil {
-		return ""
+	text := func(name string) string {
+		s, _ := c.Options[name].(string)
+		return s
 	}
-	switch c.Strategy {
-	case "okta":
-		if domain, _ := c.Options["domain"].(string); domain != "" {
-			return "https://" + domain + "/.well-known/openid-configuration"
-		}
-	case "oidc":
-		at, _ := c.Options["discovery_url"].(string)
-		return at
+	switch {
+	case c.Options["oidc_metadata"] != nil, c.Options["thumbprints"] != nil:
+		return ""
+	case c.Strategy == "okta" && text("domain") != "":
+		return "https://" + text("domain") + "/.well-known/openid-configuration"
+	case c.Strategy == "oidc":
+		return text("discovery_url")
+	case c.Strategy == "waad" && text("tenant_domain") != "":
+		return "https://login.microsoftonline.com/" + url.PathEscape(text("tenant_domain")) + "/discovery/v2.0/keys"
 	}
 	return ""
+}
+
+// Describe keeps what the identity provider says where the connection is
+// DescribedAt: its metadata, but of Entra ID the thumbprints of its certificates.
+func (c *Connection) Describe(said map[string]any) {
+	if c.Strategy != "waad" {
+		c.Options["oidc_metadata"] = said
+		return
+	}
+	thumbprints := []any{}
+	keys, _ := said["keys"].([]any)
+	for _, key := range keys {
+		o, _ := key.(map[string]any)
+		text, _ := o["x5t"].(string) // RFC 7517 4.8
+		if sum, err := base64.RawURLEncoding.DecodeString(text); err == nil && len(sum) == sha1.Size {
+			thumbprints = append(thumbprints, hex.EncodeToString(sum))
+		}
+	}
+	if len(thumbprints) > 0 {
+		c.Options["thumbprints"] = thumbprints
+	}
 }
 
 // settleOkta completes a connection to an Okta org. Without its metadata it gets

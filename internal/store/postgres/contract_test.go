@@ -12,6 +12,7 @@ import (
 	"github.com/lanyard-id/lanyard/internal/store/postgres"
 	"github.com/lanyard-id/lanyard/internal/store/storetest"
 	"github.com/lanyard-id/lanyard/internal/table"
+	"github.com/lanyard-id/lanyard/internal/trigger"
 	"github.com/lanyard-id/lanyard/internal/wirelog"
 	"github.com/lanyard-id/lanyard/internal/worker"
 )
@@ -48,6 +49,10 @@ func TestProvision(t *testing.T) {
 
 func TestTables(t *testing.T) {
 	storetest.TestTables(t, func(t *testing.T) table.Store { return open(t, storetest.Postgres(t)).Tables() })
+}
+
+func TestTrigger(t *testing.T) {
+	storetest.TestTrigger(t, func(t *testing.T) trigger.Store { return open(t, storetest.Postgres(t)).Trigger() })
 }
 
 // A second process is turned away until the first has closed the database; one

@@ -14,6 +14,7 @@ import (
 	"github.com/lanyard-id/lanyard/internal/store/sqlite"
 	"github.com/lanyard-id/lanyard/internal/store/storetest"
 	"github.com/lanyard-id/lanyard/internal/table"
+	"github.com/lanyard-id/lanyard/internal/trigger"
 )
 
 func open(t testing.TB, path string) *store.DB {
@@ -33,6 +34,12 @@ func open(t testing.TB, path string) *store.DB {
 func TestDirectory(t *testing.T) {
 	storetest.TestDirectory(t, func(t *testing.T) directory.Store {
 		return open(t, filepath.Join(t.TempDir(), "lanyard.db")).Directory()
+	})
+}
+
+func TestTrigger(t *testing.T) {
+	storetest.TestTrigger(t, func(t *testing.T) trigger.Store {
+		return open(t, filepath.Join(t.TempDir(), "lanyard.db")).Trigger()
 	})
 }
 

@@ -24,6 +24,7 @@ import (
 	"github.com/lanyard-id/lanyard/internal/provision"
 	"github.com/lanyard-id/lanyard/internal/run"
 	"github.com/lanyard-id/lanyard/internal/sources"
+	"github.com/lanyard-id/lanyard/internal/trigger"
 	"github.com/lanyard-id/lanyard/internal/wirelog"
 	"github.com/lanyard-id/lanyard/internal/worker"
 )
@@ -35,19 +36,20 @@ const token = "the-token-of-the-folder"
 type fakeService struct {
 	TableService
 	AccountService
-	start   func(ctx context.Context, id string, p *plan.Plan, inputs map[string]any, b run.Bindings) error
-	run     func(ctx context.Context, id string) (run.Run, error)
-	runs    func(ctx context.Context, f worker.Filter) ([]run.Run, error)
-	records func(ctx context.Context, id string, after int, wait bool) ([]run.Record, error)
-	signal  func(ctx context.Context, id string, e engine.Event, inputs map[string]any) error
-	people  func(ctx context.Context, email string) ([]directory.Person, error)
-	create  func(ctx context.Context, n oauth.NewAPIToken) (string, oauth.APIToken, error)
-	tokens  func(ctx context.Context) ([]oauth.APIToken, error)
-	revoke  func(ctx context.Context, ref string) (oauth.APIToken, error)
-	SCIM    // scim_test.go has one
-	desk    func(ctx context.Context, c provision.Command) (*provision.Reply, error)
-	log     func(ctx context.Context, q wirelog.Query) (wirelog.Page, error)
-	replay  func(ctx context.Context, id string) (*wirelog.Replayed, error)
+	start    func(ctx context.Context, id string, p *plan.Plan, inputs map[string]any, b run.Bindings) error
+	run      func(ctx context.Context, id string) (run.Run, error)
+	runs     func(ctx context.Context, f worker.Filter) ([]run.Run, error)
+	records  func(ctx context.Context, id string, after int, wait bool) ([]run.Record, error)
+	signal   func(ctx context.Context, id string, e engine.Event, inputs map[string]any) error
+	people   func(ctx context.Context, email string) ([]directory.Person, error)
+	create   func(ctx context.Context, n oauth.NewAPIToken) (string, oauth.APIToken, error)
+	tokens   func(ctx context.Context) ([]oauth.APIToken, error)
+	revoke   func(ctx context.Context, ref string) (oauth.APIToken, error)
+	SCIM     // scim_test.go has one
+	desk     func(ctx context.Context, c provision.Command) (*provision.Reply, error)
+	triggers func(ctx context.Context, c trigger.Command) (*trigger.Reply, error)
+	log      func(ctx context.Context, q wirelog.Query) (wirelog.Page, error)
+	replay   func(ctx context.Context, id string) (*wirelog.Replayed, error)
 }
 
 func (f *fakeService) Start(ctx context.Context, id string, p *plan.Plan, inputs map[string]any, b run.Bindings) error {
@@ -73,6 +75,10 @@ func (f *fakeService) CreateToken(ctx context.Context, n oauth.NewAPIToken) (str
 func (f *fakeService) Tokens(ctx context.Context) ([]oauth.APIToken, error) { return f.tokens(ctx) }
 func (f *fakeService) RevokeToken(ctx context.Context, ref string) (oauth.APIToken, error) {
 	return f.revoke(ctx, ref)
+}
+
+func (f *fakeService) Triggers(ctx context.Context, c trigger.Command) (*trigger.Reply, error) {
+	return f.triggers(ctx, c)
 }
 
 func (f *fakeService) Provisioning(ctx context.Context, c provision.Command) (*provision.Reply, error) {

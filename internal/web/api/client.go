@@ -16,6 +16,7 @@ import (
 	"github.com/lanyard-id/lanyard/internal/plan"
 	"github.com/lanyard-id/lanyard/internal/provision"
 	"github.com/lanyard-id/lanyard/internal/run"
+	"github.com/lanyard-id/lanyard/internal/trigger"
 	"github.com/lanyard-id/lanyard/internal/wirelog"
 	"github.com/lanyard-id/lanyard/internal/worker"
 )
@@ -213,6 +214,15 @@ func (c *Client) RevokeToken(ctx context.Context, ref string) (oauth.APIToken, e
 func (c *Client) Provisioning(ctx context.Context, command provision.Command) (*provision.Reply, error) {
 	var reply provision.Reply
 	if err := c.call(ctx, http.MethodPost, "/provisioning", command, &reply); err != nil {
+		return nil, err
+	}
+	return &reply, nil
+}
+
+// Triggers implements Service.
+func (c *Client) Triggers(ctx context.Context, command trigger.Command) (*trigger.Reply, error) {
+	var reply trigger.Reply
+	if err := c.call(ctx, http.MethodPost, "/triggers", command, &reply); err != nil {
 		return nil, err
 	}
 	return &reply, nil

@@ -20,6 +20,7 @@ import (
 	"github.com/lanyard-id/lanyard/internal/plan"
 	"github.com/lanyard-id/lanyard/internal/provision"
 	"github.com/lanyard-id/lanyard/internal/run"
+	"github.com/lanyard-id/lanyard/internal/trigger"
 	"github.com/lanyard-id/lanyard/internal/wirelog"
 	"github.com/lanyard-id/lanyard/internal/worker"
 )
@@ -53,6 +54,8 @@ type Service interface {
 	AccountService
 	// Provisioning carries out what is asked of the provisioning of applications.
 	Provisioning(ctx context.Context, c provision.Command) (*provision.Reply, error)
+	// Triggers carries out what is asked of triggers.
+	Triggers(ctx context.Context, c trigger.Command) (*trigger.Reply, error)
 	// Exchanges returns a page of the log of SCIM calls, in and out, newest first.
 	Exchanges(ctx context.Context, q wirelog.Query) (wirelog.Page, error)
 	// ReplayExchange makes a call of that log once more, by the credential that is

@@ -19,6 +19,7 @@ import (
 	"github.com/lanyard-id/lanyard/internal/plan"
 	"github.com/lanyard-id/lanyard/internal/provision"
 	"github.com/lanyard-id/lanyard/internal/run"
+	"github.com/lanyard-id/lanyard/internal/trigger"
 	"github.com/lanyard-id/lanyard/internal/web"
 	"github.com/lanyard-id/lanyard/internal/web/rehearsal"
 	"github.com/lanyard-id/lanyard/internal/wirelog"
@@ -54,6 +55,7 @@ func (a *API) Mount(mux *http.ServeMux) {
 		"GET " + prefix + "/tokens":            a.tokens,
 		"DELETE " + prefix + "/tokens/{ref}":   a.revokeToken,
 		"POST " + prefix + "/provisioning":     a.provisioning,
+		"POST " + prefix + "/triggers":         a.triggers,
 		"POST " + prefix + "/exchanges":        a.exchanges,
 		"POST " + prefix + "/exchanges/replay": a.replayExchange,
 		"/":                                    unknown,
@@ -293,6 +295,18 @@ func (a *API) provisioning(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	reply, err := a.Service.Provisioning(r.Context(), body)
+	if err != nil {
+		return err
+	}
+	return web.WriteJSON(w, http.StatusOK, reply)
+}
+
+func (a *API) triggers(w http.ResponseWriter, r *http.Request) error {
+	var body trigger.Command
+	if err := read(r, &body); err != nil {
+		return err
+	}
+	reply, err := a.Service.Triggers(r.Context(), body)
 	if err != nil {
 		return err
 	}

@@ -216,6 +216,9 @@ func (a *API) createConnection(w http.ResponseWriter, r *http.Request) error {
 		DomainConnection: p["is_domain_connection"] == true, ShowAsButton: p.flag("show_as_button"),
 		Authentication: p.tree("authentication"), ConnectedAccounts: p.tree("connected_accounts"),
 	}
+	if c.Strategy == "waad" && c.Options != nil && c.Options["app_domain"] == nil {
+		c.Options["app_domain"] = a.host(r) // the directory knows the tenant by it
+	}
 	a.describe(r.Context(), c)
 	if err := a.tenant.CreateConnection(r.Context(), actor(r), c); err != nil {
 		return connectionError(err)
@@ -236,7 +239,7 @@ func (a *API) describe(ctx context.Context, c *tenant.Connection) {
 		a.Log.WarnContext(ctx, "the identity provider of a new connection cannot be asked", "connection", c.Name, "error", err)
 		return
 	}
-	c.Options["oidc_metadata"] = said
+	c.Describe(said)
 }
 
 func (a *API) getConnection(w http.ResponseWriter, r *http.Request) error {

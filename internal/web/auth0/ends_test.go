@@ -358,7 +358,15 @@ func TestDescribedConnection(t *testing.T) {
 	create("known", "oidc", `{"discovery_url":"https://acme.example/d","oidc_metadata":{"issuer":"https://acme.example"}}`)
 	create("none", "oidc", `{"issuer":"https://acme.example"}`)
 	create("database", "auth0", `{}`)
-	if diff := cmp.Diff([]string{"https://acme.okta.com/.well-known/openid-configuration", "https://acme.example/d"}, asked); diff != "" {
+	said = map[string]any{"keys": []any{map[string]any{"x5t": strings.Repeat("_", 26) + "8"}, map[string]any{"kid": "bare"}, map[string]any{"x5t": "c2hvcnQ"}}}
+	entra := create("entra", "waad", `{"tenant_domain":"acme.onmicrosoft.com"}`)
+	if diff := cmp.Diff([]any{strings.Repeat("f", 40)}, entra["thumbprints"]); diff != "" || entra["app_domain"] != "example.eu.auth0.com" {
+		t.Errorf("options = %v, thumbprints:\n%s", entra, diff)
+	}
+	if diff := cmp.Diff([]string{
+		"https://acme.okta.com/.well-known/openid-configuration", "https://acme.example/d",
+		"https://login.microsoftonline.com/acme.onmicrosoft.com/discovery/v2.0/keys",
+	}, asked); diff != "" {
 		t.Errorf("asked (-want +got):\n%s", diff)
 	}
 }

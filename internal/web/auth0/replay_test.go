@@ -2,6 +2,8 @@ package auth0_test
 
 import (
 	"context"
+	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -66,11 +68,33 @@ type accepted struct {
 		Interactions []int
 		Reason       string
 	}
+
+	needed *sync.Map // the members, areas and operations that made a difference
+}
+
+// needless reports what of the list made no difference, but for interactions.
+func (a accepted) needless(t *testing.T) {
+	t.Helper()
+	var all []string
+	for _, m := range slices.Concat(a.Newer, a.Gone) {
+		all = append(all, m.Member)
+	}
+	for _, e := range a.Elsewhere {
+		all = append(all, e.Area)
+	}
+	for _, o := range a.Reordered {
+		all = append(all, o.Operation)
+	}
+	for _, name := range all {
+		if _, ok := a.needed.Load(name); !ok {
+			t.Errorf("testdata/replay.yaml: %s makes no difference; take it out", name)
+		}
+	}
 }
 
 func readAccepted(t *testing.T) accepted {
 	t.Helper()
-	var a accepted
+	a := accepted{needed: new(sync.Map)}
 	webtest.ReadReplayList(t, &a)
 	for _, n := range slices.Concat(a.Newer, a.Gone) {
 		if n.Member == "" || n.Reason == "" {
@@ -94,6 +118,7 @@ func readAccepted(t *testing.T) accepted {
 func (a accepted) newer(member string) bool {
 	for _, n := range a.Newer {
 		if n.Member == member {
+			a.needed.Store(member, true)
 			return true
 		}
 	}
@@ -104,6 +129,7 @@ func (a accepted) newer(member string) bool {
 func (a accepted) gone(member string) bool {
 	for _, n := range a.Gone {
 		if n.Member == member {
+			a.needed.Store(member, true)
 			return true
 		}
 	}
@@ -114,6 +140,7 @@ func (a accepted) gone(member string) bool {
 func (a accepted) elsewhere(path string) bool {
 	for _, e := range a.Elsewhere {
 		if rest, ok := strings.CutPrefix(path, "/api/v2/"+e.Area); ok && (rest == "" || rest[0] == '/') {
+			a.needed.Store(e.Area, true)
 			return true
 		}
 	}
@@ -125,6 +152,7 @@ func (a accepted) elsewhere(path string) bool {
 func (a accepted) reordered(i webtest.Interaction) bool {
 	for _, o := range a.Reordered {
 		if o.Operation == i.Method+" "+i.Path() {
+			a.needed.Store(o.Operation, true)
 			return true
 		}
 	}
@@ -178,6 +206,7 @@ func TestRecordings(t *testing.T) {
 			})
 		}
 	})
+	list.needless(t)
 	var total [different + 1]int
 	row := func(name string, n [different + 1]int) {
 		supported := n[equal] + n[late] + n[different]
@@ -311,11 +340,12 @@ func (p *player) seed(r webtest.Recording) {
 // describe plays the identity provider of the connection that is being created:
 // it says of itself what the recorded tenant was told. What a provider may leave
 // out (OpenID Connect Discovery 1.0 3) it does leave out, so that the tenant has
-// to fill it in.
+// to fill it in; thumbprints of certificates stand in its keys.
 func (p *player) describe(_ context.Context, address string) (map[string]any, error) {
 	var recorded struct {
 		Options struct {
-			Metadata map[string]any `json:"oidc_metadata"`
+			Metadata    map[string]any `json:"oidc_metadata"`
+			Thumbprints []string
 		}
 	}
 	dec := json.NewDecoder(strings.NewReader(p.playing.Body))
@@ -323,8 +353,19 @@ func (p *player) describe(_ context.Context, address string) (map[string]any, er
 	if err := dec.Decode(&recorded); err != nil {
 		return nil, err
 	}
+	var keys []any
+	for _, text := range recorded.Options.Thumbprints {
+		sum, err := hex.DecodeString(text)
+		if err != nil {
+			return nil, err
+		}
+		keys = append(keys, map[string]any{"kty": "RSA", "x5t": base64.RawURLEncoding.EncodeToString(sum)})
+	}
 	said := recorded.Options.Metadata
-	if said == nil {
+	switch {
+	case keys != nil:
+		return map[string]any{"keys": keys}, nil
+	case said == nil:
 		return nil, fmt.Errorf("nothing was recorded of %s", address)
 	}
 	maps.DeleteFunc(said, func(_ string, v any) bool { return v == false })

@@ -81,6 +81,7 @@ func (b *bench) serve(change ...func(*okta.Options)) *bench {
 		Directory:  b.dir,
 		Authorizer: okta.Tokens(map[string]string{"good": directory.Administrator}),
 		BaseURL:    org,
+		Sources:    newFakeSources(b.dir),
 	}
 	for _, f := range change {
 		f(&o)
