@@ -24,6 +24,7 @@ import (
 	"github.com/lanyard-id/lanyard/internal/connector/catalog"
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/fault"
+	"github.com/lanyard-id/lanyard/internal/importer"
 	"github.com/lanyard-id/lanyard/internal/inbound"
 	"github.com/lanyard-id/lanyard/internal/plan"
 	protocol "github.com/lanyard-id/lanyard/internal/scim"
@@ -157,7 +158,7 @@ func newOrg(t *testing.T, store string) *org {
 	o.stands = map[string]stand{
 		"okta": {
 			owner: box.handlers[oktaSandbox], world: oktaWorld, refusal: "E0000006", grants: "okta.",
-			readOnly: []string{"okta.users.read", "okta.groups.read", "okta.apps.read", "okta.roles.read"}, blind: []string{"okta.logs.read"},
+			readOnly: []string{"okta.users.read", "okta.groups.read", "okta.apps.read", "okta.roles.read", "okta.identitySources.read"}, blind: []string{"okta.logs.read"},
 		},
 		"auth0": {
 			owner: box.handlers[auth0Sandbox], world: auth0World, refusal: "403", grants: "of the Auth0 Management API",
@@ -183,7 +184,7 @@ func newOrg(t *testing.T, store string) *org {
 	box.handlers[scimSandbox] = below(scim.Prefix+tenant.SeededEndpoint, scim.New(scim.Options{Backend: limitedBackend{box.inbound, o}}))
 	box.handlers[auth0Sandbox] = auth0.New(auth0.Options{Directory: box.directory, Authorizer: limited{o}})
 	box.handlers[oktaSandbox] = okta.New(okta.Options{
-		Directory: box.directory, Log: slog.New(slog.DiscardHandler), BaseURL: "https://okta.sandbox",
+		Directory: box.directory, Sources: settling{box.imports}, Log: slog.New(slog.DiscardHandler), BaseURL: "https://okta.sandbox",
 		Authorizer: func(context.Context, okta.Call) (okta.Caller, error) {
 			who := okta.Owner(directory.Administrator)
 			who.Scopes = o.scopes
@@ -200,6 +201,17 @@ func newOrg(t *testing.T, store string) *org {
 	}
 	o.act(t, first, map[string]any{})
 	return o
+}
+
+// settling imports what is triggered before it is answered.
+type settling struct{ *importer.Importer }
+
+func (s settling) Trigger(ctx context.Context, actor directory.Actor, source, session string) (*importer.Session, error) {
+	triggered, err := s.Importer.Trigger(ctx, actor, source, session)
+	if err != nil {
+		return nil, err
+	}
+	return triggered, s.Settle(ctx)
 }
 
 // limited lets a caller do what the test says.
@@ -280,6 +292,14 @@ var oktaWorld = []string{
 	`h = POST /api/v1/groups {"profile":{"name":"Half {n}"}}`,
 	`a = POST /api/v1/apps {"name":"bookmark","label":"App{n}","signOnMode":"BOOKMARK","settings":{"app":{"requestIntegration":false,"url":"https://example.com/"}}}`,
 	`everyone = GET /api/v1/groups?q=Everyone`,
+}
+
+// sourceWorld is what actions on identity sources find beside oktaWorld.
+var sourceWorld = []string{
+	`i = POST /api/v1/apps {"name":"custom_identity_source","label":"HR{n}"}`,
+	`PUT /api/v1/apps/{i}/features/INBOUND_PROVISIONING {"importRules":{"userCreateAndMatch":{"autoConfirmExactMatch":true,"autoConfirmNewUsers":true,"autoActivateNewUsers":true}}}`,
+	`POST /api/v1/identity-sources/{i}/users {"externalId":"E{n}","profile":{"userName":"e{n}@example.com","email":"e{n}@example.com","firstName":"Ext","lastName":"Ern{n}"}}`,
+	`j = POST /api/v1/identity-sources/{i}/groups {"externalId":"G{n}","profile":{"displayName":"Sourced {n}"}}`,
 }
 
 var auth0World = []string{
@@ -399,11 +419,23 @@ func (o *org) act(t *testing.T, a *catalog.Action, inputs any) actionResult {
 	return r
 }
 
+// worldOf makes the world of a case of an action.
+func (o *org) worldOf(t *testing.T, a *catalog.Action) world {
+	t.Helper()
+	w := o.newWorld(t, a.Provider)
+	if a.Provider == "okta" && a.Group == "sources" {
+		for _, line := range sourceWorld {
+			o.ask(t, a.Provider, w, line)
+		}
+	}
+	return w
+}
+
 func (o *org) play(t *testing.T, a *catalog.Action, c actionCase) {
 	if c.None != "" {
 		return
 	}
-	w := o.newWorld(t, a.Provider)
+	w := o.worldOf(t, a)
 	for _, line := range c.Before {
 		o.ask(t, a.Provider, w, line)
 	}
@@ -440,7 +472,7 @@ func (o *org) play(t *testing.T, a *catalog.Action, c actionCase) {
 // playWithoutScope runs the success case by a caller who may only read, or, when
 // the action only reads, nothing of what it reads.
 func (o *org) playWithoutScope(t *testing.T, a *catalog.Action, c actionCase) {
-	w := o.newWorld(t, a.Provider)
+	w := o.worldOf(t, a)
 	for _, line := range c.Before {
 		o.ask(t, a.Provider, w, line)
 	}
@@ -596,7 +628,8 @@ func checkSteps(t *testing.T, a *catalog.Action, p *plan.Plan) {
 			// What ends an assignment, a membership or a session is easily made again.
 			path := strings.TrimPrefix(s.Operation.Path, "/api/v1")
 			destroys = destroys || s.Operation.Method == http.MethodDelete && strings.Count(path, "/") == 2 && strings.HasSuffix(path, "}") &&
-				!strings.HasPrefix(path, "/user-blocks/") || s.Operation.ID == "deleteIdentitySourceGroup" || s.Operation.ID == "clearTable"
+				!strings.HasPrefix(path, "/user-blocks/") || s.Operation.ID == "deleteIdentitySourceGroup" ||
+				s.Operation.Method == http.MethodDelete && strings.HasSuffix(path, "/rows")
 		}
 	}
 	if destroys != (a.Confirm != "") {

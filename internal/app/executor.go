@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/lanyard-id/lanyard/internal/cli"
 	"github.com/lanyard-id/lanyard/internal/config"
@@ -59,6 +60,9 @@ func (f *Folder) lazily(origin string) http.Handler {
 		}
 		if id := run.ID(r.Context()); id != "" { // the change log then tells which run made a change
 			r.Header.Set("User-Agent", trigger.AgentPrefix+id)
+		}
+		if origin == oktaSandbox && strings.Contains(r.URL.Path, "/identity-sources/") {
+			f.importMeanwhile(r.Context())
 		}
 		box.handlers[origin].ServeHTTP(w, r)
 	})

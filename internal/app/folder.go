@@ -65,6 +65,13 @@ type Folder struct {
 	provisionOnce sync.Once
 	provisioning  *provisioning
 
+	importsOnce sync.Once
+	imports     *imports
+	importsErr  error
+
+	meanwhileOnce sync.Once
+	finishImports func() error // nil: no run of this process could import
+
 	triggersOnce sync.Once
 	triggers     *triggers
 	plans        planner // reads the documents that triggers name
@@ -178,7 +185,11 @@ func (f *Folder) Close() error {
 		if f.executor != nil {
 			f.executor.close()
 		}
-		err = errors.Join(f.closeWireLog(), f.release())
+		f.meanwhileOnce.Do(func() {})
+		if f.finishImports != nil {
+			err = f.finishImports()
+		}
+		err = errors.Join(err, f.closeWireLog(), f.release())
 	})
 	return err
 }
@@ -219,7 +230,7 @@ func (f *Folder) openSandbox(ctx context.Context) (*sandbox, error) {
 	f.sandboxOnce.Do(func() {
 		if f.readOnly {
 			d := directory.New(f.db.Directory())
-			f.sandbox = &sandbox{directory: d, oauth: newOAuth(d, f.key), inbound: connectionService(d)}
+			f.sandbox = &sandbox{directory: d, oauth: newOAuth(d, f.key), inbound: connectionService(d), imports: newImporter(d, f.db, f.log)}
 			return
 		}
 		f.sandbox, f.sandboxErr = openSandbox(context.WithoutCancel(ctx), f.db, f.key, f.stage, f.config.Sandbox, f.served, f.log)
@@ -251,6 +262,11 @@ func (f *Folder) Records(ctx context.Context, id string, after int, wait bool) (
 		}
 	}
 	return f.worker.Store.Records(ctx, id, after)
+}
+
+// Items implements api.Service.
+func (f *Folder) Items(ctx context.Context, filter worker.ItemFilter) ([]run.Item, error) {
+	return f.worker.Store.Items(ctx, filter)
 }
 
 // await is worker.Await that ends when the folder is about to be let go.

@@ -129,6 +129,9 @@ func (s *server) run(ctx context.Context) error {
 	if err := tenant.New(box.directory, directory.Auth0Realm).AbandonJobs(ctx); err != nil {
 		return err
 	}
+	if _, err := s.folder.openImports(ctx); err != nil {
+		return err
+	}
 	reload, err := s.folder.armTriggers(ctx)
 	if err != nil {
 		return err
@@ -180,6 +183,11 @@ func (s *server) run(ctx context.Context) error {
 		return err
 	}
 	defer stop()
+	stopImports, err := s.folder.serveImports(ctx)
+	if err != nil {
+		return err
+	}
+	defer stopImports()
 	stopTriggers := s.folder.serveTriggers(ctx, reload)
 	defer stopTriggers()
 	addresses["issuer"] = reachable(addresses["okta"])
@@ -278,6 +286,7 @@ func (s *server) okta(box *sandbox, cred credentials) *okta.API {
 	return okta.New(withSwitches(s.folder.config.Sandbox.Okta, okta.Options{
 		Directory: box.directory, OAuth: box.oauth, Authorizer: okta.Authorization(box.oauth, made), Log: s.folder.log,
 		Limits: oktaLimits(s.folder.stage.Faults), Vault: &secret.FileVault{Dir: s.folder.data, Env: s.folder.env}, Pushed: s.folder.db.Provision(),
+		Sources: box.imports,
 	}))
 }
 

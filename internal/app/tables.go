@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/fault"
@@ -25,7 +24,7 @@ const operator = "operator"
 
 // tables are those of the folder.
 func (f *Folder) tables() *table.Desk {
-	return &table.Desk{Actor: operator, Tables: &table.Tables{Store: f.db.Tables(), Now: time.Now, Scratch: f.data}}
+	return &table.Desk{Actor: operator, Tables: f.tableRows()}
 }
 
 // Tables implements api.Service.

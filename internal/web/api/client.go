@@ -12,6 +12,7 @@ import (
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/engine"
 	"github.com/lanyard-id/lanyard/internal/fault"
+	"github.com/lanyard-id/lanyard/internal/importer"
 	"github.com/lanyard-id/lanyard/internal/oauth"
 	"github.com/lanyard-id/lanyard/internal/plan"
 	"github.com/lanyard-id/lanyard/internal/provision"
@@ -177,6 +178,17 @@ func (c *Client) Records(ctx context.Context, id string, after int, wait bool) (
 	}
 }
 
+// Items implements Service.
+func (c *Client) Items(ctx context.Context, f worker.ItemFilter) ([]run.Item, error) {
+	q := url.Values{"list": {strconv.Itoa(f.Loop)}, "step": {f.Step}, "from": {strconv.Itoa(f.From)}, "limit": {strconv.Itoa(f.Limit)}}
+	for _, s := range f.Statuses {
+		q.Add("status", string(s))
+	}
+	var items []run.Item
+	err := c.call(ctx, http.MethodGet, "/runs/"+url.PathEscape(f.Run)+"/items?"+q.Encode(), nil, &items)
+	return items, err
+}
+
 // Signal implements Service.
 func (c *Client) Signal(ctx context.Context, id string, e engine.Event, inputs map[string]any) error {
 	return c.call(ctx, http.MethodPost, "/runs/"+url.PathEscape(id)+"/signal", signalBody{Event: e, Inputs: inputs}, nil)
@@ -223,6 +235,15 @@ func (c *Client) Provisioning(ctx context.Context, command provision.Command) (*
 func (c *Client) Triggers(ctx context.Context, command trigger.Command) (*trigger.Reply, error) {
 	var reply trigger.Reply
 	if err := c.call(ctx, http.MethodPost, "/triggers", command, &reply); err != nil {
+		return nil, err
+	}
+	return &reply, nil
+}
+
+// Imports implements Service.
+func (c *Client) Imports(ctx context.Context, command importer.Command) (*importer.Reply, error) {
+	var reply importer.Reply
+	if err := c.call(ctx, http.MethodPost, "/imports", command, &reply); err != nil {
 		return nil, err
 	}
 	return &reply, nil

@@ -16,6 +16,7 @@ import (
 
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/engine"
+	"github.com/lanyard-id/lanyard/internal/importer"
 	"github.com/lanyard-id/lanyard/internal/oauth"
 	"github.com/lanyard-id/lanyard/internal/plan"
 	"github.com/lanyard-id/lanyard/internal/provision"
@@ -36,6 +37,8 @@ type Service interface {
 	// Records returns a run's records behind the given number; with wait it first
 	// waits until there is one or the run is at rest.
 	Records(ctx context.Context, id string, after int, wait bool) ([]run.Record, error)
+	// Items returns what has come of the items of a run's lists, by position.
+	Items(ctx context.Context, f worker.ItemFilter) ([]run.Item, error)
 	// Signal hands a person's decision to a run.
 	Signal(ctx context.Context, id string, e engine.Event, inputs map[string]any) error
 	// People returns whoever has this e-mail address.
@@ -54,6 +57,8 @@ type Service interface {
 	AccountService
 	// Provisioning carries out what is asked of the provisioning of applications.
 	Provisioning(ctx context.Context, c provision.Command) (*provision.Reply, error)
+	// Imports carries out what is asked of identity sources and their imports.
+	Imports(ctx context.Context, c importer.Command) (*importer.Reply, error)
 	// Triggers carries out what is asked of triggers.
 	Triggers(ctx context.Context, c trigger.Command) (*trigger.Reply, error)
 	// Exchanges returns a page of the log of SCIM calls, in and out, newest first.
@@ -103,6 +108,7 @@ const prefix = "/api/v1"
 // answers.
 const (
 	maxBody   = 64 << 20
+	maxPlan   = 1 << 30 // a plan of an import names everybody whom it changes
 	maxAnswer = 1 << 30
 )
 

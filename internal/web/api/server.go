@@ -15,6 +15,7 @@ import (
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/engine"
 	"github.com/lanyard-id/lanyard/internal/fault"
+	"github.com/lanyard-id/lanyard/internal/importer"
 	"github.com/lanyard-id/lanyard/internal/oauth"
 	"github.com/lanyard-id/lanyard/internal/plan"
 	"github.com/lanyard-id/lanyard/internal/provision"
@@ -50,12 +51,14 @@ func (a *API) Mount(mux *http.ServeMux) {
 	handlers := map[string]web.Handler{
 		"POST " + prefix + "/runs":             a.start,
 		"GET " + prefix + "/runs/{id}/records": a.records,
+		"GET " + prefix + "/runs/{id}/items":   a.items,
 		"POST " + prefix + "/runs/{id}/signal": a.signal,
 		"POST " + prefix + "/tokens":           a.createToken,
 		"GET " + prefix + "/tokens":            a.tokens,
 		"DELETE " + prefix + "/tokens/{ref}":   a.revokeToken,
 		"POST " + prefix + "/provisioning":     a.provisioning,
 		"POST " + prefix + "/triggers":         a.triggers,
+		"POST " + prefix + "/imports":          a.imports,
 		"POST " + prefix + "/exchanges":        a.exchanges,
 		"POST " + prefix + "/exchanges/replay": a.replayExchange,
 		"/":                                    unknown,
@@ -142,8 +145,10 @@ func describe(err error) []errorBody {
 }
 
 // read decodes a request's body strictly and without losing digits.
-func read(r *http.Request, into any) error {
-	data, err := web.ReadBody(r, maxBody)
+func read(r *http.Request, into any) error { return readUpTo(r, maxBody, into) }
+
+func readUpTo(r *http.Request, limit int64, into any) error {
+	data, err := web.ReadBody(r, limit)
 	if err != nil {
 		return err
 	}
@@ -230,6 +235,29 @@ func (a *API) records(w http.ResponseWriter, r *http.Request) error {
 	return web.WriteJSON(w, http.StatusOK, records)
 }
 
+func (a *API) items(w http.ResponseWriter, r *http.Request) error {
+	q := r.URL.Query()
+	f := worker.ItemFilter{Run: r.PathValue("id"), Step: q.Get("step")}
+	for name, into := range map[string]*int{"list": &f.Loop, "from": &f.From, "limit": &f.Limit} {
+		n, err := web.Int(q, name, 0, 0, 1<<31-1)
+		if err != nil {
+			return err
+		}
+		*into = n
+	}
+	for _, s := range q["status"] {
+		f.Statuses = append(f.Statuses, run.Status(s))
+	}
+	items, err := a.Service.Items(r.Context(), f)
+	if err != nil {
+		return err
+	}
+	if items == nil {
+		items = []run.Item{}
+	}
+	return web.WriteJSON(w, http.StatusOK, items)
+}
+
 func (a *API) signal(w http.ResponseWriter, r *http.Request) error {
 	var body signalBody
 	if err := read(r, &body); err != nil {
@@ -306,7 +334,19 @@ func (a *API) triggers(w http.ResponseWriter, r *http.Request) error {
 	if err := read(r, &body); err != nil {
 		return err
 	}
-	reply, err := a.Service.Triggers(r.Context(), body)
+	reply, err := a.Service.Triggers(run.WithStarter(r.Context(), body.By), body)
+	if err != nil {
+		return err
+	}
+	return web.WriteJSON(w, http.StatusOK, reply)
+}
+
+func (a *API) imports(w http.ResponseWriter, r *http.Request) error {
+	var body importer.Command
+	if err := readUpTo(r, maxPlan, &body); err != nil {
+		return err
+	}
+	reply, err := a.Service.Imports(r.Context(), body)
 	if err != nil {
 		return err
 	}
