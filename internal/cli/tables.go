@@ -21,7 +21,7 @@ func newTables(sh *shell) *cobra.Command {
 and write them as the source lanyard, and an import can take people from one.
 TABLE is the name of a table; letter case makes no difference.`,
 		Example: `  lanyard tables import "Sample Users" sampleUsers.csv --key id
-  lanyard tables rows "Sample Users" --filter 'country eq "Poland"'`,
+  lanyard tables rows "Sample Users" --filter 'country eq "PL"'`,
 	},
 		newTablesList(sh), newTablesShow(sh), newTablesCreate(sh), newTablesAlter(sh), newTablesImport(sh), newTablesExport(sh),
 		newTablesRows(sh), newTablesAdd(sh), newTablesSet(sh), newTablesDelete(sh), newTablesDrop(sh),
