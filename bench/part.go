@@ -36,6 +36,9 @@ var parts = map[string]func(context.Context, *options) (any, error){
 	"scim-create": measureSCIMCreate,
 	"scim-join":   measureSCIMJoin,
 	"scim-enlist": measureSCIMEnlist,
+
+	"import":      measureImport,
+	"import-bare": measureBare,
 }
 
 // child carries out one part and prints its figures.
@@ -85,7 +88,7 @@ func (o *options) self(ctx context.Context, name, target string) (*exec.Cmd, err
 		return nil, err
 	}
 	cmd := exec.CommandContext(ctx, program, "-part", name, "-target", target, "-profile", o.profile,
-		"-runs", strconv.Itoa(o.runs), "-at", strconv.Itoa(o.at), "-rounds", strconv.Itoa(o.rounds), "-steps", strconv.Itoa(o.steps), "-items", strconv.Itoa(o.items))
+		"-runs", strconv.Itoa(o.runs), "-at", strconv.Itoa(o.at), "-rounds", strconv.Itoa(o.rounds), "-steps", strconv.Itoa(o.steps), "-people", strconv.Itoa(o.people), "-items", strconv.Itoa(o.items))
 	cmd.Stderr = os.Stderr
 	return cmd, nil
 }

@@ -151,7 +151,7 @@ func (p *tracePrinter) step(n int, s *report.Step, width int) {
 		row += fmt.Sprintf("  %d", s.StatusCode)
 	}
 	if s.Items != nil {
-		row += "  " + counted(s.Items)
+		row += "  " + listed(s.Items)
 	}
 	if s.Attempts > 1 {
 		row += fmt.Sprintf("  %d attempts", s.Attempts)
@@ -167,8 +167,8 @@ func (p *tracePrinter) step(n int, s *report.Step, width int) {
 	p.doubts(s)
 }
 
-// counted says how far a list is done.
-func counted(c *engine.ItemCount) string {
+// listed says how far a list is done.
+func listed(c *engine.ItemCount) string {
 	text := fmt.Sprintf("%d items", c.Total)
 	if c.Failed > 0 {
 		text += fmt.Sprintf(", %d failed", c.Failed)

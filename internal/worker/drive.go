@@ -330,7 +330,7 @@ func (w *Worker) perform(ctx context.Context, a *active) *engine.Event {
 // call makes one exchange. A cancellation interrupts it; what came of it until
 // then is kept with the cancellation.
 func (w *Worker) call(ctx context.Context, a *active, call *engine.Call) *engine.Event {
-	ctx, stop := context.WithCancel(ctx)
+	ctx, stop := context.WithCancel(run.WithID(ctx, a.id))
 	defer stop()
 	answers := make(chan *engine.Answer, 1)
 	go func() { answers <- a.caller.Call(ctx, call) }()

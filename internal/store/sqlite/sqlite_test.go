@@ -13,6 +13,8 @@ import (
 	"github.com/lanyard-id/lanyard/internal/store"
 	"github.com/lanyard-id/lanyard/internal/store/sqlite"
 	"github.com/lanyard-id/lanyard/internal/store/storetest"
+	"github.com/lanyard-id/lanyard/internal/table"
+	"github.com/lanyard-id/lanyard/internal/trigger"
 )
 
 func open(t testing.TB, path string) *store.DB {
@@ -35,9 +37,21 @@ func TestDirectory(t *testing.T) {
 	})
 }
 
+func TestTrigger(t *testing.T) {
+	storetest.TestTrigger(t, func(t *testing.T) trigger.Store {
+		return open(t, filepath.Join(t.TempDir(), "lanyard.db")).Trigger()
+	})
+}
+
 func TestProvision(t *testing.T) {
 	storetest.TestProvision(t, func(t *testing.T) provision.Store {
 		return open(t, filepath.Join(t.TempDir(), "lanyard.db")).Provision()
+	})
+}
+
+func TestTables(t *testing.T) {
+	storetest.TestTables(t, func(t *testing.T) table.Store {
+		return open(t, filepath.Join(t.TempDir(), "lanyard.db")).Tables()
 	})
 }
 

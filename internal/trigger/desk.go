@@ -1,0 +1,613 @@
+package trigger
+
+import (
+	"cmp"
+	"context"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/lanyard-id/lanyard/internal/config"
+	"github.com/lanyard-id/lanyard/internal/fault"
+	"github.com/lanyard-id/lanyard/internal/secret"
+	"github.com/lanyard-id/lanyard/internal/spelling"
+	"github.com/lanyard-id/lanyard/internal/value"
+)
+
+// Desk carries out what administrators ask for: it is behind the commands, here
+// and in a process that serves. It is safe for concurrent use.
+type Desk struct {
+	Engine *Engine
+	Dir    string // of the configuration: flows of added triggers start there
+	Served bool   // the engine serves: what is fired need not be waited for
+
+	mu   sync.Mutex
+	file map[string]config.Section // triggers of lanyard.yaml
+}
+
+// Verb is what a Command asks for.
+type Verb string
+
+// The verbs.
+const (
+	List    Verb = "list"
+	Show    Verb = "show"
+	Add     Verb = "add"
+	Remove  Verb = "remove"
+	On      Verb = "on"
+	Off     Verb = "off"
+	Fire    Verb = "fire"
+	History Verb = "history"
+	Test    Verb = "test"
+)
+
+// Command is something to be done. Which fields count depends on the verb.
+type Command struct {
+	Do   Verb   `json:"do"`
+	Name string `json:"name,omitempty"` // of the trigger
+	Flow string `json:"flow,omitempty"` // FILE or FILE#WORKFLOW instead of Name, to switch
+
+	Text  string `json:"text,omitempty"`  // of a trigger to be added, YAML
+	File  string `json:"file,omitempty"`  // where Text was read, for messages
+	Event *Event `json:"event,omitempty"` // nil: none was given
+	Run   bool   `json:"run,omitempty"`   // a test runs on the sandbox
+	Wait  bool   `json:"wait,omitempty"`  // for the end of what is fired
+	By    string `json:"by,omitempty"`
+	Why   string `json:"why,omitempty"`
+
+	State State `json:"state,omitempty"` // of the history
+	Limit int   `json:"limit,omitempty"`
+}
+
+// Event is what a trigger is told, for a test or to fire it: the body of a
+// request, or the event itself for a schedule and a directory change.
+type Event struct {
+	Body string `json:"body"` // as it is in the file
+}
+
+// Local reports whether a command only reads what is kept here.
+func (c *Command) Local() bool {
+	return c.Do == List || c.Do == Show || c.Do == History || c.Do == Test && !c.Run
+}
+
+// Reply is what came of a Command: those members that its verb fills.
+type Reply struct {
+	Triggers []View      `json:"triggers,omitempty"`
+	Firings  []Firing    `json:"firings,omitempty"`
+	Would    []Would     `json:"would,omitempty"`
+	Notes    []string    `json:"notes,omitempty"`
+	Switch   *Switch     `json:"switch,omitempty"`
+	Added    *Definition `json:"added,omitempty"`
+}
+
+// View is a trigger for people.
+type View struct {
+	Name        string    `json:"name"`
+	Description string    `json:"description,omitempty"`
+	Kind        Kind      `json:"kind"`
+	When        string    `json:"when"`
+	Starts      string    `json:"starts"`
+	Inputs      []string  `json:"inputs,omitempty"` // that are mapped
+	Filter      string    `json:"filter,omitempty"`
+	CatchUp     CatchUp   `json:"catchUp,omitempty"`
+	Overlap     Overlap   `json:"overlap,omitempty"`
+	Concurrent  int       `json:"concurrent,omitempty"`
+	Sandbox     bool      `json:"sandbox,omitempty"`
+	On          bool      `json:"on"`
+	Why         string    `json:"why,omitempty"` // it is off
+	Next        time.Time `json:"next,omitzero"` // due time, by the directory's clock
+	Waiting     int       `json:"waiting,omitempty"`
+	Last        *Firing   `json:"last,omitempty"`
+	Added       bool      `json:"added,omitempty"` // by command
+	Place       string    `json:"place"`
+}
+
+// Would is what one event leads to.
+type Would struct {
+	ID       string         `json:"id"`
+	Key      string         `json:"key"`
+	Starts   string         `json:"starts"`
+	Inputs   map[string]any `json:"inputs,omitempty"`
+	Filtered bool           `json:"filtered,omitempty"` // the filter leaves it out
+	Before   State          `json:"before,omitempty"`   // it was told before, with this result
+	Problem  string         `json:"problem,omitempty"`
+	Run      string         `json:"run,omitempty"`
+	Outcome  *Outcome       `json:"outcome,omitempty"`
+}
+
+// Use takes the triggers of lanyard.yaml over.
+func (d *Desk) Use(file map[string]config.Section) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.file = file
+}
+
+// Reload takes the triggers of lanyard.yaml over and arms them. When anything is
+// wrong, all stays as it was.
+func (d *Desk) Reload(ctx context.Context, file map[string]config.Section) error {
+	d.mu.Lock()
+	before := d.file
+	d.mu.Unlock()
+	d.Use(file)
+	err := d.Arm(ctx)
+	if err != nil {
+		d.Use(before)
+	}
+	return err
+}
+
+// entry is a trigger with where it comes from.
+type entry struct {
+	*Trigger
+	added bool
+}
+
+// read reads all triggers, by name. Those that cannot be read are in the error.
+func (d *Desk) read(ctx context.Context) (map[string]entry, []string, error) {
+	d.mu.Lock()
+	file := d.file
+	d.mu.Unlock()
+	out := map[string]entry{}
+	triggers, err := Read(file)
+	errs := []error{err}
+	for _, t := range triggers {
+		out[t.Name] = entry{t, false}
+	}
+	definitions, err := d.Engine.Store.Definitions(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	var notes []string
+	for _, def := range definitions {
+		if _, taken := file[def.Name]; taken {
+			notes = append(notes, "the trigger "+def.Name+" that was added by command is hidden by the one of lanyard.yaml")
+			continue
+		}
+		t, err := ParseOne(def.Name, "triggers add "+def.Name, def.Dir, def.Text)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		out[t.Name] = entry{t, true}
+	}
+	return out, notes, fault.Join(errs...)
+}
+
+// ParseOne reads the text of one trigger: what stands under its name in
+// lanyard.yaml.
+func ParseOne(name, file, dir, text string) (*Trigger, error) {
+	n, err := value.ParseYAML([]byte(text), file)
+	if err != nil {
+		return nil, err
+	}
+	return ReadOne(name, config.Section{Node: n, File: file, Dir: dir})
+}
+
+// Arm makes the engine take over all triggers. Everything that is wrong with any
+// of them is reported, and then nothing changes.
+func (d *Desk) Arm(ctx context.Context) error {
+	all, _, err := d.read(ctx)
+	if err != nil {
+		return err
+	}
+	var triggers []*Trigger
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		triggers = append(triggers, all[name].Trigger)
+	}
+	return d.Engine.Arm(ctx, triggers)
+}
+
+// Do carries a command out.
+func (d *Desk) Do(ctx context.Context, c Command) (*Reply, error) {
+	if d.Served { // what was decided a moment ago belongs to what is shown
+		if err := d.Engine.flush(ctx); err != nil {
+			return nil, err
+		}
+	}
+	switch c.Do {
+	case List:
+		return d.list(ctx)
+	case Show:
+		return d.show(ctx, c.Name)
+	case Add:
+		return d.add(ctx, c)
+	case Remove:
+		return d.remove(ctx, c.Name)
+	case On, Off:
+		return d.turn(ctx, c)
+	case Fire:
+		return d.fire(ctx, c)
+	case History:
+		return d.history(ctx, c)
+	case Test:
+		return d.test(ctx, c)
+	}
+	return nil, fault.New(fault.Usage, "triggers know no command %q", c.Do)
+}
+
+// find returns one trigger.
+func (d *Desk) find(ctx context.Context, name string) (entry, error) {
+	all, _, err := d.read(ctx)
+	if t, ok := all[name]; ok {
+		return t, nil // the mistakes of others do not matter
+	}
+	if err != nil {
+		return entry{}, err
+	}
+	missing := fault.New(fault.NotFound, "there is no trigger %q", name)
+	if near := spelling.Nearest(name, slices.Sorted(maps.Keys(all))); near != "" {
+		return entry{}, missing.Fix("did you mean %q?", near)
+	}
+	return entry{}, missing.Fix("%q shows them", "lanyard triggers list")
+}
+
+func (d *Desk) list(ctx context.Context) (*Reply, error) {
+	all, notes, err := d.read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.Engine.readSwitches(ctx); err != nil {
+		return nil, err
+	}
+	waiting, err := d.Engine.Store.Firings(ctx, Query{State: Waiting})
+	if err != nil {
+		return nil, err
+	}
+	counts := waits(waiting)
+	reply := &Reply{Notes: notes}
+	var errs []error
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		t := all[name]
+		if _, err := d.Engine.Starter.Load(ctx, t.Action); err != nil {
+			errs = append(errs, atTrigger(t.Trigger, err))
+		}
+		v, err := d.view(ctx, t)
+		if err != nil {
+			return nil, err
+		}
+		v.Waiting = counts[name]
+		reply.Triggers = append(reply.Triggers, v)
+	}
+	return reply, fault.Join(errs...)
+}
+
+func (d *Desk) view(ctx context.Context, t entry) (View, error) {
+	v := View{
+		Name: t.Name, Description: t.Description, Kind: t.Kind(), When: t.When(), Starts: t.Action.String(), Concurrent: t.Concurrent,
+		Sandbox: t.Action.Sandbox, Added: t.added, Place: t.Place,
+	}
+	if t.Inputs != nil {
+		v.Inputs = t.Inputs.Names()
+	}
+	if t.Filter != nil {
+		v.Filter = t.Filter.String()
+	}
+	v.Why, _ = d.Engine.off(t.Trigger)
+	v.On = v.Why == ""
+	if s := t.Schedule; s != nil {
+		v.CatchUp, v.Overlap = s.CatchUp, s.Overlap
+		if v.On {
+			v.Next = s.Cron.Next(d.Engine.now())
+		}
+	}
+	last, err := d.Engine.Store.Firings(ctx, Query{Trigger: t.Name, Limit: 1})
+	if len(last) > 0 {
+		v.Last = &last[0]
+	}
+	return v, err
+}
+
+func (d *Desk) show(ctx context.Context, name string) (*Reply, error) {
+	t, err := d.find(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.Engine.readSwitches(ctx); err != nil {
+		return nil, err
+	}
+	v, err := d.view(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	waiting, err := d.Engine.Store.Firings(ctx, Query{Trigger: name, State: Waiting})
+	v.Waiting = len(waiting)
+	if err != nil {
+		return nil, err
+	}
+	_, err = d.Engine.Starter.Load(ctx, t.Action)
+	if err != nil {
+		err = atTrigger(t.Trigger, err)
+	}
+	return &Reply{Triggers: []View{v}}, err
+}
+
+// add keeps a trigger, once it is known to work.
+func (d *Desk) add(ctx context.Context, c Command) (*Reply, error) {
+	d.mu.Lock()
+	_, taken := d.file[c.Name]
+	d.mu.Unlock()
+	if taken {
+		return nil, fault.New(fault.Conflict, "lanyard.yaml has a trigger %q", c.Name).Fix("change it there, or choose another name")
+	}
+	t, err := ParseOne(c.Name, cmp.Or(c.File, "the trigger"), d.Dir, c.Text)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := d.Engine.Starter.Load(ctx, t.Action); err != nil {
+		return nil, atTrigger(t, err)
+	}
+	def := Definition{Name: c.Name, Text: c.Text, Dir: d.Dir, By: c.By, At: d.Engine.real()}
+	if err := d.Engine.Store.PutDefinition(ctx, def); err != nil {
+		return nil, err
+	}
+	v, err := d.view(ctx, entry{t, true})
+	if err != nil {
+		return nil, err
+	}
+	return &Reply{Added: &def, Triggers: []View{v}}, d.rearm(ctx)
+}
+
+// rearm makes a serving engine see what was changed.
+func (d *Desk) rearm(ctx context.Context) error {
+	if !d.Served {
+		return nil
+	}
+	return d.Arm(ctx)
+}
+
+func (d *Desk) remove(ctx context.Context, name string) (*Reply, error) {
+	t, err := d.find(ctx, name)
+	if err == nil && !t.added {
+		return nil, fault.New(fault.Conflict, "the trigger %q stands in lanyard.yaml", name).At("%s", t.Place).Fix("remove it there, or switch it off: lanyard triggers off %s", name)
+	}
+	// One that cannot be read any more can still be removed.
+	if removed := d.Engine.Store.RemoveDefinition(ctx, name); removed != nil {
+		if err != nil {
+			return nil, err
+		}
+		return nil, removed
+	}
+	return &Reply{}, d.rearm(ctx)
+}
+
+// turn switches a trigger or a flow.
+func (d *Desk) turn(ctx context.Context, c Command) (*Reply, error) {
+	s := Switch{What: SwitchTrigger, Name: c.Name, Off: c.Do == Off, By: c.By, Why: c.Why, At: d.Engine.real()}
+	reply := &Reply{Switch: &s}
+	if c.Flow != "" {
+		s.What, s.Name = SwitchFlow, c.Flow
+		uses, err := d.users(ctx, c.Flow)
+		if err != nil {
+			return nil, err
+		}
+		if len(uses) == 0 {
+			reply.Notes = append(reply.Notes, "no trigger starts the flow "+c.Flow)
+		}
+		if err := d.fromNow(ctx, uses, s.Off); err != nil {
+			return nil, err
+		}
+	} else {
+		t, err := d.find(ctx, c.Name)
+		if err != nil {
+			return nil, err
+		}
+		if err := d.fromNow(ctx, []entry{t}, s.Off); err != nil {
+			return nil, err
+		}
+	}
+	if err := d.Engine.Store.PutSwitch(ctx, s); err != nil {
+		return nil, err
+	}
+	if err := d.rearm(ctx); err != nil {
+		return nil, err
+	}
+	return reply, d.Engine.readSwitches(ctx)
+}
+
+// users returns the triggers that start a flow, or any of a file.
+func (d *Desk) users(ctx context.Context, flow string) ([]entry, error) {
+	all, _, err := d.read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var out []entry
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		file, _, _ := strings.Cut(all[name].Action.Flow, "#")
+		if flow == all[name].Action.Flow || flow == file {
+			out = append(out, all[name])
+		}
+	}
+	return out, nil
+}
+
+// fromNow makes triggers that are switched on count from now: nothing is caught
+// up that was due while they were off.
+func (d *Desk) fromNow(ctx context.Context, triggers []entry, off bool) error {
+	if off {
+		return nil
+	}
+	var cursors []Cursor
+	for _, t := range triggers {
+		c := Cursor{Trigger: t.Name}
+		switch {
+		case t.Schedule != nil:
+			c.Seen = d.Engine.now()
+		case t.Directory != nil:
+			var err error
+			if c.Seq, err = d.Engine.lastChange(ctx); err != nil {
+				return err
+			}
+		default:
+			continue
+		}
+		cursors = append(cursors, c)
+	}
+	if len(cursors) == 0 {
+		return nil
+	}
+	d.Engine.looking.Lock()
+	defer d.Engine.looking.Unlock()
+	_, err := d.Engine.Store.Accept(ctx, cursors, nil)
+	return err
+}
+
+func (d *Desk) history(ctx context.Context, c Command) (*Reply, error) {
+	firings, err := d.Engine.Store.Firings(ctx, Query{Trigger: c.Name, State: c.State, Limit: cmp.Or(c.Limit, 50)})
+	return &Reply{Firings: firings}, err
+}
+
+// told reads the event of a command as the trigger would be told it. user is the
+// person of a directory change.
+func (t *Trigger) told(event *Event, now time.Time) (out []Occurrence, user map[string]any, err error) {
+	if t.Okta != nil || t.Auth0 != nil {
+		if event == nil {
+			return nil, nil, fault.New(fault.Usage, "an event hook needs a delivery").At("--event").Fix("name a file with what the provider sends")
+		}
+		out, err = t.occurrences([]byte(event.Body))
+		if err == nil && len(out) == 0 {
+			err = fault.New(fault.Invalid, "the delivery has no event of the types that are wanted").At("--event")
+		}
+		return out, nil, err
+	}
+	var v any
+	if event != nil {
+		if v, err = value.Decode([]byte(event.Body)); err != nil {
+			return nil, nil, fault.Wrap(fault.Invalid, err, "this is not JSON").At("--event")
+		}
+	}
+	body, isObject := v.(map[string]any)
+	switch {
+	case t.Endpoint != nil:
+		if s := t.Endpoint.Schema; s != nil {
+			if problems := s.Check(v); len(problems) > 0 {
+				return nil, nil, fault.New(fault.Invalid, "the body does not fit the endpoint's schema: %s", problems[0].Message).At("--event")
+			}
+		}
+		return []Occurrence{{Event: map[string]any{"body": v, "query": map[string]any{}}}}, nil, nil
+	case t.Schedule != nil && v == nil:
+		return []Occurrence{scheduled(t.Schedule.Cron.Next(now))}, nil, nil
+	case !isObject:
+		return nil, nil, fault.New(fault.Usage, "the trigger needs an event, which is an object").At("--event").Fix("docs/triggers.md shows what it has")
+	}
+	person, _ := body["person"].(map[string]any)
+	user, _ = person["profile"].(map[string]any)
+	return []Occurrence{{Event: body}}, user, nil
+}
+
+// would says what each event of a command leads to.
+func (d *Desk) would(ctx context.Context, t *Trigger, r Runnable, c Command, prefix string) ([]Would, []map[string]any, error) {
+	events, user, err := t.told(c.Event, d.Engine.now())
+	if err != nil {
+		return nil, nil, err
+	}
+	var out []Would
+	var all []map[string]any
+	for _, o := range events {
+		w := Would{Key: o.Key, Starts: t.Action.String()}
+		if w.Key == "" || prefix != "" {
+			w.Key = cmp.Or(prefix, "call/") + randomKey()
+		}
+		w.ID = firingID(t.Name, w.Key)
+		ok, err := t.wants(o.Event, user)
+		var inputs map[string]any
+		if err == nil && ok {
+			inputs, err = t.inputs(o.Event)
+		}
+		if err == nil && ok {
+			err = r.Check(inputs)
+		}
+		w.Filtered, w.Problem, w.Inputs = err == nil && !ok, fault.Public(err), masked(inputs)
+		if known, err := d.Engine.Store.Firing(ctx, w.ID); err == nil {
+			w.Before = known.State
+		}
+		out, all = append(out, w), append(all, inputs)
+	}
+	return out, all, nil
+}
+
+// masked hides inputs that have the name of a secret.
+func masked(inputs map[string]any) map[string]any {
+	out := maps.Clone(inputs)
+	for name, v := range out {
+		if secret.SecretName(name) {
+			out[name] = secret.MaskAll(v)
+		}
+	}
+	return out
+}
+
+// test shows what an event leads to, and runs it on the sandbox when asked to.
+func (d *Desk) test(ctx context.Context, c Command) (*Reply, error) {
+	t, err := d.find(ctx, c.Name)
+	if err != nil {
+		return nil, err
+	}
+	r, err := d.Engine.Starter.Load(ctx, t.Action)
+	if err != nil {
+		return nil, atTrigger(t.Trigger, err)
+	}
+	prefix := ""
+	if c.Run {
+		prefix = "test/"
+	}
+	would, inputs, err := d.would(ctx, t.Trigger, r, c, prefix)
+	if err != nil || !c.Run {
+		return &Reply{Would: would}, err
+	}
+	return &Reply{Would: would}, d.runAll(ctx, t.Trigger, r, would, inputs, true, true)
+}
+
+// fire starts what an event leads to at once, whatever else is under way.
+func (d *Desk) fire(ctx context.Context, c Command) (*Reply, error) {
+	t, err := d.find(ctx, c.Name)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.Engine.readSwitches(ctx); err != nil {
+		return nil, err
+	}
+	if why, _ := d.Engine.off(t.Trigger); why != "" {
+		return nil, fault.New(fault.Conflict, "%s", why).Fix("lanyard triggers on %s", c.Name)
+	}
+	r, err := d.Engine.Starter.Load(ctx, t.Action)
+	if err != nil {
+		return nil, atTrigger(t.Trigger, err)
+	}
+	would, inputs, err := d.would(ctx, t.Trigger, r, c, "manual/")
+	if err != nil {
+		return nil, err
+	}
+	return &Reply{Would: would}, d.runAll(ctx, t.Trigger, r, would, inputs, false, c.Wait || !d.Served)
+}
+
+// runAll starts what events lead to, and waits for the end when asked to.
+func (d *Desk) runAll(ctx context.Context, t *Trigger, r Runnable, would []Would, inputs []map[string]any, sandbox, wait bool) error {
+	for i := range would {
+		w := &would[i]
+		if w.Filtered || w.Problem != "" {
+			continue
+		}
+		f := d.Engine.row(t, w.Key)
+		f.Kind, f.State, f.Sandbox = Manual, Started, sandbox
+		if err := r.Start(ctx, f.ID, t.Name, inputs[i], sandbox); err != nil {
+			w.Problem, f.State, f.Reason = fault.Public(err), Failed, fault.Public(err)
+		} else {
+			w.Run = f.ID
+		}
+		if _, err := d.Engine.Store.Accept(ctx, nil, []Firing{f}); err != nil {
+			return err
+		}
+	}
+	for i := range would {
+		if w := &would[i]; wait && w.Run != "" {
+			o, err := r.Await(ctx, w.Run)
+			if err != nil {
+				return err
+			}
+			w.Outcome = &o
+		}
+	}
+	return nil
+}
