@@ -199,6 +199,10 @@ func TestCalls(t *testing.T) {
 			seen(id, after, wait)
 			return records, nil
 		},
+		items: func(_ context.Context, f worker.ItemFilter) ([]run.Item, error) {
+			seen(f)
+			return []run.Item{{Run: one.ID, Position: 3, Status: run.Failed, Result: json.RawMessage(`{}`)}}, nil
+		},
 		signal: func(_ context.Context, id string, e engine.Event, in map[string]any) error {
 			seen(id, e, in)
 			return nil
@@ -221,6 +225,7 @@ func TestCalls(t *testing.T) {
 		},
 	})
 	ctx := t.Context()
+	items := worker.ItemFilter{Run: one.ID, Loop: 7, Step: "a b&c", From: 2, Statuses: []run.Status{run.Failed, run.Held}, Limit: 5}
 	filter := worker.Filter{Workflow: "a b&c", Statuses: []run.Status{run.Failed, run.Held}, Limit: 7}
 	for _, test := range []struct {
 		name string
@@ -234,6 +239,7 @@ func TestCalls(t *testing.T) {
 		{"all runs", func() (any, error) { return c.Runs(ctx, worker.Filter{}) }, []any{worker.Filter{}}, []run.Run{one, {Spec: run.Spec{ID: "b"}}}},
 		{"records", func() (any, error) { return c.Records(ctx, one.ID, 2, true) }, []any{one.ID, 2, true}, records},
 		{"records at once", func() (any, error) { return c.Records(ctx, "x", 0, false) }, []any{"x", 0, false}, records},
+		{"items", func() (any, error) { return c.Items(ctx, items) }, []any{items}, []run.Item{{Run: one.ID, Position: 3, Status: run.Failed, Result: json.RawMessage(`{}`)}}},
 		{"signal", func() (any, error) { return nil, c.Signal(ctx, one.ID, event, inputs) }, []any{one.ID, event, inputs}, nil},
 		{"people", func() (any, error) { return c.People(ctx, person.Email) }, []any{person.Email}, []directory.Person{person}},
 		{"create token", func() (any, error) {
