@@ -37,17 +37,17 @@ var floors = [][]string{
 	// 0: languages and nouns
 	{"examples", "internal/arazzo/expr", "internal/compute", "internal/filter", "internal/openapi", "internal/run", "internal/secret"},
 	// 1
-	{"internal/arazzo", "internal/config", "internal/connector/catalog", "internal/directory", "internal/egress", "internal/filter/filtertest", "internal/localca", "internal/scim", "internal/web", "internal/web/webtest", "internal/wirelog"},
+	{"internal/arazzo", "internal/config", "internal/connector/catalog", "internal/directory", "internal/directory/directorytest", "internal/egress", "internal/filter/filtertest", "internal/localca", "internal/scim", "internal/web", "internal/web/webtest", "internal/wirelog"},
 	{"internal/scim/scimtest"},
 	// 2
 	{"internal/oauth", "internal/sources", "internal/tenant", "internal/web/rehearsal"},
 	// 3
 	{"internal/inbound", "internal/login", "internal/plan", "internal/reconcile"},
 	// 4
-	{"internal/engine"},
+	{"internal/engine", "internal/reconcile/reconciletest"},
 	// 5
 	{"internal/connector", "internal/engine/drivertest", "internal/importer", "internal/provision", "internal/table"},
-	{"internal/extract"},
+	{"internal/extract", "internal/identitysource"},
 	// 6
 	{"internal/trigger", "internal/worker"},
 	// 7

@@ -47,15 +47,25 @@ var questions = []question{
 	{"okta-create", "POST a user", 4_000, "1,500/s"},
 }
 
+// serveTable begins a table of how fast lanyard serve answers: its title, in
+// which %d is the number of clients, and the heads of its columns.
+func (o *options) serveTable(out io.Writer, title string) (*tabwriter.Writer, error) {
+	if _, err := os.Stat(o.lanyard); err != nil {
+		return nil, fmt.Errorf("%s is missing; make build", o.lanyard)
+	}
+	fmt.Fprintf(out, "lanyard serve "+title+"\n", o.at)
+	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(t, "\tpeople\tcalls/s\tp50 ms\tp99 ms\tbar\t")
+	return t, nil
+}
+
 // compareDirectory prints how fast lanyard serve answers as an Okta org, beside
 // net/http with a map.
 func (o *options) compareDirectory(ctx context.Context, out io.Writer) error {
-	if _, err := os.Stat(o.lanyard); err != nil {
-		return fmt.Errorf("%s is missing; make build", o.lanyard)
+	t, err := o.serveTable(out, "as an Okta org, SQLite with full sync, %d clients on the same processors")
+	if err != nil {
+		return err
 	}
-	fmt.Fprintf(out, "lanyard serve as an Okta org, SQLite with full sync, %d clients on the same processors\n", o.at)
-	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "\tpeople\tcalls/s\tp50 ms\tp99 ms\tbar\t")
 	var memory float64
 	for _, people := range []int{fewPeople, manyPeople} {
 		peak, err := o.measureOrg(ctx, people, func(q question, f figures) {
@@ -66,7 +76,7 @@ func (o *options) compareDirectory(ctx context.Context, out io.Writer) error {
 		}
 		memory = peak
 	}
-	err := o.withServer(ctx, func(target string) error {
+	err = o.withServer(ctx, func(target string) error {
 		for _, q := range []question{{"okta-get", "net/http with a map: GET a user", 10_000, ""}, {"okta-page", "net/http: a page of 200 users", 400, ""}} {
 			f, err := o.ask(ctx, q, target)
 			if err != nil {

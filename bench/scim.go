@@ -13,7 +13,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"text/tabwriter"
 
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/store/sqlite"
@@ -41,12 +40,10 @@ var scimQuestions = []question{
 // compareSCIM prints how fast lanyard serve answers as the SCIM endpoint of an
 // enterprise connection, beside net/http with a map.
 func (o *options) compareSCIM(ctx context.Context, out io.Writer) error {
-	if _, err := os.Stat(o.lanyard); err != nil {
-		return fmt.Errorf("%s is missing; make build", o.lanyard)
+	t, err := o.serveTable(out, "as a SCIM endpoint, SQLite with full sync, %d clients on the same processors (one for PATCH)")
+	if err != nil {
+		return err
 	}
-	fmt.Fprintf(out, "lanyard serve as a SCIM endpoint, SQLite with full sync, %d clients on the same processors (one for PATCH)\n", o.at)
-	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "\tpeople\tcalls/s\tp50 ms\tp99 ms\tbar\t")
 	row := func(title, people string, f figures, bar string) {
 		fmt.Fprintf(t, "%s\t%s\t%.0f\t%.1f\t%.1f\t%s\t\n", title, people, f.Rate, f.P50, f.P99, bar)
 	}
@@ -56,7 +53,7 @@ func (o *options) compareSCIM(ctx context.Context, out io.Writer) error {
 			return err
 		}
 	}
-	err := o.withServer(ctx, func(target string) error {
+	err = o.withServer(ctx, func(target string) error {
 		for _, q := range scimQuestions {
 			f, err := o.ask(ctx, q, target)
 			if err != nil {

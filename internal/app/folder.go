@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -43,6 +44,7 @@ type Folder struct {
 	lock     *flock.Flock
 	key      secret.Key
 	db       *store.DB
+	own      http.Handler // the own API, for runs of this process
 	executor *executor
 	worker   *worker.Worker
 
@@ -62,6 +64,13 @@ type Folder struct {
 
 	provisionOnce sync.Once
 	provisioning  *provisioning
+
+	importsOnce sync.Once
+	imports     *imports
+	importsErr  error
+
+	meanwhileOnce sync.Once
+	finishImports func() error // nil: no run of this process could import
 
 	triggersOnce sync.Once
 	triggers     *triggers
@@ -122,6 +131,10 @@ func (f *Folder) open(ctx context.Context) error {
 	if f.db, err = f.openDatabase(ctx, postgres.Open); err != nil {
 		return err
 	}
+	if err := f.tables().Tables.Sweep(ctx); err != nil {
+		return err
+	}
+	f.own = f.inside()
 	f.executor = newExecutor(f)
 	f.worker = &worker.Worker{
 		Store: f.db.Journal(), Executor: f.executor, Key: f.key, Log: f.log, Now: time.Now,
@@ -172,7 +185,11 @@ func (f *Folder) Close() error {
 		if f.executor != nil {
 			f.executor.close()
 		}
-		err = errors.Join(f.closeWireLog(), f.release())
+		f.meanwhileOnce.Do(func() {})
+		if f.finishImports != nil {
+			err = f.finishImports()
+		}
+		err = errors.Join(err, f.closeWireLog(), f.release())
 	})
 	return err
 }
@@ -213,7 +230,7 @@ func (f *Folder) openSandbox(ctx context.Context) (*sandbox, error) {
 	f.sandboxOnce.Do(func() {
 		if f.readOnly {
 			d := directory.New(f.db.Directory())
-			f.sandbox = &sandbox{directory: d, oauth: newOAuth(d, f.key), inbound: connectionService(d)}
+			f.sandbox = &sandbox{directory: d, oauth: newOAuth(d, f.key), inbound: connectionService(d), imports: newImporter(d, f.db, f.log)}
 			return
 		}
 		f.sandbox, f.sandboxErr = openSandbox(context.WithoutCancel(ctx), f.db, f.key, f.stage, f.config.Sandbox, f.served, f.log)

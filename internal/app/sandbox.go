@@ -8,6 +8,7 @@ import (
 
 	"github.com/lanyard-id/lanyard/internal/config"
 	"github.com/lanyard-id/lanyard/internal/directory"
+	"github.com/lanyard-id/lanyard/internal/importer"
 	"github.com/lanyard-id/lanyard/internal/inbound"
 	"github.com/lanyard-id/lanyard/internal/oauth"
 	"github.com/lanyard-id/lanyard/internal/secret"
@@ -36,6 +37,7 @@ type sandbox struct {
 	directory *directory.Directory
 	oauth     *oauth.Server           // of the Okta org
 	inbound   *inbound.Service        // of the Auth0 tenant's connections
+	imports   *importer.Importer      // of the Okta org
 	wire      *wirelog.Recorder       // nil in a folder that is only read
 	scim      *scim.API               // of the connections, for the operator, who needs no token; likewise
 	exchanges auth0.Exchanges         // what wire keeps
@@ -63,6 +65,7 @@ func openSandbox(ctx context.Context, db *store.DB, key secret.Key, stage *rehea
 	}
 	server := newOAuth(d, key)
 	s := &sandbox{directory: d, oauth: server, inbound: connectionService(d), wire: newWireLog(db, stage.Clock, log)}
+	s.imports = newImporter(d, db, log)
 	s.exchanges = writtenFirst{db.WireLog(), s.wire}
 	s.scim = scimAPI(anybody{s.inbound}, key, s.wire, stage, log)
 	s.handlers = s.inProcess(stage, c, log)
@@ -79,12 +82,17 @@ func (s *sandbox) inProcess(stage *rehearsal.Stage, c config.Sandbox, log *slog.
 	return map[string]http.Handler{
 		oktaSandbox: faults.Wrap(oktaFacade, okta.New(withSwitches(c.Okta, okta.Options{
 			Directory: s.directory, Authorizer: anyone, OAuth: s.oauth, Log: log, BaseURL: "https://okta.sandbox", Limits: oktaLimits(faults),
+			Sources: s.imports,
 		}))),
 		auth0Sandbox: beside(faults.Wrap(auth0Facade, auth0.New(auth0.Options{
 			Directory: s.directory, Authorizer: open{}, Exchanges: s.exchanges, Log: log, EnforceLimits: func() bool { return faults.Limits().Enforce },
 		})), endpoints),
 		scimSandbox: below(scim.Prefix+tenant.SeededEndpoint, endpoints),
 	}
+}
+
+func newImporter(d *directory.Directory, db *store.DB, log *slog.Logger) *importer.Importer {
+	return &importer.Importer{Directory: d, Store: db.Importer(), Realm: directory.OktaRealm, Log: log}
 }
 
 // open lets everyone in.

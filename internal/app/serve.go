@@ -113,6 +113,8 @@ type server struct {
 	folder  *Folder
 	req     cli.ServeRequest
 	servers []*http.Server
+
+	working sync.WaitGroup // on what goes on after requests
 }
 
 func (s *server) run(ctx context.Context) error {
@@ -124,14 +126,21 @@ func (s *server) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := tenant.New(box.directory, directory.Auth0Realm).AbandonJobs(ctx); err != nil {
+		return err
+	}
+	if _, err := s.folder.openImports(ctx); err != nil {
+		return err
+	}
 	reload, err := s.folder.armTriggers(ctx)
 	if err != nil {
 		return err
 	}
-	handlers, token, err := s.handlers(box)
+	handlers, token, err := s.handlers(ctx, box)
 	if err != nil {
 		return err
 	}
+	defer s.working.Wait() // after the last request
 	scheme := "http://"
 	if secure != nil {
 		scheme = "https://"
@@ -174,6 +183,11 @@ func (s *server) run(ctx context.Context) error {
 		return err
 	}
 	defer stop()
+	stopImports, err := s.folder.serveImports(ctx)
+	if err != nil {
+		return err
+	}
+	defer stopImports()
 	stopTriggers := s.folder.serveTriggers(ctx, reload)
 	defer stopTriggers()
 	addresses["issuer"] = reachable(addresses["okta"])
@@ -238,7 +252,7 @@ type mounted struct {
 	handler http.Handler
 }
 
-func (s *server) handlers(box *sandbox) ([]mounted, string, error) {
+func (s *server) handlers(ctx context.Context, box *sandbox) ([]mounted, string, error) {
 	cred, err := readCredentials(s.folder.data)
 	if err != nil {
 		return nil, "", err
@@ -252,13 +266,14 @@ func (s *server) handlers(box *sandbox) ([]mounted, string, error) {
 	}
 	token := randomText(32)
 	mux := http.NewServeMux()
-	(&api.API{Service: s.folder, Stage: stage, Token: token, Log: s.folder.log}).Mount(mux)
+	(&api.API{Service: s.folder, Stage: stage, Token: token, Callers: s.folder.apiCallers, Log: s.folder.log}).Mount(mux)
 	s.folder.hooks().Mount(mux)
 	return []mounted{
 		{"api", s.req.APIPort, mux},
 		{"okta", s.req.OktaPort, stage.Faults.Wrap(oktaFacade, s.okta(box, cred))},
 		{"auth0", s.req.Auth0Port, beside(stage.Faults.Wrap(auth0Facade, auth0.New(auth0.Options{
-			Directory: box.directory, Authorizer: clients, Exchanges: box.exchanges, Login: people, Log: s.folder.log,
+			Directory: box.directory, Authorizer: clients, Exchanges: box.exchanges, Login: people, Describe: people.Describe, Log: s.folder.log,
+			Background:    func(work func(context.Context)) { s.working.Go(func() { work(ctx) }) },
 			EnforceLimits: func() bool { return stage.Faults.Limits().Enforce },
 		})), stage.Faults.Wrap(scimFacade, scimAPI(byToken{box.inbound}, s.folder.key, box.wire, stage, s.folder.log)))},
 	}, token, nil
@@ -271,6 +286,7 @@ func (s *server) okta(box *sandbox, cred credentials) *okta.API {
 	return okta.New(withSwitches(s.folder.config.Sandbox.Okta, okta.Options{
 		Directory: box.directory, OAuth: box.oauth, Authorizer: okta.Authorization(box.oauth, made), Log: s.folder.log,
 		Limits: oktaLimits(s.folder.stage.Faults), Vault: &secret.FileVault{Dir: s.folder.data, Env: s.folder.env}, Pushed: s.folder.db.Provision(),
+		Sources: box.imports,
 	}))
 }
 

@@ -54,6 +54,14 @@ func provisioning(sh *shell, verb provision.Verb, usage, short, long, example st
 	return opts, cmd
 }
 
+// says lets the command print its reply as one sentence.
+func (o *provisionOptions) says(sentence func(*provision.Reply) string) {
+	o.print = func(r *provision.Reply) error {
+		o.line("%s", sentence(r))
+		return nil
+	}
+}
+
 // fill puts arguments where their names say.
 func (o *provisionOptions) fill(names, args []string) {
 	places := map[string]*string{

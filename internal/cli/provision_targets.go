@@ -225,10 +225,9 @@ func newTargetsTest(sh *shell) *cobra.Command {
 	opts, cmd := provisioning(sh, provision.TestTarget, "test APP", "Try the credential of a target (Test API Credentials)",
 		`Try the credential of a target with the one request that Okta sends for that:
 GET /Users?startIndex=1&count=2.`, `  lanyard provision targets test "My SCIM app"`)
-	opts.print = func(r *provision.Reply) error {
-		opts.line("%s answers with a list of users", r.Targets[0].Target.BaseURL)
-		return nil
-	}
+	opts.says(func(r *provision.Reply) string {
+		return fmt.Sprintf("%s answers with a list of users", r.Targets[0].Target.BaseURL)
+	})
 	return cmd
 }
 
@@ -236,10 +235,7 @@ func newTargetsRemove(sh *shell) *cobra.Command {
 	opts, cmd := provisioning(sh, provision.RemoveTarget, "remove APP", "End the provisioning of an application",
 		`End the provisioning of an application. Its people and groups stay at the target
 as they are; the credential leaves the vault.`, `  lanyard provision targets remove "My SCIM app"`)
-	opts.print = func(r *provision.Reply) error {
-		opts.line("%s  %s  has no target any more", r.App, r.Label)
-		return nil
-	}
+	opts.says(func(r *provision.Reply) string { return fmt.Sprintf("%s  %s  has no target any more", r.App, r.Label) })
 	return cmd
 }
 
@@ -333,10 +329,9 @@ func newMappingDelete(sh *shell) *cobra.Command {
 	opts, cmd := provisioning(sh, provision.DeleteMapping, "delete APP ATTRIBUTE", "Delete a row of a mapping",
 		`Delete a row of a mapping, by its name or where it goes. The application keeps
 the value that it has.`, `  lanyard provision mapping delete "My SCIM app" emailType`)
-	opts.print = func(r *provision.Reply) error {
-		opts.line("%s: %d attributes are left", r.Label, len(r.Mapping.Rows))
-		return nil
-	}
+	opts.says(func(r *provision.Reply) string {
+		return fmt.Sprintf("%s: %d attributes are left", r.Label, len(r.Mapping.Rows))
+	})
 	return cmd
 }
 
@@ -441,9 +436,8 @@ func newPushRemove(sh *shell) *cobra.Command {
 id, or the name of a rule. The group of the application stays as it is, or goes
 too with --delete.`, `  lanyard provision groups remove "My SCIM app" Sales --delete`)
 	cmd.Flags().BoolVar(&opts.command.Remote, "delete", false, "delete the group of the application too")
-	opts.print = func(r *provision.Reply) error {
-		opts.line("%s: %s is not pushed any more", r.Label, opts.command.Group)
-		return nil
-	}
+	opts.says(func(r *provision.Reply) string {
+		return fmt.Sprintf("%s: %s is not pushed any more", r.Label, opts.command.Group)
+	})
 	return cmd
 }

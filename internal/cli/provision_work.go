@@ -267,10 +267,7 @@ func newProvisionDead(sh *shell) *cobra.Command {
 	again, replay := provisioning(sh, provision.ReplayDead, "replay APP [SUBJECT]", "Try again what has failed for good",
 		`Try again what has failed for good: one person or group, by login, name or id, or
 everything. It is done by lanyard serve, or by lanyard provision run.`, `  lanyard provision deadletters replay "My SCIM app" ada@example.com`)
-	again.print = func(r *provision.Reply) error {
-		again.line("%s: %d will be tried again", r.Label, r.Count)
-		return nil
-	}
+	again.says(func(r *provision.Reply) string { return fmt.Sprintf("%s: %d will be tried again", r.Label, r.Count) })
 	cmd.AddCommand(list, replay)
 	return cmd
 }
@@ -306,10 +303,7 @@ ends it.`, `  lanyard provision quarantine show`)
 	out, lift := provisioning(sh, provision.Lift, "lift APP", "End the quarantine of a target",
 		`End the quarantine of a target, and a pause that it asked for, without trying it
 first.`, `  lanyard provision quarantine lift "My SCIM app"`)
-	out.print = func(r *provision.Reply) error {
-		out.line("%s  %s  is sent to again", r.App, r.Label)
-		return nil
-	}
+	out.says(func(r *provision.Reply) string { return fmt.Sprintf("%s  %s  is sent to again", r.App, r.Label) })
 	cmd.AddCommand(show, lift)
 	return cmd
 }
@@ -323,16 +317,10 @@ func newProvisionBrake(sh *shell) *cobra.Command {
 	})
 	yes, approve := provisioning(sh, provision.Approve, "approve APP", "Let the deactivations that are held go ahead",
 		`Let the deactivations that are held go ahead.`, `  lanyard provision brake approve "My SCIM app"`)
-	yes.print = func(r *provision.Reply) error {
-		yes.line("%s: %d deactivations go ahead", r.Label, r.Count)
-		return nil
-	}
+	yes.says(func(r *provision.Reply) string { return fmt.Sprintf("%s: %d deactivations go ahead", r.Label, r.Count) })
 	no, reject := provisioning(sh, provision.Reject, "reject APP", "Keep the people active whose deactivation is held",
 		`Keep the people active whose deactivation is held, until they are assigned again.`, `  lanyard provision brake reject "My SCIM app"`)
-	no.print = func(r *provision.Reply) error {
-		no.line("%s: %d people stay active", r.Label, r.Count)
-		return nil
-	}
+	no.says(func(r *provision.Reply) string { return fmt.Sprintf("%s: %d people stay active", r.Label, r.Count) })
 	opts, show := provisioning(sh, provision.ListHeld, "show APP", "Show whose deactivation is held",
 		`Show the people whose deactivation is held, and why.`, `  lanyard provision brake show "My SCIM app"`)
 	opts.print = func(r *provision.Reply) error {

@@ -82,7 +82,7 @@ func TestDoctor(t *testing.T) {
 		}},
 		{"ill", ill, wrong, exitError, []finding{
 			{"lock", "ok", "no process holds the data folder", ""},
-			{"configuration", "failed", wrong + `:1:1: the configuration has no key "conections"`, "use one of connections, data, run, sandbox, serve, sources, store"},
+			{"configuration", "failed", wrong + `:1:1: the configuration has no key "conections"`, "use one of connections, data, imports, run, sandbox, serve, sources, store, triggers"},
 			{"configuration", "failed", wrong + ":2:8: this store is not known", "write sqlite:PATH, postgres://USER@HOST/DATABASE, or env:NAME for an address with a password"},
 			{"sandbox", "failed", "no answer", ""},
 		}},

@@ -257,7 +257,7 @@ const (
 // 9110 10.2.3), else until the reset its headers name, else ever longer.
 func (b *budget) wait(header http.Header, attempt int, now time.Time) time.Duration {
 	backoff := min(maxBackoff, firstBackoff<<min(attempt-1, 10))
-	if after, ok := retryAfter(header, now); ok {
+	if after, ok := RetryAfter(header, now); ok {
 		return min(after, maxBelieved)
 	}
 	if b.limits.ZeroIsConcurrency && header.Get(b.limits.Limit) == "0" && header.Get(b.limits.Remaining) == "0" {
@@ -269,8 +269,8 @@ func (b *budget) wait(header http.Header, attempt int, now time.Time) time.Durat
 	return backoff
 }
 
-// retryAfter reads a Retry-After header, in seconds or as a date.
-func retryAfter(header http.Header, now time.Time) (time.Duration, bool) {
+// RetryAfter reads a Retry-After header, in seconds or as a date.
+func RetryAfter(header http.Header, now time.Time) (time.Duration, bool) {
 	text := strings.TrimSpace(header.Get("Retry-After"))
 	if text == "" {
 		return 0, false

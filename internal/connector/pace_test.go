@@ -87,13 +87,13 @@ func TestRetryAfter(t *testing.T) {
 		now.Add(time.Minute).Format(http.TimeFormat):  time.Minute,
 		now.Add(-time.Minute).Format(http.TimeFormat): 0,
 	} {
-		if got, ok := retryAfter(http.Header{"Retry-After": {text}}, now); !ok || got != want {
-			t.Errorf("retryAfter(%q) = %v, %v, want %v", text, got, ok, want)
+		if got, ok := RetryAfter(http.Header{"Retry-After": {text}}, now); !ok || got != want {
+			t.Errorf("RetryAfter(%q) = %v, %v, want %v", text, got, ok, want)
 		}
 	}
 	for _, text := range []string{"", "soon", "-1", "1e300", "NaN", "99999999999999999999"} {
-		if got, ok := retryAfter(http.Header{"Retry-After": {text}}, now); ok {
-			t.Errorf("retryAfter(%q) = %v, want none", text, got)
+		if got, ok := RetryAfter(http.Header{"Retry-After": {text}}, now); ok {
+			t.Errorf("RetryAfter(%q) = %v, want none", text, got)
 		}
 	}
 }

@@ -81,6 +81,7 @@ var appKinds = map[string]struct {
 	mode  SignOnMode
 }{
 	"bookmark":            {"Bookmark App", Bookmark},
+	SourceApp:             {"Custom Identity Source", AutoLogin},
 	"oidc_client":         {"OpenID Connect Client", OpenIDConnect},
 	"okta_org2org":        {"Okta Org2Org", SAML2},
 	"scim2headerauth":     {"SCIM 2.0 Test App (Header Auth)", AutoLogin},
@@ -387,7 +388,7 @@ func (d *Directory) SetAppStatus(ctx context.Context, actor Actor, realm, id str
 // ofApp are the sorts of records that end with their application.
 var ofApp = []Noun{
 	AppUserNoun, AppGroupNoun, AppGrantNoun, AppSecretNoun,
-	ProvisioningNoun, GroupPushNoun, PushRuleNoun, MappingNoun,
+	ProvisioningNoun, GroupPushNoun, PushRuleNoun, MappingNoun, AppSchemaNoun, ImportSourceNoun, ImportStateNoun,
 }
 
 // DeleteApp removes an inactive application with its assignments, grants and

@@ -297,7 +297,7 @@ func (b bench) crowd(group string, people int) {
 			if err := tx.InsertAccount(a, a.Keys(directory.Okta)); err != nil {
 				return err
 			}
-			if _, err := tx.AddMember(org, group, a.ID, b.clock.now()); err != nil {
+			if _, err := tx.AddMember(org, group, a.ID, b.clock.Now()); err != nil {
 				return err
 			}
 		}

@@ -16,7 +16,8 @@ type AppUser struct {
 	Meta              // the id orders the users of an application by account
 	App        string `json:"app"`
 	Account    string `json:"account"`
-	Assignment string `json:"assignment"` // 0ua…, as the system log names it
+	Assignment string `json:"assignment"`           // 0ua…, as the system log names it
+	ExternalID string `json:"externalId,omitempty"` // of the person in an identity source
 
 	Scope           AppUserScope   `json:"scope"`
 	Group           string         `json:"group,omitempty"` // that brought the assignment, with GroupScope

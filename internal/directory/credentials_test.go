@@ -71,12 +71,12 @@ func TestRedeem(t *testing.T) {
 		}, fault.Unauthorized},
 		{"last moment", func(b bench) error {
 			token := b.take(staged(b).ID, directory.Activate)
-			b.clock.step(7*24*time.Hour - time.Second)
+			b.clock.Step(7*24*time.Hour - time.Second)
 			return redeem(b, token)
 		}, fault.Internal},
 		{"too late", func(b bench) error {
 			token := b.take(staged(b).ID, directory.Activate)
-			b.clock.step(7 * 24 * time.Hour)
+			b.clock.Step(7 * 24 * time.Hour)
 			return redeem(b, token)
 		}, fault.Unauthorized},
 		{"after a password was set otherwise", func(b bench) error {
@@ -161,7 +161,7 @@ func TestChangePassword(t *testing.T) {
 		t.Errorf("to a weak password: %v, want Invalid", err)
 	}
 	before := b.get(a.ID)
-	b.clock.step(-time.Minute) // the clock stands where it stood at creation
+	b.clock.Step(-time.Minute) // the clock stands where it stood at creation
 	after, err := change("Sesame4you", "Sesame4me")
 	if err != nil || !after.PasswordChanged.After(before.PasswordChanged.Truncate(time.Second)) ||
 		after.PasswordChanged.Truncate(time.Second).Equal(before.PasswordChanged.Truncate(time.Second)) {
@@ -279,7 +279,7 @@ func TestSignIn(t *testing.T) {
 		got, err := b.SignIn(t.Context(), org, login, "Sesame4you")
 		switch status {
 		case directory.Active:
-			if err != nil || !got.LastLogin.Equal(b.clock.now()) || !b.get(a.ID).Updated.Equal(a.Updated) {
+			if err != nil || !got.LastLogin.Equal(b.clock.Now()) || !b.get(a.ID).Updated.Equal(a.Updated) {
 				t.Errorf("ACTIVE: %+v, %v, want LastLogin now and Updated as before", got, err)
 			}
 		case directory.PasswordExpired:

@@ -16,32 +16,16 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/lanyard-id/lanyard/internal/directory"
+	"github.com/lanyard-id/lanyard/internal/directory/directorytest"
 	"github.com/lanyard-id/lanyard/internal/fault"
 	"github.com/lanyard-id/lanyard/internal/store/sqlite"
 )
-
-type clock struct {
-	mu sync.Mutex
-	at time.Time
-}
-
-func (c *clock) now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.at
-}
-
-func (c *clock) step(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.at = c.at.Add(d)
-}
 
 // bench is a fresh directory with both realms of a sandbox, empty.
 type bench struct {
 	*directory.Directory
 	t     *testing.T
-	clock *clock
+	clock *directorytest.Clock
 }
 
 const org, tenant = directory.OktaRealm, directory.Auth0Realm
@@ -70,10 +54,10 @@ func newEmpty(t *testing.T) bench {
 			t.Errorf("Close: %v", err)
 		}
 	})
-	c := &clock{at: time.Date(2026, time.March, 4, 5, 6, 7, 0, time.UTC)}
+	c := directorytest.NewClock(time.Date(2026, time.March, 4, 5, 6, 7, 0, time.UTC))
 	d := directory.New(db.Directory())
-	d.Clock = c.now
-	d.IDs = &directory.IDs{Clock: c.now, Random: rand.NewChaCha8([32]byte{})}
+	d.Clock = c.Now
+	d.IDs = &directory.IDs{Clock: c.Now, Random: rand.NewChaCha8([32]byte{})}
 	d.Hash = func(text string) (string, error) { return "hashed:" + text, nil }
 	d.Check = func(hash, text string) (bool, error) { return hash == "hashed:"+text, nil }
 	return bench{d, t, c}
@@ -96,7 +80,7 @@ func (b bench) create(d directory.Draft) *directory.Account {
 	if err != nil {
 		b.t.Fatalf("CreateAccount(%v): %v", d.Profile["login"], err)
 	}
-	b.clock.step(time.Minute)
+	b.clock.Step(time.Minute)
 	return a
 }
 
@@ -221,12 +205,12 @@ func TestSuspendPending(t *testing.T) {
 func TestTransitionTimes(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	created := b.clock.now()
+	created := b.clock.Now()
 	a := b.create(withPassword(directory.Draft{Profile: draft("a@example.com").Profile}))
 	if !a.Activated.IsZero() || a.StatusChanged != created || a.PasswordChanged != created {
 		t.Errorf("new account %+v, want no activation, status and password set now", a)
 	}
-	activated := b.clock.now()
+	activated := b.clock.Now()
 	a, err := b.Transition(t.Context(), me, org, a.ID, directory.Activate)
 	if err != nil {
 		t.Fatal(err)
@@ -234,7 +218,7 @@ func TestTransitionTimes(t *testing.T) {
 	if a.Activated != activated || a.StatusChanged != activated || a.Updated != activated || a.Created != created || a.PasswordChanged != created {
 		t.Errorf("activated account %+v, want times of the activation", a)
 	}
-	b.clock.step(time.Minute)
+	b.clock.Step(time.Minute)
 	a, err = b.Transition(t.Context(), me, org, a.ID, directory.Deactivate)
 	if err != nil {
 		t.Fatal(err)
@@ -662,7 +646,7 @@ func TestSeed(t *testing.T) {
 		return string(text), len(people)
 	}
 	one, other := newEmpty(t), newEmpty(t)
-	other.clock.step(time.Hour)
+	other.clock.Step(time.Hour)
 	for _, b := range []bench{one, other, one} {
 		if err := directory.Seed(t.Context(), b.Directory); err != nil {
 			t.Fatalf("Seed: %v", err)
@@ -725,13 +709,13 @@ func TestLooksLikeEmail(t *testing.T) {
 
 func TestIDs(t *testing.T) {
 	t.Parallel()
-	c := &clock{at: time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)}
-	newIDs := func() *directory.IDs { return &directory.IDs{Clock: c.now, Random: rand.NewChaCha8([32]byte{})} }
+	c := directorytest.NewClock(time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC))
+	newIDs := func() *directory.IDs { return &directory.IDs{Clock: c.Now, Random: rand.NewChaCha8([32]byte{})} }
 	ids, same := newIDs(), newIDs()
 	var okta, object []string
 	for i := range 1000 {
 		if i%10 == 0 {
-			c.step(time.Duration(i) * time.Second) // the clock stands still for ten at a time
+			c.Step(time.Duration(i) * time.Second) // the clock stands still for ten at a time
 		}
 		okta = append(okta, ids.Okta("00u"))
 		object = append(object, ids.Object())

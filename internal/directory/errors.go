@@ -82,6 +82,14 @@ const (
 	GroupPushNoun    Noun = "group push"   // parent: the application, subject: the group
 	PushRuleNoun     Noun = "push rule"    // parent: the application
 	MappingNoun      Noun = "mapping"      // parent: the application
+	AppSchemaNoun    Noun = "app schema"   // parent: the application, whose id it has
+)
+
+// Identity sources. internal/importer makes them, and they end here with their
+// application.
+const (
+	ImportSourceNoun Noun = "identity source" // parent: the application, whose id it has
+	ImportStateNoun  Noun = "import state"    // likewise
 )
 
 // clientTokens are the sorts of records by which clients act.

@@ -112,7 +112,7 @@ func TestRolesOnManyMembers(t *testing.T) {
 			if err := tx.InsertAccount(a, a.Keys(directory.Okta)); err != nil {
 				return err
 			}
-			if _, err := tx.AddMember(org, g, a.ID, b.clock.now()); err != nil {
+			if _, err := tx.AddMember(org, g, a.ID, b.clock.Now()); err != nil {
 				return err
 			}
 		}

@@ -80,9 +80,12 @@ func (s *Shape) Attribute(name string) (Attribute, bool) {
 }
 
 // compile makes a schema ready.
-func (s *Schema) compile() (*Shape, error) {
+func (s *Schema) compile() (*Shape, error) { return s.compileOver(s.baseAttributes()) }
+
+// compileOver makes a schema with these base attributes ready.
+func (s *Schema) compileOver(base []Attribute) (*Shape, error) {
 	shape := &Shape{Schema: *s, index: map[string]int{}}
-	for _, a := range s.baseAttributes() {
+	for _, a := range base {
 		shape.attributes = append(shape.attributes, s.Base[a.Name].apply(a))
 	}
 	shape.attributes = append(shape.attributes, s.Custom...)
@@ -272,6 +275,11 @@ func (s *Schema) target() Target { return Target{Type: "Schema", ID: s.ID} }
 
 // with returns the schema with a change, or what is wrong with the change.
 func (s *Schema) with(change SchemaChange) (*Schema, error) {
+	return s.withOver(s.baseAttributes(), change)
+}
+
+// withOver is with for a schema with these base attributes.
+func (s *Schema) withOver(base []Attribute, change SchemaChange) (*Schema, error) {
 	after := *s
 	after.Custom = slices.Clone(s.Custom)
 	after.Base = maps.Clone(s.Base)
@@ -283,7 +291,7 @@ func (s *Schema) with(change SchemaChange) (*Schema, error) {
 			a.Type = after.Custom[at].Type
 		}
 		a.complete()
-		v = append(v, a.define(s.baseAttributes())...)
+		v = append(v, a.define(base)...)
 		switch {
 		case at < 0:
 			after.Custom = append(after.Custom, a)

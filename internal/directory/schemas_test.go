@@ -360,14 +360,14 @@ func TestAsOf(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	old, changed := b.create(draft("a@example.com")), b.create(draft("b@example.com"))
-	at := b.clock.now()
+	at := b.clock.Now()
 	for _, title := range []string{"One", "Two"} {
 		if _, err := b.EditAccount(t.Context(), me, org, changed.ID, directory.Edit{Profile: map[string]any{"title": title}}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	added := b.create(draft("c@example.com"))
-	b.clock.step(time.Hour)
+	b.clock.Step(time.Hour)
 	then, err := b.AsOf(t.Context(), org, at)
 	if err != nil {
 		t.Fatal(err)

@@ -75,11 +75,11 @@ type nextQuery struct{ query, name string }
 // the end of this page, size those on it.
 func following(p *plan.Pages, query string, a *Answer, read, size int) (nextQuery, bool) {
 	if p.Link {
-		link, more := nextLink(a.Header)
+		link, more := NextLink(a.Header)
 		if !more {
 			return nextQuery{}, false
 		}
-		next, ok := queryOf(link)
+		next, ok := QueryOf(link)
 		if !ok {
 			next = ""
 		}
@@ -89,7 +89,7 @@ func following(p *plan.Pages, query string, a *Answer, read, size int) (nextQuer
 	if p.Next != nil {
 		v, _ := p.Next.Get(body)
 		text, _ := v.(string)
-		return nextQuery{withParameter(query, p.Parameter, text), text}, text != ""
+		return nextQuery{WithParameter(query, p.Parameter, text), text}, text != ""
 	}
 	v, _ := p.Total.Get(body)
 	total, ok := v.(json.Number)
@@ -100,7 +100,7 @@ func following(p *plan.Pages, query string, a *Answer, read, size int) (nextQuer
 	if !p.ByItems {
 		position = strconv.Itoa(pageOf(p, query) + 1)
 	}
-	return nextQuery{withParameter(query, p.Parameter, position), position}, true
+	return nextQuery{WithParameter(query, p.Parameter, position), position}, true
 }
 
 // pageOf returns the number of the page that a query asks for.
@@ -116,8 +116,8 @@ func pageOf(p *plan.Pages, query string) int {
 	return n
 }
 
-// withParameter returns a query with one of its parameters replaced.
-func withParameter(query, name, v string) string {
+// WithParameter returns a query with one of its parameters replaced.
+func WithParameter(query, name, v string) string {
 	var out []string
 	for part := range strings.SplitSeq(query, "&") {
 		key, _, _ := strings.Cut(part, "=")
@@ -128,9 +128,9 @@ func withParameter(query, name, v string) string {
 	return strings.Join(append(out, url.QueryEscape(name)+"="+url.QueryEscape(v)), "&")
 }
 
-// nextLink returns the target of the link whose relation is next (RFC 8288 3),
+// NextLink returns the target of the link whose relation is next (RFC 8288 3),
 // from one header or several.
-func nextLink(header map[string][]string) (string, bool) {
+func NextLink(header map[string][]string) (string, bool) {
 	for name, values := range header {
 		if !strings.EqualFold(name, "Link") {
 			continue
@@ -153,8 +153,8 @@ func nextLink(header map[string][]string) (string, bool) {
 	return "", false
 }
 
-// queryOf returns the query of a link, if it has one that may be sent as it is.
-func queryOf(link string) (string, bool) {
+// QueryOf returns the query of a link, if it has one that may be sent as it is.
+func QueryOf(link string) (string, bool) {
 	u, err := url.Parse(link)
 	if err != nil || u.RawQuery == "" {
 		return "", false

@@ -66,7 +66,7 @@ func TestOperator(t *testing.T) {
 		after time.Duration
 		want  string
 	}{{0, ""}, {2 * 24 * time.Hour, "expires soon"}, {13 * 24 * time.Hour, "expired"}} {
-		b.clock.step(step.after)
+		b.clock.Step(step.after)
 		o, err := s.Overview(ctx, "acme")
 		b.must(err)
 		if len(o.Tokens) != 1 || o.Tokens[0].ID != token.ID || o.Tokens[0].Warning != step.want {

@@ -5,11 +5,11 @@ import (
 	"math/rand/v2"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/lanyard-id/lanyard/internal/directory"
+	"github.com/lanyard-id/lanyard/internal/directory/directorytest"
 	"github.com/lanyard-id/lanyard/internal/fault"
 	"github.com/lanyard-id/lanyard/internal/filter"
 	"github.com/lanyard-id/lanyard/internal/inbound"
@@ -19,28 +19,11 @@ import (
 	"github.com/lanyard-id/lanyard/internal/value"
 )
 
-type clock struct {
-	mu sync.Mutex
-	at time.Time
-}
-
-func (c *clock) now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.at
-}
-
-func (c *clock) step(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.at = c.at.Add(d)
-}
-
 // bench is a tenant with one connection, "acme" with the strategy okta.
 type bench struct {
 	t       testing.TB
 	ctx     context.Context
-	clock   *clock
+	clock   *directorytest.Clock
 	dir     *directory.Directory
 	tenant  *tenant.Tenant
 	service *inbound.Service
@@ -62,10 +45,10 @@ func newBench(t testing.TB, limits ...inbound.Limits) *bench {
 			t.Errorf("Close: %v", err)
 		}
 	})
-	c := &clock{at: time.Date(2026, time.March, 4, 5, 6, 7, 0, time.UTC)}
+	c := directorytest.NewClock(time.Date(2026, time.March, 4, 5, 6, 7, 0, time.UTC))
 	d := directory.New(db.Directory())
-	d.Clock = c.now
-	d.IDs = &directory.IDs{Clock: c.now, Random: rand.NewChaCha8([32]byte{})}
+	d.Clock = c.Now
+	d.IDs = &directory.IDs{Clock: c.Now, Random: rand.NewChaCha8([32]byte{})}
 	if err := d.AddRealm(ctx, directory.Realm{ID: directory.Auth0Realm, Kind: directory.Auth0, Name: "example"}); err != nil {
 		t.Fatalf("AddRealm: %v", err)
 	}
@@ -132,7 +115,7 @@ func (c *client) typ(name string) *scim.ResourceType { return c.Types().Named(na
 
 func (c *client) create(typ, body string) (scim.Resource, string, error) {
 	c.b.t.Helper()
-	c.b.clock.step(time.Second)
+	c.b.clock.Step(time.Second)
 	r, notes, err := c.Create(c.b.ctx, c.typ(typ), object(c.b.t, body))
 	return r, words(notes), err
 }
@@ -146,14 +129,14 @@ func (c *client) mustCreate(typ, body string) scim.Resource {
 
 func (c *client) replace(typ string, r scim.Resource, body string) (scim.Resource, string, error) {
 	c.b.t.Helper()
-	c.b.clock.step(time.Second)
+	c.b.clock.Step(time.Second)
 	out, notes, err := c.Replace(c.b.ctx, c.typ(typ), id(r), object(c.b.t, body), "")
 	return out, words(notes), err
 }
 
 func (c *client) patch(typ string, r scim.Resource, operations string) (scim.Resource, string, error) {
 	c.b.t.Helper()
-	c.b.clock.step(time.Second)
+	c.b.clock.Step(time.Second)
 	ops, _, err := scim.ParsePatch(object(c.b.t, `{"schemas":["`+scim.PatchMessage+`"],"Operations":`+operations+`}`), c.Leniency())
 	c.b.must(err)
 	out, notes, err := c.Patch(c.b.ctx, c.typ(typ), id(r), ops, "")

@@ -84,7 +84,7 @@ func TestPagesShowGroups(t *testing.T) {
 		if err := tx.InsertGroup(other); err != nil {
 			return err
 		}
-		_, err := tx.AddMember(directory.Auth0Realm, other.ID, ids[5], b.clock.now())
+		_, err := tx.AddMember(directory.Auth0Realm, other.ID, ids[5], b.clock.Now())
 		return err
 	}))
 	want := []int{1, 1, 1, 2, 1, 0}

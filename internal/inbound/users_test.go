@@ -376,17 +376,17 @@ func TestTokens(t *testing.T) {
 	}
 	list, err := b.tenant.SCIMTokens(b.ctx, acme)
 	b.must(err)
-	if len(list) != 1 || !list[0].LastUsed.Equal(b.clock.now()) || strings.Contains(secret, list[0].Digest) {
+	if len(list) != 1 || !list[0].LastUsed.Equal(b.clock.Now()) || strings.Contains(secret, list[0].Digest) {
 		t.Errorf("tokens = %+v, want one that was used now", list)
 	}
 	used := list[0].Version
-	b.clock.step(time.Second)
+	b.clock.Step(time.Second)
 	_, err = b.service.Open(b.ctx, acme, secret)
 	b.must(err)
 	if list, err = b.tenant.SCIMTokens(b.ctx, acme); err != nil || list[0].Version != used {
 		t.Errorf("a second use was written at once: %v", err)
 	}
-	b.clock.step(15 * time.Minute)
+	b.clock.Step(15 * time.Minute)
 	if _, err := b.service.Open(b.ctx, acme, secret); status(err) != 401 || !strings.Contains(err.Error(), "expired") {
 		t.Errorf("expired: %v, want 401", err)
 	}

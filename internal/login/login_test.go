@@ -20,9 +20,11 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/egress"
+	"github.com/lanyard-id/lanyard/internal/fault"
 	"github.com/lanyard-id/lanyard/internal/login"
 	"github.com/lanyard-id/lanyard/internal/secret"
 	"github.com/lanyard-id/lanyard/internal/store/sqlite"
@@ -444,6 +446,34 @@ func TestWhereToAsk(t *testing.T) {
 				t.Errorf("%v", r)
 			}
 		})
+	}
+}
+
+// TestDescribe reads what a provider says of itself, all of it.
+func TestDescribe(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	b.up.metadata = map[string]any{"max_age": 7, "claims_supported": []string{"sub"}}
+	said, err := b.service.Describe(t.Context(), b.up.URL+"/.well-known/openid-configuration")
+	b.must(err)
+	want := map[string]any{"issuer": b.up.URL, "max_age": json.Number("7"), "claims_supported": []any{"sub"}}
+	for name, v := range want {
+		if diff := cmp.Diff(v, said[name]); diff != "" {
+			t.Errorf("%s differs:\n%s", name, diff)
+		}
+	}
+	b.up.metadata = map[string]any{"service_documentation": strings.Repeat("x", 300<<10)}
+	for name, at := range map[string]string{
+		"no address": "provider", "nobody's page": b.up.URL + "/nothing", "too long": b.up.URL + "/.well-known/openid-configuration",
+	} {
+		if said, err := b.service.Describe(t.Context(), at); err == nil {
+			t.Errorf("%s: %v, want an error", name, said)
+		}
+	}
+	b.up.metadata = nil
+	b.service.Own = nil
+	if _, err := b.service.Describe(t.Context(), b.up.URL+"/.well-known/openid-configuration"); !fault.Is(err, fault.Refused) {
+		t.Errorf("a private address: %v, want it refused", err)
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/lanyard-id/lanyard/internal/egress"
 	"github.com/lanyard-id/lanyard/internal/fault"
 	"github.com/lanyard-id/lanyard/internal/tenant"
+	"github.com/lanyard-id/lanyard/internal/value"
 )
 
 // provider is the identity provider of a connection, as it describes itself.
@@ -110,6 +111,38 @@ func (s *Service) discover(ctx context.Context, c *tenant.Connection) (*provider
 	p.pkce = settings["pkce"] != "disabled"
 	p.verifier = p.oidc.Verifier(&oidc.Config{ClientID: p.oauth.ClientID, Now: s.now, SupportedSigningAlgs: said.Algorithms})
 	return p, nil
+}
+
+// What a provider may take to describe itself to whoever creates a connection,
+// which keeps all that it says.
+const (
+	describeTime = 3 * time.Second
+	describeSize = 256 << 10 // bytes
+)
+
+// Describe reads how an identity provider describes itself at an address (OpenID
+// Connect Discovery 1.0 4), all of it.
+func (s *Service) Describe(ctx context.Context, address string) (map[string]any, error) {
+	home, err := egress.Origin(address)
+	if err != nil {
+		return nil, err
+	}
+	answer, err := s.Client.Do(ctx, &egress.Request{
+		Method: http.MethodGet, URL: address, Hosts: []string{home},
+		AllowPrivate: slices.Contains(s.own(), home), Timeout: describeTime, MaxBody: describeSize,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if answer.Status != http.StatusOK {
+		return nil, fault.New(fault.Refused, "%s answers %d", address, answer.Status)
+	}
+	v, err := value.Decode(answer.Body)
+	said, ok := v.(map[string]any)
+	if err != nil || !ok {
+		return nil, fault.Wrap(fault.Refused, err, "%s is no description", address)
+	}
+	return said, nil
 }
 
 // context lets go-oidc and oauth2 reach the provider, in ctx.

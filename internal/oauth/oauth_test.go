@@ -14,33 +14,16 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/lanyard-id/lanyard/internal/directory"
+	"github.com/lanyard-id/lanyard/internal/directory/directorytest"
 	"github.com/lanyard-id/lanyard/internal/fault"
 	"github.com/lanyard-id/lanyard/internal/secret"
 	"github.com/lanyard-id/lanyard/internal/store/sqlite"
 )
 
-// moment is a clock that tests move.
-type moment struct {
-	mu sync.Mutex
-	at time.Time
-}
-
-func (m *moment) now() time.Time {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.at
-}
-
-func (m *moment) step(d time.Duration) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.at = m.at.Add(d)
-}
-
 // newServer is a Server over a seeded directory, whose administrator holds
 // SUPER_ADMIN. Keys are small: they are made in tests that look at how many
 // there are.
-func newServer(t testing.TB) (*Server, *moment) {
+func newServer(t testing.TB) (*Server, *directorytest.Clock) {
 	t.Helper()
 	db, err := sqlite.Open(context.Background(), filepath.Join(t.TempDir(), "lanyard.db"))
 	if err != nil {
@@ -51,9 +34,9 @@ func newServer(t testing.TB) (*Server, *moment) {
 			t.Error(err)
 		}
 	})
-	clock := &moment{at: time.Date(2026, time.March, 4, 5, 6, 7, 0, time.UTC)}
+	clock := directorytest.NewClock(time.Date(2026, time.March, 4, 5, 6, 7, 0, time.UTC))
 	d := directory.New(db.Directory())
-	d.Clock, d.IDs = clock.now, directory.NewIDs(clock.now)
+	d.Clock, d.IDs = clock.Now, directory.NewIDs(clock.Now)
 	if err := directory.Seed(context.Background(), d); err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +92,7 @@ func TestKeys(t *testing.T) {
 	if id, _, err := again.signer(ctx); err != nil || id != second[0].KeyID {
 		t.Errorf("the key that signs is %s, %v; want %s", id, err, second[0].KeyID)
 	}
-	clock.step(keptKey + time.Second)
+	clock.Step(keptKey + time.Second)
 	if keys, err := again.Keys(ctx); err != nil || len(keys) != 1 || keys[0].KeyID != second[0].KeyID {
 		t.Errorf("a day after the rotation: %v, %v", keys, err)
 	}
@@ -211,11 +194,11 @@ func TestSweep(t *testing.T) {
 	if err := spend("a"); !errors.As(err, &refusal) || refusal.Name != "client_assertion_already_used" {
 		t.Errorf("a second use: %v", err)
 	}
-	clock.step(90 * time.Minute) // they expired, but not for long
+	clock.Step(90 * time.Minute) // they expired, but not for long
 	if err := spend("c"); err != nil || count() != 3 {
 		t.Errorf("%d are kept, %v", count(), err)
 	}
-	clock.step(90 * time.Minute)
+	clock.Step(90 * time.Minute)
 	if err := spend("d"); err != nil || count() != 2 {
 		t.Errorf("%d are kept, %v; want c and d", count(), err)
 	}

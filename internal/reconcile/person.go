@@ -6,6 +6,17 @@ import "time"
 // row of a text file has strings only.
 type Row map[string]any
 
+// Blank reports whether a row says nothing at all, as lines at the end of files do.
+// Such rows are not counted.
+func (row Row) Blank() bool {
+	for _, v := range row {
+		if s, isText := v.(string); v != nil && (!isText || clean(s) != "") {
+			return false
+		}
+	}
+	return true
+}
+
 // Person is a row in the words of the import: who it is about, what the source
 // says of him, and whether he is to be there.
 type Person struct {
@@ -15,6 +26,11 @@ type Person struct {
 	// Due is when Presence will be another by the dates in the row, zero for never:
 	// the person has to be looked at again then, even when the source is silent.
 	Due time.Time `json:"due,omitzero"`
+	// Ends is when his last day is over, zero for never or unknown. Until then, Due
+	// may be his first day.
+	Ends time.Time `json:"ends,omitzero"`
+	// Dated says that it is a date which makes him Leaving or Early.
+	Dated bool `json:"dated,omitempty"`
 }
 
 // Presence says whether a person is to be in the directory now.
@@ -39,7 +55,8 @@ type Link struct {
 	State       LinkState      `json:"state"`
 	Fingerprint Fingerprint    `json:"fingerprint"`
 	Profile     map[string]any `json:"profile,omitempty"` // as the source last said it
-	Due         time.Time      `json:"due,omitzero"`      // as in Person
+	Due         time.Time      `json:"due,omitzero"`      // when Again has to be asked
+	Ends        time.Time      `json:"ends,omitzero"`     // as in Person
 }
 
 // LinkState is where a link stands.
@@ -49,6 +66,7 @@ type LinkState string
 const (
 	Linked      LinkState = "linked"
 	Unconfirmed LinkState = "unconfirmed" // waits for a person to say who it is
+	Awaited     LinkState = "awaited"     // his first day has not come
 	Ignored     LinkState = "ignored"     // a person said that it is nobody of ours
 	Removed     LinkState = "removed"     // the source said that he left; the account may be there still
 )
@@ -83,8 +101,12 @@ type Decision struct {
 
 	Activate bool   `json:"activate,omitempty"` // Create: active at once, rather than staged
 	Match    *Match `json:"match,omitempty"`    // how the account was found, when it was not linked before
+	Code     Code   `json:"code,omitempty"`     // of Reason, for Hold and Fail
 	Reason   string `json:"reason,omitempty"`   // one sentence: of Skip, Hold and Fail, and of anything that is not obvious
 	Remedy   string `json:"remedy,omitempty"`
+
+	// Others are the accounts that Reason speaks of, when there are several.
+	Others []string `json:"others,omitempty"`
 }
 
 // Writes reports whether the decision changes the directory.
@@ -110,4 +132,16 @@ type MatchKind string
 const (
 	Exact   MatchKind = "exact"
 	Partial MatchKind = "partial" // the same first and last name
+)
+
+// Why decisions are Hold or Fail.
+const (
+	Unsure       Code = "unconfirmed"   // Hold: waits for a person to confirm whom it is about
+	Ambiguous    Code = "ambiguous"     // Hold: several accounts match
+	LinkedToElse Code = "linkedToOther" // Hold: the account is linked to another external id of the source
+	ReusedID     Code = "reusedId"      // Hold: name, e-mail and user name are of somebody else
+	SuperAdmin   Code = "superAdmin"    // Hold: super administrators are not touched
+	Inactive     Code = "inactive"      // Hold: the account is deactivated or suspended, and is not to be reactivated by itself
+	NameTaken    Code = "userNameTaken" // Fail: somebody else has the user name
+	BadValue     Code = "badValue"      // Fail: an attribute does not fit the schema of the directory
 )

@@ -35,7 +35,7 @@ func (s directoryStore) View(ctx context.Context, f func(directory.Reader) error
 // directoryTx is one transaction of the directory.
 type directoryTx struct{ *Tx }
 
-var _ directory.Tx = (*directoryTx)(nil)
+var _ directory.BulkTx = (*directoryTx)(nil)
 
 // row reads one row; no row is a NotFound of the given noun.
 func (t *directoryTx) row(noun directory.Noun, ref, query string, args []any, into ...any) error {
@@ -293,8 +293,8 @@ func (t *directoryTx) InsertAccount(a *directory.Account, keys []directory.Key) 
 		return err
 	}
 	connection := ownerOf(a)
-	_, err = t.exec("INSERT INTO directory_accounts (realm, id, email_key, connection, version, body) VALUES ($1, $2, $3, $4, $5, $6)",
-		a.Realm, a.ID, directory.Fold(a.Email()), connection, a.Version, body)
+	_, err = t.exec("INSERT INTO directory_accounts ("+accountInsert+") VALUES ($1, $2, $3, $4, $5, $6, $7)",
+		a.Realm, a.ID, directory.Fold(a.Email()), nameKey(a), connection, a.Version, body)
 	if err != nil {
 		return err
 	}
@@ -309,8 +309,8 @@ func (t *directoryTx) UpdateAccount(a *directory.Account, keys []directory.Key) 
 	if err != nil {
 		return err
 	}
-	n, err := t.exec("UPDATE directory_accounts SET email_key = $1, version = $2, body = $3 WHERE realm = $4 AND id = $5 AND version = $6",
-		directory.Fold(a.Email()), a.Version, body, a.Realm, a.ID, a.Version-1)
+	n, err := t.exec("UPDATE directory_accounts SET email_key = $1, name_key = $2, version = $3, body = $4 WHERE realm = $5 AND id = $6 AND version = $7",
+		directory.Fold(a.Email()), nameKey(a), a.Version, body, a.Realm, a.ID, a.Version-1)
 	if err != nil {
 		return err
 	}

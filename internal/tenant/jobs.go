@@ -6,8 +6,7 @@ import (
 	"github.com/lanyard-id/lanyard/internal/directory"
 )
 
-// Job is work that a caller asks for and asks about later. It is done by the time
-// it is asked about.
+// Job is work that a caller asks for and asks about later.
 type Job struct {
 	directory.Meta
 
@@ -80,6 +79,28 @@ func (t *Tenant) CreateJob(ctx context.Context, actor directory.Actor, j *Job) e
 // FinishJob keeps what became of a job.
 func (t *Tenant) FinishJob(ctx context.Context, j *Job) error {
 	return t.Directory.Store.Update(ctx, func(tx directory.Tx) error { return t.Directory.ReplaceObject(tx, j) })
+}
+
+// AbandonJobs ends all jobs that are not done: who did them is gone. What an
+// import has added stays.
+func (t *Tenant) AbandonJobs(ctx context.Context) error {
+	return t.Directory.Store.Update(ctx, func(tx directory.Tx) error {
+		left, err := directory.All(tx, directory.RecordQuery{Realm: t.Realm}, 0, func(j *Job) bool { return j.Status == JobPending })
+		if err != nil {
+			return err
+		}
+		for _, j := range left {
+			j, err := directory.CloneObject(j)
+			if err != nil {
+				return err
+			}
+			j.Status = JobFailed
+			if err := t.Directory.ReplaceObject(tx, j); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // Job returns a job by its id.

@@ -12,6 +12,7 @@ import (
 	"encoding/xml"
 	"fmt"
 	"maps"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -214,9 +215,52 @@ var oktaEndpoints = map[string]string{
 	"authorization_endpoint": "authorize", "token_endpoint": "token", "userinfo_endpoint": "userinfo", "jwks_uri": "keys",
 }
 
-// settleOkta completes a connection to an Okta org. The metadata is what every
-// org says of itself at /.well-known/openid-configuration (recorded): nothing
-// is fetched, and an issuer that is given changes none of it.
+// DescribedAt is where the identity provider of a connection describes itself
+// (OpenID Connect Discovery 1.0 4): an Okta org at its domain, another provider
+// where the options say, unless they hold the description already (recorded). An
+// issuer that is given changes none of it. Of Entra ID it is the keys of the
+// directory. It is "" for all others.
+func (c *Connection) DescribedAt() string {
+	text := func(name string) string {
+		s, _ := c.Options[name].(string)
+		return s
+	}
+	switch {
+	case c.Options["oidc_metadata"] != nil, c.Options["thumbprints"] != nil:
+		return ""
+	case c.Strategy == "okta" && text("domain") != "":
+		return "https://" + text("domain") + "/.well-known/openid-configuration"
+	case c.Strategy == "oidc":
+		return text("discovery_url")
+	case c.Strategy == "waad" && text("tenant_domain") != "":
+		return "https://login.microsoftonline.com/" + url.PathEscape(text("tenant_domain")) + "/discovery/v2.0/keys"
+	}
+	return ""
+}
+
+// Describe keeps what the identity provider says where the connection is
+// DescribedAt: its metadata, but of Entra ID the thumbprints of its certificates.
+func (c *Connection) Describe(said map[string]any) {
+	if c.Strategy != "waad" {
+		c.Options["oidc_metadata"] = said
+		return
+	}
+	thumbprints := []any{}
+	keys, _ := said["keys"].([]any)
+	for _, key := range keys {
+		o, _ := key.(map[string]any)
+		text, _ := o["x5t"].(string) // RFC 7517 4.8
+		if sum, err := base64.RawURLEncoding.DecodeString(text); err == nil && len(sum) == sha1.Size {
+			thumbprints = append(thumbprints, hex.EncodeToString(sum))
+		}
+	}
+	if len(thumbprints) > 0 {
+		c.Options["thumbprints"] = thumbprints
+	}
+}
+
+// settleOkta completes a connection to an Okta org. Without its metadata it gets
+// what every org says of itself (recorded).
 func (c *Connection) settleOkta() {
 	domain, _ := c.Options["domain"].(string)
 	if domain == "" {
@@ -232,6 +276,19 @@ func (c *Connection) settleOkta() {
 		c.Options["issuer"] = base
 	}
 	c.lacking(map[string]any{"oidc_metadata": oktaMetadata(base)})
+	if metadata, ok := c.Options["oidc_metadata"].(map[string]any); ok {
+		complete(metadata, unsaid())
+	}
+}
+
+// unsaid is what a provider means that does not say otherwise (OpenID Connect
+// Discovery 1.0 3), but for request_uri_parameter_supported, which is true there
+// and false in Auth0's metadata (recorded).
+func unsaid() map[string]any {
+	return map[string]any{
+		"claims_parameter_supported": false, "request_parameter_supported": false,
+		"request_uri_parameter_supported": false, "require_request_uri_registration": false,
+	}
 }
 
 //go:embed okta_metadata.json
@@ -246,7 +303,7 @@ func oktaMetadata(base string) any {
 }
 
 // settleOIDC takes from the provider's metadata what the options leave open.
-// Nothing is fetched: without metadata they stay open.
+// Without metadata they stay open.
 func (c *Connection) settleOIDC() {
 	metadata, _ := c.Options["oidc_metadata"].(map[string]any)
 	if metadata == nil {
@@ -257,10 +314,7 @@ func (c *Connection) settleOIDC() {
 			c.Options[name] = metadata[name]
 		}
 	}
-	complete(metadata, map[string]any{
-		"claims_parameter_supported": false, "request_parameter_supported": false,
-		"request_uri_parameter_supported": false, "require_request_uri_registration": false,
-	})
+	complete(metadata, unsaid())
 }
 
 // signInEndpoint finds where people are sent in the metadata of a federation

@@ -43,12 +43,12 @@ func (f *Front) Handle(h Handler) http.Handler {
 		start := time.Now()
 		id := f.NewID()
 		r = r.WithContext(context.WithValue(r.Context(), requestID{}, id))
-		rec := &recorder{ResponseWriter: w}
+		rec := &Recorder{ResponseWriter: w}
 		if f.Open != nil {
 			f.Open(rec, r)
 		}
 		err := call(h, rec, r)
-		if err != nil && rec.status == 0 {
+		if err != nil && rec.Status == 0 {
 			f.Fail(rec, r, err)
 		}
 		f.log(r, rec, id, time.Since(start), err)
@@ -70,17 +70,17 @@ func call(h Handler, w http.ResponseWriter, r *http.Request) (err error) {
 	return h(w, r)
 }
 
-func (f *Front) log(r *http.Request, rec *recorder, id string, took time.Duration, err error) {
+func (f *Front) log(r *http.Request, rec *Recorder, id string, took time.Duration, err error) {
 	if f.Log == nil {
 		return
 	}
 	level, args := slog.LevelDebug, []any{
-		"method", r.Method, "path", r.URL.Path, "status", rec.status, "request", id, "took", took,
+		"method", r.Method, "path", r.URL.Path, "status", rec.Status, "request", id, "took", took,
 	}
 	if err != nil {
 		args = append(args, "error", err)
 	}
-	if rec.status >= http.StatusInternalServerError {
+	if rec.Status >= http.StatusInternalServerError {
 		level = slog.LevelError
 	}
 	f.Log.Log(r.Context(), level, "request", args...)
@@ -94,25 +94,27 @@ func RequestID(ctx context.Context) string {
 	return id
 }
 
-// recorder remembers the status for the log.
-type recorder struct {
+// Recorder remembers the status that is answered, 0 until there is one.
+type Recorder struct {
 	http.ResponseWriter
-	status int
+	Status int
 }
 
-func (r *recorder) WriteHeader(status int) {
-	if r.status == 0 {
-		r.status = status
+// WriteHeader implements http.ResponseWriter.
+func (r *Recorder) WriteHeader(status int) {
+	if r.Status == 0 {
+		r.Status = status
 	}
 	r.ResponseWriter.WriteHeader(status)
 }
 
-func (r *recorder) Write(b []byte) (int, error) {
-	if r.status == 0 {
-		r.status = http.StatusOK
+// Write implements http.ResponseWriter.
+func (r *Recorder) Write(b []byte) (int, error) {
+	if r.Status == 0 {
+		r.Status = http.StatusOK
 	}
 	return r.ResponseWriter.Write(b)
 }
 
 // Unwrap lets http.ResponseController reach the connection.
-func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
+func (r *Recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }

@@ -11,6 +11,7 @@ import (
 	"github.com/lanyard-id/lanyard/internal/store"
 	"github.com/lanyard-id/lanyard/internal/store/postgres"
 	"github.com/lanyard-id/lanyard/internal/store/storetest"
+	"github.com/lanyard-id/lanyard/internal/table"
 	"github.com/lanyard-id/lanyard/internal/trigger"
 	"github.com/lanyard-id/lanyard/internal/wirelog"
 	"github.com/lanyard-id/lanyard/internal/worker"
@@ -44,6 +45,10 @@ func TestWireLog(t *testing.T) {
 
 func TestProvision(t *testing.T) {
 	storetest.TestProvision(t, func(t *testing.T) provision.Store { return open(t, storetest.Postgres(t)).Provision() })
+}
+
+func TestTables(t *testing.T) {
+	storetest.TestTables(t, func(t *testing.T) table.Store { return open(t, storetest.Postgres(t)).Tables() })
 }
 
 func TestTrigger(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 	"github.com/lanyard-id/lanyard/internal/store"
 	"github.com/lanyard-id/lanyard/internal/store/sqlite"
 	"github.com/lanyard-id/lanyard/internal/store/storetest"
+	"github.com/lanyard-id/lanyard/internal/table"
 	"github.com/lanyard-id/lanyard/internal/trigger"
 )
 
@@ -45,6 +46,12 @@ func TestTrigger(t *testing.T) {
 func TestProvision(t *testing.T) {
 	storetest.TestProvision(t, func(t *testing.T) provision.Store {
 		return open(t, filepath.Join(t.TempDir(), "lanyard.db")).Provision()
+	})
+}
+
+func TestTables(t *testing.T) {
+	storetest.TestTables(t, func(t *testing.T) table.Store {
+		return open(t, filepath.Join(t.TempDir(), "lanyard.db")).Tables()
 	})
 }
 

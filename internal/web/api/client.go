@@ -12,6 +12,7 @@ import (
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/engine"
 	"github.com/lanyard-id/lanyard/internal/fault"
+	"github.com/lanyard-id/lanyard/internal/importer"
 	"github.com/lanyard-id/lanyard/internal/oauth"
 	"github.com/lanyard-id/lanyard/internal/plan"
 	"github.com/lanyard-id/lanyard/internal/provision"
@@ -48,25 +49,43 @@ func (c *Client) send(ctx context.Context, method, path string, body []byte, int
 	if body != nil {
 		reader = bytes.NewReader(body)
 	}
-	req, err := http.NewRequestWithContext(ctx, method, c.Base+prefix+path, reader)
+	res, err := c.open(ctx, method, path, reader)
 	if err != nil {
-		return fault.Wrap(fault.Internal, err, "the address of the serving process is wrong")
+		return err
+	}
+	return c.finish(ctx, res, into)
+}
+
+// open makes a request and returns its answer, whatever that is.
+func (c *Client) open(ctx context.Context, method, path string, body io.Reader) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, c.Base+prefix+path, body)
+	if err != nil {
+		return nil, fault.Wrap(fault.Internal, err, "the address of the serving process is wrong")
 	}
 	req.Header.Set("Authorization", "Bearer "+c.Token)
 	res, err := c.HTTP.Do(req)
 	if err != nil {
 		if ctx.Err() != nil {
-			return ctx.Err()
+			return nil, ctx.Err()
 		}
-		return fault.Wrap(fault.Unavailable, err, "the lanyard serve that holds the data folder does not answer").Fix("stop it, or start it again")
+		return nil, fault.Wrap(fault.Unavailable, err, "the lanyard serve that holds the data folder does not answer").Fix("stop it, or start it again")
 	}
+	return res, nil
+}
+
+func brokeOff(err error) error {
+	return fault.Wrap(fault.Unavailable, err, "the lanyard serve that holds the data folder broke off").Fix("stop it, or start it again")
+}
+
+// finish reads an answer.
+func (c *Client) finish(ctx context.Context, res *http.Response, into any) error {
 	defer res.Body.Close()
 	data, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return ctx.Err()
 	case err != nil:
-		return fault.Wrap(fault.Unavailable, err, "the lanyard serve that holds the data folder broke off").Fix("stop it, or start it again")
+		return brokeOff(err)
 	case len(data) > maxAnswer:
 		return fault.New(fault.TooLarge, "the answer of the serving process has more than %d bytes", maxAnswer)
 	}
@@ -205,6 +224,15 @@ func (c *Client) Provisioning(ctx context.Context, command provision.Command) (*
 func (c *Client) Triggers(ctx context.Context, command trigger.Command) (*trigger.Reply, error) {
 	var reply trigger.Reply
 	if err := c.call(ctx, http.MethodPost, "/triggers", command, &reply); err != nil {
+		return nil, err
+	}
+	return &reply, nil
+}
+
+// Imports implements Service.
+func (c *Client) Imports(ctx context.Context, command importer.Command) (*importer.Reply, error) {
+	var reply importer.Reply
+	if err := c.call(ctx, http.MethodPost, "/imports", command, &reply); err != nil {
 		return nil, err
 	}
 	return &reply, nil

@@ -3,7 +3,8 @@
 // The process that holds a data folder serves it; the commands that find the
 // folder held use the client, so that both see the same runs and people. Every
 // request carries the token that the holder wrote into the data folder, where
-// only its owner can read it.
+// only its owner can read it. Others, and the runs of this process, may call what
+// the catalogue's entry lanyard describes (data), as far as their scopes go.
 //
 // What the calls mean is the Service's business. Bodies are JSON; an error is
 // {"kind","message","place","remedy"} with a fitting status, and "errors" beside
@@ -15,6 +16,7 @@ import (
 
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/engine"
+	"github.com/lanyard-id/lanyard/internal/importer"
 	"github.com/lanyard-id/lanyard/internal/oauth"
 	"github.com/lanyard-id/lanyard/internal/plan"
 	"github.com/lanyard-id/lanyard/internal/provision"
@@ -49,8 +51,12 @@ type Service interface {
 	RevokeToken(ctx context.Context, ref string) (oauth.APIToken, error)
 
 	SCIM
+	TableService
+	AccountService
 	// Provisioning carries out what is asked of the provisioning of applications.
 	Provisioning(ctx context.Context, c provision.Command) (*provision.Reply, error)
+	// Imports carries out what is asked of identity sources and their imports.
+	Imports(ctx context.Context, c importer.Command) (*importer.Reply, error)
 	// Triggers carries out what is asked of triggers.
 	Triggers(ctx context.Context, c trigger.Command) (*trigger.Reply, error)
 	// Exchanges returns a page of the log of SCIM calls, in and out, newest first.
@@ -100,6 +106,7 @@ const prefix = "/api/v1"
 // answers.
 const (
 	maxBody   = 64 << 20
+	maxPlan   = 1 << 30 // a plan of an import names everybody whom it changes
 	maxAnswer = 1 << 30
 )
 

@@ -75,6 +75,16 @@ type Options struct {
 	// connections, for the logs; nil: the logs do not show them.
 	Exchanges Exchanges
 
+	// Describe reads how an identity provider describes itself at an address
+	// (OpenID Connect Discovery 1.0 4), which new connections keep; nil: nothing is
+	// fetched.
+	Describe func(ctx context.Context, address string) (map[string]any, error)
+
+	// Background does work that goes on after the request that asked for it is
+	// answered, and gives it a context that ends with the process; nil: requests
+	// wait for it.
+	Background func(work func(context.Context))
+
 	// BaseURL is the tenant's address in tokens; default: the address the
 	// client used.
 	BaseURL string
@@ -104,6 +114,9 @@ func New(o Options) *API {
 	}
 	if o.EnforceLimits == nil {
 		o.EnforceLimits = func() bool { return false }
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
 	}
 	a := &API{
 		Options: o, tenant: tenant.New(o.Directory, o.Realm),

@@ -20,34 +20,18 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/lanyard-id/lanyard/internal/directory"
+	"github.com/lanyard-id/lanyard/internal/directory/directorytest"
 	"github.com/lanyard-id/lanyard/internal/store/sqlite"
 	tenants "github.com/lanyard-id/lanyard/internal/tenant"
 	"github.com/lanyard-id/lanyard/internal/web/auth0"
 )
-
-type clock struct {
-	mu sync.Mutex
-	at time.Time
-}
-
-func (c *clock) now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.at
-}
-
-func (c *clock) step(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.at = c.at.Add(d)
-}
 
 // bench is one tenant with a fresh directory, a fake clock and fixed ids.
 type bench struct {
 	t     *testing.T
 	dir   *directory.Directory
 	api   *auth0.API
-	clock *clock
+	clock *directorytest.Clock
 	token string
 }
 
@@ -67,10 +51,10 @@ func newBench(t *testing.T, change ...func(*auth0.Options)) *bench {
 			t.Errorf("Close: %v", err)
 		}
 	})
-	c := &clock{at: time.Date(2026, time.March, 4, 5, 6, 7, 891e6, time.UTC)}
+	c := directorytest.NewClock(time.Date(2026, time.March, 4, 5, 6, 7, 891e6, time.UTC))
 	d := directory.New(db.Directory())
-	d.Clock = c.now
-	d.IDs = &directory.IDs{Clock: c.now, Random: rand.NewChaCha8([32]byte{})}
+	d.Clock = c.Now
+	d.IDs = &directory.IDs{Clock: c.Now, Random: rand.NewChaCha8([32]byte{})}
 	d.Hash = func(password string) (string, error) { return "hashed:" + password, nil }
 	if err := directory.Seed(context.Background(), d); err != nil {
 		t.Fatalf("Seed: %v", err)
@@ -134,7 +118,7 @@ type answer struct {
 
 func (b *bench) call(method, path, body string, headers ...string) answer {
 	b.t.Helper()
-	b.clock.step(time.Second)
+	b.clock.Step(time.Second)
 	r := httptest.NewRequest(method, tenant+path, strings.NewReader(body))
 	r.Header.Set("Content-Type", "application/json")
 	if b.token != "" {
@@ -496,7 +480,7 @@ func TestToken(t *testing.T) {
 	}
 	b.token = o["access_token"].(string)
 	b.ok(200, "GET", "/api/v2/users", "")
-	b.clock.step(24 * time.Hour)
+	b.clock.Step(24 * time.Hour)
 	b.ok(401, "GET", "/api/v2/users", "")
 	b.token = ""
 
@@ -580,7 +564,7 @@ func TestRateLimit(t *testing.T) {
 	b := newBench(t, func(o *auth0.Options) { o.EnforceLimits = func() bool { return true } })
 	spend := func() answer {
 		a := b.call("GET", "/api/v2/users", "")
-		b.clock.step(-time.Second)
+		b.clock.Step(-time.Second)
 		return a
 	}
 	for i := range 50 {
@@ -594,7 +578,7 @@ func TestRateLimit(t *testing.T) {
 	if a.status != 429 || a.body != want || a.header.Get("Retry-After") != "1" || a.header.Get("X-RateLimit-Limit") != "50" {
 		t.Errorf("beyond the limit: %d %s Retry-After %q", a.status, a.body, a.header.Get("Retry-After"))
 	}
-	b.clock.step(time.Second)
+	b.clock.Step(time.Second)
 	if a := spend(); a.status != 200 {
 		t.Errorf("after a second: %d, want 200", a.status)
 	}
@@ -602,7 +586,7 @@ func TestRateLimit(t *testing.T) {
 	free := newBench(t)
 	for range 60 {
 		a = free.call("GET", "/api/v2/users", "")
-		free.clock.step(-time.Second)
+		free.clock.Step(-time.Second)
 	}
 	if a.status != 200 || a.header.Get("X-RateLimit-Remaining") != "1" {
 		t.Errorf("not enforced: %d, Remaining %s, want 200 and 1", a.status, a.header.Get("X-RateLimit-Remaining"))

@@ -179,11 +179,7 @@ func credential(c tenant.Credential, always bool) web.Object {
 func (a *API) listClients(w http.ResponseWriter, r *http.Request) error {
 	s := style{checkpoints: true, numbered: true}
 	q := r.URL.Query()
-	l, err := readListing(q, s)
-	if err != nil {
-		return err
-	}
-	show, err := readProjection(q)
+	l, show, err := readList(q, s)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package auth0
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"regexp"
@@ -215,10 +216,30 @@ func (a *API) createConnection(w http.ResponseWriter, r *http.Request) error {
 		DomainConnection: p["is_domain_connection"] == true, ShowAsButton: p.flag("show_as_button"),
 		Authentication: p.tree("authentication"), ConnectedAccounts: p.tree("connected_accounts"),
 	}
+	if c.Strategy == "waad" && c.Options != nil && c.Options["app_domain"] == nil {
+		c.Options["app_domain"] = a.host(r) // the directory knows the tenant by it
+	}
+	a.describe(r.Context(), c)
 	if err := a.tenant.CreateConnection(r.Context(), actor(r), c); err != nil {
 		return connectionError(err)
 	}
 	return web.WriteJSON(w, http.StatusCreated, a.connection(r, c, false))
+}
+
+// describe lets a new connection keep what its identity provider says of itself
+// (recorded). A provider that cannot be asked leaves it as it is: a sandbox may
+// be cut off from the one that people name.
+func (a *API) describe(ctx context.Context, c *tenant.Connection) {
+	at := c.DescribedAt()
+	if at == "" || a.Describe == nil {
+		return
+	}
+	said, err := a.Describe(ctx, at)
+	if err != nil {
+		a.Log.WarnContext(ctx, "the identity provider of a new connection cannot be asked", "connection", c.Name, "error", err)
+		return
+	}
+	c.Describe(said)
 }
 
 func (a *API) getConnection(w http.ResponseWriter, r *http.Request) error {

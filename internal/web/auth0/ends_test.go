@@ -2,7 +2,10 @@ package auth0_test
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"mime/multipart"
 	"net/http"
 	"net/url"
@@ -11,7 +14,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/lanyard-id/lanyard/internal/directory"
+	tenants "github.com/lanyard-id/lanyard/internal/tenant"
+	"github.com/lanyard-id/lanyard/internal/web/auth0"
 )
 
 // held are the sorts of what a browser or client holds of a user.
@@ -26,7 +33,7 @@ func (b *bench) hold(client, account string) {
 		for i, noun := range held {
 			s := &stay{
 				Meta: directory.Meta{ID: fmt.Sprintf("%s-%s-%d", account, client, i), Realm: directory.Auth0Realm}, noun: noun, client: client,
-				account: account, Expires: b.clock.now().Add(time.Hour),
+				account: account, Expires: b.clock.Now().Add(time.Hour),
 			}
 			if err := b.dir.PutObject(tx, s); err != nil {
 				return err
@@ -217,29 +224,77 @@ func TestGivenWhileItGoes(t *testing.T) {
 	}
 }
 
+// importUsers asks for an import into the database and returns the job.
+func (b *bench) importUsers(users string) string {
+	b.t.Helper()
+	var body bytes.Buffer
+	form := multipart.NewWriter(&body)
+	file, err := form.CreateFormFile("users", "users.json")
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	fmt.Fprint(file, users)
+	if err := errors.Join(form.WriteField("connection_id", b.connection(database)), form.Close()); err != nil {
+		b.t.Fatal(err)
+	}
+	made := b.ok(202, "POST", "/api/v2/jobs/users-imports", body.String(), "Content-Type", form.FormDataContentType()).object(b.t)
+	if made["status"] != "pending" || made["summary"] != nil {
+		b.t.Errorf("the answer is %v, want it pending", made)
+	}
+	id, _ := made["id"].(string)
+	return id
+}
+
 // What went wrong in an import says nothing of the secrets that it had.
 func TestImportKeepsNoSecrets(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	connection := b.connection(database)
-	var body bytes.Buffer
-	form := multipart.NewWriter(&body)
-	users, err := form.CreateFormFile("users", "users.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	fmt.Fprint(users, `[{"email":"a@example.com","password":"marker-1"},{"email":"b","password_hash":"marker-2"},`+
+	id := b.importUsers(`[{"email":"a@example.com","password":"marker-1"},{"email":"b","password_hash":"marker-2"},` +
 		`{"email":"c","custom_password_hash":{"hash":{"value":"marker-3"}}},{"email":"d","mfa_factors":[{"totp":{"secret":"marker-4"}}]}]`)
-	if err := form.WriteField("connection_id", connection); err != nil {
-		t.Fatal(err)
-	}
-	if err := form.Close(); err != nil {
-		t.Fatal(err)
-	}
-	id, _ := b.ok(202, "POST", "/api/v2/jobs/users-imports", body.String(), "Content-Type", form.FormDataContentType()).object(t)["id"].(string)
 	a := b.ok(200, "GET", "/api/v2/jobs/"+id+"/errors", "")
 	if strings.Count(a.body, `"email"`) < 4 || strings.Contains(a.body, "marker") {
 		t.Errorf("the errors: %s", a.body)
+	}
+}
+
+// An import goes on when its request is over. One that the process did not get to
+// finish has failed.
+func TestImportInBackground(t *testing.T) {
+	t.Parallel()
+	var work []func(context.Context)
+	b := newBench(t, func(o *auth0.Options) { o.Background = func(do func(context.Context)) { work = append(work, do) } })
+	var jobs []string
+	for _, name := range []string{"a", "b", "c"} {
+		jobs = append(jobs, b.importUsers(`[{"email":"`+name+`@example.com"}]`))
+	}
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	work[0](t.Context())
+	work[1](over)
+	states := func() (out []any) {
+		for _, id := range jobs {
+			o := b.ok(200, "GET", "/api/v2/jobs/"+id, "").object(t)
+			inserted := any(nil)
+			if sum, ok := o["summary"].(map[string]any); ok {
+				inserted = fmt.Sprint(sum["inserted"], " of ", sum["total"])
+			}
+			out = append(out, o["status"], inserted)
+		}
+		return out
+	}
+	if diff := cmp.Diff([]any{"completed", "1 of 1", "failed", "0 of 1", "pending", nil}, states()); diff != "" {
+		t.Errorf("jobs (-want +got):\n%s", diff)
+	}
+	for name, there := range map[string]bool{"a": true, "b": false, "c": false} {
+		if got := b.ok(200, "GET", "/api/v2/users-by-email?email="+name+"@example.com", "").body != "[]"; got != there {
+			t.Errorf("%s is there: %t, want %t", name, got, there)
+		}
+	}
+	if err := tenants.New(b.dir, directory.Auth0Realm).AbandonJobs(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]any{"completed", "1 of 1", "failed", "0 of 1", "failed", nil}, states()); diff != "" {
+		t.Errorf("jobs after the process ended (-want +got):\n%s", diff)
 	}
 }
 
@@ -267,6 +322,55 @@ func TestSearchTakesTooLong(t *testing.T) {
 }
 
 // A connection goes with all of its users at once, and with its SCIM tokens.
+// TestDescribedConnection makes sure that a new connection keeps what its
+// provider says, and comes to be where the provider says nothing.
+func TestDescribedConnection(t *testing.T) {
+	t.Parallel()
+	var asked []string
+	var said map[string]any
+	b := newBench(t, func(o *auth0.Options) {
+		o.Describe = func(_ context.Context, address string) (map[string]any, error) {
+			asked = append(asked, address)
+			if said == nil {
+				return nil, errors.New("cut off")
+			}
+			return maps.Clone(said), nil
+		}
+	})
+	create := func(name, strategy, options string) map[string]any {
+		t.Helper()
+		c := b.ok(201, "POST", "/api/v2/connections", `{"name":"`+name+`","strategy":"`+strategy+`","options":`+options+`}`).object(t)
+		return c["options"].(map[string]any)
+	}
+	okta := create("cut-off", "okta", `{"domain":"acme.okta.com"}`)["oidc_metadata"].(map[string]any)
+	if okta["token_endpoint"] != "https://acme.okta.com/oauth2/v1/token" {
+		t.Errorf("metadata = %v, want what every org says", okta)
+	}
+	said = map[string]any{"issuer": "https://acme.example", "token_endpoint": "https://acme.example/t"}
+	oidc := create("open", "oidc", `{"discovery_url":"https://acme.example/d","token_endpoint":null,"jwks_uri":"https://acme.example/k"}`)
+	want := map[string]any{
+		"issuer": "https://acme.example", "token_endpoint": "https://acme.example/t", "claims_parameter_supported": false,
+		"request_parameter_supported": false, "request_uri_parameter_supported": false, "require_request_uri_registration": false,
+	}
+	if diff := cmp.Diff(want, oidc["oidc_metadata"]); diff != "" || oidc["token_endpoint"] != "https://acme.example/t" || oidc["jwks_uri"] != "https://acme.example/k" {
+		t.Errorf("options = %v, metadata:\n%s", oidc, diff)
+	}
+	create("known", "oidc", `{"discovery_url":"https://acme.example/d","oidc_metadata":{"issuer":"https://acme.example"}}`)
+	create("none", "oidc", `{"issuer":"https://acme.example"}`)
+	create("database", "auth0", `{}`)
+	said = map[string]any{"keys": []any{map[string]any{"x5t": strings.Repeat("_", 26) + "8"}, map[string]any{"kid": "bare"}, map[string]any{"x5t": "c2hvcnQ"}}}
+	entra := create("entra", "waad", `{"tenant_domain":"acme.onmicrosoft.com"}`)
+	if diff := cmp.Diff([]any{strings.Repeat("f", 40)}, entra["thumbprints"]); diff != "" || entra["app_domain"] != "example.eu.auth0.com" {
+		t.Errorf("options = %v, thumbprints:\n%s", entra, diff)
+	}
+	if diff := cmp.Diff([]string{
+		"https://acme.okta.com/.well-known/openid-configuration", "https://acme.example/d",
+		"https://login.microsoftonline.com/acme.onmicrosoft.com/discovery/v2.0/keys",
+	}, asked); diff != "" {
+		t.Errorf("asked (-want +got):\n%s", diff)
+	}
+}
+
 func TestDeletedConnection(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)

@@ -63,11 +63,7 @@ func readGroupID(r *http.Request) (string, error) {
 func (a *API) listGroups(w http.ResponseWriter, r *http.Request) error {
 	s := style{checkpoints: true, unlimited: true}
 	q := r.URL.Query()
-	l, err := readListing(q, s)
-	if err != nil {
-		return err
-	}
-	show, err := readProjection(q, groupFields...)
+	l, show, err := readList(q, s, groupFields...)
 	if err != nil {
 		return err
 	}
@@ -125,11 +121,7 @@ func (a *API) deleteGroup(w http.ResponseWriter, r *http.Request) error {
 func (a *API) listGroupMembers(w http.ResponseWriter, r *http.Request) error {
 	s := style{only: true}
 	q := r.URL.Query()
-	l, err := readListing(q, s)
-	if err != nil {
-		return err
-	}
-	show, err := readProjection(q, groupMemberFields...)
+	l, show, err := readList(q, s, groupMemberFields...)
 	if err != nil {
 		return err
 	}
@@ -158,11 +150,7 @@ func (a *API) listGroupMembers(w http.ResponseWriter, r *http.Request) error {
 func (a *API) listUserGroups(w http.ResponseWriter, r *http.Request) error {
 	s := style{checkpoints: true, unlimited: true}
 	q := r.URL.Query()
-	l, err := readListing(q, s)
-	if err != nil {
-		return err
-	}
-	show, err := readProjection(q, userGroupFields...)
+	l, show, err := readList(q, s, userGroupFields...)
 	if err != nil {
 		return err
 	}

@@ -155,7 +155,7 @@ func TestEveryRouteWithoutRight(t *testing.T) {
 		}
 		g.unchanged(r.Method + " " + path)
 	}
-	g.clock.step(25 * 3600e9)
+	g.clock.Step(25 * 3600e9)
 	for _, r := range g.api.Routes() {
 		g.refused(401, r.Method, g.path(r.Pattern, ""), "{}")
 	}

@@ -78,11 +78,7 @@ var invitationSort = property{pattern: regexp.MustCompile(`^((created_at))\:(1|-
 func (a *API) listInvitations(w http.ResponseWriter, r *http.Request) error {
 	s := style{filled: true, untold: true}
 	q := r.URL.Query()
-	l, err := readListing(q, s)
-	if err != nil {
-		return err
-	}
-	show, err := readProjection(q, invitationFields...)
+	l, show, err := readList(q, s, invitationFields...)
 	if err != nil {
 		return err
 	}

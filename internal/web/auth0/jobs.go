@@ -3,6 +3,7 @@ package auth0
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"crypto/subtle"
 	"encoding/csv"
 	"encoding/json"
@@ -23,8 +24,9 @@ import (
 	"github.com/lanyard-id/lanyard/internal/web"
 )
 
-// Jobs are done within the request that asks for them, and answered as pending,
-// as Auth0's are; whoever asks again finds them done.
+// An import goes on after its request is answered, where there is somebody to do
+// it (Options.Background). All other jobs are done at once. All are answered as
+// pending, as Auth0's are.
 
 func (a *API) jobRoutes() []route {
 	return []route{
@@ -101,15 +103,46 @@ func (a *API) importUsers(w http.ResponseWriter, r *http.Request) error {
 	if err := a.tenant.CreateJob(r.Context(), actor(r), j); err != nil {
 		return err
 	}
-	j.Summary = &tenant.JobSummary{Total: len(form.users)}
-	for _, v := range form.users {
-		a.importUser(r, j, c, v, form.upsert)
-	}
-	j.Status = tenant.JobCompleted
-	if err := a.tenant.FinishJob(r.Context(), j); err != nil {
+	run := importRun{api: a, by: actor(r), into: c, job: j, form: form}
+	if a.Background != nil {
+		a.Background(run.background)
+	} else if err := run.do(r.Context()); err != nil {
 		return err
 	}
 	return web.WriteJSON(w, http.StatusAccepted, a.job(r, j, tenant.JobPending))
+}
+
+// importRun is an import that is being done.
+type importRun struct {
+	api  *API
+	by   directory.Actor
+	into *tenant.Connection
+	job  *tenant.Job
+	form importForm
+}
+
+// background does an import that nobody waits for.
+func (i importRun) background(ctx context.Context) {
+	if err := i.do(ctx); err != nil {
+		i.api.Log.ErrorContext(ctx, "an import of users could not be completed", "job", i.job.ID, "error", err)
+	}
+}
+
+// do imports one user after the other. When ctx ends on the way the job has
+// failed, with what was done until then.
+func (i importRun) do(ctx context.Context) error {
+	whole := context.WithoutCancel(ctx) // nobody is imported by half
+	done := *i.job
+	done.Summary = &tenant.JobSummary{Total: len(i.form.users)}
+	done.Status = tenant.JobCompleted
+	for _, v := range i.form.users {
+		if ctx.Err() != nil {
+			done.Status = tenant.JobFailed
+			break
+		}
+		i.user(whole, &done, v)
+	}
+	return i.api.tenant.FinishJob(whole, &done)
 }
 
 // importForm is the body of an import.
@@ -194,9 +227,9 @@ var importProperties = func() map[string]property {
 // A password is not among those that a user can have, but is given all the same.
 var importSecrets = []string{"password", "password_hash", "custom_password_hash", "mfa_factors"}
 
-// importUser does what an import says of one user, and keeps what went wrong.
-func (a *API) importUser(r *http.Request, j *tenant.Job, c *tenant.Connection, v any, upsert bool) {
-	outcome, err := a.importOne(r, c, v, upsert)
+// user does what an import says of one user, and keeps what went wrong.
+func (i importRun) user(ctx context.Context, j *tenant.Job, v any) {
+	outcome, err := i.one(ctx, v)
 	switch {
 	case err != nil:
 		j.Summary.Failed++
@@ -226,22 +259,22 @@ const (
 // errKnown says that a user is there, and must not be changed.
 var errKnown = errors.New("the user exists")
 
-func (a *API) importOne(r *http.Request, c *tenant.Connection, v any, upsert bool) (imported, error) {
+func (i importRun) one(ctx context.Context, v any) (imported, error) {
 	if m := (property{typ: "object", members: importProperties, required: []string{"email"}}).check("", v); m != nil {
 		return 0, &importError{m}
 	}
-	p := payload(v.(map[string]any))
+	a, c, p := i.api, i.into, payload(v.(map[string]any))
 	profile := p.profile()
-	known, err := a.Directory.Accounts(r.Context(), directory.AccountQuery{Realm: a.Realm, Email: directory.Fold(p.text("email"))}, 1,
+	known, err := a.Directory.Accounts(ctx, directory.AccountQuery{Realm: a.Realm, Email: directory.Fold(p.text("email"))}, 1,
 		func(account *directory.Account) bool { return account.Connection == c.Name })
 	switch {
 	case err != nil:
 		return 0, err
-	case len(known) > 0 && !upsert:
+	case len(known) > 0 && !i.form.upsert:
 		return 0, errKnown
 	case len(known) > 0:
 		delete(profile, "email") // who it is stays
-		_, err := a.Directory.EditAccount(r.Context(), actor(r), a.Realm, known[0].ID, directory.Edit{
+		_, err := a.Directory.EditAccount(ctx, i.by, a.Realm, known[0].ID, directory.Edit{
 			Profile: profile, EmailVerified: p.flag("email_verified"), Blocked: p.flag("blocked"),
 			UserMetadata: p.metadata("user_metadata"), AppMetadata: p.metadata("app_metadata"), Password: importedPassword(p),
 		})
@@ -259,7 +292,7 @@ func (a *API) importOne(r *http.Request, c *tenant.Connection, v any, upsert boo
 	if verified := p.flag("email_verified"); verified != nil {
 		draft.EmailVerified = *verified
 	}
-	_, err = a.Directory.CreateAccount(r.Context(), actor(r), a.Realm, draft)
+	_, err = a.Directory.CreateAccount(ctx, i.by, a.Realm, draft)
 	return inserted, err
 }
 

@@ -244,11 +244,7 @@ var memberFields = []string{"user_id", "email", "picture", "name", "roles"}
 func (a *API) listOrgMembers(w http.ResponseWriter, r *http.Request) error {
 	s := style{checkpoints: true, endless: true}
 	q := r.URL.Query()
-	l, err := readListing(q, s)
-	if err != nil {
-		return err
-	}
-	show, err := readProjection(q, memberFields...)
+	l, show, err := readList(q, s, memberFields...)
 	if err != nil {
 		return err
 	}

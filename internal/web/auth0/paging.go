@@ -234,6 +234,17 @@ func queryText(q url.Values, name string, p property) (string, error) {
 // projection is which members an answer has.
 type projection func(web.Object) web.Object
 
+// readList reads what a list of objects is asked for: which part of it, and which
+// members of each.
+func readList(q url.Values, s style, names ...string) (listing, projection, error) {
+	l, err := readListing(q, s)
+	if err != nil {
+		return l, nil, err
+	}
+	show, err := readProjection(q, names...)
+	return l, show, err
+}
+
 // readProjection reads fields and include_fields. Fields that are not among
 // names, when there are any, are refused.
 func readProjection(q url.Values, names ...string) (projection, error) {

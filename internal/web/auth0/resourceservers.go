@@ -148,11 +148,7 @@ func readScopes(p payload) []tenant.Scope {
 func (a *API) listResourceServers(w http.ResponseWriter, r *http.Request) error {
 	s := style{checkpoints: true, numbered: true}
 	q := r.URL.Query()
-	l, err := readListing(q, s)
-	if err != nil {
-		return err
-	}
-	show, err := readProjection(q)
+	l, show, err := readList(q, s)
 	if err != nil {
 		return err
 	}

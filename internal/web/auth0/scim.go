@@ -64,12 +64,17 @@ func (a *API) scimConfig(r *http.Request, c *tenant.SCIMConfig, of *tenant.Conne
 // tenantName is the first part of the tenant's host. In recordings all of the
 // host stands where it was.
 func (a *API) tenantName(r *http.Request) string {
+	name, _, _ := strings.Cut(a.host(r), ".")
+	return name
+}
+
+// host is the host of the tenant's address.
+func (a *API) host(r *http.Request) string {
 	u, err := url.Parse(a.issuer(r))
 	if err != nil {
 		return ""
 	}
-	name, _, _ := strings.Cut(u.Hostname(), ".")
-	return name
+	return u.Hostname()
 }
 
 // listSCIM is GET /connections-scim-configurations. It pages by checkpoint only;

@@ -105,7 +105,7 @@ func TestSCIMTokens(t *testing.T) {
 	if want := `{"statusCode":409,"error":"Conflict","message":"Maximum of 2 tokens already issued for this connection"}`; a.body != want {
 		t.Errorf("a third token = %s", a.body)
 	}
-	b.clock.step(time.Hour)
+	b.clock.Step(time.Hour)
 	b.ok(201, "POST", path+"/tokens", "")
 }
 

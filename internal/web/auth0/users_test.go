@@ -293,7 +293,7 @@ func TestSessions(t *testing.T) {
 				for i := range 3 {
 					s := &stay{
 						Meta: directory.Meta{ID: fmt.Sprintf("%s-%d", account, i), Realm: directory.Auth0Realm}, noun: noun, account: account, client: "client",
-						Expires: b.clock.now().Add(time.Hour),
+						Expires: b.clock.Now().Add(time.Hour),
 					}
 					if err := b.dir.PutObject(tx, s); err != nil {
 						return err

@@ -41,7 +41,8 @@ func aboutGroups(pattern string) bool {
 func aboutApps(pattern string) bool {
 	return pattern == appsPath || strings.HasPrefix(pattern, appsPath+"/") || strings.HasPrefix(pattern, basePath+"/internal/apps/") ||
 		pattern == clientsPath || strings.HasPrefix(pattern, clientsPath+"/") ||
-		pattern == mappingsPath || strings.HasPrefix(pattern, mappingsPath+"/")
+		pattern == mappingsPath || strings.HasPrefix(pattern, mappingsPath+"/") ||
+		strings.HasPrefix(pattern, sourcesPath+"/") || strings.HasPrefix(pattern, appSchemas+"/")
 }
 
 // binds reports whether the targets of a role limit calls of a path. An
@@ -114,7 +115,8 @@ func (a *API) subjectOf(r *http.Request, who Caller, pattern string) (s subject,
 		s.app, err = a.Directory.Client(r.Context(), a.Realm, id)
 	case strings.HasPrefix(pattern, mappingsPath+"/{id}"):
 		s.app, err = a.Directory.App(r.Context(), a.Realm, appOfMapping(id))
-	case strings.HasPrefix(pattern, appsPath+"/{id}"), strings.HasPrefix(pattern, basePath+"/internal/apps/{id}"):
+	case strings.HasPrefix(pattern, appsPath+"/{id}"), strings.HasPrefix(pattern, sourcesPath+"/{id}"),
+		strings.HasPrefix(pattern, appSchemas+"/{id}"), strings.HasPrefix(pattern, basePath+"/internal/apps/{id}"):
 		s.app, err = a.Directory.App(r.Context(), a.Realm, id)
 	}
 	if fault.Is(err, fault.NotFound) || fault.Is(err, fault.Conflict) {

@@ -60,6 +60,7 @@ func newGate(t *testing.T) *gate {
 		o.Authorizer = okta.Authorization(g.oauth, okta.Tokens(map[string]string{"good": directory.Administrator}))
 		o.Log = slog.New(slog.NewTextHandler(g.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	})
+	g.real["identity-sources"] = strings.TrimPrefix(g.source(), "/api/v1/identity-sources/")
 	return g
 }
 
@@ -140,7 +141,7 @@ func TestEveryRoute(t *testing.T) {
 	client := g.real["apps"]
 
 	expired := g.serviceToken(client, "okta.users.read")
-	g.clock.step(2 * time.Hour)
+	g.clock.Step(2 * time.Hour)
 	revoked := g.serviceToken(client, "okta.users.read")
 	revoke := serviceForm(g.assertionFor(client, org+"/oauth2/v1/revoke"), "")
 	revoke.Set("token", revoked)
@@ -385,12 +386,12 @@ func TestAPITokens(t *testing.T) {
 	if again, _ := b.oauth.APIToken(ctx, kept.ID); again != first {
 		t.Errorf("a second use at once was kept: %+v", again)
 	}
-	b.clock.step(29 * 24 * time.Hour)
+	b.clock.Step(29 * 24 * time.Hour)
 	b.ok(200, "GET", "/api/v1/users/me", "", as...)
 	b.start()
-	b.clock.step(29 * 24 * time.Hour)
+	b.clock.Step(29 * 24 * time.Hour)
 	b.ok(200, "GET", "/api/v1/users/me", "", as...)
-	b.clock.step(30 * 24 * time.Hour)
+	b.clock.Step(30 * 24 * time.Hour)
 	b.ok(401, "GET", "/api/v1/users/me", "", as...)
 	if all, _ := b.oauth.APITokens(ctx); len(all) != 0 {
 		t.Errorf("expired tokens are listed: %v", all)

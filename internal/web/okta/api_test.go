@@ -305,7 +305,7 @@ func TestHeaders(t *testing.T) {
 func (b *bench) dateOf(a answer) string {
 	b.t.Helper()
 	at, err := http.ParseTime(a.header.Get("Date"))
-	if err != nil || b.clock.now().Sub(at) > time.Minute {
+	if err != nil || b.clock.Now().Sub(at) > time.Minute {
 		b.t.Errorf("Date = %q: %v", a.header.Get("Date"), err)
 	}
 	return a.header.Get("Date")

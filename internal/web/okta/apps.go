@@ -72,6 +72,9 @@ func (a *API) createApp(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if err := a.startSource(r, app); err != nil {
+		return err
+	}
 	return web.WriteJSON(w, http.StatusOK, a.application(a.base(r), app, secret))
 }
 

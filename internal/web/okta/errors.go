@@ -7,6 +7,7 @@ import (
 
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/fault"
+	"github.com/lanyard-id/lanyard/internal/importer"
 	"github.com/lanyard-id/lanyard/internal/oauth"
 	"github.com/lanyard-id/lanyard/internal/web"
 )
@@ -180,9 +181,11 @@ func translate(err error) *apiError {
 	var inUse *directory.TypeInUse
 	var system *directory.SystemObject
 	var code directory.WrongPassCode
-	switch {
+	switch refused := sourceRefusal(err); {
 	case errors.As(err, &api):
 		return api
+	case refused != nil:
+		return refused
 	case errors.As(err, &lost):
 		return missing(lost.Ref, typeNames[lost.Noun]).because(err)
 	case errors.As(err, &state):
@@ -248,6 +251,9 @@ var typeNames = map[directory.Noun]string{
 	directory.TrustedOriginNoun: "TrustedOrigin",
 	directory.GroupPushNoun:     "GroupPushMapping",
 	directory.MappingNoun:       "ProfileMapping",
+	importer.SourceNoun:         "AppInstance",
+	importer.UserNoun:           "AppUser",
+	importer.GroupNoun:          "UserGroup",
 }
 
 // refusals says how Okta words that a status forbids an operation. The texts

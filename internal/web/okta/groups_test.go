@@ -19,7 +19,7 @@ func TestOwners(t *testing.T) {
 	if a := b.ok(200, "GET", path, ""); strings.TrimSpace(a.body) != "[]" || a.header["Link"] != nil {
 		t.Errorf("no owners: %s %v", a.body, a.header["Link"])
 	}
-	b.clock.step(-b.clock.now().Sub(b.clock.now().Truncate(1e9)))
+	b.clock.Step(-b.clock.Now().Sub(b.clock.Now().Truncate(1e9)))
 	a := b.ok(201, "POST", path, `{"id":"`+u+`","type":"USER"}`)
 	want := `{"id":"` + u + `","type":"USER","resolved":true,"originId":null,"originType":"OKTA_DIRECTORY","displayName":"Ann Lee","lastUpdated":"Wed Mar 04 05:06:12 UTC 2026"}`
 	if diff := cmp.Diff(want, strings.TrimSpace(a.body)); diff != "" {
@@ -125,7 +125,7 @@ func TestReadOnlyGroups(t *testing.T) {
 	b := newSeeded(t)
 	imported := &directory.Group{
 		ID: "00gImported", Realm: directory.OktaRealm, Type: directory.AppGroup, Profile: map[string]any{"name": "Imported"}, Version: 1,
-		Created: b.clock.now(), Updated: b.clock.now(), MembershipUpdated: b.clock.now(),
+		Created: b.clock.Now(), Updated: b.clock.Now(), MembershipUpdated: b.clock.Now(),
 	}
 	if err := b.dir.Store.Update(t.Context(), func(tx directory.Tx) error { return tx.InsertGroup(imported) }); err != nil {
 		t.Fatal(err)

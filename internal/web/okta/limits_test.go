@@ -228,7 +228,7 @@ func TestLimitPolicy(t *testing.T) {
 	b := newSeeded(t, func(o *okta.Options) { o.Limits = func() okta.LimitPolicy { return policy } })
 	spend := func(headers ...string) answer {
 		a := b.call("GET", "/api/v1/groups", "", headers...)
-		b.clock.step(-time.Second) // stay within the window
+		b.clock.Step(-time.Second) // stay within the window
 		return a
 	}
 	if a := spend("Authorization", "SSWS bad"); a.status != 401 || a.header.Get("X-Rate-Limit-Limit") != "500" {
@@ -246,7 +246,7 @@ func TestLimitPolicy(t *testing.T) {
 		t.Errorf("X-Rate-Limit-Remaining = %s, want 0", got)
 	}
 	b.ok(200, "GET", "/api/v1/users/me", "") // another bucket
-	b.clock.step(time.Minute)
+	b.clock.Step(time.Minute)
 	b.ok(200, "GET", "/api/v1/groups", "")
 }
 

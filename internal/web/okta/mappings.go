@@ -7,6 +7,7 @@ import (
 
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/fault"
+	"github.com/lanyard-id/lanyard/internal/importer"
 	"github.com/lanyard-id/lanyard/internal/provision"
 	"github.com/lanyard-id/lanyard/internal/web"
 )
@@ -39,12 +40,12 @@ func appOfMapping(id string) string {
 	return prefix + id[min(len(id), len(prefix)):]
 }
 
-// mappedApp returns the application of a mapping: those that are provisioned
-// have one.
+// mappedApp returns the application of a mapping: those that are provisioned, and
+// identity sources, have one.
 func (a *API) mappedApp(r *http.Request) (*directory.App, error) {
 	id := r.PathValue("id")
 	app, err := a.Directory.App(r.Context(), a.Realm, appOfMapping(id))
-	if err == nil {
+	if err == nil && (a.Sources == nil || app.Name != importer.AppName) {
 		_, err = a.provisioning.Target(r.Context(), app.ID)
 	}
 	if fault.Is(err, fault.NotFound) || err == nil && provision.MappingID(app.ID) != id {
@@ -54,7 +55,7 @@ func (a *API) mappedApp(r *http.Request) (*directory.App, error) {
 }
 
 // listMappings is GET /mappings: from users to the applications that are
-// provisioned.
+// provisioned, and to users from identity sources.
 func (a *API) listMappings(w http.ResponseWriter, r *http.Request) error {
 	p, err := a.newPage(r, mappingsPage, maxMappingsPage)
 	if err != nil {
@@ -69,33 +70,72 @@ func (a *API) listMappings(w http.ResponseWriter, r *http.Request) error {
 			p.keep = append(p.keep, kv)
 		}
 	}
-	targets, err := a.provisioning.Targets(r.Context())
+	list, err := a.mappedApps(r, source, target)
 	if err != nil {
 		return err
 	}
+	list = slices.DeleteFunc(list, func(app *directory.App) bool { return provision.MappingID(app.ID) <= p.after })
+	list, last := cut(list, p.limit, func(app *directory.App) string { return provision.MappingID(app.ID) })
+	p.links(w, last)
+	return writeList(w, r, list, func(r *http.Request, app *directory.App) web.Object {
+		if app.Name == importer.AppName {
+			return sourceMapping(a.base(r), app, nil)
+		}
+		return profileMapping(a.base(r), app, nil)
+	})
+}
+
+// mappedApps returns the applications with a mapping between what source and
+// target name ("" for anything), in the order of their ids.
+func (a *API) mappedApps(r *http.Request, source, target string) ([]*directory.App, error) {
+	means := func(wish, id string) bool { return wish == "" || wish == id }
+	var ids []string
+	targets, err := a.provisioning.Targets(r.Context())
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range targets {
+		if means(source, directory.DefaultUserType) && means(target, t.ID) {
+			ids = append(ids, t.ID)
+		}
+	}
+	if a.Sources != nil {
+		sources, err := a.Sources.Sources(r.Context())
+		if err != nil {
+			return nil, err
+		}
+		for _, s := range sources {
+			if means(source, s.ID) && means(target, directory.DefaultUserType) {
+				ids = append(ids, s.ID)
+			}
+		}
+	}
+	slices.Sort(ids)
 	match := withinReach(r, nil, (*reach).app)
 	var list []*directory.App
-	for _, t := range targets {
-		if provision.MappingID(t.ID) <= p.after || target != "" && target != t.ID || source != "" && source != directory.DefaultUserType {
-			continue
-		}
-		app, err := a.Directory.App(r.Context(), a.Realm, t.ID)
+	for _, id := range slices.Compact(ids) {
+		app, err := a.Directory.App(r.Context(), a.Realm, id)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if match == nil || match(app) {
 			list = append(list, app)
 		}
 	}
-	list, last := cut(list, p.limit, func(app *directory.App) string { return provision.MappingID(app.ID) })
-	p.links(w, last)
-	return writeList(w, r, list, func(r *http.Request, app *directory.App) web.Object { return profileMapping(a.base(r), app, nil) })
+	return list, nil
 }
 
 func (a *API) getMapping(w http.ResponseWriter, r *http.Request) error {
 	app, err := a.mappedApp(r)
 	if err != nil {
 		return err
+	}
+	s, _, err := a.sourceApp(r, app.ID)
+	if err != nil {
+		return err
+	}
+	if s != nil {
+		return a.getSourceMapping(w, r, s, app)
 	}
 	m, err := a.provisioning.Mapping(r.Context(), app.ID)
 	if err != nil {
@@ -110,6 +150,13 @@ func (a *API) setMapping(w http.ResponseWriter, r *http.Request) error {
 	app, err := a.mappedApp(r)
 	if err != nil {
 		return err
+	}
+	s, _, err := a.sourceApp(r, app.ID)
+	if err != nil {
+		return err
+	}
+	if s != nil {
+		return a.setSourceMapping(w, r, app)
 	}
 	body, err := readObject(r)
 	if err != nil {
@@ -200,24 +247,8 @@ func knownRow(rows provision.Mapping, name string) (provision.Row, error) {
 // ProfileMapping); lists leave its properties out: m is nil then.
 func profileMapping(base string, app *directory.App, m *provision.MappingRecord) web.Object {
 	id := provision.MappingID(app.ID)
-	meta := base + basePath + "/meta"
-	out := web.Object{
-		{Key: "id", Value: id},
-		{Key: "source", Value: web.Object{
-			{Key: "id", Value: directory.DefaultUserType}, {Key: "name", Value: "user"}, {Key: "type", Value: "user"},
-			{Key: "_links", Value: web.Object{
-				link("self", meta+"/types/user/"+directory.DefaultUserType, ""),
-				link("schema", meta+"/schemas/user/"+directory.SchemaOf(directory.DefaultUserType), ""),
-			}},
-		}},
-		{Key: "target", Value: web.Object{
-			{Key: "id", Value: app.ID}, {Key: "name", Value: app.Name}, {Key: "type", Value: "appuser"},
-			{Key: "_links", Value: web.Object{
-				link("self", appURL(base, app.ID), ""),
-				link("schema", meta+"/schemas/apps/"+app.ID+"/default", ""),
-			}},
-		}},
-	}
+	ofUser, ofApp := mappingEnds(base, app)
+	out := web.Object{{Key: "id", Value: id}, {Key: "source", Value: ofUser}, {Key: "target", Value: ofApp}}
 	if m != nil {
 		properties := web.Object{}
 		for _, row := range m.Rows {
@@ -228,4 +259,25 @@ func profileMapping(base string, app *directory.App, m *provision.MappingRecord)
 		out = append(out, web.Field{Key: "properties", Value: properties})
 	}
 	return append(out, web.Field{Key: "_links", Value: web.Object{link("self", base+mappingsPath+"/"+id, "")}})
+}
+
+// mappingEnds are what a mapping connects: the org's people, and those of an
+// application.
+func mappingEnds(base string, app *directory.App) (ofUser, ofApp web.Object) {
+	meta := base + basePath + "/meta"
+	ofUser = web.Object{
+		{Key: "id", Value: directory.DefaultUserType}, {Key: "name", Value: "user"}, {Key: "type", Value: "user"},
+		{Key: "_links", Value: web.Object{
+			link("self", meta+"/types/user/"+directory.DefaultUserType, ""),
+			link("schema", meta+"/schemas/user/"+directory.SchemaOf(directory.DefaultUserType), ""),
+		}},
+	}
+	ofApp = web.Object{
+		{Key: "id", Value: app.ID}, {Key: "name", Value: app.Name}, {Key: "type", Value: "appuser"},
+		{Key: "_links", Value: web.Object{
+			link("self", appURL(base, app.ID), ""),
+			link("schema", meta+"/schemas/apps/"+app.ID+"/default", ""),
+		}},
+	}
+	return ofUser, ofApp
 }

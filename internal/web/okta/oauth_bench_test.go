@@ -68,7 +68,7 @@ func (b *authBench) start() {
 		b.t.Fatal(err)
 	}
 	b.oauth = &oauth.Server{
-		Directory: b.dir, Realm: directory.OktaRealm, Key: key, Began: b.clock.now(),
+		Directory: b.dir, Realm: directory.OktaRealm, Key: key, Began: b.clock.Now(),
 		Clients:     oauth.Applications{Directory: b.dir, Realm: directory.OktaRealm},
 		Roles:       func(_ context.Context, id string) ([]string, error) { return b.roles[id], nil },
 		SignIn:      b.signIn,
@@ -111,7 +111,7 @@ func (b *authBench) app(settings, credentials string, scopes ...string) (id, sec
 	b.t.Helper()
 	a := b.ok(200, "POST", "/api/v1/apps", fmt.Sprintf(
 		`{"name":"oidc_client","label":"App %d","signOnMode":"OPENID_CONNECT","credentials":{"oauthClient":%s},"settings":{"oauthClient":%s}}`,
-		b.clock.now().UnixNano(), credentials, settings))
+		b.clock.Now().UnixNano(), credentials, settings))
 	o := a.object(b.t)
 	client := o["credentials"].(map[string]any)["oauthClient"].(map[string]any)
 	for _, scope := range scopes {
@@ -165,7 +165,7 @@ func jwt(t *testing.T, key any, alg jose.SignatureAlgorithm, header map[jose.Hea
 // nil value removes a claim.
 func (b *authBench) claims(client string, change map[string]any) map[string]any {
 	b.jti++
-	now := b.clock.now()
+	now := b.clock.Now()
 	out := map[string]any{
 		"iss": client, "sub": client, "aud": org + "/oauth2/v1/token", "jti": fmt.Sprint("jti", b.jti),
 		"iat": now.Unix(), "exp": now.Add(time.Hour).Unix(),
@@ -226,7 +226,7 @@ func newProofKey(t *testing.T) proofKey {
 func (b *authBench) proof(k proofKey, method, target, token, nonce string, change map[string]any) string {
 	b.t.Helper()
 	b.jti++
-	claims := map[string]any{"htm": method, "htu": target, "jti": fmt.Sprint("proof", b.jti), "iat": b.clock.now().Unix()}
+	claims := map[string]any{"htm": method, "htu": target, "jti": fmt.Sprint("proof", b.jti), "iat": b.clock.Now().Unix()}
 	if nonce != "" {
 		claims["nonce"] = nonce
 	}
@@ -254,7 +254,7 @@ func (b *authBench) browser() *browser { return &browser{b, map[string]string{}}
 
 func (w *browser) send(method, path, body string) answer {
 	w.b.t.Helper()
-	w.b.clock.step(time.Second)
+	w.b.clock.Step(time.Second)
 	r := httptest.NewRequest(method, org+path, strings.NewReader(body))
 	if body != "" {
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")

@@ -102,7 +102,7 @@ func TestTokensEnd(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			h := newHeld(t)
-			h.clock.step(2 * time.Second)
+			h.clock.Step(2 * time.Second)
 			test.do(h)
 			var got goods
 			got.access, got.refresh, got.code, got.signedIn, got.api = h.good()
@@ -166,7 +166,7 @@ func TestProofsEndWithTheProcess(t *testing.T) {
 	if a := send(call); a.status != 200 {
 		t.Fatalf("call: %d %s", a.status, a.body)
 	}
-	b.clock.step(2 * time.Second)
+	b.clock.Step(2 * time.Second)
 	b.start()
 	if a := send(call); a.status != 400 {
 		t.Errorf("the same proof after a restart: %d %s", a.status, a.body)

@@ -44,7 +44,7 @@ func TestServiceApp(t *testing.T) {
 		t.Errorf("header = %v", header)
 	}
 	delete(claims, "jti")
-	now := float64(b.clock.now().Unix())
+	now := float64(b.clock.Now().Unix())
 	want := map[string]any{
 		"ver": 1.0, "iss": org, "aud": org, "sub": client, "cid": client, "iat": now, "exp": now + 3600,
 		"scp": []any{"okta.users.read", "okta.groups.read"},
@@ -56,7 +56,7 @@ func TestServiceApp(t *testing.T) {
 	b.token = "Bearer " + token
 	b.ok(200, "GET", "/api/v1/users?limit=1", "")
 	b.ok(200, "GET", "/api/v1/groups?limit=1", "")
-	b.clock.step(time.Hour)
+	b.clock.Step(time.Hour)
 	a = b.ok(401, "GET", "/api/v1/users?limit=1", "")
 	if got := a.object(t)["errorCode"]; got != "E0000011" {
 		t.Errorf("expired token: %v", got)
@@ -107,7 +107,7 @@ func TestAssertionRefusals(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	now := b.clock.now()
+	now := b.clock.Now()
 	k1 := map[jose.HeaderKey]any{"kid": "k1"}
 	claims := func(change map[string]any) string { return jwt(t, testKey(), jose.RS256, k1, b.claims(client, change)) }
 	tests := []struct {
@@ -289,7 +289,7 @@ func TestDPoP(t *testing.T) {
 	if a := send("DPoP", b.proof(key, "GET", "HTTPS://TEST.okta.com:443/api/v1/users?x=1#y", token, "", nil)); a.status != 200 {
 		t.Errorf("normal form of the target: %d %s", a.status, a.body)
 	}
-	now := b.clock.now()
+	now := b.clock.Now()
 	for _, test := range []struct {
 		name, scheme, proof, want string
 	}{
@@ -363,16 +363,16 @@ func TestNonces(t *testing.T) {
 	if a := ask(first); a.status != 200 {
 		t.Errorf("after a restart: %d %s", a.status, a.body)
 	}
-	b.clock.step(24 * time.Hour)
+	b.clock.Step(24 * time.Hour)
 	a := ask(first)
 	if second := a.header.Get("dpop-nonce"); a.status != 200 || second == first || second == "" {
 		t.Errorf("a day later: %d %s, nonce %q after %q", a.status, a.body, second, first)
 	}
-	b.clock.step(48 * time.Hour)
+	b.clock.Step(48 * time.Hour)
 	if a := ask(first); a.status != 200 {
 		t.Errorf("three days later: %d %s", a.status, a.body)
 	}
-	b.clock.step(24 * time.Hour)
+	b.clock.Step(24 * time.Hour)
 	ask(first).refusedWith(t, "four days later", "use_dpop_nonce")
 	ask("made up").refusedWith(t, "made up", "use_dpop_nonce")
 }
@@ -537,7 +537,7 @@ func TestCodeRefusals(t *testing.T) {
 		t.Errorf("the token of a code that leaked: %d %s", a.status, a.body)
 	}
 	code = b.code(client, "openid")
-	b.clock.step(5 * time.Minute)
+	b.clock.Step(5 * time.Minute)
 	ask(codeForm(client, code)).refusedWith(t, "too late", "invalid_authorization_code")
 
 	code = b.code(client, "openid")
@@ -633,7 +633,7 @@ func TestAuthorizeRefusals(t *testing.T) {
 	}
 	// Forms do not last, cannot be made up and need the browser's cookie.
 	form := page.form(t)
-	b.clock.step(2 * time.Hour)
+	b.clock.Step(2 * time.Hour)
 	for _, test := range []struct{ form, want string }{{form, "request_expired"}, {"made-up", "invalid_request"}, {"", "invalid_request"}} {
 		a := w.send("POST", "/oauth2/v1/authorize/sign-in", url.Values{"form": {test.form}, "login": {annsLogin}, "password": {annsPassword}}.Encode())
 		if e := refusalRow(test.want); a.status != e.Status || !strings.Contains(a.body, e.Text) {
@@ -870,13 +870,13 @@ func TestSignInPageIsLimited(t *testing.T) {
 		if i == 4 {
 			want = 429
 		}
-		b.clock.step(-time.Second) // all in one second
+		b.clock.Step(-time.Second) // all in one second
 		a := w.send("POST", "/oauth2/v1/authorize/sign-in", url.Values{"form": {form}, "login": {login}, "password": {"wrong"}}.Encode())
 		if a.status != want {
 			t.Errorf("try %d: %d, want %d", i, a.status, want)
 		}
 	}
-	b.clock.step(time.Second)
+	b.clock.Step(time.Second)
 	b.ok(401, "POST", "/api/v1/authn", `{"username":"ann@example.com","password":"wrong"}`)
 }
 

@@ -2,8 +2,9 @@
 // codes, key order, links, headers and error texts that Okta's own clients cannot
 // tell the difference where it covers the API: users with their life cycle, groups
 // and their rules, applications and assignments, admin roles, factors, sessions,
-// policies, the system log and the org's settings. Sources of behaviour are Okta's
-// OpenAPI document 2026.06.3 and recorded traffic; recordings win.
+// policies, identity sources, the system log and the org's settings. Where its
+// behaviour comes from are Okta's OpenAPI document 2026.06.3 and recorded traffic;
+// recordings win.
 //
 // A request passes route (headers, authorization, rate limit, scope), then a
 // handler, which turns the wire form into the directory's, calls it, and writes
@@ -19,6 +20,7 @@
 package okta
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/http"
@@ -85,6 +87,12 @@ type Options struct {
 	// Vault keeps the tokens of provisioning connections; nil: none can be set.
 	Vault provision.Vault
 
+	// Sources are the org's identity sources; nil: the org lacks the feature.
+	Sources Sources
+
+	// SourceStatuses are the statuses of identity sources that are in doubt.
+	SourceStatuses SourceStatuses
+
 	// Pushed tells what became of pushed groups in the application; nil: nobody knows.
 	Pushed Pushed
 
@@ -136,6 +144,8 @@ func New(o Options) *API {
 	if o.DeleteStatus == 0 {
 		o.DeleteStatus = http.StatusNoContent
 	}
+	o.SourceStatuses.CreateSession = cmp.Or(o.SourceStatuses.CreateSession, http.StatusCreated)
+	o.SourceStatuses.DeleteGroup = cmp.Or(o.SourceStatuses.DeleteGroup, http.StatusOK)
 	if o.Limits == nil {
 		o.Limits = func() LimitPolicy { return LimitPolicy{} }
 	}
@@ -185,6 +195,7 @@ func (a *API) routes() {
 	a.roleRoutes()
 	a.appRoutes()
 	a.mappingRoutes()
+	a.sourceRoutes()
 	a.factorRoutes()
 	a.sessionRoutes()
 	a.policyRoutes()

@@ -10,45 +10,30 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/lanyard-id/lanyard/internal/directory"
+	"github.com/lanyard-id/lanyard/internal/directory/directorytest"
+	"github.com/lanyard-id/lanyard/internal/importer"
 	"github.com/lanyard-id/lanyard/internal/store/sqlite"
 	"github.com/lanyard-id/lanyard/internal/web/okta"
 	"github.com/lanyard-id/lanyard/internal/web/webtest"
 )
 
-// clock is a fake clock that moves one second with each request, so that
-// timestamps in second resolution tell changes apart.
-type clock struct {
-	mu sync.Mutex
-	at time.Time
-}
-
-func (c *clock) now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.at
-}
-
-func (c *clock) step(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.at = c.at.Add(d)
-}
-
 const org = "https://test.okta.com"
 
-// bench is one org with a fresh directory, a fake clock and fixed ids.
+// bench is one org with a fresh directory, fixed ids, and a clock that moves one
+// second with each request, so that timestamps in second resolution tell changes
+// apart.
 type bench struct {
-	t     *testing.T
-	dir   *directory.Directory
-	api   *okta.API
-	http  http.Handler // the API, its answers checked against Okta's description
-	clock *clock
-	token string
+	t       *testing.T
+	dir     *directory.Directory
+	imports *importer.Importer // works when a test says so
+	api     *okta.API
+	http    http.Handler // the API, its answers checked against Okta's description
+	clock   *directorytest.Clock
+	token   string
 }
 
 // newBench returns an empty org: only the group Everyone. Options may be
@@ -84,13 +69,14 @@ func newDirectory(t *testing.T) *bench {
 			t.Errorf("Close: %v", err)
 		}
 	})
-	c := &clock{at: time.Date(2026, time.March, 4, 5, 6, 7, 891e6, time.UTC)}
+	c := directorytest.NewClock(time.Date(2026, time.March, 4, 5, 6, 7, 891e6, time.UTC))
 	d := directory.New(db.Directory())
-	d.Clock = c.now
-	d.IDs = &directory.IDs{Clock: c.now, Random: rand.NewChaCha8([32]byte{})}
+	d.Clock = c.Now
+	d.IDs = &directory.IDs{Clock: c.Now, Random: rand.NewChaCha8([32]byte{})}
 	d.Hash = func(password string) (string, error) { return "hashed:" + password, nil }
 	d.Check = func(hash, password string) (bool, error) { return hash == "hashed:"+password, nil }
-	return &bench{t: t, dir: d, clock: c, token: "SSWS good"}
+	imports := &importer.Importer{Directory: d, Store: db.Importer(), Realm: directory.OktaRealm}
+	return &bench{t: t, dir: d, imports: imports, clock: c, token: "SSWS good"}
 }
 
 func (b *bench) serve(change ...func(*okta.Options)) *bench {
@@ -98,6 +84,7 @@ func (b *bench) serve(change ...func(*okta.Options)) *bench {
 		Directory:  b.dir,
 		Authorizer: okta.Tokens(map[string]string{"good": directory.Administrator}),
 		BaseURL:    org,
+		Sources:    b.imports,
 	}
 	for _, f := range change {
 		f(&o)
@@ -117,7 +104,7 @@ type answer struct {
 // call sends a request; path may have a query. A body that is not "" is JSON.
 func (b *bench) call(method, path, body string, headers ...string) answer {
 	b.t.Helper()
-	b.clock.step(time.Second)
+	b.clock.Step(time.Second)
 	var reader io.Reader
 	if body != "" {
 		reader = strings.NewReader(body)

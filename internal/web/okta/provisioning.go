@@ -212,7 +212,7 @@ func appConnection(base string, app *directory.App, t *provision.Target) web.Obj
 		web.Field{Key: "_links", Value: web.Object{hintedLink("self", self, "GET", "POST"), hintedLink(step, self+"/lifecycle/"+step, "POST")}})
 }
 
-// userProvisioning is the one feature that applications have here.
+// userProvisioning is the feature of applications that people are provisioned to.
 const userProvisioning = "USER_PROVISIONING"
 
 // provisioned returns an application that has a target. Without one it has no
@@ -226,6 +226,13 @@ func (a *API) provisioned(r *http.Request) (*directory.App, *provision.Target, e
 }
 
 func (a *API) listFeatures(w http.ResponseWriter, r *http.Request) error {
+	s, app, err := a.sourceApp(r, r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	if s != nil {
+		return web.WriteJSON(w, http.StatusOK, []web.Object{inboundFeature(a.base(r), s, app)})
+	}
 	app, t, err := a.provisioned(r)
 	if err != nil {
 		return err
@@ -234,6 +241,13 @@ func (a *API) listFeatures(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (a *API) getFeature(w http.ResponseWriter, r *http.Request) error {
+	s, app, err := a.sourceApp(r, r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	if s != nil {
+		return a.getInbound(w, r, s, app)
+	}
 	app, t, err := a.provisioned(r)
 	if err != nil {
 		return err
@@ -247,7 +261,14 @@ func (a *API) getFeature(w http.ResponseWriter, r *http.Request) error {
 // setFeature is PUT /apps/{id}/features/{name}. What the body does not name
 // stays (Okta OpenAPI: partial updates).
 func (a *API) setFeature(w http.ResponseWriter, r *http.Request) error {
-	app, _, err := a.provisioned(r)
+	s, app, err := a.sourceApp(r, r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	if s != nil {
+		return a.setInbound(w, r, app)
+	}
+	app, _, err = a.provisioned(r)
 	if err != nil {
 		return err
 	}

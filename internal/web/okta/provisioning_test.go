@@ -238,7 +238,7 @@ func TestGroupPush(t *testing.T) {
 	// What became of a group there is told by whoever pushes.
 	again := b.ok(201, "POST", pushes, `{"sourceGroupId":"`+group+`","targetGroupName":"Sales"}`).object(t)["id"].(string)
 	c := *b
-	c.serve(func(o *okta.Options) { o.Pushed = pushedTo{group: b.clock.now()} })
+	c.serve(func(o *okta.Options) { o.Pushed = pushedTo{group: b.clock.Now()} })
 	if got := c.ok(200, "GET", pushes+"/"+again, "").object(t); got["targetGroupId"] != "there-"+group || got["lastPush"] == nil {
 		t.Errorf("group push = %v", got)
 	}

@@ -40,6 +40,7 @@ func (p *player) seed() {
 	p.t.Helper()
 	p.seedAttributes()
 	p.seedFactors()
+	p.seedSources()
 	made := map[string]bool{}
 	for _, i := range p.r.Interactions {
 		kind := kindOf(i.Path())
@@ -358,4 +359,46 @@ func (p *player) request(i webtest.Interaction) string {
 		p.t.Fatal(err)
 	}
 	return string(text)
+}
+
+// sourcePath is a path of an identity source: its id, and what comes behind.
+var sourcePath = regexp.MustCompile(`^/api/v1/identity-sources/([^/]+)/(users|groups)?/?([^/]*)`)
+
+// seedSources makes the identity sources of a recording, and the people and
+// groups of theirs that were there before it began.
+func (p *player) seedSources() {
+	p.t.Helper()
+	const profile = `,"profile":{"userName":"old@example.com","email":"old@example.com","firstName":"Old","lastName":"One"}}`
+	done := map[string]bool{}
+	made := func(key string) bool {
+		was := done[key]
+		done[key] = true
+		return was
+	}
+	for _, i := range p.r.Interactions {
+		m := sourcePath.FindStringSubmatch(i.Path())
+		if m == nil {
+			continue
+		}
+		if !made(m[1]) {
+			p.ids.add(m[1], strings.TrimPrefix(p.source(), "/api/v1/identity-sources/"))
+		}
+		path := p.ids.ours("/api/v1/identity-sources/" + m[1] + "/" + m[2])
+		switch {
+		case i.Status >= http.StatusMultipleChoices:
+		case i.Method == http.MethodPost && m[3] == "":
+			var o struct{ ID, ExternalID string }
+			_ = json.Unmarshal([]byte(i.Body), &o)
+			done[o.ID], done[o.ExternalID] = true, true // it is made then
+		case m[3] == "" || made(m[3]):
+		case m[2] == "groups":
+			p.ok(http.StatusOK, http.MethodPost, path, fmt.Sprintf(`{"externalId":%q,"profile":{"displayName":"Old"}}`, m[3]))
+		case m[2] == "users":
+			body := fmt.Sprintf(`{"externalId":%q`, m[3]) + profile
+			if i.Method == http.MethodGet {
+				body = i.Body
+			}
+			p.ok(http.StatusOK, http.MethodPost, path, body)
+		}
+	}
 }

@@ -13,7 +13,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"go.yaml.in/yaml/v3"
 
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/web/okta"
@@ -32,7 +31,6 @@ import (
 //
 // which prints a table and writes all differences into that folder, a file for
 // each recording.
-const replayFolder = "LANYARD_REPLAY"
 
 // equalShare is how much of the interactions with operations that the API has
 // must be equal, in percent.
@@ -72,14 +70,8 @@ type accepted struct {
 
 func readAccepted(t *testing.T) []accepted {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("testdata", "replay.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	var list []accepted
-	if err := yaml.Unmarshal(text, &list); err != nil {
-		t.Fatal(err)
-	}
+	webtest.ReadReplayList(t, &list)
 	for _, a := range list {
 		if a.Reason == "" || a.Recording == "" || len(a.Interactions) == 0 {
 			t.Errorf("testdata/replay.yaml: %+v lacks its recording, interactions or reason", a)
@@ -156,19 +148,10 @@ func judge(t *testing.T, outcomes []outcome, r webtest.Recording, list []accepte
 				t.Errorf("interaction %d: %s %s\n%s", i, r.Interactions[i].Method, r.Interactions[i].Target, o.text)
 			}
 		case o.verdict != unsupported && reason != "":
-			report := t.Logf
-			if os.Getenv("CI") != "" {
-				report = t.Errorf
-			}
-			report("interaction %d: %s %s is as recorded now; take it from testdata/replay.yaml", i, r.Interactions[i].Method, r.Interactions[i].Target)
+			webtest.ReportNeedless(t, r.Interactions[i])
 		}
 	}
-	if dir := os.Getenv(replayFolder); dir != "" && differences.Len() > 0 {
-		file := filepath.Join(dir, strings.NewReplacer("/", "_").Replace(r.Name)+".txt")
-		if err := os.WriteFile(file, []byte(differences.String()), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
+	webtest.WriteDifferences(t, r, differences.String())
 	return n
 }
 

@@ -48,7 +48,7 @@ func TestRoleForms(t *testing.T) {
 				if path == group {
 					kind = "GROUP"
 				}
-				at := b.clock.now().UTC().Format("2006-01-02T15:04:05.000Z")[:20] + "000Z"
+				at := b.clock.Now().UTC().Format("2006-01-02T15:04:05.000Z")[:20] + "000Z"
 				want := `{"id":"` + id + `","label":"` + test.label + `","type":"` + test.typ + `","status":"ACTIVE","created":"` + at + `","lastUpdated":"` + at +
 					`","assignmentType":"` + kind + `","_links":{"assignee":{"href":"` + org + strings.TrimSuffix(path, "/roles") + `"}}}`
 				if diff := cmp.Diff(want, strings.TrimSpace(a.body)); diff != "" {
@@ -205,7 +205,7 @@ func TestRoleProblems(t *testing.T) {
 	b.rule("R", "true", ruled)
 	imported := &directory.Group{
 		ID: "00gImported", Realm: directory.OktaRealm, Type: directory.AppGroup, Profile: map[string]any{"name": "Imported"}, Version: 1,
-		Created: b.clock.now(), Updated: b.clock.now(), MembershipUpdated: b.clock.now(),
+		Created: b.clock.Now(), Updated: b.clock.Now(), MembershipUpdated: b.clock.Now(),
 	}
 	if err := b.dir.Store.Update(t.Context(), func(tx directory.Tx) error { return tx.InsertGroup(imported) }); err != nil {
 		t.Fatal(err)

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/lanyard-id/lanyard/internal/directory"
+	"github.com/lanyard-id/lanyard/internal/importer"
 	"github.com/lanyard-id/lanyard/internal/web"
 )
 
@@ -22,6 +23,7 @@ const (
 const (
 	userSchemas = basePath + "/meta/schemas/user"
 	groupSchema = basePath + "/meta/schemas/group/default"
+	appSchemas  = basePath + "/meta/schemas/apps"
 	userTypes   = basePath + "/meta/types/user"
 )
 
@@ -34,6 +36,9 @@ func (a *API) schemaRoutes() {
 	a.route(groupSchema,
 		method{"GET", readSchemas, a.getGroupSchema},
 		method{"POST", manageSchemas, a.updateGroupSchema})
+	a.route(appSchemas+"/{id}/default",
+		method{"GET", readSchemas, a.getAppSchema},
+		method{"POST", manageSchemas, a.updateAppSchema})
 	a.route(userTypes,
 		method{"GET", readUserTypes, a.listUserTypes},
 		method{"POST", manageUserTypes, a.createUserType})
@@ -112,6 +117,48 @@ func (a *API) updateGroupSchema(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return a.getGroupSchema(w, r)
+}
+
+func (a *API) getAppSchema(w http.ResponseWriter, r *http.Request) error {
+	app, shape, err := a.Directory.AppSchema(r.Context(), a.Realm, r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	base := a.base(r)
+	return web.WriteJSON(w, http.StatusOK, schema(shape, web.Object{
+		{Key: "id", Value: base + "/meta/schemas/apps/" + app.ID + "/default"},
+		{Key: "$schema", Value: jsonSchema},
+		{Key: "name", Value: app.Name},
+		{Key: "title", Value: app.Label + " User"},
+		{Key: "description", Value: ""},
+	}, web.Object{related("self", base+appSchemas+"/"+app.ID+"/default")}))
+}
+
+// updateAppSchema is POST /meta/schemas/apps/{id}/default: custom attributes to
+// set or, with null, to remove. Attributes of an identity source are texts.
+func (a *API) updateAppSchema(w http.ResponseWriter, r *http.Request) error {
+	change, err := readSchemaChange(r)
+	if err != nil {
+		return err
+	}
+	app, err := a.Directory.App(r.Context(), a.Realm, r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	if app.Name == importer.AppName {
+		for _, attribute := range change.Set {
+			if attribute.Type != directory.TextType && attribute.Type != "" {
+				return validation(directory.Violations{{Field: attribute.Name, Rule: directory.WrongType}})
+			}
+		}
+	}
+	if err := a.Directory.EditAppSchema(r.Context(), actor(r), a.Realm, app.ID, change); err != nil {
+		return err
+	}
+	if err := a.tellSource(r, app); err != nil {
+		return err
+	}
+	return a.getAppSchema(w, r)
 }
 
 const jsonSchema = "http://json-schema.org/draft-04/schema#"

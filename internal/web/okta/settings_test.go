@@ -114,9 +114,9 @@ func TestTimedPasscode(t *testing.T) {
 	a := b.ok(200, "POST", factors, `{"factorType":"token:software:totp","provider":"GOOGLE"}`).object(t)
 	seed := a["_embedded"].(map[string]any)["activation"].(map[string]any)["sharedSecret"].(string)
 	activate := factors + "/" + a["id"].(string) + "/lifecycle/activate"
-	wrong := oneTimeCode(t, seed, b.clock.now().Add(5*time.Minute))
+	wrong := oneTimeCode(t, seed, b.clock.Now().Add(5*time.Minute))
 	b.call("POST", activate, `{"passCode":"`+wrong+`"}`).problem(t, 403, "E0000068", "")
-	right := oneTimeCode(t, seed, b.clock.now())
+	right := oneTimeCode(t, seed, b.clock.Now())
 	b.ok(200, "POST", activate, `{"passCode":"`+right+`"}`)
 	if body := b.ok(200, "GET", factors, "").body; strings.Contains(body, seed) {
 		t.Errorf("the list shows the seed: %s", body)
@@ -136,19 +136,19 @@ func TestSessions(t *testing.T) {
 	}
 	b.call("POST", "/api/v1/sessions", `{"sessionToken":"`+token+`"}`).problem(t, 401, "E0000004", "Authentication failed")
 	self := "/api/v1/sessions/" + s["id"].(string)
-	b.clock.step(time.Hour)
+	b.clock.Step(time.Hour)
 	refreshed := b.ok(200, "POST", self+"/lifecycle/refresh", "").object(t)
 	if refreshed["expiresAt"].(string) <= s["expiresAt"].(string) {
 		t.Errorf("expiresAt = %v after the refresh, %v before", refreshed["expiresAt"], s["expiresAt"])
 	}
-	b.clock.step(3 * time.Hour)
+	b.clock.Step(3 * time.Hour)
 	b.call("GET", self, "").problem(t, 404, "E0000007", "")
 
 	late, _, err := b.dir.SessionToken(t.Context(), directory.OktaRealm, id)
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.clock.step(6 * time.Minute)
+	b.clock.Step(6 * time.Minute)
 	b.call("POST", "/api/v1/sessions", `{"sessionToken":"`+late+`"}`).problem(t, 401, "E0000004", "")
 	b.call("POST", "/api/v1/sessions", `{}`).problem(t, 400, "E0000001", "sessionToken")
 }

@@ -139,7 +139,7 @@ func TestPasswordChangedMoves(t *testing.T) {
 	b := newBench(t)
 	created := b.ok(200, "POST", "/api/v1/users", annWithPassword).object(t)
 	user := "/api/v1/users/" + created["id"].(string)
-	b.clock.step(-time.Second)
+	b.clock.Step(-time.Second)
 	b.ok(200, "POST", user+"/credentials/change_password", `{"oldPassword":{"value":"Sesame4you"},"newPassword":{"value":"Sesame4me"}}`)
 	if got := b.ok(200, "GET", user, "").object(t)["passwordChanged"]; got.(string) <= created["passwordChanged"].(string) {
 		t.Errorf("passwordChanged = %v after %v, want it later", got, created["passwordChanged"])
@@ -391,7 +391,7 @@ func TestUserLists(t *testing.T) {
 func TestCursors(t *testing.T) {
 	t.Parallel()
 	b, other := newBench(t), newBench(t)
-	other.clock.step(time.Hour)
+	other.clock.Step(time.Hour)
 	mine, theirs := b.user(ann, ""), other.user(ann, "")
 	gone := b.user(profileOf("gone@example.com")+"}", "")
 	for range 2 {
@@ -447,7 +447,7 @@ func TestIndexDelay(t *testing.T) {
 			t.Errorf("%s finds %d at once, want none", query, got)
 		}
 	}
-	b.clock.step(30 * time.Second)
+	b.clock.Step(30 * time.Second)
 	if got := count(byLogin); got != 1 {
 		t.Errorf("%s finds %d later, want 1", byLogin, got)
 	}
@@ -455,7 +455,7 @@ func TestIndexDelay(t *testing.T) {
 	if got := count(byTitle) + 10*count(byLogin); got != 10 {
 		t.Errorf("after a change the searches find %02d, want what was", got)
 	}
-	b.clock.step(30 * time.Second)
+	b.clock.Step(30 * time.Second)
 	if got := count(byTitle) + 10*count(byLogin); got != 1 {
 		t.Errorf("later the searches find %02d, want what is", got)
 	}

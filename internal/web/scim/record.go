@@ -5,45 +5,30 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/lanyard-id/lanyard/internal/scim"
 	"github.com/lanyard-id/lanyard/internal/value"
+	"github.com/lanyard-id/lanyard/internal/web"
 	"github.com/lanyard-id/lanyard/internal/wirelog"
 )
 
 // answer keeps what is answered, for the request log.
 type answer struct {
-	http.ResponseWriter
-	status int
-	keeps  bool
-	body   bytes.Buffer
-}
-
-// WriteHeader implements http.ResponseWriter.
-func (a *answer) WriteHeader(status int) {
-	if a.status == 0 {
-		a.status = status
-	}
-	a.ResponseWriter.WriteHeader(status)
+	web.Recorder
+	keeps bool
+	body  bytes.Buffer
 }
 
 // Write implements http.ResponseWriter.
 func (a *answer) Write(b []byte) (int, error) {
-	if a.status == 0 {
-		a.status = http.StatusOK
-	}
 	if a.keeps {
 		a.body.Write(b)
 	}
-	return a.ResponseWriter.Write(b)
+	return a.Recorder.Write(b)
 }
-
-// Unwrap lets http.ResponseController reach the connection.
-func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
 
 // record writes the call into the request log, rejected tokens included. Calls
 // for connections that there are not belong to no log.
@@ -64,7 +49,7 @@ func (c *call) record(a *answer, begin time.Time, took time.Duration) {
 	// What happened is recorded even when the client is gone.
 	c.Wire.Record(context.WithoutCancel(c.r.Context()), wirelog.Exchange{
 		At: begin, Scope: wirelog.ConnectionScope(c.connection), Direction: wirelog.In,
-		Method: c.r.Method, Path: path, Query: c.r.URL.RawQuery, Status: a.status, Took: took,
+		Method: c.r.Method, Path: path, Query: c.r.URL.RawQuery, Status: a.Status, Took: took,
 		Actor: c.config.Actor, Subject: c.subject,
 		RequestHeaders: c.r.Header.Clone(), RequestBody: string(c.body),
 		ResponseHeaders: a.Header().Clone(), ResponseBody: shown, Why: c.why,

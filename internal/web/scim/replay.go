@@ -11,6 +11,7 @@ import (
 	"github.com/lanyard-id/lanyard/internal/fault"
 	"github.com/lanyard-id/lanyard/internal/scim"
 	"github.com/lanyard-id/lanyard/internal/value"
+	"github.com/lanyard-id/lanyard/internal/web"
 	"github.com/lanyard-id/lanyard/internal/wirelog"
 )
 
@@ -57,11 +58,11 @@ func (a *API) Replay(ctx context.Context, e wirelog.Exchange) (*Replayed, error)
 		c.note("its secrets were left out")
 	}
 	out := &held{header: http.Header{}}
-	kept := &answer{ResponseWriter: out, keeps: true}
+	kept := &answer{Recorder: web.Recorder{ResponseWriter: out}, keeps: true}
 	begin, start := a.Now(), time.Now()
 	a.front.Handle(c.serve).ServeHTTP(kept, r)
 	c.record(kept, begin, time.Since(start))
-	return &Replayed{Status: kept.status, Header: out.header, Body: kept.body.String(), LeftOut: len(again.Masked) > 0}, nil
+	return &Replayed{Status: kept.Status, Header: out.header, Body: kept.body.String(), LeftOut: len(again.Masked) > 0}, nil
 }
 
 // held is an http.ResponseWriter that nobody reads from: answer keeps what is

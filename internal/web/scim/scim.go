@@ -158,7 +158,7 @@ func (a *API) Mount(mux *http.ServeMux) { mux.Handle(Prefix, a) }
 // ServeHTTP answers a request.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := &call{API: a, r: r}
-	answer := &answer{ResponseWriter: w, keeps: a.Wire != nil}
+	answer := &answer{Recorder: web.Recorder{ResponseWriter: w}, keeps: a.Wire != nil}
 	begin, start := a.Now(), time.Now()
 	a.front.Handle(c.serve).ServeHTTP(answer, r)
 	c.record(answer, begin, time.Since(start))

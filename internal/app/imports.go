@@ -1,0 +1,395 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"iter"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/lanyard-id/lanyard/internal/config"
+	"github.com/lanyard-id/lanyard/internal/directory"
+	"github.com/lanyard-id/lanyard/internal/extract"
+	"github.com/lanyard-id/lanyard/internal/fault"
+	"github.com/lanyard-id/lanyard/internal/importer"
+	"github.com/lanyard-id/lanyard/internal/reconcile"
+	"github.com/lanyard-id/lanyard/internal/secret"
+	"github.com/lanyard-id/lanyard/internal/spelling"
+	"github.com/lanyard-id/lanyard/internal/table"
+)
+
+// imports bring people from sources of truth into the Okta org of a folder.
+type imports struct {
+	folder   *Folder
+	importer *importer.Importer
+	desk     *importer.Desk
+	written  map[string]*writtenImport // what lanyard.yaml says, by name
+
+	mu    sync.Mutex // while sources are bound
+	bound map[string]string
+}
+
+// writtenImport is an import of lanyard.yaml.
+type writtenImport struct {
+	label    string
+	settings reconcile.Settings
+	from     *extract.From // nil: the source is only loaded through the API
+}
+
+// readImports reads the imports of a configuration. Everything that is wrong with
+// any of them is told at once.
+func readImports(sections map[string]config.Section) (map[string]*writtenImport, error) {
+	out := map[string]*writtenImport{}
+	labels := map[string]string{}
+	var errs []error
+	for _, name := range slices.Sorted(maps.Keys(sections)) {
+		w, err := readImport(name, sections[name])
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		if other := labels[w.label]; other != "" {
+			errs = append(errs, fault.New(fault.Invalid, "the imports %s and %s are bound to the same application %q", other, name, w.label).
+				At("%s", sections[name].File).Fix("give one of them another label"))
+		}
+		labels[w.label] = name
+		out[name] = w
+	}
+	return out, fault.Join(errs...)
+}
+
+func readImport(name string, section config.Section) (*writtenImport, error) {
+	read, err := reconcile.ReadSettings(section)
+	w := &writtenImport{label: name}
+	if read == nil { // what is wrong with where it is read from is told too
+		return nil, fault.Join(err, fromMistakes(section))
+	}
+	w.settings = read.Settings
+	if read.Label != "" {
+		w.label = read.Label
+	}
+	if read.From != nil {
+		part := section
+		part.Node = read.From
+		if w.from, err = extract.Parse(part); err != nil {
+			return nil, err
+		}
+	}
+	return w, nil
+}
+
+// fromMistakes are those of the section from of an import whose other settings are
+// wrong.
+func fromMistakes(section config.Section) error {
+	for i := 0; i+1 < len(section.Node.Content); i += 2 {
+		if section.Node.Content[i].Value == "from" {
+			part := section
+			part.Node = section.Node.Content[i+1]
+			_, err := extract.Parse(part)
+			return err
+		}
+	}
+	return nil
+}
+
+// openImports builds the imports of the folder once, when something first needs
+// them. Nothing moves until serveImports, or a command that waits.
+func (f *Folder) openImports(ctx context.Context) (*imports, error) {
+	box, err := f.openSandbox(ctx)
+	if err != nil {
+		return nil, err
+	}
+	f.importsOnce.Do(func() {
+		i := &imports{folder: f, bound: map[string]string{}}
+		if i.written, f.importsErr = readImports(f.config.Imports); f.importsErr != nil {
+			return
+		}
+		i.importer = box.imports
+		i.desk = &importer.Desk{Importer: i.importer, Actor: commandActor, Read: i.read}
+		f.imports = i
+	})
+	return f.imports, f.importsErr
+}
+
+// serveImports works on sessions until ctx ends or stop is called, which waits for
+// what is under way.
+func (f *Folder) serveImports(ctx context.Context) (stop func(), err error) {
+	i, err := f.openImports(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := i.bindAll(ctx); err != nil {
+		return nil, err
+	}
+	return i.serve(ctx), nil
+}
+
+// serve works on sessions until ctx ends or stop is called.
+func (i *imports) serve(ctx context.Context) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var serving sync.WaitGroup
+	serving.Go(func() {
+		if err := i.importer.Serve(ctx); err != nil && ctx.Err() == nil {
+			i.folder.log.Error("imports have stopped", "error", err)
+		}
+	})
+	return func() {
+		cancel()
+		serving.Wait()
+	}
+}
+
+// importMeanwhile lets a run of a folder that is not served import people: what the
+// run triggers is worked on beside it, and what is left when the folder is closed is
+// done then.
+func (f *Folder) importMeanwhile(ctx context.Context) {
+	if f.served || f.readOnly {
+		return
+	}
+	f.meanwhileOnce.Do(func() {
+		i, err := f.openImports(ctx)
+		if err != nil {
+			f.log.Error("imports cannot be read: nothing is imported", "error", err)
+			return
+		}
+		stop := i.serve(context.WithoutCancel(ctx))
+		f.finishImports = func() error {
+			stop()
+			ctx, cancel := context.WithTimeout(context.Background(), shutdownTime)
+			defer cancel()
+			err := i.importer.Settle(ctx)
+			if ctx.Err() != nil { // it goes on the next time
+				return nil
+			}
+			return err
+		}
+	})
+}
+
+// Imports implements api.Service.
+func (f *Folder) Imports(ctx context.Context, c importer.Command) (*importer.Reply, error) {
+	i, err := f.openImports(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return i.do(ctx, c)
+}
+
+// do carries a command out. A source may be named as lanyard.yaml names it, and a
+// file that is read without any settings makes a source of its own.
+func (i *imports) do(ctx context.Context, c importer.Command) (*importer.Reply, error) {
+	if c.Do == importer.SetSource || c.Do == importer.RemoveSource {
+		if err := i.mine(ctx, c); err != nil {
+			return nil, err
+		}
+		if c.Do == importer.SetSource {
+			return i.desk.Do(ctx, c)
+		}
+	}
+	if err := i.bindAll(ctx); err != nil {
+		return nil, err
+	}
+	var err error
+	if c.Source == "" && c.From != "" && c.Label != "" {
+		if c.Source, err = i.fileSource(ctx, c.Label); err != nil {
+			return nil, err
+		}
+	}
+	if c.Source, err = i.resolve(ctx, c.Source); err != nil {
+		return nil, err
+	}
+	if q := c.Sessions; q != nil && q.Source != "" {
+		if q.Source, err = i.resolve(ctx, q.Source); err != nil {
+			return nil, err
+		}
+	}
+	return i.desk.Do(ctx, c)
+}
+
+// mine refuses to change by command what stands in lanyard.yaml.
+func (i *imports) mine(ctx context.Context, c importer.Command) error {
+	names := []string{c.Source, c.Label}
+	for name, w := range i.written {
+		if !slices.Contains(names, name) && !slices.Contains(names, w.label) {
+			s, err := i.importer.FindSource(ctx, c.Source)
+			if err != nil || s.Label != w.label {
+				continue
+			}
+		}
+		return fault.New(fault.Refused, "the import %q stands in %s, which wins", name, i.folder.config.File).Fix("change it there")
+	}
+	return nil
+}
+
+// resolve turns the name of an import, a label or an id into the id of a source.
+func (i *imports) resolve(ctx context.Context, ref string) (string, error) {
+	if ref == "" {
+		return "", nil
+	}
+	i.mu.Lock()
+	id := i.bound[ref]
+	i.mu.Unlock()
+	if id != "" {
+		return id, nil
+	}
+	s, err := i.importer.FindSource(ctx, ref)
+	if fault.Is(err, fault.NotFound) {
+		return "", i.unknown(ctx, ref)
+	}
+	if err != nil {
+		return "", err
+	}
+	return s.ID, nil
+}
+
+// unknown says which sources there are instead.
+func (i *imports) unknown(ctx context.Context, ref string) error {
+	names := slices.Collect(maps.Keys(i.written))
+	if all, err := i.importer.Sources(ctx); err == nil {
+		for _, s := range all {
+			names = append(names, s.Label)
+		}
+	}
+	e := fault.New(fault.NotFound, "there is no import or identity source %q", ref)
+	if like := spelling.Nearest(ref, names); like != "" {
+		return e.Fix("did you mean %q?", like)
+	}
+	return e.Fix("lanyard import sources lists them; lanyard import run FILE.csv makes one of a file")
+}
+
+// bindAll gives every import of lanyard.yaml its application, and the settings
+// that the file has. What is so already is not written again.
+func (i *imports) bindAll(ctx context.Context) error {
+	if len(i.written) == 0 || i.folder.readOnly {
+		return nil
+	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if len(i.bound) == len(i.written) {
+		return nil
+	}
+	known, err := i.importer.Sources(ctx)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, name := range slices.Sorted(maps.Keys(i.written)) {
+		id, err := i.bind(ctx, name, known)
+		if err != nil {
+			errs = append(errs, at(err, "import "+name))
+			continue
+		}
+		i.bound[name] = id
+	}
+	return fault.Join(errs...)
+}
+
+// at gives an error the place that it lacks.
+func at(err error, place string) error {
+	f, ok := err.(*fault.Error) //nolint:errorlint // only our own, unwrapped, can be placed
+	if !ok || f.Place != "" {
+		return err
+	}
+	placed := *f
+	placed.Place = place
+	return &placed
+}
+
+func (i *imports) bind(ctx context.Context, name string, known []*importer.Source) (id string, err error) {
+	w := i.written[name]
+	from := ""
+	if w.from != nil {
+		from = name
+	}
+	for _, s := range known {
+		if s.Label != w.label {
+			continue
+		}
+		same, err := alike(&s.Settings, &w.settings)
+		if err != nil {
+			return "", err
+		}
+		if same && s.From == from && s.Version > 0 {
+			return s.ID, nil
+		}
+		id = s.ID
+	}
+	s, err := i.importer.PutSource(ctx, commandActor, w.label, &importer.Source{Meta: directory.Meta{ID: id}, Settings: w.settings, From: from})
+	if err != nil {
+		return "", err
+	}
+	return s.ID, nil
+}
+
+// alike compares settings as they are stored.
+func alike(a, b *reconcile.Settings) (bool, error) {
+	one, err := json.Marshal(a)
+	if err != nil {
+		return false, fault.Wrap(fault.Internal, err, "the settings cannot be written")
+	}
+	other, err := json.Marshal(b)
+	if err != nil {
+		return false, fault.Wrap(fault.Internal, err, "the settings cannot be written")
+	}
+	return bytes.Equal(one, other), nil
+}
+
+// fileSource returns the source of a file that lanyard.yaml says nothing of, and
+// makes it the first time.
+func (i *imports) fileSource(ctx context.Context, label string) (string, error) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	s, err := i.importer.FindSource(ctx, label)
+	if fault.Is(err, fault.NotFound) {
+		s, err = i.importer.PutSource(ctx, commandActor, label, &importer.Source{Settings: reconcile.FileSettings()})
+	}
+	if err != nil {
+		return "", err
+	}
+	return s.ID, nil
+}
+
+// read opens what a source is read from: the file or table that a command names,
+// else what lanyard.yaml says.
+func (i *imports) read(ctx context.Context, s *importer.Source, from string) (importer.Rows, error) {
+	where := extract.OfFile(from)
+	if from == "" {
+		w := i.written[s.From]
+		if w == nil || w.from == nil {
+			return nil, fault.New(fault.Invalid, "it is not said where %q is read from", s.Label).
+				Fix("add from: to the import in lanyard.yaml, or say --from FILE; a source can also be loaded through the identity source API")
+		}
+		where = w.from
+	}
+	f := i.folder
+	reader, err := extract.Open(ctx, where, extract.Env{
+		Connections: f.executor.connector, Client: f.executor.client, Tables: f.tableRows(),
+		Secrets: &secret.Resolver{Env: f.env, Vault: &secret.FileVault{Dir: f.data, Env: f.env}},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return sourceRows{reader}, nil
+}
+
+// tableRows gives imports the tables of the folder.
+func (f *Folder) tableRows() *table.Tables {
+	return &table.Tables{Store: f.db.Tables(), Now: time.Now, Scratch: f.data}
+}
+
+// sourceRows gives the rows of a reader to the importer.
+type sourceRows struct{ extract.Reader }
+
+// Rows implements importer.Rows.
+func (l sourceRows) Rows(ctx context.Context) iter.Seq2[importer.Located, error] {
+	return func(yield func(importer.Located, error) bool) {
+		for row, err := range l.Reader.Rows(ctx) {
+			if !yield(importer.Located(row), err) {
+				return
+			}
+		}
+	}
+}

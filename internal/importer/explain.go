@@ -1,0 +1,206 @@
+package importer
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/lanyard-id/lanyard/internal/directory"
+	"github.com/lanyard-id/lanyard/internal/fault"
+	"github.com/lanyard-id/lanyard/internal/reconcile"
+)
+
+// Explain tells, without a write, how the source comes to what it does about
+// somebody: who is an externalId, a login or an account's id. Without rows, what
+// the source said last is looked at.
+func (im *Importer) Explain(ctx context.Context, source, who string, rows Rows) (*Trace, error) {
+	t := &Trace{Source: source, Who: who}
+	e := &explainer{im: im, trace: t, who: who}
+	if err := e.identify(ctx, source); err != nil {
+		return nil, err
+	}
+	if rows != nil {
+		if err := e.search(ctx, source, rows); err != nil {
+			return nil, err
+		}
+	}
+	return t, e.tell(ctx, source)
+}
+
+// explainer looks for one person.
+type explainer struct {
+	im    *Importer
+	trace *Trace
+	who   string
+
+	account *directory.Account
+	items   []item // rows that speak of him
+	rules   *reconcile.Rules
+}
+
+func (e *explainer) step(stage, text string, args ...any) {
+	e.trace.Steps = append(e.trace.Steps, TraceStep{stage, fmt.Sprintf(text, args...)})
+}
+
+// identify finds the link and account that who names.
+func (e *explainer) identify(ctx context.Context, source string) error {
+	return e.im.Store.View(ctx, func(r Reader) error {
+		d, err := e.im.decider(r, &Session{Source: source})
+		if err != nil {
+			return err
+		}
+		e.rules = d.rules
+		ids := []string{e.who}
+		a, err := e.im.findAccount(r, e.who)
+		if err != nil && !fault.Is(err, fault.NotFound) {
+			return err
+		}
+		if err == nil {
+			e.account = a
+			links, err := r.ImportLinksTo([]string{a.ID})
+			if err != nil {
+				return err
+			}
+			for _, l := range links {
+				if l.Source == source && l.Kind == UserKind {
+					ids = append(ids, l.ExternalID)
+				}
+			}
+		}
+		links, err := r.ImportLinks(source, UserKind, ids)
+		if err == nil && len(links) > 0 {
+			e.trace.Link = &links[0].Link
+		}
+		return err
+	})
+}
+
+// search reads the source for rows that speak of him.
+func (e *explainer) search(ctx context.Context, source string, rows Rows) error {
+	l, err := e.im.newLoader(ctx, source, nil)
+	if err != nil {
+		return err
+	}
+	for part, err := range portions(rows.Rows(ctx)) {
+		if err != nil {
+			return err
+		}
+		if l.rules == nil {
+			if err := l.complete(part); err != nil {
+				return err
+			}
+			e.rules = l.rules
+		}
+		for i, shaped := range l.shape(part) {
+			if e.speaks(shaped.Person) {
+				e.items = append(e.items, shaped.item)
+				e.trace.Found = append(e.trace.Found, TraceRow(part[i]))
+			}
+		}
+	}
+	return nil
+}
+
+// speaks reports whether a person is the one who is looked for.
+func (e *explainer) speaks(p *reconcile.Person) bool {
+	if p.ExternalID == e.who || e.trace.Link != nil && p.ExternalID == e.trace.Link.ExternalID {
+		return p.ExternalID != ""
+	}
+	for _, name := range []string{"userName", "email"} {
+		if v := personText(p, name); v != "" && (strings.EqualFold(v, e.who) || e.account != nil && strings.EqualFold(v, e.account.Login())) {
+			return true
+		}
+	}
+	return false
+}
+
+// tell decides about him and says how.
+func (e *explainer) tell(ctx context.Context, source string) error {
+	t := e.trace
+	switch n := len(t.Found); {
+	case n > 0:
+		places := make([]string, n)
+		for i := range t.Found {
+			places[i] = t.Found[i].Place
+		}
+		e.step("found", "The source has %d of his records: %s.", n, strings.Join(places, ", "))
+	case len(e.items) == 0 && t.Link != nil:
+		e.step("found", "No record was read; what the source said last is id %s.", t.Link.ExternalID)
+		p := &reconcile.Person{ExternalID: t.Link.ExternalID, Profile: t.Link.Profile, Presence: reconcile.Present, Due: t.Link.Due}
+		e.items = []item{{Kind: UserKind, Person: p}}
+	default:
+		e.step("found", "The source says nothing of %q.", e.who)
+		return nil
+	}
+	it := e.items[0]
+	t.Person = it.Person
+	e.step("scoped", "%s", scoped(it.Person))
+	t.Scoped = scoped(it.Person)
+	return e.im.Store.View(ctx, func(r Reader) error {
+		d, err := e.im.decider(r, &Session{Source: source})
+		if err != nil {
+			return err
+		}
+		d.rules = e.rules
+		w, err := e.im.world(r, nil, systemActor(), d.source)
+		if err != nil {
+			return err
+		}
+		one := &decided{item: &it, doubled: slices.ContainsFunc(e.items[1:], func(o item) bool { return o.id() == it.id() })}
+		if err := d.links(w, []*decided{one}); err != nil {
+			return err
+		}
+		if len(t.Found) == 0 && one.link != nil {
+			it.Person.Profile = one.link.Profile
+		}
+		if err := d.people(w, []*decided{one}); err != nil {
+			return err
+		}
+		if one.Action == reconcile.Create {
+			one.Account = "" // there is none yet
+		}
+		t.Decision, t.Matched = &one.Decision, one.Match
+		e.conclude(one)
+		return nil
+	})
+}
+
+// scoped says what the source and its dates make of a person.
+func scoped(p *reconcile.Person) string {
+	switch p.Presence {
+	case reconcile.Leaving:
+		return "The source says that he has left."
+	case reconcile.Early:
+		return "His first day has not come."
+	case reconcile.Outside:
+		return "The scope of the import leaves him out."
+	}
+	return "He is in the scope of the import, and present."
+}
+
+func (e *explainer) conclude(one *decided) {
+	switch {
+	case one.link != nil && one.link.Account != "":
+		e.step("matched", "Earlier sessions linked id %s to the account %s (%s).", one.link.ExternalID, one.link.Account, one.link.State)
+	case one.Match != nil:
+		e.step("matched", "The account %s matches by %s.", one.Account, one.Match.On)
+	default:
+		e.step("matched", "No account matches.")
+	}
+	names := make([]string, 0, len(one.After))
+	for name := range one.After {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	if len(names) == 0 {
+		e.step("mapped", "No attribute of the directory would differ.")
+	} else {
+		e.step("mapped", "These attributes of the directory would differ: %s.", strings.Join(names, ", "))
+	}
+	text := string(one.Action)
+	if one.Reason != "" {
+		text += ": " + one.Reason
+	}
+	e.step("acted", "%s", text)
+}

@@ -1,0 +1,360 @@
+package importer
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/lanyard-id/lanyard/internal/directory"
+	"github.com/lanyard-id/lanyard/internal/fault"
+	"github.com/lanyard-id/lanyard/internal/reconcile"
+)
+
+// Importer brings people into one realm. The fields are set before first use; it
+// is safe for concurrent use after.
+type Importer struct {
+	Directory *directory.Directory
+	Store     Store
+	Realm     string
+	Log       *slog.Logger // nil: nothing is logged
+
+	atOnce int // people in a block and in a transaction; 0: those of the constants
+
+	working  sync.Mutex // who carries sessions out
+	wakeOnce sync.Once
+	wake     chan struct{}
+}
+
+// Limits of the identity source API (okta.md 3.2).
+const (
+	MaxRequests = 50              // of bulk loads in a session
+	idleLife    = 24 * time.Hour  // of a session that nobody loads
+	betweenTwo  = 5 * time.Minute // sessions of a source
+	pollEvery   = 500 * time.Millisecond
+)
+
+// actor is who acts where nobody asked for it.
+func systemActor() directory.Actor { return directory.System("import") }
+
+// portion is how many people are kept, decided about and carried out at once:
+// others wait that long to write.
+func (im *Importer) portion() int {
+	if im.atOnce > 0 {
+		return im.atOnce
+	}
+	return itemsInBlock
+}
+
+func (im *Importer) log() *slog.Logger {
+	if im.Log == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return im.Log
+}
+
+func (im *Importer) bell() chan struct{} {
+	im.wakeOnce.Do(func() { im.wake = make(chan struct{}, 1) })
+	return im.wake
+}
+
+// ring tells Serve that there is something to do.
+func (im *Importer) ring() {
+	select {
+	case im.bell() <- struct{}{}:
+	default:
+	}
+}
+
+// Serve works on triggered sessions, expires those that nobody loads, and looks
+// at people whose first or last day has come, until ctx ends. It first goes on
+// with what another process left. The clock is the directory's, which may be
+// moved, so Serve looks often rather than sleeping until something is due.
+func (im *Importer) Serve(ctx context.Context) error {
+	if err := im.abandon(ctx); err != nil && ctx.Err() == nil {
+		return err
+	}
+	tick := time.NewTicker(pollEvery)
+	defer tick.Stop()
+	for {
+		if err := im.Settle(ctx); err != nil && ctx.Err() == nil {
+			im.log().Error("an import cannot go on; it is tried again", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-im.bell():
+		case <-tick.C:
+		}
+	}
+}
+
+// abandon ends the sessions whose source was being read when the process ended:
+// what was not read is not known, and who reads it begins anew.
+func (im *Importer) abandon(ctx context.Context) error {
+	return im.Store.Update(ctx, func(tx Tx) error {
+		open, err := tx.ImportSessions(SessionQuery{Realm: im.Realm, States: []State{Created, InProgress}})
+		if err != nil {
+			return err
+		}
+		for _, s := range open {
+			if s.Origin != FromReader && s.Origin != FromPlan {
+				continue
+			}
+			s.State, s.Phase, s.Ended = Failed, "", im.Directory.Now()
+			s.Error = "The process ended while the source was being read; nothing was applied."
+			s.Remedy = "Start the import again."
+			if err := im.save(tx, s); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Settle works until nothing is left to do now.
+func (im *Importer) Settle(ctx context.Context) error {
+	im.working.Lock()
+	defer im.working.Unlock()
+	for {
+		if err := im.expire(ctx); err != nil {
+			return err
+		}
+		if err := im.enlistDue(ctx); err != nil {
+			return err
+		}
+		s, err := im.next(ctx)
+		if err != nil {
+			return err
+		}
+		if s == nil {
+			return im.prune(ctx)
+		}
+		if err := im.drive(ctx, s); err != nil {
+			return err
+		}
+	}
+}
+
+// next returns the session to be worked on: the one that was triggered first, of a
+// source of which none is held.
+func (im *Importer) next(ctx context.Context) (first *Session, err error) {
+	err = im.Store.View(ctx, func(r Reader) error {
+		list, err := r.ImportSessions(SessionQuery{Realm: im.Realm, States: []State{Triggered}})
+		if err != nil {
+			return err
+		}
+		held := map[string]bool{}
+		for _, s := range list {
+			held[s.Source] = held[s.Source] || s.Phase == Held
+		}
+		for _, s := range list {
+			if held[s.Source] {
+				continue
+			}
+			if first == nil || before(s, first) {
+				first = s
+			}
+		}
+		return nil
+	})
+	return first, err
+}
+
+// before orders sessions: one that has begun first, then by the time of the trigger.
+func before(a, b *Session) bool {
+	if (a.Phase == Queued) != (b.Phase == Queued) {
+		return a.Phase != Queued
+	}
+	if !a.Queued.Equal(b.Queued) {
+		return a.Queued.Before(b.Queued)
+	}
+	return a.ID < b.ID
+}
+
+// expire ends the sessions that nobody has loaded or triggered for a day.
+func (im *Importer) expire(ctx context.Context) error {
+	now := im.Directory.Now()
+	var lapsed []*Session
+	err := im.Store.View(ctx, func(r Reader) error {
+		open, err := r.ImportSessions(SessionQuery{Realm: im.Realm, States: []State{Created, InProgress}})
+		for _, s := range open {
+			if s.lapsed(now) {
+				lapsed = append(lapsed, s)
+			}
+		}
+		return err
+	})
+	if err != nil || len(lapsed) == 0 {
+		return err
+	}
+	return im.Store.Update(ctx, func(tx Tx) error {
+		for _, s := range lapsed {
+			s, err := tx.ImportSession(s.ID)
+			if err != nil || !s.lapsed(now) {
+				return err
+			}
+			if err := im.expireOne(tx, s); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (im *Importer) expireOne(tx Tx, s *Session) error {
+	s.State, s.Ended = Expired, s.Updated.Add(idleLife)
+	if err := im.save(tx, s); err != nil {
+		return err
+	}
+	return im.event(tx, systemActor(), s, "system.import.session.expired", directory.Outcome{})
+}
+
+// lapsed reports whether nobody has asked for a session for too long.
+func (s *Session) lapsed(now time.Time) bool {
+	return (s.State == Created || s.State == InProgress) && !now.Before(s.Updated.Add(idleLife))
+}
+
+// save stores what became of a session that was read in the transaction.
+func (im *Importer) save(tx Tx, s *Session) error {
+	s.Version++
+	return tx.UpdateImportSession(s)
+}
+
+// event logs what happened to a session.
+func (im *Importer) event(tx Tx, actor directory.Actor, s *Session, kind string, outcome directory.Outcome) error {
+	app, err := directory.Get[directory.App](tx, im.Realm, s.Source)
+	if err != nil {
+		return err
+	}
+	return im.Directory.Log(tx, im.Realm, directory.Event{
+		At: im.Directory.Now(), Actor: actor, Kind: kind, Target: s.ID, Outcome: outcome,
+		Targets: []directory.Target{
+			{Type: "ImportSession", ID: s.ID},
+			{Type: "AppInstance", ID: app.ID, AlternateID: app.Label, DisplayName: app.Label},
+		},
+	}, nil, nil)
+}
+
+// ownEvent is event while a delta waits to be applied: what the session itself
+// logs does not make its delta old.
+func (im *Importer) ownEvent(tx Tx, actor directory.Actor, s *Session, kind string, outcome directory.Outcome) error {
+	last, err := tx.LastChange()
+	if err != nil {
+		return err
+	}
+	if err := im.event(tx, actor, s, kind, outcome); err != nil || s.Basis != last {
+		return err
+	}
+	s.Basis, err = tx.LastChange()
+	return err
+}
+
+// enlistDue makes a session of the people whose first or last day has come.
+func (im *Importer) enlistDue(ctx context.Context) error {
+	now := im.Directory.Now()
+	var sources []string
+	err := im.Store.View(ctx, func(r Reader) (err error) {
+		sources, _, err = r.ImportsDue(now)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for _, id := range sources {
+		if err := im.enlistDueOf(ctx, id, now); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (im *Importer) enlistDueOf(ctx context.Context, id string, now time.Time) error {
+	return im.Store.Update(ctx, func(tx Tx) error {
+		source, err := directory.Get[Source](tx, im.Realm, id)
+		if fault.Is(err, fault.NotFound) { // of another realm
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		active, err := tx.ImportSessions(SessionQuery{Realm: im.Realm, Source: id, States: []State{Triggered}})
+		if err != nil || len(active) > 0 { // they are looked at afterwards
+			return err
+		}
+		state, err := stateOf(tx, im.Realm, id)
+		if err != nil {
+			return err
+		}
+		settings := source.Settings
+		if state.Rules != nil {
+			settings = *state.Rules
+		}
+		rules, err := im.compile(tx, settings)
+		if err != nil {
+			return err
+		}
+		var due []*decided
+		for l, err := range tx.EachImportLink(LinkQuery{Source: id, Kind: UserKind, Due: now, Limit: im.portion()}) {
+			if err != nil {
+				return err
+			}
+			due = append(due, &decided{link: &l})
+		}
+		d := &decider{im: im, source: source, rules: rules, now: now}
+		if err := d.links(&world{r: tx}, due); err != nil {
+			return err
+		}
+		b := &block{}
+		for _, one := range due {
+			p, ok := rules.Again(one.link0(), now)
+			if ok {
+				b.Items = append(b.Items, item{Kind: UserKind, Place: one.link.Place, Person: &p})
+				continue
+			}
+			one.link.Due = time.Time{} // there is nothing to decide
+			if err := tx.PutImportLinks([]Link{*one.link}); err != nil {
+				return err
+			}
+		}
+		if len(b.Items) == 0 {
+			return nil
+		}
+		s := im.newSession(systemActor(), id, Incremental, FromDates)
+		s.Rules, s.Blocks, s.State, s.Phase, s.Queued = state.Rules, 1, Triggered, Queued, s.Created
+		body, err := b.encode()
+		if err != nil {
+			return err
+		}
+		if err := tx.PutImportBlock(s.ID, 1, body); err != nil {
+			return err
+		}
+		return tx.InsertImportSession(s)
+	})
+}
+
+// shaped makes an item of a row.
+func shaped(rules *reconcile.Rules, l Located, now time.Time) item {
+	p, err := rules.Shape(l.Row, now)
+	it := item{Kind: UserKind, Place: l.Place, Person: &p}
+	if err != nil {
+		it.fail(err)
+	}
+	return it
+}
+
+func (it *item) fail(err error) {
+	it.Error = fault.Public(err)
+	if it.Error == "" {
+		it.Error = "The row cannot be read."
+	}
+}
+
+// compile makes settings ready with the schema of the realm as it is.
+func (im *Importer) compile(r Reader, settings reconcile.Settings) (*reconcile.Rules, error) {
+	schema, err := im.Directory.UserShape(r, im.Realm)
+	if err != nil {
+		return nil, err
+	}
+	return settings.Compile(schema)
+}

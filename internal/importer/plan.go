@@ -1,0 +1,88 @@
+package importer
+
+import (
+	"bytes"
+	"encoding/json"
+	"time"
+
+	"github.com/lanyard-id/lanyard/internal/reconcile"
+)
+
+// Plan is what an import would do, in full, and from what that was computed. It
+// is made without a single write, and carried out later only if the delta comes
+// out the same.
+type Plan struct {
+	Version  int                `json:"version"`
+	Realm    string             `json:"realm"`
+	Source   string             `json:"source"` // id
+	Label    string             `json:"label"`
+	Type     Type               `json:"type"`
+	Made     time.Time          `json:"made"`
+	Counts   Counts             `json:"counts"`
+	Holds    []reconcile.Reason `json:"holds,omitempty"` // it would be held, for these
+	Calls    int                `json:"calls"`           // to a tenant of the provider, by its limits
+	Minutes  int                `json:"minutes"`         // that the calls take, by the provider's rate limit
+	Entities []PlanEntity       `json:"entities"`        // all but those of whom nothing is new
+
+	// Digest covers what the plan does, and the rules by which it does so.
+	Digest   string             `json:"digest"`
+	Settings int64              `json:"settings"`         // version of the source
+	Rules    reconcile.Settings `json:"rules"`            // as completed by the headings of the source
+	Loaded   *reconcile.Tally   `json:"loaded,omitempty"` // of those of whom nothing is new
+	Same     int                `json:"same"`             // how many these are
+	Scanned  int                `json:"scanned"`
+	Doubled  []string           `json:"doubled,omitempty"`
+}
+
+// PlanEntity is an entity with the record that it comes from.
+type PlanEntity struct {
+	Entity
+	Record *item `json:"record,omitempty"`
+}
+
+// UnmarshalJSON reads a plan without losing digits: they count for the digest.
+func (p *Plan) UnmarshalJSON(text []byte) error {
+	type plain Plan
+	dec := json.NewDecoder(bytes.NewReader(text))
+	dec.UseNumber()
+	return dec.Decode((*plain)(p))
+}
+
+// PreviewOptions say how a preview is made.
+type PreviewOptions struct {
+	Type Type `json:"type,omitempty"`
+}
+
+// Trace tells how an import comes to what it does about one person.
+type Trace struct {
+	Source   string              `json:"source"`
+	Who      string              `json:"who"`
+	Found    []TraceRow          `json:"found"` // rows of the source that speak of him
+	Link     *reconcile.Link     `json:"link,omitempty"`
+	Person   *reconcile.Person   `json:"person,omitempty"`
+	Scoped   string              `json:"scoped,omitempty"` // one sentence
+	Matched  *reconcile.Match    `json:"matched,omitempty"`
+	Decision *reconcile.Decision `json:"decision,omitempty"`
+	Steps    []TraceStep         `json:"steps"` // found, scoped, matched, mapped, acted
+}
+
+// TraceRow is a row of the source.
+type TraceRow struct {
+	Place string        `json:"place"`
+	Row   reconcile.Row `json:"row"`
+}
+
+// TraceStep is one stage of a Trace.
+type TraceStep struct {
+	Stage string `json:"stage"`
+	Text  string `json:"text"`
+}
+
+// Report is what a session did, for people.
+type Report struct {
+	Session  *Session       `json:"session"`
+	Label    string         `json:"label"` // of the source
+	Duration time.Duration  `json:"duration"`
+	Waiting  int            `json:"waiting"` // people who wait to be confirmed
+	ByAction map[string]int `json:"byAction,omitempty"`
+}

@@ -1,0 +1,386 @@
+package importer
+
+import (
+	"context"
+	"iter"
+	"maps"
+	"runtime"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/lanyard-id/lanyard/internal/directory"
+	"github.com/lanyard-id/lanyard/internal/fault"
+	"github.com/lanyard-id/lanyard/internal/reconcile"
+)
+
+// Run reads a source, loads a session with it, triggers it, and waits until it
+// is over or held unless told not to. A session of that id that there is already
+// is not begun again.
+func (im *Importer) Run(ctx context.Context, actor directory.Actor, source string, rows Rows, o RunOptions) (*Session, error) {
+	s, fresh, err := im.begin(ctx, actor, source, o)
+	if err != nil {
+		return nil, err
+	}
+	if fresh {
+		if s, err = im.read(ctx, s, rows); err != nil {
+			return nil, err
+		}
+		im.ring()
+	}
+	if o.NoWait {
+		return s, nil
+	}
+	return im.wait(ctx, s)
+}
+
+// wait works until nothing is left to do, and returns what became of a session.
+func (im *Importer) wait(ctx context.Context, s *Session) (*Session, error) {
+	if err := im.Settle(ctx); err != nil {
+		return nil, err
+	}
+	return im.Session(ctx, s.Source, s.ID)
+}
+
+// begin makes the session of a source that is about to be read.
+func (im *Importer) begin(ctx context.Context, actor directory.Actor, source string, o RunOptions) (s *Session, fresh bool, err error) {
+	err = im.Store.Update(ctx, func(tx Tx) error {
+		fresh = false
+		if o.ID != "" {
+			known, err := tx.ImportSession(o.ID)
+			if !fault.Is(err, fault.NotFound) {
+				s = known
+				return err
+			}
+		}
+		if err := im.open(tx, source); err != nil {
+			return err
+		}
+		settings, err := im.source(tx, source)
+		if err != nil {
+			return err
+		}
+		s, fresh = im.newSession(actor, source, o.Type.or(settings.Settings.Mode), FromReader), true
+		if o.ID != "" {
+			s.ID = o.ID
+		}
+		s.State = InProgress
+		if err := tx.InsertImportSession(s); err != nil {
+			return err
+		}
+		return im.event(tx, actor, s, "system.import.session.created", directory.Outcome{})
+	})
+	return s, fresh, err
+}
+
+// or is the type that the settings ask for where nobody says otherwise.
+func (t Type) or(mode reconcile.Mode) Type {
+	switch {
+	case t != "":
+		return t
+	case mode == reconcile.Full:
+		return Full
+	}
+	return Incremental
+}
+
+// read loads a session with all of a source and queues it. A source that cannot be
+// read to its end ends the session: nothing of it is applied.
+func (im *Importer) read(ctx context.Context, s *Session, rows Rows) (*Session, error) {
+	seq := 0
+	l, err := im.newLoader(ctx, s.Source, func(ctx context.Context, b *block) error {
+		body, err := b.encode()
+		if err != nil {
+			return err
+		}
+		seq++
+		return im.Store.Update(ctx, func(tx Tx) error { return tx.PutImportBlock(s.ID, seq, body) })
+	})
+	if err == nil {
+		err = l.load(ctx, rows)
+	}
+	if err != nil {
+		if failed := im.giveUp(ctx, s.ID, err); failed != nil {
+			return nil, fault.Join(err, failed)
+		}
+		return nil, err
+	}
+	figures, err := deflated(l.loaded)
+	if err != nil {
+		return nil, err
+	}
+	return im.change(ctx, s.Source, s.ID, func(tx Tx, s *Session) error {
+		if s.State != InProgress {
+			return NotTriggerable.fault("the session is %s", s.State)
+		}
+		s.Blocks, s.Rules = seq, &l.settings
+		s.Counts.Scanned = l.loaded.Scanned
+		s.queue(im.Directory.Now())
+		if err := tx.PutImportBlock(s.ID, loadedTally, figures); err != nil {
+			return err
+		}
+		return im.event(tx, s.Actor, s, "system.import.session.triggered", directory.Outcome{})
+	})
+}
+
+// loader turns rows into blocks. Those of whom nothing is new it only counts.
+type loader struct {
+	im       *Importer
+	source   *Source
+	schema   *directory.Shape
+	settings reconcile.Settings
+	rules    *reconcile.Rules
+	now      time.Time
+	index    *index
+	keep     func(context.Context, *block) error
+
+	loaded *loaded
+	items  []item
+	same   []uint64
+}
+
+func (im *Importer) newLoader(ctx context.Context, source string, keep func(context.Context, *block) error) (*loader, error) {
+	l := &loader{im: im, keep: keep, now: im.Directory.Now(), loaded: &loaded{Tally: &reconcile.Tally{}}}
+	err := im.Store.View(ctx, func(r Reader) (err error) {
+		if l.source, err = im.source(r, source); err != nil {
+			return err
+		}
+		if l.schema, err = im.Directory.UserShape(r, im.Realm); err != nil {
+			return err
+		}
+		links, err := r.CountImportLinks(source)
+		if err != nil {
+			return err
+		}
+		total := 0
+		for _, n := range links {
+			total += n
+		}
+		l.index = newIndex(total)
+		return l.fill(r)
+	})
+	return l, err
+}
+
+// fill reads what is known of the source's people.
+func (l *loader) fill(r Reader) error {
+	for x, err := range r.ImportIndex(l.im.Realm, l.source.ID) {
+		if err != nil {
+			return err
+		}
+		s := l.index.at(idHash(x.ExternalID))
+		s.state, s.fingerprint, s.due = stateByte(x.State), x.Fingerprint, micros(x.Due)
+		if x.State == reconcile.Linked && !x.Assigned {
+			s.fingerprint = reconcile.Fingerprint{} // as Link.lose
+		}
+	}
+	return nil
+}
+
+func stateByte(state reconcile.LinkState) byte {
+	return byte(max(0, slices.Index(linkStates[:], state)))
+}
+
+func micros(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMicro()
+}
+
+// link returns what a slot knows, nil when that is nothing.
+func (s *slot) link() *reconcile.Link {
+	if s.state == 0 {
+		return nil
+	}
+	l := &reconcile.Link{State: linkStates[s.state], Fingerprint: s.fingerprint}
+	if l.State == reconcile.Linked || l.State == reconcile.Removed {
+		l.Account = "known" // whose does not matter where nothing is new
+	}
+	if s.due != 0 {
+		l.Due = time.UnixMicro(s.due).UTC()
+	}
+	return l
+}
+
+// rowsAtOnce is how many rows are shaped at once.
+const rowsAtOnce = 256
+
+// portion are some rows on their way: shaped elsewhere, and used in their order.
+type portion struct {
+	rows   []Located
+	shaped chan []shapedRow
+}
+
+type shapedRow struct {
+	item
+	fingerprint reconcile.Fingerprint
+}
+
+// load reads rows to their end. Reading, shaping and using them goes on at the
+// same time.
+func (l *loader) load(ctx context.Context, rows Rows) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var wait sync.WaitGroup
+	defer wait.Wait()
+	defer cancel()
+	next, stop := iter.Pull2(portions(rows.Rows(ctx)))
+	defer stop()
+	first, err, more := next()
+	if err != nil {
+		return err
+	}
+	if err := l.complete(first); err != nil {
+		return err
+	}
+	queue, work := make(chan *portion, 2*runtime.GOMAXPROCS(0)), make(chan *portion)
+	var failed error // set before queue is closed
+	for range runtime.GOMAXPROCS(0) {
+		wait.Go(func() {
+			for p := range work {
+				p.shaped <- l.shape(p.rows)
+			}
+		})
+	}
+	wait.Go(func() {
+		defer close(queue)
+		defer close(work)
+		for part := first; more; {
+			p := &portion{rows: part, shaped: make(chan []shapedRow, 1)}
+			for _, to := range []chan *portion{queue, work} {
+				select {
+				case to <- p:
+				case <-ctx.Done():
+					failed = ctx.Err()
+					return
+				}
+			}
+			if part, err, more = next(); err != nil {
+				failed = err
+				return
+			}
+		}
+	})
+	for p := range queue {
+		select {
+		case rows := <-p.shaped:
+			for i := range rows {
+				if err := l.take(ctx, &rows[i]); err != nil {
+					return err
+				}
+			}
+		case <-ctx.Done():
+			return fault.Wrap(fault.Unavailable, ctx.Err(), "the import was cancelled")
+		}
+	}
+	if failed != nil {
+		return failed
+	}
+	return l.flush(ctx, true)
+}
+
+// portions gathers rows. An error is the last thing that it yields.
+func portions(rows iter.Seq2[Located, error]) iter.Seq2[[]Located, error] {
+	return func(yield func([]Located, error) bool) {
+		part := make([]Located, 0, rowsAtOnce)
+		for row, err := range rows {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if part = append(part, row); len(part) < rowsAtOnce {
+				continue
+			}
+			if !yield(part, nil) {
+				return
+			}
+			part = make([]Located, 0, rowsAtOnce)
+		}
+		if len(part) > 0 {
+			yield(part, nil)
+		}
+	}
+}
+
+// complete makes the rules ready, with what the headings of the first rows say.
+func (l *loader) complete(first []Located) error {
+	names := map[string]bool{}
+	for i := range first {
+		for name := range first[i].Row {
+			names[name] = true
+		}
+	}
+	var err error
+	l.settings = l.source.Settings
+	if len(names) > 0 {
+		l.settings, _, err = l.settings.Complete(slices.Sorted(maps.Keys(names)), l.schema)
+	}
+	if err == nil {
+		l.rules, err = l.settings.Compile(l.schema)
+	}
+	return err
+}
+
+func (l *loader) shape(rows []Located) []shapedRow {
+	out := make([]shapedRow, len(rows))
+	for i := range rows {
+		out[i].item = shaped(l.rules, rows[i], l.now)
+		if out[i].Error == "" {
+			out[i].fingerprint = l.rules.Fingerprint(out[i].Person)
+		}
+	}
+	return out
+}
+
+// take counts a row of whom nothing is new, and keeps any other.
+func (l *loader) take(ctx context.Context, row *shapedRow) error {
+	l.loaded.Scanned++
+	p := row.Person
+	if p.ExternalID == "" {
+		l.items = append(l.items, row.item)
+		return l.flush(ctx, false)
+	}
+	s := l.index.at(idHash(p.ExternalID))
+	if s.seen {
+		return l.repeated(ctx, s, row)
+	}
+	s.seen = true
+	if row.Error == "" {
+		link := s.link()
+		if link != nil && link.Due.Equal(p.Due) && link.Fingerprint == row.fingerprint {
+			if d, ok := l.rules.Quick(p, link); ok && d.Action == reconcile.Unchanged {
+				l.loaded.Same++
+				l.loaded.Tally.Add(p, link, &d)
+				l.same = append(l.same, s.hash)
+				return l.flush(ctx, false)
+			}
+		}
+	}
+	s.fingerprint = row.fingerprint
+	l.items = append(l.items, row.item)
+	return l.flush(ctx, false)
+}
+
+// repeated takes a row whose id the session had already. What is said again in the
+// same words is as if it was said once; of what differs nobody knows which is right.
+func (l *loader) repeated(ctx context.Context, s *slot, row *shapedRow) error {
+	if row.Error == "" && s.fingerprint == row.fingerprint {
+		l.loaded.Tally.Repeated(row.Person.ExternalID, true)
+		l.loaded.Scanned--
+		return nil
+	}
+	l.loaded.Doubled = append(l.loaded.Doubled, row.Person.ExternalID)
+	row.Again = true
+	l.items = append(l.items, row.item)
+	return l.flush(ctx, false)
+}
+
+// flush keeps what has been gathered when it is a block, or the end.
+func (l *loader) flush(ctx context.Context, end bool) error {
+	if len(l.items) < l.im.portion() && len(l.same) < sameInBlock && (!end || len(l.items) == 0 && len(l.same) == 0) {
+		return nil
+	}
+	b := &block{Items: l.items, Same: packHashes(l.same)}
+	l.items, l.same = nil, l.same[:0]
+	return l.keep(ctx, b)
+}

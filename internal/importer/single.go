@@ -1,0 +1,561 @@
+package importer
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+
+	"github.com/lanyard-id/lanyard/internal/directory"
+	"github.com/lanyard-id/lanyard/internal/fault"
+	"github.com/lanyard-id/lanyard/internal/reconcile"
+)
+
+// Single people, groups and memberships, which change at once and without a
+// session (okta.md 3.1). They are decided about and carried out as in one, in one
+// transaction.
+
+// singly decides about one record and carries it out. What fails is an error.
+func (im *Importer) singly(tx Tx, actor directory.Actor, source, event string, it item) (*decided, error) {
+	if err := im.open(tx, source); err != nil {
+		return nil, err
+	}
+	d, err := im.decider(tx, &Session{Source: source})
+	if err != nil {
+		return nil, err
+	}
+	w, err := im.world(tx, tx, actor, d.source)
+	if err != nil {
+		return nil, err
+	}
+	x := &hand{decider: d, world: w, tx: tx}
+	one := &decided{item: &it}
+	if err := x.decide(one); err != nil {
+		return nil, err
+	}
+	if one.Action == reconcile.Fail {
+		return nil, why(one)
+	}
+	if it.Kind == UserKind {
+		err = x.people([]*decided{one})
+	} else {
+		err = x.group(one)
+	}
+	if err != nil {
+		return nil, err
+	}
+	w.sourcing.Note(event, directory.Outcome{})
+	return one, w.sourcing.Flush()
+}
+
+func (x *hand) decide(one *decided) error {
+	batch := []*decided{one}
+	if one.item.Kind != UserKind {
+		return x.groupBatch(x.world, one.item.Kind, batch)
+	}
+	if err := x.decider.links(x.world, batch); err != nil {
+		return err
+	}
+	return x.decider.people(x.world, batch)
+}
+
+// why is the error that says why a record cannot be carried out.
+func why(one *decided) error {
+	if one.Code == reconcile.NameTaken {
+		return directory.Duplicate("login")
+	}
+	return fault.New(fault.Invalid, "%s", one.Reason).Fix("%s", one.Remedy)
+}
+
+// Users returns the people of a source behind an externalId, at most limit.
+func (im *Importer) Users(ctx context.Context, source, after string, limit int) (out []*User, err error) {
+	err = im.Store.View(ctx, func(r Reader) error {
+		out = nil
+		if _, err := im.source(r, source); err != nil {
+			return err
+		}
+		var links []Link
+		for l, err := range r.EachImportLink(LinkQuery{Source: source, Kind: UserKind, After: after, Limit: limit}) {
+			if err != nil {
+				return err
+			}
+			links = append(links, l)
+		}
+		for i := range links {
+			u, err := im.user(r, &links[i])
+			if fault.Is(err, fault.NotFound) {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			out = append(out, u)
+		}
+		return nil
+	})
+	return out, err
+}
+
+// User returns somebody of a source by his externalId. *directory.Missing with UserNoun.
+func (im *Importer) User(ctx context.Context, source, externalID string) (u *User, err error) {
+	err = im.Store.View(ctx, func(r Reader) error {
+		u, err = im.findUser(r, source, externalID)
+		return err
+	})
+	return u, err
+}
+
+func (im *Importer) findUser(r Reader, source, externalID string) (*User, error) {
+	if _, err := im.source(r, source); err != nil {
+		return nil, err
+	}
+	links, err := r.ImportLinks(source, UserKind, []string{externalID})
+	if err != nil {
+		return nil, err
+	}
+	if len(links) == 0 {
+		return nil, directory.NotFound(UserNoun, externalID)
+	}
+	return im.user(r, &links[0])
+}
+
+// user is how a source has somebody: by his assignment, or by what is known of who
+// waits to be confirmed.
+func (im *Importer) user(r directory.Reader, l *Link) (*User, error) {
+	if l.State == reconcile.Unconfirmed || l.State == reconcile.Ignored {
+		return &User{ID: l.ExternalID, ExternalID: l.ExternalID, Profile: l.Profile}, nil
+	}
+	a, err := directory.Get[directory.AppUser](r, im.Realm, l.Source+"/"+l.Account)
+	if fault.Is(err, fault.NotFound) {
+		return nil, directory.NotFound(UserNoun, l.ExternalID)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &User{ID: a.Assignment, Account: a.Account, ExternalID: l.ExternalID, Created: a.Created, Updated: a.Updated, Profile: a.Profile}, nil
+}
+
+// put brings one person in. change makes the record of what there is, nil for
+// nobody.
+func (im *Importer) put(ctx context.Context, actor directory.Actor, source, externalID, event string, change func(*User) (Record, error)) (u *User, err error) {
+	err = im.Store.Update(ctx, func(tx Tx) error {
+		before, err := im.findUser(tx, source, externalID)
+		if err != nil && !isMissing(err, UserNoun) {
+			return err
+		}
+		record, err := change(before)
+		if err != nil {
+			return err
+		}
+		p := &reconcile.Person{ExternalID: record.ExternalID, Profile: record.Profile, Presence: reconcile.Present}
+		if _, err := im.singly(tx, actor, source, event, item{Kind: UserKind, Person: p}); err != nil {
+			return err
+		}
+		u, err = im.findUser(tx, source, externalID)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return u, nil
+}
+
+func isMissing(err error, noun directory.Noun) bool {
+	var m *directory.Missing
+	return errors.As(err, &m) && m.Noun == noun
+}
+
+// CreateUser brings one person in at once, as a session with him alone would.
+// directory.Violations; a taken externalId is a fault.Conflict.
+func (im *Importer) CreateUser(ctx context.Context, actor directory.Actor, source string, r Record) (*User, error) {
+	return im.put(ctx, actor, source, r.ExternalID, "system.identity_sources.user.create", func(before *User) (Record, error) {
+		if before != nil {
+			return r, directory.Duplicate("externalId")
+		}
+		return r, nil
+	})
+}
+
+// PutUser replaces what the source says of somebody: attributes that are not
+// named become unset.
+func (im *Importer) PutUser(ctx context.Context, actor directory.Actor, source string, r Record) (*User, error) {
+	return im.put(ctx, actor, source, r.ExternalID, "system.identity_sources.user.update", func(before *User) (Record, error) {
+		if before == nil {
+			return r, directory.NotFound(UserNoun, r.ExternalID)
+		}
+		profile := map[string]any{}
+		for name := range before.Profile { // what is not said any more is unset
+			profile[name] = nil
+		}
+		maps.Copy(profile, r.Profile)
+		return Record{r.ExternalID, profile}, nil
+	})
+}
+
+// PatchUser changes the attributes that are named; nil values unset.
+func (im *Importer) PatchUser(ctx context.Context, actor directory.Actor, source string, r Record) (*User, error) {
+	return im.put(ctx, actor, source, r.ExternalID, "system.identity_sources.user.update", func(before *User) (Record, error) {
+		if before == nil {
+			return r, directory.NotFound(UserNoun, r.ExternalID)
+		}
+		profile := maps.Clone(before.Profile)
+		if profile == nil {
+			profile = map[string]any{}
+		}
+		maps.Copy(profile, r.Profile)
+		return Record{r.ExternalID, profile}, nil
+	})
+}
+
+// DeleteUser removes somebody, as a session that deletes him would.
+func (im *Importer) DeleteUser(ctx context.Context, actor directory.Actor, source, externalID string) error {
+	return im.Store.Update(ctx, func(tx Tx) error {
+		if _, err := im.findUser(tx, source, externalID); err != nil {
+			return err
+		}
+		_, err := im.singly(tx, actor, source, "system.identity_sources.user.delete", deletion(externalID))
+		return err
+	})
+}
+
+// Group returns a group of a source by its id or externalId. *directory.Missing with GroupNoun.
+func (im *Importer) Group(ctx context.Context, source, ref string) (g *Group, err error) {
+	err = im.Store.View(ctx, func(r Reader) error {
+		g, err = im.findGroup(r, source, ref)
+		return err
+	})
+	return g, err
+}
+
+func (im *Importer) findGroup(r Reader, source, ref string) (*Group, error) {
+	if _, err := im.source(r, source); err != nil {
+		return nil, err
+	}
+	links, err := r.ImportLinks(source, GroupKind, []string{ref})
+	if err != nil {
+		return nil, err
+	}
+	if len(links) == 0 {
+		to, err := r.ImportLinksTo([]string{ref})
+		if err != nil {
+			return nil, err
+		}
+		links = slices.DeleteFunc(to, func(l Link) bool { return l.Kind != GroupKind || l.Source != source })
+	}
+	if len(links) == 0 {
+		return nil, directory.NotFound(GroupNoun, ref)
+	}
+	g, err := r.Group(im.Realm, links[0].Account)
+	if fault.Is(err, fault.NotFound) {
+		return nil, directory.NotFound(GroupNoun, ref)
+	}
+	if err != nil {
+		return nil, err
+	}
+	profile := map[string]any{"displayName": g.Name()}
+	if d, ok := g.Profile["description"]; ok {
+		profile["description"] = d
+	}
+	return &Group{ID: g.ID, ExternalID: links[0].ExternalID, Profile: profile}, nil
+}
+
+// putGroup makes or changes a group.
+func (im *Importer) putGroup(ctx context.Context, actor directory.Actor, source, ref, event string, change func(*Group) (Record, error)) (g *Group, err error) {
+	err = im.Store.Update(ctx, func(tx Tx) error {
+		before, err := im.findGroup(tx, source, ref)
+		if err != nil && !isMissing(err, GroupNoun) {
+			return err
+		}
+		record, err := change(before)
+		if err != nil {
+			return err
+		}
+		if _, err := im.singly(tx, actor, source, event, item{Kind: GroupKind, Group: &record}); err != nil {
+			return err
+		}
+		g, err = im.findGroup(tx, source, record.ExternalID)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return g, im.Directory.FinishRules(ctx, im.Realm)
+}
+
+// CreateGroup makes a group. A taken externalId is a fault.Conflict.
+func (im *Importer) CreateGroup(ctx context.Context, actor directory.Actor, source string, r Record) (*Group, error) {
+	return im.putGroup(ctx, actor, source, r.ExternalID, "system.identity_sources.group.create", func(before *Group) (Record, error) {
+		if before != nil {
+			return r, directory.Duplicate("externalId")
+		}
+		return r, nil
+	})
+}
+
+// PutGroup replaces the profile of a group by its id or externalId.
+func (im *Importer) PutGroup(ctx context.Context, actor directory.Actor, source, ref string, profile map[string]any) (*Group, error) {
+	return im.putGroup(ctx, actor, source, ref, "system.identity_sources.group.update", func(before *Group) (Record, error) {
+		if before == nil {
+			return Record{}, directory.NotFound(GroupNoun, ref)
+		}
+		return Record{before.ExternalID, profile}, nil
+	})
+}
+
+// DeleteGroup removes a group with its memberships.
+func (im *Importer) DeleteGroup(ctx context.Context, actor directory.Actor, source, ref string) error {
+	err := im.Store.Update(ctx, func(tx Tx) error {
+		g, err := im.findGroup(tx, source, ref)
+		if err != nil {
+			return err
+		}
+		_, err = im.singly(tx, actor, source, "system.identity_sources.group.delete", item{Kind: GroupKind, Delete: true, Group: &Record{ExternalID: g.ExternalID}})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return im.Directory.FinishRules(ctx, im.Realm)
+}
+
+// GroupMembers returns externalIds of members of a group behind one, at most limit.
+func (im *Importer) GroupMembers(ctx context.Context, source, group, after string, limit int) (out []string, err error) {
+	err = im.Store.View(ctx, func(r Reader) error {
+		out = nil
+		g, err := im.findGroup(r, source, group)
+		if err != nil {
+			return err
+		}
+		var accounts []string
+		for m, err := range r.Members(im.Realm, g.ID, "") {
+			if err != nil {
+				return err
+			}
+			accounts = append(accounts, m.ID)
+		}
+		links, err := r.ImportLinksTo(accounts)
+		if err != nil {
+			return err
+		}
+		for _, l := range links {
+			if l.Source == source && l.Kind == UserKind && l.ExternalID > after {
+				out = append(out, l.ExternalID)
+			}
+		}
+		slices.Sort(out)
+		if limit > 0 && len(out) > limit {
+			out = out[:limit]
+		}
+		return nil
+	})
+	return out, err
+}
+
+// AddGroupMembers puts people into a group, by their externalIds.
+func (im *Importer) AddGroupMembers(ctx context.Context, actor directory.Actor, source, group string, members []string) error {
+	return im.moveMembers(ctx, actor, source, group, members, false)
+}
+
+// RemoveGroupMember takes somebody out of a group.
+func (im *Importer) RemoveGroupMember(ctx context.Context, actor directory.Actor, source, group, member string) error {
+	return im.moveMembers(ctx, actor, source, group, []string{member}, true)
+}
+
+func (im *Importer) moveMembers(ctx context.Context, actor directory.Actor, source, group string, members []string, remove bool) error {
+	event := "system.identity_sources.group.user.assign"
+	if remove {
+		event = "system.identity_sources.group.user.revoke"
+	}
+	return im.Store.Update(ctx, func(tx Tx) error {
+		g, err := im.findGroup(tx, source, group)
+		if err != nil {
+			return err
+		}
+		for _, member := range members {
+			if _, err := im.findUser(tx, source, member); err != nil {
+				return err
+			}
+			it := item{Kind: MembershipKind, Delete: remove, Group: &Record{ExternalID: g.ExternalID}, Member: member}
+			if _, err := im.singly(tx, actor, source, event, it); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Waiting returns those who wait to be confirmed, behind an externalId.
+func (im *Importer) Waiting(ctx context.Context, source, after string, limit int) (out []Waiting, err error) {
+	err = im.Store.View(ctx, func(r Reader) error {
+		out = nil
+		if _, err := im.source(r, source); err != nil {
+			return err
+		}
+		var ids []string
+		for l, err := range r.EachImportLink(LinkQuery{Source: source, Kind: UserKind, State: reconcile.Unconfirmed, After: after, Limit: limit}) {
+			if err != nil {
+				return err
+			}
+			out = append(out, Waiting{
+				ExternalID: l.ExternalID, Name: text(l.Profile["userName"]), Profile: l.Profile, Reason: l.Note, Account: l.Candidate,
+			})
+			ids = append(ids, l.Candidate)
+		}
+		accounts, err := r.AccountsByID(im.Realm, ids)
+		if err != nil {
+			return err
+		}
+		logins := map[string]string{}
+		for _, a := range accounts {
+			logins[a.ID] = a.Login()
+		}
+		for i := range out {
+			out[i].Login = logins[out[i].Account]
+		}
+		return nil
+	})
+	return out, err
+}
+
+// Confirm says who somebody is who waits to be confirmed. account is an id or
+// login, with IsAccount. Refusal: NotConfirmable.
+func (im *Importer) Confirm(ctx context.Context, actor directory.Actor, source, externalID string, answer Answer, account string) error {
+	return im.Store.Update(ctx, func(tx Tx) error {
+		if err := im.open(tx, source); err != nil {
+			return err
+		}
+		links, err := tx.ImportLinks(source, UserKind, []string{externalID})
+		if err != nil {
+			return err
+		}
+		if len(links) == 0 {
+			return directory.NotFound(UserNoun, externalID)
+		}
+		l := &links[0]
+		if l.State != reconcile.Unconfirmed && l.State != reconcile.Ignored {
+			return NotConfirmable.fault("%q does not wait to be confirmed", externalID)
+		}
+		c := &confirmation{im: im, tx: tx, actor: actor, source: source, link: l}
+		switch answer {
+		case IsAccount:
+			return c.isAccount(account)
+		case IsNew:
+			return c.isNew()
+		case IsIgnored:
+			l.State, l.Note, l.Candidate = reconcile.Ignored, "", ""
+			if err := tx.PutImportLinks(links); err != nil {
+				return err
+			}
+			return c.log("system.import.user_match.update")
+		}
+		return fault.New(fault.Usage, "there is no answer %q: account, new or ignore", string(answer))
+	})
+}
+
+// confirmation is the answer for one person.
+type confirmation struct {
+	im     *Importer
+	tx     Tx
+	actor  directory.Actor
+	source string
+	link   *Link
+}
+
+func (c *confirmation) log(kind string) error {
+	w, err := c.hand()
+	if err != nil {
+		return err
+	}
+	w.sourcing.Note(kind, directory.Outcome{}, directory.Target{Type: "AppUser", ID: c.link.ExternalID, AlternateID: text(c.link.Profile["userName"])})
+	return w.sourcing.Flush()
+}
+
+func (c *confirmation) hand() (*hand, error) {
+	d, err := c.im.decider(c.tx, &Session{Source: c.source})
+	if err != nil {
+		return nil, err
+	}
+	w, err := c.im.world(c.tx, c.tx, c.actor, d.source)
+	if err != nil {
+		return nil, err
+	}
+	return &hand{decider: d, world: w, tx: c.tx}, nil
+}
+
+func (c *confirmation) person() *reconcile.Person {
+	return &reconcile.Person{ExternalID: c.link.ExternalID, Profile: c.link.Profile, Presence: reconcile.Present, Due: c.link.Due, Ends: c.link.Ends}
+}
+
+// isAccount links to an account, and tells it what the source says.
+func (c *confirmation) isAccount(ref string) error {
+	a, err := c.im.findAccount(c.tx, or(ref, c.link.Candidate))
+	if err != nil {
+		return err
+	}
+	c.link.State, c.link.Account, c.link.Fingerprint = reconcile.Linked, a.ID, reconcile.Fingerprint{}
+	return c.carryOut(reconcile.LinkTo, func(settings *reconcile.Settings) {})
+}
+
+// isNew makes an account.
+func (c *confirmation) isNew() error {
+	c.link.State, c.link.Account = "", ""
+	return c.carryOut(reconcile.Create, func(settings *reconcile.Settings) {
+		settings.Confirm.New = true
+		settings.Match = reconcile.Matching{}
+	})
+}
+
+// carryOut decides again by settings in which a person has answered.
+func (c *confirmation) carryOut(want reconcile.Action, answer func(*reconcile.Settings)) error {
+	x, err := c.hand()
+	if err != nil {
+		return err
+	}
+	settings := x.rules.Settings()
+	answer(&settings)
+	if x.decider.rules, err = c.im.compile(c.tx, settings); err != nil {
+		return err
+	}
+	one := &decided{item: &item{Kind: UserKind, Person: c.person(), Place: c.link.Place}, link: c.link}
+	if want == reconcile.Create {
+		one.link = nil
+	}
+	if err := x.decider.people(x.world, []*decided{one}); err != nil {
+		return err
+	}
+	switch one.Action {
+	case reconcile.Update, reconcile.Unchanged:
+		one.Action = reconcile.LinkTo
+		one.Account = or(one.Account, c.link.Account)
+		if one.account == nil {
+			if one.account, err = c.tx.Account(c.im.Realm, one.Account); err != nil {
+				return err
+			}
+		}
+	case reconcile.Fail, reconcile.Hold, reconcile.Skip:
+		return fault.New(fault.Conflict, "%s", one.Reason).Fix("%s", one.Remedy)
+	}
+	if err := x.people([]*decided{one}); err != nil {
+		return err
+	}
+	if err := x.sourcing.Flush(); err != nil {
+		return err
+	}
+	return c.log("system.import.user_match.confirm")
+}
+
+// findAccount returns an account by its id or login.
+func (im *Importer) findAccount(r Reader, ref string) (*directory.Account, error) {
+	a, err := r.Account(im.Realm, ref)
+	if fault.Is(err, fault.NotFound) {
+		a, err = r.AccountByKey(im.Realm, directory.LoginKey(ref))
+	}
+	return a, err
+}
+
+func or(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}
