@@ -61,7 +61,8 @@ type Engine struct {
 	Poll      time.Duration // how often clock and change log are looked at; 0: 200 ms
 	Retention time.Duration // how long firings are kept, and known again; 0: DefaultRetention
 
-	looking sync.Mutex // held while schedules, changes and the queue are worked on
+	long    sync.WaitGroup // imports that are being begun; Serve owns them
+	looking sync.Mutex     // held while schedules, changes and the queue are worked on
 
 	mu         sync.Mutex // guards what follows
 	armed      map[string]*armed
@@ -254,6 +255,7 @@ func (e *Engine) Serve(ctx context.Context) {
 	defer ticker.Stop()
 	// What was decided meanwhile is stored, whatever happens.
 	defer func() {
+		e.long.Wait()
 		if err := e.flush(context.WithoutCancel(ctx)); err != nil {
 			e.Log.Error("what triggers did cannot be stored", "error", err)
 		}
@@ -626,6 +628,10 @@ func (e *Engine) drain(ctx context.Context) error {
 		if !e.admit(ctx, t, &f, full) {
 			continue
 		}
+		if t.Action.Import != "" {
+			e.startLong(ctx, t, f)
+			continue
+		}
 		if t.Concurrent > 0 || t.Schedule != nil { // one after the other, as they were due
 			e.start(ctx, t, f)
 			continue
@@ -762,6 +768,20 @@ func (e *Engine) start(ctx context.Context, t *armed, f Firing) {
 		e.Log.Error("a trigger could not start", "trigger", t.Name, "firing", f.ID, "error", err)
 		e.settle(f, Failed, fault.Public(err))
 	}
+}
+
+// startLong begins what takes its time to begin, an import that reads its source
+// first, without keeping the others waiting. Its place is taken meanwhile.
+func (e *Engine) startLong(ctx context.Context, t *armed, f Firing) {
+	if t.Concurrent > 0 {
+		e.mu.Lock()
+		e.opened(t.Name, f.ID)
+		e.mu.Unlock()
+	}
+	e.long.Go(func() {
+		e.start(ctx, t, f)
+		e.Wake()
+	})
 }
 
 // started notes that the run of a firing is on disk.
