@@ -19,6 +19,7 @@ import (
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/engine"
 	"github.com/lanyard-id/lanyard/internal/fault"
+	"github.com/lanyard-id/lanyard/internal/importer"
 	"github.com/lanyard-id/lanyard/internal/oauth"
 	"github.com/lanyard-id/lanyard/internal/openapi"
 	"github.com/lanyard-id/lanyard/internal/plan"
@@ -94,6 +95,7 @@ func readJournal(t testing.TB, name string) journal {
 type fakeSession struct {
 	t        testing.TB
 	journals map[string]journal
+	items    []run.Item
 	people   []directory.Person
 	tokens   []oauth.APIToken
 	fakeSCIM
@@ -114,8 +116,10 @@ type fakeSession struct {
 	closed  int
 
 	commands []provision.Command
-	fired    []trigger.Command
-	answers  map[trigger.Verb]*trigger.Reply
+	told     []trigger.Command
+	outcomes map[trigger.Verb]*trigger.Reply
+	imports  []importer.Command
+	imported map[importer.Verb]*importer.Reply
 	queries  []wirelog.Query
 }
 
@@ -174,6 +178,14 @@ func (s *fakeSession) Runs(_ context.Context, f worker.Filter) ([]run.Run, error
 		}
 	}
 	return out, nil
+}
+
+// Items gives out those of the list of every run.
+func (s *fakeSession) Items(_ context.Context, f worker.ItemFilter) ([]run.Item, error) {
+	if err := s.fails["Items"]; err != nil {
+		return nil, err
+	}
+	return s.items, nil
 }
 
 // Records gives out the journal in two parts, as a run that moves would.
@@ -376,11 +388,22 @@ func (s *fakeSession) Provisioning(_ context.Context, c provision.Command) (*pro
 }
 
 func (s *fakeSession) Triggers(_ context.Context, c trigger.Command) (*trigger.Reply, error) {
-	s.fired = append(s.fired, c)
+	s.told = append(s.told, c)
 	if err := s.fails["Triggers"]; err != nil {
 		return nil, err
 	}
-	return s.answers[c.Do], nil
+	return s.outcomes[c.Do], nil
+}
+
+func (s *fakeSession) Imports(_ context.Context, c importer.Command) (*importer.Reply, error) {
+	s.imports = append(s.imports, c)
+	if err := s.fails["Imports"]; err != nil {
+		return nil, err
+	}
+	if c.Session == "hr" {
+		return nil, fault.New(fault.NotFound, "there is no session %q", c.Session)
+	}
+	return s.imported[c.Do], nil
 }
 
 func (s *fakeSession) ReplayExchange(_ context.Context, id string) (*wirelog.Replayed, error) {
