@@ -852,7 +852,8 @@ func (e *Engine) storeSettled(ctx context.Context, settled []Firing) error {
 // Refuse counts something that was not let in, for the history: one entry an
 // hour for each reason.
 func (e *Engine) Refuse(t *Trigger, reason string) {
-	f := e.row(t, "refused/"+e.real().Truncate(time.Hour).Format(time.RFC3339)+"/"+reason)
+	sum := sha256.Sum256([]byte(reason))
+	f := e.row(t, "refused/"+e.real().Truncate(time.Hour).Format(time.RFC3339)+"/"+hex.EncodeToString(sum[:4]))
 	f.State, f.Reason, f.Count = Refused, reason, 1
 	e.mu.Lock()
 	defer e.mu.Unlock()
