@@ -75,6 +75,7 @@ type Engine struct {
 	duplicates map[string]int
 	again      map[string]time.Time // when a firing that could not be started is tried again
 	wake       chan struct{}
+	idle       bool // nothing waits to be started
 	trimmed    time.Time
 }
 
@@ -142,7 +143,7 @@ func (e *Engine) Arm(ctx context.Context, triggers []*Trigger) error {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.armed = fresh
+	e.armed, e.idle = fresh, false
 	e.open = map[string]map[string]bool{}
 	for _, f := range open {
 		e.opened(f.Trigger, f.ID)
@@ -367,6 +368,7 @@ func (e *Engine) look(ctx context.Context, t *armed, now time.Time) error {
 	if _, err := e.Store.Accept(ctx, []Cursor{c}, firings); err != nil {
 		return err
 	}
+	e.more()
 	t.cursor = c
 	return nil
 }
@@ -532,6 +534,7 @@ func (e *Engine) changesBatch(ctx context.Context, watching []*armed) (read int,
 	if _, err := e.Store.Accept(ctx, cursors, firings); err != nil {
 		return read, err
 	}
+	e.more()
 	for i, t := range watching {
 		t.cursor = cursors[i]
 	}
@@ -598,7 +601,13 @@ func causeOf(a directory.Actor) string {
 
 // drain starts what waits and is due.
 func (e *Engine) drain(ctx context.Context) error {
+	if e.becomeIdle() {
+		return e.flush(ctx)
+	}
 	waiting, err := e.Store.Firings(ctx, Query{State: Waiting, Limit: batchOfWaiting})
+	if len(waiting) > 0 || err != nil {
+		e.more()
+	}
 	if err != nil {
 		return err
 	}
@@ -644,6 +653,23 @@ func (e *Engine) drain(ctx context.Context) error {
 	}
 	starting.Wait()
 	return e.flush(ctx)
+}
+
+// more says that something may wait to be started: whoever accepts says so after
+// it is stored.
+func (e *Engine) more() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.idle = false
+}
+
+// becomeIdle reports whether nothing was accepted since the queue was found
+// empty, and begins to count anew.
+func (e *Engine) becomeIdle() (was bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	was, e.idle = e.idle, true
+	return was
 }
 
 // claim keeps others from starting a firing; false when somebody does, or when
