@@ -180,6 +180,8 @@ func TestCalls(t *testing.T) {
 		Row: &provision.Row{Name: "n", Path: `emails[type eq "work"].value`, Expression: "user.a < 'b'"},
 	}
 	reply := provision.Reply{App: "0oa1", Notes: []provision.Note{"<&>"}, Import: &provision.ImportReport{Drift: []provision.Drift{{Here: json.Number("9007199254740993")}}}}
+	told := trigger.Command{Do: trigger.Test, Name: "a b&c", Event: &trigger.Event{Body: "<&>"}, Run: true, By: "ada"}
+	would := trigger.Reply{Would: []trigger.Would{{ID: "trg-1", Inputs: map[string]any{"n": json.Number("9007199254740993")}}}}
 	query := wirelog.Query{Scope: "target:0oa1", Status: wirelog.NoAnswer, Since: at, Text: "a b&c"}
 	page := wirelog.Page{Exchanges: []wirelog.Exchange{{ID: "1", At: at, ResponseBody: "<&>", Why: []string{"because"}}}, Next: "x"}
 
@@ -217,8 +219,12 @@ func TestCalls(t *testing.T) {
 		},
 		tokens: func(context.Context) ([]oauth.APIToken, error) { seen(); return []oauth.APIToken{kept}, nil },
 		revoke: func(_ context.Context, ref string) (oauth.APIToken, error) { seen(ref); return kept, nil },
-		desk:   func(_ context.Context, c provision.Command) (*provision.Reply, error) { seen(c); return &reply, nil },
-		log:    func(_ context.Context, q wirelog.Query) (wirelog.Page, error) { seen(q); return page, nil },
+		triggers: func(ctx context.Context, c trigger.Command) (*trigger.Reply, error) {
+			seen(c, run.Starter(ctx))
+			return &would, nil
+		},
+		desk: func(_ context.Context, c provision.Command) (*provision.Reply, error) { seen(c); return &reply, nil },
+		log:  func(_ context.Context, q wirelog.Query) (wirelog.Page, error) { seen(q); return page, nil },
 		replay: func(_ context.Context, id string) (*wirelog.Replayed, error) {
 			seen(id)
 			return &wirelog.Replayed{Status: 201, Body: "<&>", LeftOut: true, Exchange: id}, nil
@@ -251,6 +257,10 @@ func TestCalls(t *testing.T) {
 			r, err := c.Provisioning(ctx, command)
 			return *r, err
 		}, []any{command}, reply},
+		{"triggers", func() (any, error) {
+			r, err := c.Triggers(ctx, told)
+			return *r, err
+		}, []any{told, "ada"}, would},
 		{"replay of an exchange", func() (any, error) {
 			again, err := c.ReplayExchange(ctx, "1")
 			return *again, err
