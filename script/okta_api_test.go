@@ -9,9 +9,20 @@ import (
 	"testing"
 )
 
-// TestOktaAPIDocument runs the commands of docs/okta-api.md as they stand, one
-// after the other, against a lanyard serve.
+// TestOktaAPIDocument runs the commands of docs/okta-api.md.
 func TestOktaAPIDocument(t *testing.T) {
+	runDocument(t, "../docs/okta-api.md", `"login":"ada.min@example.com"`, `"scopeId":"okta.users.read"`, `"type":"READ_ONLY_ADMIN"`, `to continue to Console`)
+}
+
+// TestIdentitySourcesDocument runs the commands of docs/identity-sources.md.
+func TestIdentitySourcesDocument(t *testing.T) {
+	runDocument(t, "../docs/identity-sources.md", `"status":"COMPLETED"`, `"city":"New York"`, `{"memberExternalIds":["1001"]}`)
+}
+
+// runDocument runs the commands of a document as they stand, one after the other,
+// against a lanyard serve, and looks for texts in what they write.
+func runDocument(t *testing.T, file string, wanted ...string) {
+	t.Helper()
 	for _, tool := range []string{"bash", "curl", "openssl", "basenc", "grep"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			if os.Getenv("CI") != "" {
@@ -20,7 +31,7 @@ func TestOktaAPIDocument(t *testing.T) {
 			t.Skipf("%s is not there", tool)
 		}
 	}
-	text, err := os.ReadFile("../docs/okta-api.md")
+	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +64,7 @@ func TestOktaAPIDocument(t *testing.T) {
 	}
 
 	script := "set -euo pipefail\n" + strings.Join(blocks(string(text), "sh"), "\n")
-	if strings.Count(script, "curl") < 5 {
+	if strings.Count(script, "curl")+strings.Count(script, "api ") < 5 {
 		t.Fatalf("the document has lost its commands:\n%s", script)
 	}
 	cmd := exec.Command("bash", "-c", strings.ReplaceAll(script, "http://127.0.0.1:8481", addresses.Okta))
@@ -62,7 +73,7 @@ func TestOktaAPIDocument(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, answer)
 	}
-	for _, want := range []string{`"login":"ada.min@example.com"`, `"scopeId":"okta.users.read"`, `"type":"READ_ONLY_ADMIN"`, `to continue to Console`} {
+	for _, want := range wanted {
 		if !strings.Contains(string(answer), want) {
 			t.Errorf("the output lacks %s:\n%s", want, answer)
 		}
