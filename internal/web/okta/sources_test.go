@@ -495,3 +495,77 @@ func TestImportThroughTheAPI(t *testing.T) {
 	}
 	b.ok(201, "POST", source+"/sessions", "")
 }
+
+// A token has 15 calls a minute on identity sources (okta.md 1.5, observed).
+func TestSourceRateLimit(t *testing.T) {
+	t.Parallel()
+	enforce := false
+	b := newBench(t, func(o *okta.Options) {
+		o.Limits = func() okta.LimitPolicy { return okta.LimitPolicy{Enforce: enforce} }
+	})
+	source := b.source()
+	enforce = true
+	for n := range 15 {
+		if a := b.ok(200, "GET", source+"/sessions", ""); a.header.Get("X-Rate-Limit-Limit") != "15" || a.header.Get("X-Rate-Limit-Remaining") != fmt.Sprint(14-n) {
+			t.Fatalf("call %d: %v", n, a.header)
+		}
+	}
+	wantProblem(t, b.call("POST", source+"/users", "{}"), 429, "E0000047", "API call exceeded rate limit due to too many requests.")
+	b.clock.Step(time.Minute)
+	b.ok(200, "GET", source+"/sessions", "")
+}
+
+// Who administers applications administers identity sources, within the
+// applications that the role is for.
+func TestSourceRoles(t *testing.T) {
+	t.Parallel()
+	b := newAuth(t)
+	source, other := b.source(), b.source()
+	client := b.service("", "okta.identitySources.manage")
+	for role, want := range map[string][2]int{
+		"SUPER_ADMIN": {200, 201}, "APP_ADMIN": {200, 201}, "ORG_ADMIN": {200, 403}, "READ_ONLY_ADMIN": {200, 403},
+		"USER_ADMIN": {403, 403}, "HELP_DESK_ADMIN": {403, 403},
+	} {
+		b.roles[client] = []string{role}
+		token := []string{"Authorization", "Bearer " + b.serviceToken(client, "okta.identitySources.manage")}
+		if a := b.call("GET", source+"/sessions", "", token...); a.status != want[0] {
+			t.Errorf("%s: GET %d %s", role, a.status, a.body)
+		}
+		a := b.call("POST", source+"/sessions", "", token...)
+		if a.status != want[1] {
+			t.Errorf("%s: POST %d %s", role, a.status, a.body)
+		}
+		if a.status == 201 {
+			b.ok(204, "DELETE", source+"/sessions/"+a.object(t)["id"].(string), "")
+		}
+	}
+	b.ok(200, "GET", other+"/sessions", "")
+}
+
+// FuzzBulkLoad sends any body as each of the loads: it is taken, or refused in
+// Okta's words.
+func FuzzBulkLoad(f *testing.F) {
+	for _, body := range []string{
+		usersBody(2), `{"entityType":"USERS","profiles":[{"externalId":"E","profile":{"firstName":null,"x":[]}}]}`,
+		`{"profiles":[{"externalId":"G","profile":{"displayName":"G","description":7}}]}`, `{"externalIds":["G",null]}`,
+		`{"memberships":[{"groupExternalId":"G","memberExternalIds":["E",{}]}]}`, `{"profiles":{}}`, `[]`, `{"entityType":["USERS"]}`,
+	} {
+		f.Add(body)
+	}
+	f.Fuzz(func(t *testing.T, body string) {
+		b := newBench(t)
+		source := b.source()
+		path := source + "/sessions/" + b.ok(201, "POST", source+"/sessions", "").object(t)["id"].(string)
+		for _, load := range []string{"bulk-upsert", "bulk-delete", "bulk-groups-upsert", "bulk-groups-delete", "bulk-group-memberships-upsert", "bulk-group-memberships-delete"} {
+			switch a := b.call("POST", path+"/"+load, body); a.status {
+			case 202:
+			case 400:
+				if code := a.object(t)["errorCode"]; code != "E0000001" && code != "E0000003" {
+					t.Errorf("%s: %s", load, a.body)
+				}
+			default:
+				t.Errorf("%s: %d %s", load, a.status, a.body)
+			}
+		}
+	})
+}
