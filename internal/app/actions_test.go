@@ -30,6 +30,7 @@ import (
 	protocol "github.com/lanyard-id/lanyard/internal/scim"
 	"github.com/lanyard-id/lanyard/internal/tenant"
 	"github.com/lanyard-id/lanyard/internal/value"
+	"github.com/lanyard-id/lanyard/internal/web/api"
 	"github.com/lanyard-id/lanyard/internal/web/auth0"
 	"github.com/lanyard-id/lanyard/internal/web/okta"
 	"github.com/lanyard-id/lanyard/internal/web/scim"
@@ -172,6 +173,14 @@ func newOrg(t *testing.T, store string) *org {
 		owner: box.handlers[scimSandbox], world: scimWorld, refusal: "403", grants: "scope",
 		readOnly: []string{"get:users", "get:groups"}, blind: []string{"post:bulk"},
 	}
+	folder := session.(*Folder)
+	o.stands["lanyard"] = stand{
+		owner: folder.inside(), world: lanyardWorld, refusal: "403", grants: "lanyard.",
+		readOnly: []string{api.ReadTables, api.ReadPeople, api.ReadRuns}, blind: []string{},
+	}
+	mux := http.NewServeMux()
+	(&api.API{Service: folder, Callers: func(context.Context, string, string) (api.Caller, error) { return api.Caller{Scopes: o.scopes}, nil }}).Mount(mux)
+	folder.own = mux
 	box.handlers[scimSandbox] = below(scim.Prefix+tenant.SeededEndpoint, scim.New(scim.Options{Backend: limitedBackend{box.inbound, o}}))
 	box.handlers[auth0Sandbox] = auth0.New(auth0.Options{Directory: box.directory, Authorizer: limited{o}})
 	box.handlers[oktaSandbox] = okta.New(okta.Options{
@@ -186,6 +195,11 @@ func newOrg(t *testing.T, store string) *org {
 			return who, nil
 		},
 	})
+	first, err := catalog.FindAction("lanyard.list_tables") // so that there is a run
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.act(t, first, map[string]any{})
 	return o
 }
 
@@ -302,6 +316,13 @@ var scimWorld = []string{
 	`u = POST /Users {"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"{login}","externalId":"x{n}","name":{"givenName":"Wil","familyName":"Must"},"active":true}`,
 	`v = POST /Users {"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"v{n}@example.com","externalId":"v{n}","active":true}`,
 	`g = POST /Groups {"schemas":["urn:ietf:params:scim:schemas:core:2.0:Group"],"displayName":"{gname}"}`,
+}
+
+var lanyardWorld = []string{
+	`t = POST /api/v1/tables {"name":"T{n}","columns":[{"name":"name","type":"text","key":true},{"name":"n","type":"number"}]}`,
+	`r = POST /api/v1/tables/T{n}/rows {"values":{"name":"Ann","n":1}}`,
+	`s = POST /api/v1/tables/T{n}/rows {"values":{"name":"Bob","n":2}}`,
+	`x = GET /api/v1/runs?limit=1`,
 }
 
 // newWorld makes the people and things of a case.
@@ -580,7 +601,7 @@ func TestActionsAreWellMade(t *testing.T) {
 		for _, d := range result.Diagnostics {
 			t.Errorf("%s: %s", a.Name, d)
 		}
-		if a.Title == "" || a.Description == "" || len(a.Outputs) == 0 || !regexp.MustCompile(`^(auth0|okta|scim)\.[a-z_]+$`).MatchString(a.Name) {
+		if a.Title == "" || a.Description == "" || len(a.Outputs) == 0 || !regexp.MustCompile(`^(auth0|lanyard|okta|scim)\.[a-z_]+$`).MatchString(a.Name) {
 			t.Errorf("%s: it needs a title, a description and outputs", a.Name)
 		}
 		for _, in := range a.Inputs {
@@ -607,7 +628,8 @@ func checkSteps(t *testing.T, a *catalog.Action, p *plan.Plan) {
 			// What ends an assignment, a membership or a session is easily made again.
 			path := strings.TrimPrefix(s.Operation.Path, "/api/v1")
 			destroys = destroys || s.Operation.Method == http.MethodDelete && strings.Count(path, "/") == 2 && strings.HasSuffix(path, "}") &&
-				!strings.HasPrefix(path, "/user-blocks/") || s.Operation.ID == "deleteIdentitySourceGroup"
+				!strings.HasPrefix(path, "/user-blocks/") || s.Operation.ID == "deleteIdentitySourceGroup" ||
+				s.Operation.Method == http.MethodDelete && strings.HasSuffix(path, "/rows")
 		}
 	}
 	if destroys != (a.Confirm != "") {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -18,13 +19,16 @@ import (
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/engine"
 	"github.com/lanyard-id/lanyard/internal/fault"
+	"github.com/lanyard-id/lanyard/internal/importer"
 	"github.com/lanyard-id/lanyard/internal/oauth"
 	"github.com/lanyard-id/lanyard/internal/openapi"
 	"github.com/lanyard-id/lanyard/internal/plan"
 	"github.com/lanyard-id/lanyard/internal/provision"
 	"github.com/lanyard-id/lanyard/internal/run"
 	"github.com/lanyard-id/lanyard/internal/sources"
+	tables "github.com/lanyard-id/lanyard/internal/table"
 	"github.com/lanyard-id/lanyard/internal/trigger"
+	"github.com/lanyard-id/lanyard/internal/web/api"
 	"github.com/lanyard-id/lanyard/internal/wirelog"
 	"github.com/lanyard-id/lanyard/internal/worker"
 )
@@ -91,9 +95,11 @@ func readJournal(t testing.TB, name string) journal {
 type fakeSession struct {
 	t        testing.TB
 	journals map[string]journal
+	items    []run.Item
 	people   []directory.Person
 	tokens   []oauth.APIToken
 	fakeSCIM
+	desk *tables.Desk // of real tables; nil: there are none
 
 	replies   map[provision.Verb]*provision.Reply
 	exchanges []wirelog.Exchange
@@ -110,8 +116,10 @@ type fakeSession struct {
 	closed  int
 
 	commands []provision.Command
-	fired    []trigger.Command
-	answers  map[trigger.Verb]*trigger.Reply
+	told     []trigger.Command
+	outcomes map[trigger.Verb]*trigger.Reply
+	imports  []importer.Command
+	imported map[importer.Verb]*importer.Reply
 	queries  []wirelog.Query
 }
 
@@ -170,6 +178,14 @@ func (s *fakeSession) Runs(_ context.Context, f worker.Filter) ([]run.Run, error
 		}
 	}
 	return out, nil
+}
+
+// Items gives out those of the list of every run.
+func (s *fakeSession) Items(_ context.Context, f worker.ItemFilter) ([]run.Item, error) {
+	if err := s.fails["Items"]; err != nil {
+		return nil, err
+	}
+	return s.items, nil
 }
 
 // Records gives out the journal in two parts, as a run that moves would.
@@ -372,11 +388,22 @@ func (s *fakeSession) Provisioning(_ context.Context, c provision.Command) (*pro
 }
 
 func (s *fakeSession) Triggers(_ context.Context, c trigger.Command) (*trigger.Reply, error) {
-	s.fired = append(s.fired, c)
+	s.told = append(s.told, c)
 	if err := s.fails["Triggers"]; err != nil {
 		return nil, err
 	}
-	return s.answers[c.Do], nil
+	return s.outcomes[c.Do], nil
+}
+
+func (s *fakeSession) Imports(_ context.Context, c importer.Command) (*importer.Reply, error) {
+	s.imports = append(s.imports, c)
+	if err := s.fails["Imports"]; err != nil {
+		return nil, err
+	}
+	if c.Session == "hr" {
+		return nil, fault.New(fault.NotFound, "there is no session %q", c.Session)
+	}
+	return s.imported[c.Do], nil
 }
 
 func (s *fakeSession) ReplayExchange(_ context.Context, id string) (*wirelog.Replayed, error) {
@@ -389,4 +416,24 @@ func (s *fakeSession) ReplayExchange(_ context.Context, id string) (*wirelog.Rep
 func (s *fakeSession) Exchanges(_ context.Context, q wirelog.Query) (wirelog.Page, error) {
 	s.queries = append(s.queries, q)
 	return wirelog.Page{Exchanges: s.exchanges}, s.fails["Exchanges"]
+}
+
+func (s *fakeSession) Tables(ctx context.Context, c tables.Command) (*tables.Reply, error) {
+	return s.desk.Do(ctx, c)
+}
+
+func (s *fakeSession) ImportTable(ctx context.Context, o tables.ImportOptions, file io.Reader) (*tables.ImportReport, error) {
+	return s.desk.Import(ctx, o, file)
+}
+
+func (s *fakeSession) ExportTable(ctx context.Context, o tables.ExportOptions, w io.Writer) error {
+	return s.desk.Export(ctx, o, w)
+}
+
+func (s *fakeSession) Accounts(context.Context, api.AccountQuery) (api.AccountPage, error) {
+	return api.AccountPage{}, s.fails["Accounts"]
+}
+
+func (s *fakeSession) Account(context.Context, string, string) (*directory.Account, error) {
+	return nil, s.fails["Account"]
 }

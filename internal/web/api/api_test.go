@@ -18,6 +18,7 @@ import (
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/engine"
 	"github.com/lanyard-id/lanyard/internal/fault"
+	"github.com/lanyard-id/lanyard/internal/importer"
 	"github.com/lanyard-id/lanyard/internal/oauth"
 	"github.com/lanyard-id/lanyard/internal/openapi"
 	"github.com/lanyard-id/lanyard/internal/plan"
@@ -34,10 +35,13 @@ const token = "the-token-of-the-folder"
 // fakeService is a Service of functions; those that a test leaves out are not
 // to be called.
 type fakeService struct {
+	TableService
+	AccountService
 	start    func(ctx context.Context, id string, p *plan.Plan, inputs map[string]any, b run.Bindings) error
 	run      func(ctx context.Context, id string) (run.Run, error)
 	runs     func(ctx context.Context, f worker.Filter) ([]run.Run, error)
 	records  func(ctx context.Context, id string, after int, wait bool) ([]run.Record, error)
+	items    func(ctx context.Context, f worker.ItemFilter) ([]run.Item, error)
 	signal   func(ctx context.Context, id string, e engine.Event, inputs map[string]any) error
 	people   func(ctx context.Context, email string) ([]directory.Person, error)
 	create   func(ctx context.Context, n oauth.NewAPIToken) (string, oauth.APIToken, error)
@@ -46,6 +50,7 @@ type fakeService struct {
 	SCIM     // scim_test.go has one
 	desk     func(ctx context.Context, c provision.Command) (*provision.Reply, error)
 	triggers func(ctx context.Context, c trigger.Command) (*trigger.Reply, error)
+	imports  func(ctx context.Context, c importer.Command) (*importer.Reply, error)
 	log      func(ctx context.Context, q wirelog.Query) (wirelog.Page, error)
 	replay   func(ctx context.Context, id string) (*wirelog.Replayed, error)
 }
@@ -60,6 +65,9 @@ func (f *fakeService) Runs(ctx context.Context, filter worker.Filter) ([]run.Run
 func (f *fakeService) Records(ctx context.Context, id string, after int, wait bool) ([]run.Record, error) {
 	return f.records(ctx, id, after, wait)
 }
+func (f *fakeService) Items(ctx context.Context, filter worker.ItemFilter) ([]run.Item, error) {
+	return f.items(ctx, filter)
+}
 func (f *fakeService) Signal(ctx context.Context, id string, e engine.Event, inputs map[string]any) error {
 	return f.signal(ctx, id, e, inputs)
 }
@@ -73,6 +81,10 @@ func (f *fakeService) CreateToken(ctx context.Context, n oauth.NewAPIToken) (str
 func (f *fakeService) Tokens(ctx context.Context) ([]oauth.APIToken, error) { return f.tokens(ctx) }
 func (f *fakeService) RevokeToken(ctx context.Context, ref string) (oauth.APIToken, error) {
 	return f.revoke(ctx, ref)
+}
+
+func (f *fakeService) Imports(ctx context.Context, c importer.Command) (*importer.Reply, error) {
+	return f.imports(ctx, c)
 }
 
 func (f *fakeService) Triggers(ctx context.Context, c trigger.Command) (*trigger.Reply, error) {
