@@ -42,6 +42,11 @@ func (it *item) id() string {
 	return ""
 }
 
+// leaves reports whether somebody leaves by what the record says.
+func (it *item) leaves() bool {
+	return it.Kind == UserKind && (it.Absent || it.Person != nil && it.Error == "" && it.Person.Presence == reconcile.Leaving)
+}
+
 // block is a part of the records of a session: as much as is kept and decided
 // about at once.
 type block struct {

@@ -282,15 +282,11 @@ func (im *Importer) enlistDueOf(ctx context.Context, id string, now time.Time) e
 		if err != nil || len(active) > 0 { // they are looked at afterwards
 			return err
 		}
-		state, err := stateOf(tx, im.Realm, id)
+		settings, err := im.completed(tx, source)
 		if err != nil {
 			return err
 		}
-		settings := source.Settings
-		if state.Rules != nil {
-			settings = *state.Rules
-		}
-		rules, err := im.compile(tx, settings)
+		rules, err := im.compile(tx, *settings)
 		if err != nil {
 			return err
 		}
@@ -321,7 +317,7 @@ func (im *Importer) enlistDueOf(ctx context.Context, id string, now time.Time) e
 			return nil
 		}
 		s := im.newSession(systemActor(), id, Incremental, FromDates)
-		s.Rules, s.Blocks, s.State, s.Phase, s.Queued = state.Rules, 1, Triggered, Queued, s.Created
+		s.Rules, s.Blocks, s.State, s.Phase, s.Queued = settings, 1, Triggered, Queued, s.Created
 		body, err := b.encode()
 		if err != nil {
 			return err

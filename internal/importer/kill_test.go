@@ -39,12 +39,13 @@ func TestKilledAnywhere(t *testing.T) {
 				b.AtOnce(7)
 				b.run(people(40), importer.Full)
 				b.store.failAt, b.store.before = n, before
-				s, err := b.Importer.Run(t.Context(), me, b.source, second(), importer.RunOptions{Type: importer.Full, ID: "iis1"})
+				_, err := b.Importer.Run(t.Context(), me, b.source, second(), importer.RunOptions{Type: importer.Full, ID: "iis1"})
 				if done = err == nil; !done && !errors.As(err, new(killed)) {
 					t.Fatal(err)
 				}
 				im := b.revived()
-				if s, err = im.Session(t.Context(), b.source, "iis1"); err != nil || s.State != importer.Completed {
+				s, err := im.Session(t.Context(), b.source, "iis1")
+				if err != nil || s.State != importer.Completed {
 					// It was cut off while the source was read: whoever reads it begins anew.
 					s, err = im.Run(t.Context(), me, b.source, second(), importer.RunOptions{Type: importer.Full})
 					b.do(err)

@@ -312,8 +312,10 @@ func (l *loader) complete(first []Located) error {
 	}
 	var err error
 	l.settings = l.source.Settings
-	if len(names) > 0 {
-		l.settings, _, err = l.settings.Complete(slices.Sorted(maps.Keys(names)), l.schema)
+	if columns := slices.Sorted(maps.Keys(names)); len(columns) > 0 {
+		if l.settings, _, err = l.settings.Complete(columns, l.schema); err == nil {
+			err = l.settings.CheckColumns(columns)
+		}
 	}
 	if err == nil {
 		l.rules, err = l.settings.Compile(l.schema)

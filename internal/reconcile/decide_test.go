@@ -100,6 +100,8 @@ func candidateOf(id string, of map[string]any) *Candidate {
 			c.SuperAdmin = true
 		case "linked":
 			c.Other = v.(string)
+		case "wanted":
+			c.Wanted = v.(string)
 		case "left":
 			c.OtherLeft = true
 		case "owner":
