@@ -18,6 +18,7 @@ import (
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/engine"
 	"github.com/lanyard-id/lanyard/internal/fault"
+	"github.com/lanyard-id/lanyard/internal/importer"
 	"github.com/lanyard-id/lanyard/internal/oauth"
 	"github.com/lanyard-id/lanyard/internal/openapi"
 	"github.com/lanyard-id/lanyard/internal/plan"
@@ -111,6 +112,8 @@ type fakeSession struct {
 
 	commands []provision.Command
 	fired    []trigger.Command
+	imports  []importer.Command
+	imported map[importer.Verb]*importer.Reply
 	answers  map[trigger.Verb]*trigger.Reply
 	queries  []wirelog.Query
 }
@@ -377,6 +380,17 @@ func (s *fakeSession) Triggers(_ context.Context, c trigger.Command) (*trigger.R
 		return nil, err
 	}
 	return s.answers[c.Do], nil
+}
+
+func (s *fakeSession) Imports(_ context.Context, c importer.Command) (*importer.Reply, error) {
+	s.imports = append(s.imports, c)
+	if err := s.fails["Imports"]; err != nil {
+		return nil, err
+	}
+	if c.Session == "hr" {
+		return nil, fault.New(fault.NotFound, "there is no session %q", c.Session)
+	}
+	return s.imported[c.Do], nil
 }
 
 func (s *fakeSession) ReplayExchange(_ context.Context, id string) (*wirelog.Replayed, error) {

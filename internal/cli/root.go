@@ -94,6 +94,8 @@ Exit codes:
 		newTokens(sh),
 		newSCIM(sh),
 		newProvision(sh),
+		newImport(sh),
+		newExplain(sh),
 		newTriggers(sh),
 		newRehearsal(sh),
 		newConnections(sh),
