@@ -47,7 +47,7 @@ var floors = [][]string{
 	{"internal/engine", "internal/reconcile/reconciletest"},
 	// 5
 	{"internal/connector", "internal/engine/drivertest", "internal/importer", "internal/provision", "internal/table"},
-	{"internal/extract"},
+	{"internal/extract", "internal/identitysource"},
 	// 6
 	{"internal/trigger", "internal/worker"},
 	// 7

@@ -9,6 +9,7 @@
 //	process   a whole cold and warm `lanyard run`, beside Redocly Respect
 //	directory `lanyard serve` as an Okta org of 100,000 people, beside net/http with a map
 //	scim      `lanyard serve` as the SCIM endpoint of an enterprise connection, likewise
+//	imports   full syncs of an identity source, beside the bare insert rate of the database
 //
 // Each measurement is made in a child process of its own, so that its processor
 // time and memory are its own; the servers that are called are others. Nothing
@@ -40,6 +41,7 @@ type options struct {
 	at      int    // a time
 	rounds  int    // of which the best counts
 	steps   int    // of the machine alone
+	people  int    // in an identity source
 	profile string // folder for CPU profiles of the parts
 
 	part   string // set in a child process
@@ -50,12 +52,13 @@ func bench(args []string, out, problems io.Writer) int {
 	var o options
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(problems)
-	flags.StringVar(&o.only, "only", "", "what to measure, separated by commas: runs, machine, process, directory, scim; default: all")
+	flags.StringVar(&o.only, "only", "", "what to measure, separated by commas: runs, machine, process, directory, scim, imports; default: all")
 	flags.StringVar(&o.lanyard, "lanyard", "bin/lanyard", "the program that process measures")
 	flags.IntVar(&o.runs, "runs", 6000, "runs in a round")
 	flags.IntVar(&o.at, "at", 64, "runs at a time")
 	flags.IntVar(&o.rounds, "rounds", 3, "rounds, of which the best counts")
 	flags.IntVar(&o.steps, "steps", 1_000_000, "steps of the machine alone")
+	flags.IntVar(&o.people, "people", 100_000, "people in an identity source")
 	flags.StringVar(&o.profile, "profile", "", "write CPU profiles to this folder")
 	flags.StringVar(&o.part, "part", "", "used by the program itself: the measurement of a child process")
 	flags.StringVar(&o.target, "target", "", "used by the program itself: the server to call")
@@ -105,4 +108,5 @@ var sections = []section{
 	{"process", (*options).compareProcesses},
 	{"directory", (*options).compareDirectory},
 	{"scim", (*options).compareSCIM},
+	{"imports", (*options).compareImports},
 }

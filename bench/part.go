@@ -35,6 +35,9 @@ var parts = map[string]func(context.Context, *options) (any, error){
 	"scim-create": measureSCIMCreate,
 	"scim-join":   measureSCIMJoin,
 	"scim-enlist": measureSCIMEnlist,
+
+	"import":      measureImport,
+	"import-bare": measureBare,
 }
 
 // child carries out one part and prints its figures.
@@ -84,7 +87,7 @@ func (o *options) self(ctx context.Context, name, target string) (*exec.Cmd, err
 		return nil, err
 	}
 	cmd := exec.CommandContext(ctx, program, "-part", name, "-target", target, "-profile", o.profile,
-		"-runs", strconv.Itoa(o.runs), "-at", strconv.Itoa(o.at), "-rounds", strconv.Itoa(o.rounds), "-steps", strconv.Itoa(o.steps))
+		"-runs", strconv.Itoa(o.runs), "-at", strconv.Itoa(o.at), "-rounds", strconv.Itoa(o.rounds), "-steps", strconv.Itoa(o.steps), "-people", strconv.Itoa(o.people))
 	cmd.Stderr = os.Stderr
 	return cmd, nil
 }

@@ -24,11 +24,13 @@ import (
 	"github.com/lanyard-id/lanyard/internal/connector/catalog"
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/fault"
+	"github.com/lanyard-id/lanyard/internal/importer"
 	"github.com/lanyard-id/lanyard/internal/inbound"
 	"github.com/lanyard-id/lanyard/internal/plan"
 	protocol "github.com/lanyard-id/lanyard/internal/scim"
 	"github.com/lanyard-id/lanyard/internal/tenant"
 	"github.com/lanyard-id/lanyard/internal/value"
+	"github.com/lanyard-id/lanyard/internal/web/api"
 	"github.com/lanyard-id/lanyard/internal/web/auth0"
 	"github.com/lanyard-id/lanyard/internal/web/okta"
 	"github.com/lanyard-id/lanyard/internal/web/scim"
@@ -156,7 +158,7 @@ func newOrg(t *testing.T, store string) *org {
 	o.stands = map[string]stand{
 		"okta": {
 			owner: box.handlers[oktaSandbox], world: oktaWorld, refusal: "E0000006", grants: "okta.",
-			readOnly: []string{"okta.users.read", "okta.groups.read", "okta.apps.read", "okta.roles.read"}, blind: []string{"okta.logs.read"},
+			readOnly: []string{"okta.users.read", "okta.groups.read", "okta.apps.read", "okta.roles.read", "okta.identitySources.read"}, blind: []string{"okta.logs.read"},
 		},
 		"auth0": {
 			owner: box.handlers[auth0Sandbox], world: auth0World, refusal: "403", grants: "of the Auth0 Management API",
@@ -171,10 +173,18 @@ func newOrg(t *testing.T, store string) *org {
 		owner: box.handlers[scimSandbox], world: scimWorld, refusal: "403", grants: "scope",
 		readOnly: []string{"get:users", "get:groups"}, blind: []string{"post:bulk"},
 	}
+	folder := session.(*Folder)
+	o.stands["lanyard"] = stand{
+		owner: folder.inside(), world: lanyardWorld, refusal: "403", grants: "lanyard.",
+		readOnly: []string{api.ReadTables, api.ReadPeople, api.ReadRuns}, blind: []string{},
+	}
+	mux := http.NewServeMux()
+	(&api.API{Service: folder, Callers: func(context.Context, string, string) (api.Caller, error) { return api.Caller{Scopes: o.scopes}, nil }}).Mount(mux)
+	folder.own = mux
 	box.handlers[scimSandbox] = below(scim.Prefix+tenant.SeededEndpoint, scim.New(scim.Options{Backend: limitedBackend{box.inbound, o}}))
 	box.handlers[auth0Sandbox] = auth0.New(auth0.Options{Directory: box.directory, Authorizer: limited{o}})
 	box.handlers[oktaSandbox] = okta.New(okta.Options{
-		Directory: box.directory, Log: slog.New(slog.DiscardHandler), BaseURL: "https://okta.sandbox",
+		Directory: box.directory, Sources: settling{box.imports}, Log: slog.New(slog.DiscardHandler), BaseURL: "https://okta.sandbox",
 		Authorizer: func(context.Context, okta.Call) (okta.Caller, error) {
 			who := okta.Owner(directory.Administrator)
 			who.Scopes = o.scopes
@@ -185,7 +195,23 @@ func newOrg(t *testing.T, store string) *org {
 			return who, nil
 		},
 	})
+	first, err := catalog.FindAction("lanyard.list_tables") // so that there is a run
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.act(t, first, map[string]any{})
 	return o
+}
+
+// settling imports what is triggered before it is answered.
+type settling struct{ *importer.Importer }
+
+func (s settling) Trigger(ctx context.Context, actor directory.Actor, source, session string) (*importer.Session, error) {
+	triggered, err := s.Importer.Trigger(ctx, actor, source, session)
+	if err != nil {
+		return nil, err
+	}
+	return triggered, s.Settle(ctx)
 }
 
 // limited lets a caller do what the test says.
@@ -268,6 +294,14 @@ var oktaWorld = []string{
 	`everyone = GET /api/v1/groups?q=Everyone`,
 }
 
+// sourceWorld is what actions on identity sources find beside oktaWorld.
+var sourceWorld = []string{
+	`i = POST /api/v1/apps {"name":"custom_identity_source","label":"HR{n}"}`,
+	`PUT /api/v1/apps/{i}/features/INBOUND_PROVISIONING {"importRules":{"userCreateAndMatch":{"autoConfirmExactMatch":true,"autoConfirmNewUsers":true,"autoActivateNewUsers":true}}}`,
+	`POST /api/v1/identity-sources/{i}/users {"externalId":"E{n}","profile":{"userName":"e{n}@example.com","email":"e{n}@example.com","firstName":"Ext","lastName":"Ern{n}"}}`,
+	`j = POST /api/v1/identity-sources/{i}/groups {"externalId":"G{n}","profile":{"displayName":"Sourced {n}"}}`,
+}
+
 var auth0World = []string{
 	`u = POST /api/v2/users {"connection":"Username-Password-Authentication","email":"{login}","password":"Correct-Horse-7","given_name":"Wil","family_name":"Must"}`,
 	`v = POST /api/v2/users {"connection":"Username-Password-Authentication","email":"v{n}@example.com","password":"Correct-Horse-7"}`,
@@ -282,6 +316,13 @@ var scimWorld = []string{
 	`u = POST /Users {"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"{login}","externalId":"x{n}","name":{"givenName":"Wil","familyName":"Must"},"active":true}`,
 	`v = POST /Users {"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"v{n}@example.com","externalId":"v{n}","active":true}`,
 	`g = POST /Groups {"schemas":["urn:ietf:params:scim:schemas:core:2.0:Group"],"displayName":"{gname}"}`,
+}
+
+var lanyardWorld = []string{
+	`t = POST /api/v1/tables {"name":"T{n}","columns":[{"name":"name","type":"text","key":true},{"name":"n","type":"number"}]}`,
+	`r = POST /api/v1/tables/T{n}/rows {"values":{"name":"Ann","n":1}}`,
+	`s = POST /api/v1/tables/T{n}/rows {"values":{"name":"Bob","n":2}}`,
+	`x = GET /api/v1/runs?limit=1`,
 }
 
 // newWorld makes the people and things of a case.
@@ -378,11 +419,23 @@ func (o *org) act(t *testing.T, a *catalog.Action, inputs any) actionResult {
 	return r
 }
 
+// worldOf makes the world of a case of an action.
+func (o *org) worldOf(t *testing.T, a *catalog.Action) world {
+	t.Helper()
+	w := o.newWorld(t, a.Provider)
+	if a.Provider == "okta" && a.Group == "sources" {
+		for _, line := range sourceWorld {
+			o.ask(t, a.Provider, w, line)
+		}
+	}
+	return w
+}
+
 func (o *org) play(t *testing.T, a *catalog.Action, c actionCase) {
 	if c.None != "" {
 		return
 	}
-	w := o.newWorld(t, a.Provider)
+	w := o.worldOf(t, a)
 	for _, line := range c.Before {
 		o.ask(t, a.Provider, w, line)
 	}
@@ -419,7 +472,7 @@ func (o *org) play(t *testing.T, a *catalog.Action, c actionCase) {
 // playWithoutScope runs the success case by a caller who may only read, or, when
 // the action only reads, nothing of what it reads.
 func (o *org) playWithoutScope(t *testing.T, a *catalog.Action, c actionCase) {
-	w := o.newWorld(t, a.Provider)
+	w := o.worldOf(t, a)
 	for _, line := range c.Before {
 		o.ask(t, a.Provider, w, line)
 	}
@@ -548,7 +601,7 @@ func TestActionsAreWellMade(t *testing.T) {
 		for _, d := range result.Diagnostics {
 			t.Errorf("%s: %s", a.Name, d)
 		}
-		if a.Title == "" || a.Description == "" || len(a.Outputs) == 0 || !regexp.MustCompile(`^(auth0|okta|scim)\.[a-z_]+$`).MatchString(a.Name) {
+		if a.Title == "" || a.Description == "" || len(a.Outputs) == 0 || !regexp.MustCompile(`^(auth0|lanyard|okta|scim)\.[a-z_]+$`).MatchString(a.Name) {
 			t.Errorf("%s: it needs a title, a description and outputs", a.Name)
 		}
 		for _, in := range a.Inputs {
@@ -575,7 +628,8 @@ func checkSteps(t *testing.T, a *catalog.Action, p *plan.Plan) {
 			// What ends an assignment, a membership or a session is easily made again.
 			path := strings.TrimPrefix(s.Operation.Path, "/api/v1")
 			destroys = destroys || s.Operation.Method == http.MethodDelete && strings.Count(path, "/") == 2 && strings.HasSuffix(path, "}") &&
-				!strings.HasPrefix(path, "/user-blocks/") || s.Operation.ID == "deleteIdentitySourceGroup"
+				!strings.HasPrefix(path, "/user-blocks/") || s.Operation.ID == "deleteIdentitySourceGroup" ||
+				s.Operation.Method == http.MethodDelete && strings.HasSuffix(path, "/rows")
 		}
 	}
 	if destroys != (a.Confirm != "") {

@@ -40,11 +40,12 @@ func newExecutor(f *Folder) *executor {
 		oktaSandbox:  f.lazily(oktaSandbox),
 		auth0Sandbox: f.lazily(auth0Sandbox),
 		scimSandbox:  f.lazily(scimSandbox),
+		ownAPI:       http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { f.own.ServeHTTP(w, r) }),
 	}})
 	vault := &secret.FileVault{Dir: f.data, Env: f.env}
 	return &executor{data: f.data, client: client, connector: connector.New(connector.Options{
 		Config: f.config, Secrets: &secret.Resolver{Env: f.env, Vault: vault}, Vault: vault, Client: client,
-		Sandbox: sandboxServers(), SandboxToken: secret.NewValue(randomText(16)),
+		Sandbox: sandboxServers(), Inside: insideServers(), SandboxToken: secret.NewValue(randomText(16)),
 	})}
 }
 
@@ -79,6 +80,18 @@ func sandboxServers() map[string]string {
 			servers[e.Name] = auth0Sandbox
 		case "scim":
 			servers[e.Name] = scimSandbox
+		}
+	}
+	return servers
+}
+
+// insideServers says which entries this process serves itself.
+func insideServers() map[string]string {
+	servers := map[string]string{}
+	entries, _ := catalog.All() // a test holds the embedded profiles to be right
+	for _, e := range entries {
+		if e.Inside {
+			servers[e.Name] = ownAPI
 		}
 	}
 	return servers
@@ -236,7 +249,7 @@ func (a *App) bind(_ context.Context, req cli.PlanRequest) (func(*plan.Operation
 	if err != nil {
 		return nil, err
 	}
-	conns := connector.New(connector.Options{Config: c, Book: book, Secrets: &secret.Resolver{Env: a.Env}, Sandbox: sandboxServers()})
+	conns := connector.New(connector.Options{Config: c, Book: book, Secrets: &secret.Resolver{Env: a.Env}, Sandbox: sandboxServers(), Inside: insideServers()})
 	return func(op *plan.Operation) cli.Binding {
 		src := connector.Source{Name: op.Source, Title: op.Title, Location: op.SourceURL, Operations: []*openapi.Operation{op.Operation}, Schemes: op.Schemes}
 		conn, err := conns.Bind(src, req.Bindings)

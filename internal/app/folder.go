@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -43,6 +44,7 @@ type Folder struct {
 	lock     *flock.Flock
 	key      secret.Key
 	db       *store.DB
+	own      http.Handler // the own API, for runs of this process
 	executor *executor
 	worker   *worker.Worker
 
@@ -129,6 +131,10 @@ func (f *Folder) open(ctx context.Context) error {
 	if f.db, err = f.openDatabase(ctx, postgres.Open); err != nil {
 		return err
 	}
+	if err := f.tables().Tables.Sweep(ctx); err != nil {
+		return err
+	}
+	f.own = f.inside()
 	f.executor = newExecutor(f)
 	f.worker = &worker.Worker{
 		Store: f.db.Journal(), Executor: f.executor, Key: f.key, Log: f.log, Now: time.Now,

@@ -266,7 +266,7 @@ func (s *server) handlers(ctx context.Context, box *sandbox) ([]mounted, string,
 	}
 	token := randomText(32)
 	mux := http.NewServeMux()
-	(&api.API{Service: s.folder, Stage: stage, Token: token, Log: s.folder.log}).Mount(mux)
+	(&api.API{Service: s.folder, Stage: stage, Token: token, Callers: s.folder.apiCallers, Log: s.folder.log}).Mount(mux)
 	s.folder.hooks().Mount(mux)
 	return []mounted{
 		{"api", s.req.APIPort, mux},

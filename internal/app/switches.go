@@ -18,6 +18,9 @@ func setSwitches(c config.OktaSandbox, d *directory.Directory) {
 // the sandbox plays.
 func withSwitches(c config.OktaSandbox, o okta.Options) okta.Options {
 	o.Engine, o.IndexDelay = c.Engine, time.Duration(c.IndexDelay)*time.Second
+	if c.Statuses == config.StatusesDescribed || c.Statuses == config.Statuses2022 {
+		o.SourceStatuses = okta.SourceStatuses{CreateSession: http.StatusOK, DeleteGroup: http.StatusNoContent}
+	}
 	if c.Statuses == config.Statuses2022 {
 		o.DeleteStatus, o.GroupRoleStatus = http.StatusAccepted, http.StatusOK
 	}

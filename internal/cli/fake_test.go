@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -25,7 +26,9 @@ import (
 	"github.com/lanyard-id/lanyard/internal/provision"
 	"github.com/lanyard-id/lanyard/internal/run"
 	"github.com/lanyard-id/lanyard/internal/sources"
+	tables "github.com/lanyard-id/lanyard/internal/table"
 	"github.com/lanyard-id/lanyard/internal/trigger"
+	"github.com/lanyard-id/lanyard/internal/web/api"
 	"github.com/lanyard-id/lanyard/internal/wirelog"
 	"github.com/lanyard-id/lanyard/internal/worker"
 )
@@ -95,6 +98,7 @@ type fakeSession struct {
 	people   []directory.Person
 	tokens   []oauth.APIToken
 	fakeSCIM
+	desk *tables.Desk // of real tables; nil: there are none
 
 	replies   map[provision.Verb]*provision.Reply
 	exchanges []wirelog.Exchange
@@ -403,4 +407,24 @@ func (s *fakeSession) ReplayExchange(_ context.Context, id string) (*wirelog.Rep
 func (s *fakeSession) Exchanges(_ context.Context, q wirelog.Query) (wirelog.Page, error) {
 	s.queries = append(s.queries, q)
 	return wirelog.Page{Exchanges: s.exchanges}, s.fails["Exchanges"]
+}
+
+func (s *fakeSession) Tables(ctx context.Context, c tables.Command) (*tables.Reply, error) {
+	return s.desk.Do(ctx, c)
+}
+
+func (s *fakeSession) ImportTable(ctx context.Context, o tables.ImportOptions, file io.Reader) (*tables.ImportReport, error) {
+	return s.desk.Import(ctx, o, file)
+}
+
+func (s *fakeSession) ExportTable(ctx context.Context, o tables.ExportOptions, w io.Writer) error {
+	return s.desk.Export(ctx, o, w)
+}
+
+func (s *fakeSession) Accounts(context.Context, api.AccountQuery) (api.AccountPage, error) {
+	return api.AccountPage{}, s.fails["Accounts"]
+}
+
+func (s *fakeSession) Account(context.Context, string, string) (*directory.Account, error) {
+	return nil, s.fails["Account"]
 }

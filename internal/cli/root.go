@@ -90,6 +90,7 @@ Exit codes:
 		newSources(sh),
 		newRuns(sh),
 		newActions(sh),
+		newTables(sh),
 		newServe(sh),
 		newTokens(sh),
 		newSCIM(sh),

@@ -135,7 +135,7 @@ type Sandbox struct{ Okta OktaSandbox }
 // OktaSandbox are the switches of the org that the sandbox plays.
 type OktaSandbox struct {
 	Engine   string // oie (default) or classic
-	Statuses string // recorded (default), as recorded traffic answers, or 2022, as the description of that year says
+	Statuses string // recorded (default), as recorded traffic answers; described, as Okta's description says; 2022, as that of this year says
 
 	IndexDelay        int  // seconds by which lists and searches of users lag behind changes
 	SuspendPending    bool // people who wait for their first password can be suspended
@@ -145,8 +145,9 @@ type OktaSandbox struct {
 
 // The choices of OktaSandbox.Statuses.
 const (
-	StatusesRecorded = "recorded"
-	Statuses2022     = "2022"
+	StatusesRecorded  = "recorded"
+	StatusesDescribed = "described"
+	Statuses2022      = "2022"
 )
 
 // The kinds of Auth.

@@ -124,7 +124,7 @@ func (r *reader) sections(what string, into *map[string]Section) strict.Field {
 func (r *reader) oktaSandbox(n *yaml.Node, s *OktaSandbox) {
 	r.Mapping(n, "sandbox.okta", map[string]strict.Field{
 		"engine":   r.Choice(&s.Engine, "oie", "classic"),
-		"statuses": r.Choice(&s.Statuses, StatusesRecorded, Statuses2022),
+		"statuses": r.Choice(&s.Statuses, StatusesRecorded, StatusesDescribed, Statuses2022),
 
 		"indexDelay":        r.AtLeast(&s.IndexDelay, 0),
 		"suspendPending":    r.Flag(&s.SuspendPending),

@@ -31,6 +31,7 @@ const (
 	ByConfig      = "lanyard.yaml"
 	ByCommand     = "connections add"
 	ByEnvironment = "environment"
+	ByProcess     = "this process"
 	ByDescription = "description" // its default server; never with a credential
 )
 
@@ -91,6 +92,8 @@ func (c *Connector) Bind(src Source, choices run.Bindings) (*Connection, error) 
 		return c.bindSandbox(conn, sandbox)
 	case bound.Server != "":
 		server, conn.BoundBy = bound.Server, bound.by
+	case c.inside(entry) != "":
+		return c.bindInside(conn), nil
 	default:
 		if server = fromVariables(src, bound.Variables); server != "" {
 			conn.BoundBy = bound.by
@@ -201,6 +204,24 @@ func (c *Connector) bindSandbox(conn *Connection, base string) (*Connection, err
 	conn.auth = auth{kind: config.AuthBearer, in: inHeader, name: usual.Header, prefix: usual.Prefix, fixed: c.opts.SandboxToken}
 	conn.shared = c.share(conn, config.Limits{})
 	return conn, nil
+}
+
+func (c *Connector) inside(entry *catalog.Entry) string {
+	if entry == nil {
+		return ""
+	}
+	return c.opts.Inside[entry.Name]
+}
+
+// bindInside binds what this process serves itself. There is no credential: the
+// call never leaves.
+func (c *Connector) bindInside(conn *Connection) *Connection {
+	base := c.inside(conn.Entry)
+	conn.Name, conn.BoundBy, conn.selfMade, conn.AllowPrivate = "", ByProcess, true, false
+	conn.Server, conn.Hosts, conn.Credential = strings.TrimRight(base, "/")+conn.Entry.BasePath, []string{base}, "none"
+	conn.auth = auth{kind: config.AuthNone}
+	conn.shared = c.share(conn, config.Limits{})
+	return conn
 }
 
 // baseURL checks the base URL of a bound server. A provider's own host without a

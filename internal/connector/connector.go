@@ -37,6 +37,11 @@ type Options struct {
 	Sandbox      map[string]string
 	SandboxToken secret.Value
 
+	// Inside holds the base URL of what this process serves to its own runs without
+	// a connection, by the name of its catalogue entry. The Client serves it in
+	// process.
+	Inside map[string]string
+
 	// Resends is how often one call is sent again because the provider asked
 	// for patience, and MaxWait how long it may be asked to wait each time.
 	// Beyond them the provider's answer is the result.

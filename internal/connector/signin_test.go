@@ -832,7 +832,7 @@ func TestBookOfConnections(t *testing.T) {
 	if conn := b.bind("file"); conn.Server != oktaURL || conn.BoundBy != connector.ByConfig {
 		t.Errorf("the file does not win: %s", conn.Server)
 	}
-	if _, err := b.Bind(connector.Source{Name: "wrong"}, noChoices); !fault.Is(err, fault.Invalid) || !strings.Contains(fault.Public(err), "auth0, okta") {
+	if _, err := b.Bind(connector.Source{Name: "wrong"}, noChoices); !fault.Is(err, fault.Invalid) || !strings.Contains(fault.Public(err), "auth0, lanyard, okta") {
 		t.Errorf("an unknown provider = %v", err)
 	}
 	book.Connections["test"] = book.Connections["prod"]

@@ -104,7 +104,7 @@ func wantFault(t testing.TB, err error, text string) {
 	}
 }
 
-func write(t testing.TB, dir, name, text string) {
+func write(t testing.TB, dir, name, text string) { // name may be a whole path
 	t.Helper()
 	if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 		t.Fatal(err)

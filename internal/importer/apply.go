@@ -9,17 +9,13 @@ import (
 	"github.com/lanyard-id/lanyard/internal/value"
 )
 
-// applyAtOnce is how many people one transaction carries out: others wait that
-// long to write.
-const applyAtOnce = 500
-
 // apply carries the delta of a session out, from where it stands. People, links,
 // change log and the session's position are written together, so that nobody is
 // done twice or left out wherever the process ends.
 func (im *Importer) apply(ctx context.Context, s *Session) (*Session, error) {
 	a := &applier{im: im, id: s.ID}
 	for {
-		next, err := a.some(ctx, applyAtOnce)
+		next, err := a.some(ctx, im.portion())
 		if alone(err) { // one of them is in the way: find out who
 			next, err = a.oneByOne(ctx, err)
 		}
@@ -87,7 +83,7 @@ func (a *applier) some(ctx context.Context, limit int) (s *Session, err error) {
 // oneByOne carries the entities of a batch out that failed together. Those that
 // cannot be carried out fail with their reason, and the others go on.
 func (a *applier) oneByOne(ctx context.Context, _ error) (s *Session, err error) {
-	for range applyAtOnce {
+	for range a.im.portion() {
 		s, err = a.some(ctx, 1)
 		if alone(err) {
 			s, err = a.fail(ctx, err)

@@ -351,7 +351,7 @@ func (d *delta) absent(ctx context.Context) error {
 						continue
 					}
 					batch = append(batch, &decided{link: &l})
-					if more = len(batch) == itemsInBlock; more {
+					if more = len(batch) == d.im.portion(); more {
 						return nil
 					}
 				}

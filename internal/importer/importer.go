@@ -19,6 +19,8 @@ type Importer struct {
 	Realm     string
 	Log       *slog.Logger // nil: nothing is logged
 
+	atOnce int // people in a block and in a transaction; 0: those of the constants
+
 	working  sync.Mutex // who carries sessions out
 	wakeOnce sync.Once
 	wake     chan struct{}
@@ -34,6 +36,15 @@ const (
 
 // actor is who acts where nobody asked for it.
 func systemActor() directory.Actor { return directory.System("import") }
+
+// portion is how many people are kept, decided about and carried out at once:
+// others wait that long to write.
+func (im *Importer) portion() int {
+	if im.atOnce > 0 {
+		return im.atOnce
+	}
+	return itemsInBlock
+}
 
 func (im *Importer) log() *slog.Logger {
 	if im.Log == nil {
@@ -284,7 +295,7 @@ func (im *Importer) enlistDueOf(ctx context.Context, id string, now time.Time) e
 			return err
 		}
 		var due []*decided
-		for l, err := range tx.EachImportLink(LinkQuery{Source: id, Kind: UserKind, Due: now, Limit: itemsInBlock}) {
+		for l, err := range tx.EachImportLink(LinkQuery{Source: id, Kind: UserKind, Due: now, Limit: im.portion()}) {
 			if err != nil {
 				return err
 			}

@@ -199,7 +199,7 @@ func (im *Importer) planned(actor directory.Actor, p *Plan) (*Session, []*block,
 	s.Plan, s.Rules = p.Digest, &p.Rules
 	l := &loaded{Tally: p.Loaded, Scanned: p.Scanned, Same: p.Same, Doubled: p.Doubled}
 	var blocks []*block
-	for part := range slices.Chunk(p.Entities, itemsInBlock) {
+	for part := range slices.Chunk(p.Entities, im.portion()) {
 		b := &block{}
 		for i := range part {
 			b.Items = append(b.Items, *part[i].Record)

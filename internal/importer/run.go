@@ -377,7 +377,7 @@ func (l *loader) repeated(ctx context.Context, s *slot, row *shapedRow) error {
 
 // flush keeps what has been gathered when it is a block, or the end.
 func (l *loader) flush(ctx context.Context, end bool) error {
-	if len(l.items) < itemsInBlock && len(l.same) < sameInBlock && (!end || len(l.items) == 0 && len(l.same) == 0) {
+	if len(l.items) < l.im.portion() && len(l.same) < sameInBlock && (!end || len(l.items) == 0 && len(l.same) == 0) {
 		return nil
 	}
 	b := &block{Items: l.items, Same: packHashes(l.same)}

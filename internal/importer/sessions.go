@@ -13,7 +13,7 @@ import (
 func (im *Importer) newSession(actor directory.Actor, source string, t Type, origin Origin) *Session {
 	now := im.Directory.Now()
 	return &Session{
-		ID: im.Directory.IDs.Okta("iis"), Realm: im.Realm, Source: source, Type: t, State: Created, Origin: origin,
+		ID: im.Directory.IDs.Okta("aps"), Realm: im.Realm, Source: source, Type: t, State: Created, Origin: origin,
 		Actor: actor, Created: now, Updated: now, Version: 1,
 	}
 }
@@ -177,7 +177,7 @@ func (im *Importer) Load(ctx context.Context, actor directory.Actor, source, ses
 			return im.save(tx, s)
 		}
 		s.State = InProgress
-		for part := range slices.Chunk(items, itemsInBlock) {
+		for part := range slices.Chunk(items, im.portion()) {
 			body, err := (&block{Items: part}).encode()
 			if err != nil {
 				return err

@@ -34,7 +34,7 @@ func (t *Tx) insertMany(head, tail string, n int, row func(i int) ([]any, error)
 			columns = len(values)
 			args = append(args, values...)
 		}
-		if _, err := t.exec(head+" VALUES "+places(size, columns)+tail, args...); err != nil {
+		if _, err := t.exec(head+" VALUES "+t.places(size, columns)+tail, args...); err != nil {
 			return err
 		}
 		from += size
@@ -42,16 +42,24 @@ func (t *Tx) insertMany(head, tail string, n int, row func(i int) ([]any, error)
 	return nil
 }
 
-// places returns numbered places for rows of values: ($1, $2), ($3, $4).
-func places(rows, columns int) string {
+// places returns the places of rows of values: ($1, $2), ($3, $4). SQLite looks
+// the name of each up among all, so there they have none.
+func (t *Tx) places(rows, columns int) string {
+	numbered := t.db.dialect.Name != "sqlite"
 	var b strings.Builder
 	n := 0
 	for i := range rows {
 		b.WriteString([]string{"(", ", ("}[min(i, 1)])
 		for j := range columns {
-			n++
-			b.WriteString([]string{"$", ", $"}[min(j, 1)])
-			b.WriteString(strconv.Itoa(n))
+			if j > 0 {
+				b.WriteString(", ")
+			}
+			if n++; numbered {
+				b.WriteByte('$')
+				b.WriteString(strconv.Itoa(n))
+			} else {
+				b.WriteByte('?')
+			}
 		}
 		b.WriteByte(')')
 	}

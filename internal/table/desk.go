@@ -1,6 +1,7 @@
 package table
 
 import (
+	"cmp"
 	"context"
 	"io"
 
@@ -53,6 +54,7 @@ type Command struct {
 	Rows    []map[string]any `json:"rows,omitempty"`
 	Version int64            `json:"version,omitempty"` // that the row must have; 0: any
 	Once    string           `json:"once,omitempty"`    // idempotency key of AddRow
+	Actor   string           `json:"-"`                 // who asks for it; empty: the Desk's
 }
 
 // Reply is what came of a Command: those members that its verb fills.
@@ -85,9 +87,11 @@ func (d *Desk) Do(ctx context.Context, c Command) (*Reply, error) {
 	return r, nil
 }
 
+func (d *Desk) actor(asks string) string { return cmp.Or(asks, d.Actor) }
+
 // Import reads a file into a table.
 func (d *Desk) Import(ctx context.Context, o ImportOptions, file io.Reader) (*ImportReport, error) {
-	return d.Tables.Import(ctx, d.Actor, o, file)
+	return d.Tables.Import(ctx, d.actor(o.Actor), o, file)
 }
 
 // Export writes a table's rows.
@@ -117,7 +121,7 @@ func (d *Desk) show(ctx context.Context, c Command, r *Reply) error {
 }
 
 func (d *Desk) create(ctx context.Context, c Command, r *Reply) error {
-	t, err := d.Tables.Create(ctx, d.Actor, c.Table, c.Columns)
+	t, err := d.Tables.Create(ctx, d.actor(c.Actor), c.Table, c.Columns)
 	return d.one(t, err, r)
 }
 
@@ -125,7 +129,7 @@ func (d *Desk) alter(ctx context.Context, c Command, r *Reply) error {
 	if c.Alter == nil {
 		return fault.New(fault.Invalid, "it is not said what is to change")
 	}
-	t, err := d.Tables.Alter(ctx, d.Actor, c.Table, *c.Alter)
+	t, err := d.Tables.Alter(ctx, d.actor(c.Actor), c.Table, *c.Alter)
 	return d.one(t, err, r)
 }
 
@@ -135,11 +139,11 @@ func (d *Desk) drop(ctx context.Context, c Command, r *Reply) error {
 		return err
 	}
 	r.Removed = t.Rows
-	return d.Tables.Drop(ctx, d.Actor, c.Table)
+	return d.Tables.Drop(ctx, d.actor(c.Actor), c.Table)
 }
 
 func (d *Desk) clear(ctx context.Context, c Command, r *Reply) (err error) {
-	r.Removed, err = d.Tables.Clear(ctx, d.Actor, c.Table)
+	r.Removed, err = d.Tables.Clear(ctx, d.actor(c.Actor), c.Table)
 	return err
 }
 
@@ -171,7 +175,7 @@ func (d *Desk) row(ctx context.Context, c Command, r *Reply) error {
 }
 
 func (d *Desk) add(ctx context.Context, c Command, r *Reply) error {
-	row, outcome, err := d.Tables.Insert(ctx, d.Actor, c.Table, c.Values, c.Once)
+	row, outcome, err := d.Tables.Insert(ctx, d.actor(c.Actor), c.Table, c.Values, c.Once)
 	r.Rows, r.Outcome = []Row{row}, outcome
 	return err
 }
@@ -181,13 +185,13 @@ func (d *Desk) set(ctx context.Context, c Command, r *Reply) error {
 	if err != nil {
 		return err
 	}
-	row, outcome, err := d.Tables.Update(ctx, d.Actor, c.Table, row.ID, c.Values, c.Version)
+	row, outcome, err := d.Tables.Update(ctx, d.actor(c.Actor), c.Table, row.ID, c.Values, c.Version)
 	r.Rows, r.Outcome = []Row{row}, outcome
 	return err
 }
 
 func (d *Desk) put(ctx context.Context, c Command, r *Reply) error {
-	rows, counts, err := d.Tables.Upsert(ctx, d.Actor, c.Table, c.Rows)
+	rows, counts, err := d.Tables.Upsert(ctx, d.actor(c.Actor), c.Table, c.Rows)
 	r.Rows, r.Counts = rows, &counts
 	return err
 }
@@ -198,5 +202,5 @@ func (d *Desk) delete(ctx context.Context, c Command, r *Reply) error {
 		return err
 	}
 	r.Removed = 1
-	return d.Tables.Delete(ctx, d.Actor, c.Table, row.ID)
+	return d.Tables.Delete(ctx, d.actor(c.Actor), c.Table, row.ID)
 }

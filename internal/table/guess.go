@@ -111,7 +111,7 @@ func (p *profile) guess() (Type, string) {
 	}
 	for _, t := range guessed {
 		if _, out := p.against[t]; !out {
-			return t, fmt.Sprintf("all %d cells with something in them are %s", p.filled, plural[t])
+			return t, fmt.Sprintf("all filled cells are %s (%d)", plural[t], p.filled)
 		}
 	}
 	last, nearest := p.nearest()

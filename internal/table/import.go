@@ -33,6 +33,7 @@ type ImportOptions struct {
 	Preview bool     `json:"preview,omitempty"` // write nothing
 	// Delimiter is one of , ; and tab; empty: the one that the first line has most of.
 	Delimiter string `json:"delimiter,omitempty"`
+	Actor     string `json:"-"` // who asks a Desk for it; empty: the Desk's
 }
 
 // ImportReport says what an import did, or would do.

@@ -62,11 +62,11 @@ func TestGuess(t *testing.T) {
 		typ   table.Type
 		why   string
 	}{
-		{"1 -2.50 0 0.5 -", table.Number, "all 4 cells"},
+		{"1 -2.50 0 0.5 -", table.Number, "all filled cells are numbers (4)"},
 		{"1 02", table.Text, `"02" in line 3 begins with a zero`},
 		{"1 1e5", table.Text, "may be a code"},
 		{"1234567890123456", table.Text, "digits of a code"},
-		{"true FALSE", table.Boolean, "all 2"},
+		{"true FALSE", table.Boolean, "all filled cells are true or false (2)"},
 		{"true yes", table.Text, `"yes" in line 3 is no boolean`},
 		{"1 0", table.Number, ""},
 		{"2026-03-29 2024-02-29", table.Date, ""},

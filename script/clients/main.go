@@ -4,7 +4,7 @@
 //
 //	okta-sdk-golang-v2   Okta's SDK for Go 2, by its own integration tests
 //	okta-sdk-golang-v5   Okta's SDK for Go 5: private_key_jwt, with and without DPoP
-//	okta-sdk-nodejs      Okta's SDK for Node, the same
+//	okta-sdk-nodejs      Okta's SDK for Node, the same, and all calls of identity sources
 //	openid-client        a certified OpenID client: authorization code with PKCE through the
 //	                     pages, refresh, introspection, revocation; private_key_jwt and DPoP
 //	go-auth0             Auth0's SDK for Go, by its own tests, over TLS

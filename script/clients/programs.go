@@ -17,6 +17,9 @@ var tokenTypes = []string{"Bearer", "DPoP"}
 // sdkScopes is what the programs that use Okta's SDKs need.
 var sdkScopes = []string{"okta.users.manage", "okta.groups.manage"}
 
+// sourceScopes is what the program for identity sources needs.
+var sourceScopes = []string{"okta.identitySources.manage", "okta.apps.manage", "okta.users.read", "okta.groups.read", "okta.logs.read"}
+
 // useGo5 builds the program that uses Okta's SDK for Go 5 and runs it.
 func useGo5(ctx context.Context, o *org, out io.Writer) error {
 	folder, err := os.MkdirTemp("", "lanyard-clients-")
@@ -31,7 +34,7 @@ func useGo5(ctx context.Context, o *org, out io.Writer) error {
 	if output, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("go build: %w\n%s", err, output)
 	}
-	return useSDK(ctx, o, out, program)
+	return useSDK(ctx, o, out, sdkScopes, program)
 }
 
 // useNode runs the program that uses Okta's SDK for Node.
@@ -39,14 +42,16 @@ func useNode(ctx context.Context, o *org, out io.Writer) error {
 	if err := haveModules(); err != nil {
 		return err
 	}
-	return useSDK(ctx, o, out, "node", filepath.Join(clientsFolder, "okta-sdk-nodejs.mjs"))
+	return errors.Join(
+		useSDK(ctx, o, out, sdkScopes, "node", filepath.Join(clientsFolder, "okta-sdk-nodejs.mjs")),
+		useSDK(ctx, o, out, sourceScopes, "node", filepath.Join(clientsFolder, "okta-sources.mjs")))
 }
 
 // useSDK runs a program once for each type of token, with an app made for it.
-func useSDK(ctx context.Context, o *org, out io.Writer, command ...string) error {
+func useSDK(ctx context.Context, o *org, out io.Writer, scopes []string, command ...string) error {
 	var failures []error
 	for _, kind := range tokenTypes {
-		service, err := o.registerService(ctx, serviceOptions{scopes: sdkScopes, dpop: kind == "DPoP"})
+		service, err := o.registerService(ctx, serviceOptions{scopes: scopes, dpop: kind == "DPoP"})
 		if err == nil {
 			err = o.runProgram(ctx, out, append(service.env(), "WANT_TOKEN_TYPE="+kind), command...)
 		}

@@ -80,6 +80,10 @@ type Entry struct {
 	// "auth0". It is empty when none does.
 	Sandbox string `yaml:"sandbox"`
 
+	// Inside says that this program serves the API itself, to its own runs, without a
+	// connection.
+	Inside bool `yaml:"inside"`
+
 	// ErrorCode is a JSON Pointer into the body of a refusal to the code that
 	// tells what went wrong, NotFound the code that says that there is nothing of
 	// that name. Remedies say what to do about errors of any operation, by code.

@@ -41,7 +41,7 @@ func TestAll(t *testing.T) {
 			}
 		}
 	}
-	if want := []string{"auth0", "okta", "scim"}; !slices.Equal(names, want) {
+	if want := []string{"auth0", "lanyard", "okta", "scim"}; !slices.Equal(names, want) {
 		t.Errorf("All = %v, want %v", names, want)
 	}
 	if Find("none") != nil {

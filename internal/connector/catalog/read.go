@@ -167,7 +167,7 @@ func (c *checker) environment(e *Entry) {
 		c.need(envName.MatchString(name), "environment: %q is not the name of a variable", name)
 	}
 	c.need(env.Server == "" || strings.HasPrefix(env.Server, "https://"), "environment: server must begin with https://")
-	c.need(strings.HasSuffix(env.Server, e.BasePath), "environment: server must end with the basePath")
+	c.need(env.Server == "" || strings.HasSuffix(env.Server, e.BasePath), "environment: server must end with the basePath")
 	_, known := e.Credential(env.Auth)
 	c.need(known == (len(env.Credential) > 0) && known == (env.Auth != ""), "environment: auth and credential belong together, and the type must stand in auth")
 }

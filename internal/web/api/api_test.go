@@ -34,6 +34,8 @@ const token = "the-token-of-the-folder"
 // fakeService is a Service of functions; those that a test leaves out are not
 // to be called.
 type fakeService struct {
+	TableService
+	AccountService
 	start    func(ctx context.Context, id string, p *plan.Plan, inputs map[string]any, b run.Bindings) error
 	run      func(ctx context.Context, id string) (run.Run, error)
 	runs     func(ctx context.Context, f worker.Filter) ([]run.Run, error)

@@ -49,25 +49,43 @@ func (c *Client) send(ctx context.Context, method, path string, body []byte, int
 	if body != nil {
 		reader = bytes.NewReader(body)
 	}
-	req, err := http.NewRequestWithContext(ctx, method, c.Base+prefix+path, reader)
+	res, err := c.open(ctx, method, path, reader)
 	if err != nil {
-		return fault.Wrap(fault.Internal, err, "the address of the serving process is wrong")
+		return err
+	}
+	return c.finish(ctx, res, into)
+}
+
+// open makes a request and returns its answer, whatever that is.
+func (c *Client) open(ctx context.Context, method, path string, body io.Reader) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, c.Base+prefix+path, body)
+	if err != nil {
+		return nil, fault.Wrap(fault.Internal, err, "the address of the serving process is wrong")
 	}
 	req.Header.Set("Authorization", "Bearer "+c.Token)
 	res, err := c.HTTP.Do(req)
 	if err != nil {
 		if ctx.Err() != nil {
-			return ctx.Err()
+			return nil, ctx.Err()
 		}
-		return fault.Wrap(fault.Unavailable, err, "the lanyard serve that holds the data folder does not answer").Fix("stop it, or start it again")
+		return nil, fault.Wrap(fault.Unavailable, err, "the lanyard serve that holds the data folder does not answer").Fix("stop it, or start it again")
 	}
+	return res, nil
+}
+
+func brokeOff(err error) error {
+	return fault.Wrap(fault.Unavailable, err, "the lanyard serve that holds the data folder broke off").Fix("stop it, or start it again")
+}
+
+// finish reads an answer.
+func (c *Client) finish(ctx context.Context, res *http.Response, into any) error {
 	defer res.Body.Close()
 	data, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return ctx.Err()
 	case err != nil:
-		return fault.Wrap(fault.Unavailable, err, "the lanyard serve that holds the data folder broke off").Fix("stop it, or start it again")
+		return brokeOff(err)
 	case len(data) > maxAnswer:
 		return fault.New(fault.TooLarge, "the answer of the serving process has more than %d bytes", maxAnswer)
 	}

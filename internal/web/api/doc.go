@@ -3,7 +3,8 @@
 // The process that holds a data folder serves it; the commands that find the
 // folder held use the client, so that both see the same runs and people. Every
 // request carries the token that the holder wrote into the data folder, where
-// only its owner can read it.
+// only its owner can read it. Others, and the runs of this process, may call what
+// the catalogue's entry lanyard describes (data), as far as their scopes go.
 //
 // What the calls mean is the Service's business. Bodies are JSON; an error is
 // {"kind","message","place","remedy"} with a fitting status, and "errors" beside
@@ -50,6 +51,8 @@ type Service interface {
 	RevokeToken(ctx context.Context, ref string) (oauth.APIToken, error)
 
 	SCIM
+	TableService
+	AccountService
 	// Provisioning carries out what is asked of the provisioning of applications.
 	Provisioning(ctx context.Context, c provision.Command) (*provision.Reply, error)
 	// Imports carries out what is asked of identity sources and their imports.

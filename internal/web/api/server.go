@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"crypto/subtle"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -12,7 +11,6 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
-	"strings"
 
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/engine"
@@ -33,8 +31,18 @@ import (
 type API struct {
 	Service Service
 	Stage   *rehearsal.Stage // nil: the paths of the rehearsal are not there
-	Token   string           // every request must carry it as a bearer token; empty: nobody may call
+	Token   string           // of the owner of the data folder, as a bearer token; empty: there is none
+	// Callers tells who others are, by the Authorization header; an error is
+	// fault.Unauthorized. Nil: nobody else may call.
+	Callers func(ctx context.Context, scheme, token string) (Caller, error)
 	Log     *slog.Logger
+}
+
+// route is a handler and the scope that callers need for it; the empty one is for
+// the owner alone.
+type route struct {
+	scope  string
+	handle web.Handler
 }
 
 // Mount puts the API on a mux.
@@ -42,11 +50,8 @@ func (a *API) Mount(mux *http.ServeMux) {
 	front := &web.Front{Log: a.Log, NewID: requestID, Fail: fail}
 	handlers := map[string]web.Handler{
 		"POST " + prefix + "/runs":             a.start,
-		"GET " + prefix + "/runs":              a.runs,
-		"GET " + prefix + "/runs/{id}":         a.run,
 		"GET " + prefix + "/runs/{id}/records": a.records,
 		"POST " + prefix + "/runs/{id}/signal": a.signal,
-		"GET " + prefix + "/people":            a.people,
 		"POST " + prefix + "/tokens":           a.createToken,
 		"GET " + prefix + "/tokens":            a.tokens,
 		"DELETE " + prefix + "/tokens/{ref}":   a.revokeToken,
@@ -62,24 +67,30 @@ func (a *API) Mount(mux *http.ServeMux) {
 		maps.Copy(handlers, a.rehearsal())
 	}
 	for pattern, handler := range handlers {
-		mux.Handle(pattern, front.Handle(a.authorized(handler)))
+		mux.Handle(pattern, front.Handle(a.authorized(owner, handler)))
 	}
+	mux.Handle("GET "+prefix+"/openapi.yaml", front.Handle(openAPI))
+	for pattern, r := range a.data() {
+		mux.Handle(pattern, front.Handle(a.authorized(r.scope, r.handle)))
+	}
+}
+
+// data are the paths that callers with a scope may use: those of the description
+// in the catalogue, and what the commands need beside them.
+func (a *API) data() map[string]route {
+	routes := map[string]route{
+		"GET " + prefix + "/runs":      {ReadRuns, a.runs},
+		"GET " + prefix + "/runs/{id}": {ReadRuns, a.run},
+	}
+	maps.Copy(routes, a.tables())
+	maps.Copy(routes, a.accounts())
+	return routes
 }
 
 func requestID() string {
 	b := make([]byte, 8)
 	rand.Read(b) // never fails (Go 1.24)
 	return hex.EncodeToString(b)
-}
-
-func (a *API) authorized(h web.Handler) web.Handler {
-	return func(w http.ResponseWriter, r *http.Request) error {
-		scheme, token := web.Credential(r)
-		if a.Token == "" || !strings.EqualFold(scheme, "Bearer") || subtle.ConstantTimeCompare([]byte(token), []byte(a.Token)) != 1 {
-			return fault.New(fault.Unauthorized, "the request has no valid token").Fix("use the token in the data folder's serve.json")
-		}
-		return h(w, r)
-	}
 }
 
 func unknown(_ http.ResponseWriter, r *http.Request) error {

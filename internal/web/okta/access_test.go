@@ -60,8 +60,7 @@ func newGate(t *testing.T) *gate {
 		o.Authorizer = okta.Authorization(g.oauth, okta.Tokens(map[string]string{"good": directory.Administrator}))
 		o.Log = slog.New(slog.NewTextHandler(g.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	})
-	source := g.ok(200, "POST", "/api/v1/apps", `{"name":"custom_identity_source","label":"HR"}`).object(t)["id"].(string)
-	g.real["identity-sources"] = source
+	g.real["identity-sources"] = strings.TrimPrefix(g.source(), "/api/v1/identity-sources/")
 	return g
 }
 

@@ -323,7 +323,7 @@ func appUser(base string, u *directory.AppUser) web.Object {
 	}
 	return web.Object{
 		{Key: "id", Value: u.Account},
-		{Key: "externalId", Value: nil},
+		{Key: "externalId", Value: orNull(u.ExternalID)},
 		{Key: "created", Value: date(u.Created)},
 		{Key: "lastUpdated", Value: date(u.Updated)},
 		{Key: "scope", Value: u.Scope},

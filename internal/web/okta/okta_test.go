@@ -15,6 +15,7 @@ import (
 
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/directory/directorytest"
+	"github.com/lanyard-id/lanyard/internal/importer"
 	"github.com/lanyard-id/lanyard/internal/store/sqlite"
 	"github.com/lanyard-id/lanyard/internal/web/okta"
 	"github.com/lanyard-id/lanyard/internal/web/webtest"
@@ -26,12 +27,13 @@ const org = "https://test.okta.com"
 // second with each request, so that timestamps in second resolution tell changes
 // apart.
 type bench struct {
-	t     *testing.T
-	dir   *directory.Directory
-	api   *okta.API
-	http  http.Handler // the API, its answers checked against Okta's description
-	clock *directorytest.Clock
-	token string
+	t       *testing.T
+	dir     *directory.Directory
+	imports *importer.Importer // works when a test says so
+	api     *okta.API
+	http    http.Handler // the API, its answers checked against Okta's description
+	clock   *directorytest.Clock
+	token   string
 }
 
 // newBench returns an empty org: only the group Everyone. Options may be
@@ -73,7 +75,8 @@ func newDirectory(t *testing.T) *bench {
 	d.IDs = &directory.IDs{Clock: c.Now, Random: rand.NewChaCha8([32]byte{})}
 	d.Hash = func(password string) (string, error) { return "hashed:" + password, nil }
 	d.Check = func(hash, password string) (bool, error) { return hash == "hashed:"+password, nil }
-	return &bench{t: t, dir: d, clock: c, token: "SSWS good"}
+	imports := &importer.Importer{Directory: d, Store: db.Importer(), Realm: directory.OktaRealm}
+	return &bench{t: t, dir: d, imports: imports, clock: c, token: "SSWS good"}
 }
 
 func (b *bench) serve(change ...func(*okta.Options)) *bench {
@@ -81,7 +84,7 @@ func (b *bench) serve(change ...func(*okta.Options)) *bench {
 		Directory:  b.dir,
 		Authorizer: okta.Tokens(map[string]string{"good": directory.Administrator}),
 		BaseURL:    org,
-		Sources:    newFakeSources(b.dir),
+		Sources:    b.imports,
 	}
 	for _, f := range change {
 		f(&o)

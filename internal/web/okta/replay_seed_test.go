@@ -368,7 +368,7 @@ var sourcePath = regexp.MustCompile(`^/api/v1/identity-sources/([^/]+)/(users|gr
 // groups of theirs that were there before it began.
 func (p *player) seedSources() {
 	p.t.Helper()
-	const profile = `,"profile":{"userName":"old@example.com","email":"old@example.com"}}`
+	const profile = `,"profile":{"userName":"old@example.com","email":"old@example.com","firstName":"Old","lastName":"One"}}`
 	done := map[string]bool{}
 	made := func(key string) bool {
 		was := done[key]
@@ -381,8 +381,7 @@ func (p *player) seedSources() {
 			continue
 		}
 		if !made(m[1]) {
-			source := p.ok(http.StatusOK, http.MethodPost, "/api/v1/apps", `{"name":"custom_identity_source","label":"HR"}`)
-			p.ids.add(m[1], source.object(p.t)["id"].(string))
+			p.ids.add(m[1], strings.TrimPrefix(p.source(), "/api/v1/identity-sources/"))
 		}
 		path := p.ids.ours("/api/v1/identity-sources/" + m[1] + "/" + m[2])
 		switch {

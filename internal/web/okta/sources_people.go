@@ -3,6 +3,7 @@ package okta
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"net/http"
 	"unicode/utf8"
 
@@ -51,7 +52,7 @@ func (a *API) createSourceUser(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if _, err := a.Sources.CreateUser(r.Context(), actor(r), s.ID, rec); err != nil {
-		return takenID(err)
+		return cannotImport(err)
 	}
 	w.WriteHeader(http.StatusOK)
 	return nil
@@ -86,12 +87,13 @@ func needed(profile map[string]any) error {
 	return nil
 }
 
-// takenID words that an external id is taken: a conflict that names nothing else.
-func takenID(err error) error {
-	if sourceRefusal(err) == nil && fault.Is(err, fault.Conflict) && translate(err).object == "id" {
-		return invalid("externalId", "externalId: "+taken).because(err)
+// cannotImport words why somebody cannot be imported, who is well-formed.
+func cannotImport(err error) error {
+	var v directory.Violations
+	if !fault.Is(err, fault.Invalid) || errors.As(err, &v) || sourceRefusal(err) != nil {
+		return err
 	}
-	return err
+	return invalid("profile", fault.Public(err)).because(err)
 }
 
 func (a *API) getSourceUser(w http.ResponseWriter, r *http.Request) error {
@@ -126,7 +128,7 @@ func (a *API) changeSourceUser(change func(Sources, context.Context, directory.A
 		}
 		u, err := change(a.Sources, r.Context(), actor(r), s.ID, rec)
 		if err != nil {
-			return err
+			return cannotImport(err)
 		}
 		return a.writeSourceUser(w, r, s, u)
 	}
@@ -192,7 +194,7 @@ func (a *API) createSourceGroup(w http.ResponseWriter, r *http.Request) error {
 	}
 	g, err := a.Sources.CreateGroup(r.Context(), actor(r), s.ID, rec)
 	if err != nil {
-		return takenID(err)
+		return cannotImport(err)
 	}
 	return web.WriteJSON(w, http.StatusOK, sourceGroup(g))
 }
@@ -231,7 +233,7 @@ func (a *API) updateSourceGroup(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if g, err = a.Sources.PutGroup(r.Context(), actor(r), s.ID, r.PathValue("group"), profile); err != nil {
-		return err
+		return cannotImport(err)
 	}
 	return web.WriteJSON(w, http.StatusOK, sourceGroup(g))
 }
@@ -313,7 +315,7 @@ func (a *API) addSourceMember(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if err := a.Sources.AddGroupMembers(r.Context(), actor(r), s.ID, r.PathValue("group"), []string{member}); err != nil {
-		return err
+		return cannotImport(err)
 	}
 	return noContent(w)
 }
@@ -324,7 +326,7 @@ func (a *API) removeSourceMember(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if err := a.Sources.RemoveGroupMember(r.Context(), actor(r), s.ID, r.PathValue("group"), r.PathValue("member")); err != nil {
-		return err
+		return cannotImport(err)
 	}
 	return noContent(w)
 }

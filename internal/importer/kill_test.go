@@ -1,0 +1,85 @@
+package importer_test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/lanyard-id/lanyard/internal/directory"
+	"github.com/lanyard-id/lanyard/internal/importer"
+)
+
+// revived is another process on what this one has left.
+func (b *bench) revived() *importer.Importer {
+	b.Helper()
+	b.store.dead, b.store.failAt = false, 0
+	im := &importer.Importer{Directory: b.Directory, Store: b.store, Realm: b.Realm}
+	im.AtOnce(7)
+	b.do(importer.Abandon(im, b.Context()))
+	b.do(im.Settle(b.Context()))
+	return im
+}
+
+// The process ends at every boundary of an import, before or after what it was
+// about to write is on disk: nobody is there twice, nobody is lost, and the figures
+// are those of a session that nobody disturbed.
+func TestKilledAnywhere(t *testing.T) {
+	second := func() rows {
+		all := people(40)
+		for i := range 10 {
+			all[i]["department"] = "Legal"
+		}
+		all = append(all[:38], person("2000", "Bob", "New"), person("2001", "Eve", "New"))
+		return all
+	}
+	for _, before := range []bool{true, false} {
+		for n, done := 1, false; !done; n++ {
+			t.Run(fmt.Sprintf("update %d, before=%t", n, before), func(t *testing.T) {
+				b := newBench(t, nil)
+				b.AtOnce(7)
+				b.run(people(40), importer.Full)
+				b.store.failAt, b.store.before = n, before
+				s, err := b.Importer.Run(t.Context(), me, b.source, second(), importer.RunOptions{Type: importer.Full, ID: "iis1"})
+				if done = err == nil; !done && !errors.As(err, new(killed)) {
+					t.Fatal(err)
+				}
+				im := b.revived()
+				if s, err = im.Session(t.Context(), b.source, "iis1"); err != nil || s.State != importer.Completed {
+					// It was cut off while the source was read: whoever reads it begins anew.
+					s, err = im.Run(t.Context(), me, b.source, second(), importer.RunOptions{Type: importer.Full})
+					b.do(err)
+				}
+				b.done(s, map[string]int{"scanned": 40, "unchanged": 28, "updated": 10, "added": 2, "removed": 2})
+				accounts := b.accounts()
+				b.equal("accounts", len(accounts), 42)
+				for _, status := range []struct{ login, want string }{
+					{"Ann39.1039@example.com", "DEPROVISIONED"}, {"Bob.2000@example.com", "PROVISIONED"}, {"Ann0.1000@example.com", "PROVISIONED"},
+				} {
+					b.equal(status.login, accounts[status.login], status.want)
+				}
+				b.equal("created once", b.logged("user.lifecycle.create"), 42)
+				b.equal("changed once", b.logged("user.account.update_profile"), 10)
+				b.equal("deactivated once", b.logged("user.lifecycle.deactivate"), 2)
+				entities, err := im.Entities(t.Context(), importer.EntityQuery{Session: s.ID})
+				b.do(err)
+				b.equal("entities", len(entities), 14)
+				for _, e := range entities {
+					if !e.Done {
+						t.Errorf("%s was not done", e.ExternalID)
+					}
+				}
+			})
+			if n > 200 {
+				t.Fatal("the import never ends")
+			}
+		}
+	}
+}
+
+// logged is how many entries of a kind the change log has.
+func (b *bench) logged(kind string) int {
+	b.Helper()
+	list, err := b.Directory.Changes(b.Context(), directory.ChangeQuery{Realm: b.Realm, Kind: kind}, 0, nil)
+	b.do(err)
+	return len(list)
+}
