@@ -361,7 +361,7 @@ func (d *decider) claim(one *decided) {
 		d.claims.keys[directory.LoginKey(one.keys.Login)] = p.ExternalID
 	}
 	switch one.Action {
-	case reconcile.LinkTo:
+	case reconcile.LinkTo, reconcile.Reactivate:
 		d.claims.accounts[one.Account] = p.ExternalID
 	case reconcile.Deactivate, reconcile.Suspend, reconcile.Unlink:
 		d.claims.person(p.ExternalID, "")

@@ -7,6 +7,7 @@ import (
 
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/fault"
+	"github.com/lanyard-id/lanyard/internal/importer"
 	"github.com/lanyard-id/lanyard/internal/provision"
 	"github.com/lanyard-id/lanyard/internal/store"
 	"github.com/lanyard-id/lanyard/internal/store/postgres"
@@ -41,6 +42,10 @@ func TestJournal(t *testing.T) {
 
 func TestWireLog(t *testing.T) {
 	storetest.TestWireLog(t, func(t *testing.T) wirelog.Store { return open(t, storetest.Postgres(t)).WireLog() })
+}
+
+func TestImporter(t *testing.T) {
+	storetest.TestImporter(t, func(t *testing.T) importer.Store { return open(t, storetest.Postgres(t)).Importer() })
 }
 
 func TestProvision(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/fault"
+	"github.com/lanyard-id/lanyard/internal/importer"
 	"github.com/lanyard-id/lanyard/internal/provision"
 	"github.com/lanyard-id/lanyard/internal/store"
 	"github.com/lanyard-id/lanyard/internal/store/sqlite"
@@ -40,6 +41,12 @@ func TestDirectory(t *testing.T) {
 func TestTrigger(t *testing.T) {
 	storetest.TestTrigger(t, func(t *testing.T) trigger.Store {
 		return open(t, filepath.Join(t.TempDir(), "lanyard.db")).Trigger()
+	})
+}
+
+func TestImporter(t *testing.T) {
+	storetest.TestImporter(t, func(t *testing.T) importer.Store {
+		return open(t, filepath.Join(t.TempDir(), "lanyard.db")).Importer()
 	})
 }
 

@@ -18,6 +18,7 @@ import (
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/engine"
 	"github.com/lanyard-id/lanyard/internal/fault"
+	"github.com/lanyard-id/lanyard/internal/importer"
 	"github.com/lanyard-id/lanyard/internal/oauth"
 	"github.com/lanyard-id/lanyard/internal/openapi"
 	"github.com/lanyard-id/lanyard/internal/plan"
@@ -48,6 +49,7 @@ type fakeService struct {
 	SCIM     // scim_test.go has one
 	desk     func(ctx context.Context, c provision.Command) (*provision.Reply, error)
 	triggers func(ctx context.Context, c trigger.Command) (*trigger.Reply, error)
+	imports  func(context.Context, importer.Command) (*importer.Reply, error)
 	log      func(ctx context.Context, q wirelog.Query) (wirelog.Page, error)
 	replay   func(ctx context.Context, id string) (*wirelog.Replayed, error)
 }
@@ -79,6 +81,10 @@ func (f *fakeService) RevokeToken(ctx context.Context, ref string) (oauth.APITok
 
 func (f *fakeService) Triggers(ctx context.Context, c trigger.Command) (*trigger.Reply, error) {
 	return f.triggers(ctx, c)
+}
+
+func (f *fakeService) Imports(ctx context.Context, c importer.Command) (*importer.Reply, error) {
+	return f.imports(ctx, c)
 }
 
 func (f *fakeService) Provisioning(ctx context.Context, c provision.Command) (*provision.Reply, error) {
