@@ -42,6 +42,7 @@ type options struct {
 	rounds  int    // of which the best counts
 	steps   int    // of the machine alone
 	people  int    // in an identity source
+	items   int    // of a list
 	profile string // folder for CPU profiles of the parts
 
 	part   string // set in a child process
@@ -59,6 +60,7 @@ func bench(args []string, out, problems io.Writer) int {
 	flags.IntVar(&o.rounds, "rounds", 3, "rounds, of which the best counts")
 	flags.IntVar(&o.steps, "steps", 1_000_000, "steps of the machine alone")
 	flags.IntVar(&o.people, "people", 100_000, "people in an identity source")
+	flags.IntVar(&o.items, "items", 10_000, "items of a list")
 	flags.StringVar(&o.profile, "profile", "", "write CPU profiles to this folder")
 	flags.StringVar(&o.part, "part", "", "used by the program itself: the measurement of a child process")
 	flags.StringVar(&o.target, "target", "", "used by the program itself: the server to call")

@@ -23,6 +23,7 @@ var parts = map[string]func(context.Context, *options) (any, error){
 	"journalled": measureJournalled,
 	"journal":    measureJournal,
 	"http":       measureHTTP,
+	"items":      measureItems,
 	"machine":    measureLoop,
 
 	"okta-get":    measureOktaGet,
@@ -87,7 +88,7 @@ func (o *options) self(ctx context.Context, name, target string) (*exec.Cmd, err
 		return nil, err
 	}
 	cmd := exec.CommandContext(ctx, program, "-part", name, "-target", target, "-profile", o.profile,
-		"-runs", strconv.Itoa(o.runs), "-at", strconv.Itoa(o.at), "-rounds", strconv.Itoa(o.rounds), "-steps", strconv.Itoa(o.steps), "-people", strconv.Itoa(o.people))
+		"-runs", strconv.Itoa(o.runs), "-at", strconv.Itoa(o.at), "-rounds", strconv.Itoa(o.rounds), "-steps", strconv.Itoa(o.steps), "-people", strconv.Itoa(o.people), "-items", strconv.Itoa(o.items))
 	cmd.Stderr = os.Stderr
 	return cmd, nil
 }

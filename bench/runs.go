@@ -38,6 +38,7 @@ func (o *options) compareRuns(ctx context.Context, out io.Writer) error {
 	fmt.Fprintln(out, "Bar: 2,000 runs/s and p99 under 80 ms on two cores")
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "\truns/s\tp50 ms\tp99 ms\tCPU ms/run\tpeak MB\tbytes/run\t")
+	var items itemFigures
 	err := o.withServer(ctx, func(url string) error {
 		for _, row := range []struct{ part, title string }{
 			{"journalled", "journalled runs"},
@@ -54,7 +55,7 @@ func (o *options) compareRuns(ctx context.Context, out io.Writer) error {
 			}
 			fmt.Fprintf(t, "%s\t%.0f\t%.1f\t%.1f\t%.2f\t%.0f\t%s\t\n", row.title, f.Rate, f.P50, f.P99, f.CPU, f.Memory, disk)
 		}
-		return nil
+		return o.runPart(ctx, "items", url, &items)
 	})
 	if err != nil {
 		return err
@@ -62,6 +63,8 @@ func (o *options) compareRuns(ctx context.Context, out io.Writer) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
+	fmt.Fprintf(out, "A list of %d items of one call, 16 at a time: %.0f items/s, %.2f ms of processor time and %.0f bytes an item, peak %.0f MB\n",
+		items.Items, items.Rate, items.CPU, items.Disk, items.Memory)
 	fmt.Fprintf(out, "Best of %d rounds of %d. The bare journal appends the same records in groups of %d; bare HTTP makes the same three calls with net/http.\n\n", o.rounds, o.runs, o.at)
 	return nil
 }

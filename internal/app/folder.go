@@ -264,6 +264,11 @@ func (f *Folder) Records(ctx context.Context, id string, after int, wait bool) (
 	return f.worker.Store.Records(ctx, id, after)
 }
 
+// Items implements api.Service.
+func (f *Folder) Items(ctx context.Context, filter worker.ItemFilter) ([]run.Item, error) {
+	return f.worker.Store.Items(ctx, filter)
+}
+
 // await is worker.Await that ends when the folder is about to be let go.
 func (f *Folder) await(ctx context.Context, id string, after int) error {
 	ctx, cancel := context.WithCancel(ctx)

@@ -43,6 +43,7 @@ func (f *flow) step(i int, s *Step) {
 	if items, _, ok := s.forEach(); ok {
 		sc.value(items)
 	}
+	f.compute(sc, s)
 
 	sc.spot = inCriteria
 	for k := range s.SuccessCriteria {
@@ -94,6 +95,8 @@ func (f *flow) target(s *Step) bool {
 		}
 	}
 	switch {
+	case len(have) == 0 && s.computes():
+		return false
 	case len(have) == 0:
 		c.out.find(Error, "step-target", s.Pos).fix("add operationId, operationPath or workflowId").say("the step %s does nothing", s.ID.Value)
 		return false

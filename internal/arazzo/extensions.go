@@ -4,6 +4,7 @@ package arazzo
 // know, or read values (docs/dialect.md). Package plan compiles them.
 const (
 	ForEachExtension = "x-lanyard-forEach" // on a step that calls a workflow
+	ComputeExtension = "x-lanyard-compute" // on a step
 	SuccessExtension = "x-lanyard-success" // on a workflow
 )
 
@@ -13,6 +14,7 @@ const (
 	ResultsOutput   = "results"   // one object for each item, in order
 	SucceededOutput = "succeeded" // how many items did
 	FailedOutput    = "failed"    // how many did not
+	CollectedOutput = "collected" // with collect: one value for each item, in order
 )
 
 // forEach reads the fields of x-lanyard-forEach as far as names go. Whether
@@ -42,6 +44,11 @@ func (s *Step) outputNames() map[string]bool {
 	names := outputNames(s.Outputs)
 	if _, _, ok := s.forEach(); ok {
 		names[ResultsOutput], names[SucceededOutput], names[FailedOutput] = true, true, true
+		names[CollectedOutput] = mapValue(s.Extensions[ForEachExtension].Node, "collect") != nil
+	}
+	c, _ := s.Computed(nil)
+	for _, f := range c.Formulas {
+		names[f.Name] = true
 	}
 	return names
 }

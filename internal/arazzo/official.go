@@ -128,11 +128,18 @@ func (c *checker) official() {
 	known := append(slices.Clone(r.out.list), c.out.list...)
 	for _, cause := range leaves(invalid) {
 		n := c.schemaNode(cause)
-		if n == nil || c.covered(n, cause, known) {
+		if n == nil || c.covered(n, cause, known) || onlyComputes(n, cause) {
 			continue
 		}
 		c.out.find(Error, "schema", c.doc.At(n)).say("%s", schemaMessage(cause))
 	}
+}
+
+// onlyComputes reports whether what an error misses is the call of a step that
+// makes none (x-lanyard-compute).
+func onlyComputes(n *yaml.Node, e *jsonschema.ValidationError) bool {
+	missing, ok := e.ErrorKind.(*kind.Required)
+	return ok && mapValue(n, ComputeExtension) != nil && !slices.Contains(missing.Missing, "stepId")
 }
 
 // leaves returns the causes of a validation error. Of alternatives it follows

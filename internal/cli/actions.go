@@ -257,6 +257,9 @@ func (o *actionsShowOptions) print(v actionView) error {
 	fmt.Fprintln(out)
 	requests := newTable(o.shell.IO, "REQUEST", "EFFECT", "IF THE ANSWER IS LOST")
 	for _, s := range v.Requests {
+		if s.Operation == "" && s.Calls == "" {
+			continue // it computes
+		}
 		if s.Operation == "" {
 			requests.row("for each item: "+s.Calls, "", s.Settled)
 			continue

@@ -95,6 +95,7 @@ func readJournal(t testing.TB, name string) journal {
 type fakeSession struct {
 	t        testing.TB
 	journals map[string]journal
+	items    []run.Item
 	people   []directory.Person
 	tokens   []oauth.APIToken
 	fakeSCIM
@@ -115,10 +116,10 @@ type fakeSession struct {
 	closed  int
 
 	commands []provision.Command
-	fired    []trigger.Command
+	told     []trigger.Command
+	outcomes map[trigger.Verb]*trigger.Reply
 	imports  []importer.Command
 	imported map[importer.Verb]*importer.Reply
-	answers  map[trigger.Verb]*trigger.Reply
 	queries  []wirelog.Query
 }
 
@@ -177,6 +178,14 @@ func (s *fakeSession) Runs(_ context.Context, f worker.Filter) ([]run.Run, error
 		}
 	}
 	return out, nil
+}
+
+// Items gives out those of the list of every run.
+func (s *fakeSession) Items(_ context.Context, f worker.ItemFilter) ([]run.Item, error) {
+	if err := s.fails["Items"]; err != nil {
+		return nil, err
+	}
+	return s.items, nil
 }
 
 // Records gives out the journal in two parts, as a run that moves would.
@@ -379,11 +388,11 @@ func (s *fakeSession) Provisioning(_ context.Context, c provision.Command) (*pro
 }
 
 func (s *fakeSession) Triggers(_ context.Context, c trigger.Command) (*trigger.Reply, error) {
-	s.fired = append(s.fired, c)
+	s.told = append(s.told, c)
 	if err := s.fails["Triggers"]; err != nil {
 		return nil, err
 	}
-	return s.answers[c.Do], nil
+	return s.outcomes[c.Do], nil
 }
 
 func (s *fakeSession) Imports(_ context.Context, c importer.Command) (*importer.Reply, error) {

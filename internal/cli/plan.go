@@ -123,6 +123,10 @@ func (o *planOptions) workflows(p *plan.Plan) []*plan.Workflow {
 
 func stepView(p *plan.Plan, w *plan.Workflow, s *plan.Step, bind func(*plan.Operation) Binding) planStep {
 	v := planStep{StepID: s.ID, Workflow: w.ID, Description: s.Description}
+	if s.Operation == nil && s.Workflow == plan.None {
+		v.Effect, v.Settled, v.Repeatable = plan.Reads, "computing it again", true
+		return v
+	}
 	if s.Operation == nil {
 		v.Calls, v.Settled, v.Repeatable = p.Workflows[s.Workflow].ID, "its own steps", false
 		return v
@@ -165,6 +169,10 @@ func (o *planOptions) print(v planView) error {
 		name := s.StepID
 		if s.Workflow != v.Workflow {
 			name = s.Workflow + "." + name
+		}
+		if s.Binding == nil && s.Calls == "" {
+			t.row(name, "computes", "", "", "", "", "")
+			continue
 		}
 		if s.Binding == nil {
 			t.row(name, "workflow "+s.Calls, "", "", "", "", "")

@@ -114,9 +114,12 @@ input. A file with mistakes changes nothing.`,
 	return cmd
 }
 
-func (o *rehearsalOptions) read(file string) ([]byte, error) {
+func (o *rehearsalOptions) read(file string) ([]byte, error) { return readText(o.shell.IO, file) }
+
+// readText reads a whole file; - is stdin.
+func readText(s IO, file string) ([]byte, error) {
 	if file == "-" {
-		data, err := io.ReadAll(o.shell.In)
+		data, err := io.ReadAll(s.In)
 		if err != nil {
 			return nil, fault.Wrap(fault.Usage, err, "the standard input cannot be read")
 		}

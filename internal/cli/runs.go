@@ -27,7 +27,7 @@ settled by its step's rule, or the run is held until you skip, retry or cancel.`
 		Example: `  lanyard runs list --status held`,
 	})
 	cmd.AddCommand(
-		newRunsList(sh), newRunsShow(sh), newRunsResume(sh),
+		newRunsList(sh), newRunsShow(sh), newRunsItems(sh), newRunsResume(sh),
 		newDecision(sh, decision{
 			name: "retry", kind: engine.Retried, short: "Send the step that holds or failed again",
 			long: `Send the step that a held or failed run stands at again. For a held run this

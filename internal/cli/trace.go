@@ -150,6 +150,9 @@ func (p *tracePrinter) step(n int, s *report.Step, width int) {
 	if s.StatusCode != 0 {
 		row += fmt.Sprintf("  %d", s.StatusCode)
 	}
+	if s.Items != nil {
+		row += "  " + itemCount(s.Items)
+	}
 	if s.Attempts > 1 {
 		row += fmt.Sprintf("  %d attempts", s.Attempts)
 	}
@@ -162,6 +165,15 @@ func (p *tracePrinter) step(n int, s *report.Step, width int) {
 		return
 	}
 	p.doubts(s)
+}
+
+// itemCount says how far a list is done.
+func itemCount(c *engine.ItemCount) string {
+	text := counted(int64(c.Total), "item")
+	if c.Failed > 0 {
+		text += fmt.Sprintf(", %d failed", c.Failed)
+	}
+	return text
 }
 
 // doubts says how answers that settle nothing by themselves were settled.

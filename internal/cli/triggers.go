@@ -58,7 +58,7 @@ func triggering(sh *shell, verb trigger.Verb, usage, short, long, example string
 // run opens the data folder, carries the command out and prints the reply.
 func (o *triggerOptions) run(cmd *cobra.Command) error {
 	if o.event != "" {
-		data, err := readFile(o.shell.IO, o.event)
+		data, err := readText(o.shell.IO, o.event)
 		if err != nil {
 			return err
 		}
@@ -169,7 +169,7 @@ the folder of lanyard.yaml.`, `  lanyard triggers add nightly --file nightly.yam
 		if file == "" {
 			return fault.New(fault.Usage, "the trigger is missing").At("--file").Fix("name the file that has it")
 		}
-		data, err := readFile(sh.IO, file)
+		data, err := readText(sh.IO, file)
 		if err != nil {
 			return err
 		}

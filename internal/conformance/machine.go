@@ -106,6 +106,9 @@ func (s *script) drive(m *engine.Machine, inputs map[string]any) (Observed, erro
 			s.now = s.now.Add(c.Timer.After)
 			s.got.Waits = append(s.got.Waits, json.Number(strconv.FormatFloat(c.Timer.After.Seconds(), 'f', -1, 64)))
 			event = engine.Event{Kind: engine.Fired, At: s.now, ID: c.Timer.ID}
+		case engine.ComputeCommand:
+			event = engine.Event{Kind: engine.Computed, At: s.now, ID: c.Compute.ID}
+			event.Outputs, event.Reason = c.Compute.Run()
 		case engine.HoldCommand:
 			s.got.Status, s.got.Error = "held", c.Hold.Reason
 			return s.got, nil

@@ -11,7 +11,9 @@
 // folding them again.
 //
 // At most one command is outstanding at any time: a Call to make, a Timer to
-// wait for, or a Hold that waits for a person. A Turn also carries Notes, which
+// wait for, outputs to Compute, a workflow to run ForEach item of a list, or a Hold
+// that waits for a person. The items of a list are runs of their own, each with
+// its own state: a list does not make the state of its run larger. A Turn also carries Notes, which
 // tell people what was decided and why; nothing reads them back.
 //
 // A call that was sent and whose answer was lost is in doubt. The machine

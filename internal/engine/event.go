@@ -22,6 +22,9 @@ const (
 	Answered    EventKind = "answered"    // a call ended: a response, or a failure to get one
 	Interrupted EventKind = "interrupted" // the driver stopped before the answer to a call was recorded
 	Fired       EventKind = "fired"       // a timer is due
+	Computed    EventKind = "computed"    // a step's outputs were computed
+	Looped      EventKind = "looped"      // every item of a list is over
+	Blocked     EventKind = "blocked"     // items of a list wait for a person, and no other moves
 	Resumed     EventKind = "resumed"     // a person asks to try settling a held call again
 	Retried     EventKind = "retried"     // a person lets the step be sent again, knowing that it may have been done
 	Skipped     EventKind = "skipped"     // a person gives the step's outputs instead
@@ -36,10 +39,21 @@ type Event struct {
 	Inputs  map[string]any `json:"inputs,omitempty"`  // Started: prepared inputs
 	Answer  *Answer        `json:"answer,omitempty"`  // Answered; Cancelled, for the record: what came of the call that was under way
 	Unsent  bool           `json:"unsent,omitempty"`  // Interrupted: the call had certainly not left
-	Outputs map[string]any `json:"outputs,omitempty"` // Skipped
-	Reason  string         `json:"reason,omitempty"`  // Interrupted, Cancelled
+	Outputs map[string]any `json:"outputs,omitempty"` // Skipped, Computed
+	Reason  string         `json:"reason,omitempty"`  // Interrupted, Cancelled, Blocked; Computed: why there are no outputs
 	By      string         `json:"by,omitempty"`      // who asked
 	Step    string         `json:"step,omitempty"`    // Resumed, Retried, Skipped: the step that it is meant for; empty: wherever the run stands
+
+	Items    *Items `json:"list,omitempty"`     // Looped
+	Position int    `json:"position,omitempty"` // Blocked: the item that it is about
+	Run      string `json:"run,omitempty"`      // a decision about an item: its run
+	Seq      int    `json:"seq,omitempty"`      // a decision about an item: the last record of its run, as it was then
+
+	// Of the run of an item, when it is started: its workflow, what it depends on
+	// and has been completed, and when it has to be over.
+	Workflow  int               `json:"workflow,omitempty"` // among those of the plan; 0: the main one
+	Completed map[int]completed `json:"completed,omitempty"`
+	Deadline  time.Time         `json:"deadline,omitzero"`
 }
 
 // Answer is the outcome of one call.
@@ -112,19 +126,23 @@ type CommandKind string
 
 // The kinds of command.
 const (
-	CallCommand   CommandKind = "call"
-	TimerCommand  CommandKind = "timer"
-	HoldCommand   CommandKind = "hold"
-	FinishCommand CommandKind = "finish"
+	CallCommand    CommandKind = "call"
+	TimerCommand   CommandKind = "timer"
+	ComputeCommand CommandKind = "compute"
+	ForEachCommand CommandKind = "forEach"
+	HoldCommand    CommandKind = "hold"
+	FinishCommand  CommandKind = "finish"
 )
 
 // Command is one thing to do. Exactly the field of its kind is set.
 type Command struct {
-	Kind   CommandKind
-	Call   *Call
-	Timer  *Timer
-	Hold   *Hold
-	Finish *Finish
+	Kind    CommandKind
+	Call    *Call
+	Timer   *Timer
+	Compute *Compute
+	ForEach *ForEach
+	Hold    *Hold
+	Finish  *Finish
 }
 
 // Call asks for one HTTP exchange.
@@ -190,6 +208,7 @@ const (
 	NoteAttempt NoteKind = "attempt" // an attempt was judged and another follows
 	NoteDoubt   NoteKind = "doubt"   // a call is in doubt, and what is done about it
 	NoteWarning NoteKind = "warning" // something a person should know
+	NoteItems   NoteKind = "items"   // a list is begun, or gone through once more
 	NoteEnd     NoteKind = "end"     // the run ended
 )
 
@@ -210,6 +229,15 @@ type Note struct {
 	Outputs    map[string]any `json:"outputs,omitempty"`
 	Unset      []string       `json:"unset,omitempty"` // outputs that have no value
 	Message    string         `json:"message,omitempty"`
+	Items      *ItemCount     `json:"items,omitempty"`
+}
+
+// ItemCount says how far a list is done.
+type ItemCount struct {
+	Loop      int `json:"loop"` // names the list among those of the run
+	Total     int `json:"total"`
+	Succeeded int `json:"succeeded,omitempty"`
+	Failed    int `json:"failed,omitempty"`
 }
 
 // Considered is an action whose criteria were looked at.

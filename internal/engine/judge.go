@@ -25,6 +25,7 @@ type outcome struct {
 	data     *expr.Data // with the response, when there is one
 	header   http.Header
 	doubt    bool // it was sent, not answered, and may not be repeated
+	items    *ItemCount
 }
 
 // judge ends an attempt: outputs, then the action that follows (N53-N63).
@@ -36,13 +37,18 @@ func (t *turn) judge(o outcome) {
 	}
 	n := Note{
 		Kind: NoteStep, Workflow: t.m.workflow(f).ID, Step: step.ID, Visit: f.Visit.Number, Attempt: f.Visit.Attempt,
-		Depth: len(t.s.Frames) - 1, StatusCode: o.status, Criteria: o.criteria, Status: StepSucceeded, Message: o.message,
-	}
-	if !o.ok {
-		n.Status = StepFailed
+		Depth: len(t.s.Frames) - 1, StatusCode: o.status, Criteria: o.criteria, Items: o.items,
 	}
 	if o.ok || o.data.Response != nil || step.ForEach != nil && o.data.Outputs != nil {
 		n.Outputs, n.Unset = t.outputs(f, step, o.data)
+	}
+	if o.ok && step.Compute != nil && (step.Operation != nil || step.Workflow != plan.None) {
+		o.message = t.computeMore(f, step, o.data, n.Outputs)
+		o.ok = o.message == ""
+	}
+	n.Status, n.Message = StepSucceeded, o.message
+	if !o.ok {
+		n.Status = StepFailed
 	}
 	o.data.Steps = f.Outputs
 	if o.ok {
@@ -60,9 +66,9 @@ func (t *turn) judge(o outcome) {
 // reads it later fails there, and find-or-end flows never do.
 func (t *turn) outputs(f *frame, step *plan.Step, data *expr.Data) (out map[string]any, unset []string) {
 	out = map[string]any{}
-	if step.Workflow != plan.None {
+	if step.Operation == nil {
 		for name, v := range data.Outputs {
-			out[name] = v // reachable by the step's name even without naming it (A6)
+			out[name] = v // reachable by the step's name even without naming it (A6); or computed
 		}
 	}
 	for _, o := range step.Outputs {

@@ -56,7 +56,7 @@ type turn struct {
 	now    time.Time
 	out    Turn
 	frozen []frame // the stack where a step failed and nothing has handled it: a retry goes on there
-	own    *each   // a list that was copied for this turn, which may change it
+	inside bool    // a person asks for a retry: failed items go on where they failed
 }
 
 func (t *turn) note(n Note) { t.out.Notes = append(t.out.Notes, n) }
@@ -100,6 +100,22 @@ func (t *turn) handle(e Event) error {
 		}
 		t.s.Waiting = nil
 		t.fired(*w)
+	case Looped, Blocked:
+		if w.Kind != waitLoop || t.s.Status != run.Running || e.Kind == Looped && e.Items == nil {
+			return conflict("the run does not wait for a list")
+		}
+		t.s.Waiting = nil
+		if e.Kind == Blocked {
+			t.blocked(*w, e)
+			return nil
+		}
+		t.looped(e.Items)
+	case Computed:
+		if w.Kind != waitCompute {
+			return conflict("the run does not wait for what is computed")
+		}
+		t.s.Waiting = nil
+		t.computed(e)
 	default:
 		return conflict("unknown event %q", e.Kind)
 	}
@@ -112,8 +128,15 @@ func (t *turn) start(e Event) error {
 	if t.s.V != 0 {
 		return conflict("the run has begun before")
 	}
-	t.s = State{V: stateVersion, Status: run.Running, Started: e.At}
-	t.push(frame{Workflow: t.m.plan.Main, Role: roleRoot, Inputs: e.Inputs})
+	if e.Workflow < 0 || e.Workflow >= len(t.m.plan.Workflows) {
+		return conflict("the plan has no workflow number %d", e.Workflow)
+	}
+	workflow := t.m.plan.Main
+	if e.Workflow != 0 {
+		workflow = e.Workflow
+	}
+	t.s = State{V: stateVersion, Status: run.Running, Started: e.At, Completed: e.Completed}
+	t.push(frame{Workflow: workflow, Role: roleRoot, Inputs: e.Inputs, Deadline: e.Deadline})
 	return nil
 }
 
@@ -137,6 +160,8 @@ func (t *turn) advance() {
 			t.dependencies(f)
 		case f.Step >= len(t.m.workflow(f).Steps):
 			t.end(true, "")
+		case f.Visit.Preparing:
+			t.enterEach(f, t.m.step(f))
 		default:
 			t.visit(f)
 		}
@@ -192,10 +217,14 @@ func (t *turn) visit(f *frame) {
 func (t *turn) attempt(f *frame) {
 	f.Visit.Attempt++
 	f.Visit.Pages = nil
-	restartEach(f)
+	t.restartEach(f)
 	step := t.m.step(f)
 	if step.Workflow != plan.None {
 		t.enter(f, step)
+		return
+	}
+	if step.Operation == nil {
+		t.compute(f, step)
 		return
 	}
 	w, err := t.request(f, step)
@@ -250,6 +279,8 @@ func (t *turn) late() bool {
 	return t.expired()
 }
 
+const lateWorkflow = "the sub-workflow took longer than the step's timeout"
+
 // expired fails the step whose sub-workflow has run out of time (A25),
 // outermost first, and reports whether there was one.
 func (t *turn) expired() bool {
@@ -258,13 +289,13 @@ func (t *turn) expired() bool {
 		if deadline.IsZero() || t.now.Before(deadline) {
 			continue
 		}
-		t.s.Frames, t.frozen = t.s.Frames[:i:i], nil
-		const late = "the sub-workflow took longer than the step's timeout"
-		if f := t.s.top(); t.m.step(f).ForEach != nil {
-			t.itemEnded(f, nil, late)
-		} else {
-			t.judge(outcome{message: late})
+		if i == 0 { // of an item
+			t.frozen = t.s.Frames
+			t.abort(lateWorkflow)
+			return true
 		}
+		t.s.Frames, t.frozen = t.s.Frames[:i:i], nil
+		t.judge(outcome{message: lateWorkflow})
 		return true
 	}
 	return false
@@ -338,7 +369,13 @@ func (t *turn) end(ok bool, reason string) {
 		t.finish(status, outputs, reason)
 	case roleDependency:
 		if !ok {
-			t.end(false, fmt.Sprintf("workflow %s, which must be completed first, failed: %s", w.ID, reason))
+			why := fmt.Sprintf("workflow %s, which must be completed first, failed: %s", w.ID, reason)
+			if caller := t.s.top(); caller.Visit.Preparing {
+				caller.Visit.Preparing = false
+				t.judge(outcome{message: why})
+				return
+			}
+			t.end(false, why)
 			return
 		}
 		t.s.Completed = with(t.s.Completed, f.Workflow, completed{Inputs: f.Inputs, Outputs: outputs})
@@ -358,10 +395,6 @@ func (t *turn) returned(sub frame, w *plan.Workflow, outputs map[string]any, ok 
 		t.s.Completed = with(t.s.Completed, w.Index, result) // a dependency on it is met (A16)
 	} else {
 		failure = fmt.Sprintf("workflow %s failed: %s", w.ID, reason)
-	}
-	if t.m.step(f).ForEach != nil {
-		t.itemEnded(f, outputs, failure)
-		return
 	}
 	if !ok {
 		t.judge(outcome{message: failure})

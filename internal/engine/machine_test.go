@@ -20,11 +20,11 @@ import (
 var happenings = []string{
 	`200 {"items": [{"id": "i", "name": "n"}]}`, `200 {"items": []}`, `201 {"id": "i", "name": "n"}`, `201 {"id": "i", "name": "n"}`,
 	`201 {"id": "i", "name": "n"}`, "204", "404", `409 {"name": "n"}`, "500", "503 Retry-After: 3", "lost", "refused", "crash", "unsent",
-	"fire", "fire", "fire", "resume", "retry", "skip", `skip {"name": "given"}`, "cancel",
+	"looped", "looped", "looped failed", "blocked", "fire", "fire", "fire", "resume", "retry", "skip", `skip {"name": "given"}`, "cancel",
 }
 
 // Random events: Apply never changes its argument, the decoded state goes on
-// like the original (both checked by game.try), what is refused changes
+// like the original (both checked by game.fold), what is refused changes
 // nothing, and folding the same events again gives the same turns.
 func TestRandomRuns(t *testing.T) {
 	p := drivertest.Plan(t, drivertest.Everything, plan.Profile{RunTimeout: 3600})
@@ -44,7 +44,7 @@ func TestRandomRuns(t *testing.T) {
 			if random.IntN(20) == 0 {
 				e.ID++ // of another command
 			}
-			if err := g.try(e); err != nil {
+			if err := g.fold(e); err != nil {
 				if !fault.Is(err, fault.Conflict) {
 					t.Fatalf("%s: Apply(%s): %v", g.where, line, err)
 				}
@@ -79,7 +79,7 @@ func TestRandomRuns(t *testing.T) {
 func turnText(t *testing.T, turn engine.Turn) string {
 	t.Helper()
 	c := turn.Command
-	text := string(c.Kind) + string(encode(t, turn.Notes)) + string(encode(t, c.Timer)) + string(encode(t, c.Hold)) + string(encode(t, c.Finish))
+	text := string(c.Kind) + string(encode(t, turn.Notes)) + string(encode(t, c.Timer)) + string(encode(t, c.ForEach)) + string(encode(t, c.Hold)) + string(encode(t, c.Finish))
 	if c.Call != nil {
 		call := *c.Call
 		text += call.Operation.Name()

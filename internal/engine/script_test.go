@@ -31,6 +31,9 @@ type game struct {
 	turn  engine.Turn
 	now   time.Time
 	notes []engine.Note
+
+	lists  []*list         // that are being worked through, the innermost last
+	passes map[string]pass // what came of the items of lists
 }
 
 func play(t *testing.T, p *plan.Plan, inputs map[string]any) *game {
@@ -53,7 +56,17 @@ func (g *game) apply(e engine.Event) {
 	}
 }
 
+// try folds an event, and then whatever the items of lists lead to.
 func (g *game) try(e engine.Event) error {
+	g.t.Helper()
+	err := g.fold(e)
+	if err == nil {
+		g.settle()
+	}
+	return err
+}
+
+func (g *game) fold(e engine.Event) error {
 	g.t.Helper()
 	e.At = g.now
 	before := encode(g.t, g.state)
@@ -96,6 +109,10 @@ func (g *game) id() int {
 		return c.Call.ID
 	case engine.TimerCommand:
 		return c.Timer.ID
+	case engine.ComputeCommand:
+		return c.Compute.ID
+	case engine.ForEachCommand:
+		return c.ForEach.ID
 	}
 	return 0
 }
@@ -119,6 +136,18 @@ func (g *game) event(line string) engine.Event {
 		if g.turn.Command.Timer != nil {
 			g.now = g.now.Add(g.turn.Command.Timer.After)
 		}
+	case "compute":
+		e.Kind = engine.Computed
+		if g.turn.Command.Compute != nil {
+			e.Outputs, e.Reason = g.turn.Command.Compute.Run()
+		}
+	case "looped":
+		e.Kind, e.Items = engine.Looped, &engine.Items{Succeeded: 2, Results: []any{map[string]any{"succeeded": true}, map[string]any{"outputs": map[string]any{"name": "second"}}}}
+		if rest == "failed" {
+			e.Items = &engine.Items{Failed: 1, First: &engine.FailedItem{Message: "it failed"}}
+		}
+	case "blocked":
+		e.Kind, e.Reason = engine.Blocked, "step item is in doubt"
 	case "resume":
 		e.Kind = engine.Resumed
 	case "retry":
@@ -160,6 +189,8 @@ func (g *game) command() string {
 		return "call " + c.Call.Step
 	case engine.TimerCommand:
 		return "timer " + c.Timer.After.String()
+	case engine.ComputeCommand:
+		return "compute " + c.Compute.Step
 	case engine.HoldCommand:
 		return "hold " + c.Hold.Step
 	case engine.FinishCommand:

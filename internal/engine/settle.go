@@ -262,6 +262,9 @@ func (t *turn) presumed(step *plan.Step) int {
 
 // decided carries out what a person decided about a held or failed run.
 func (t *turn) decided(e Event) error {
+	if _, items := t.s.Waits(); items {
+		return t.unblock(e)
+	}
 	held := t.s.Status == run.Held && t.s.Waiting != nil && t.s.Waiting.Kind == waitPerson
 	if !held && (t.s.Status != run.Failed || len(t.s.Frames) == 0 || e.Kind == Resumed) {
 		return conflict("the run is %s: nothing waits for that decision", t.s.Status)
@@ -289,6 +292,7 @@ func (t *turn) decided(e Event) error {
 	case Retried:
 		f.Visit = visit{Number: f.Visit.Number, Attempt: f.Visit.Attempt, Doubt: f.Visit.Doubt, Each: f.Visit.Each}
 		t.note(Note{Kind: NoteWarning, Workflow: t.m.workflow(f).ID, Step: step.ID, Visit: f.Visit.Number, Message: by(e, "let it be sent again")})
+		t.inside = true
 		t.attempt(f)
 	case Skipped:
 		outputs, _ := value.Clone(e.Outputs).(map[string]any)

@@ -89,17 +89,21 @@ type visit struct {
 	Again   bool        `json:"again,omitempty"`   // a lost answer was followed by another sending, by the step's rule
 	Doubt   bool        `json:"doubt,omitempty"`   // an attempt may have taken effect without our knowing
 	Each    *each       `json:"each,omitempty"`    // of a step that works through a list; never changed, only replaced
-	Pages   []any       `json:"pages,omitempty"`   // items of the pages read so far
+	// Preparing: a workflow that the items depend on is being completed.
+	Preparing bool  `json:"preparing,omitempty"`
+	Pages     []any `json:"pages,omitempty"` // items of the pages read so far
 }
 
 // waitKind says what the run waits for.
 type waitKind string
 
 const (
-	waitCall   waitKind = "call"
-	waitLookup waitKind = "lookup"
-	waitTimer  waitKind = "timer"
-	waitPerson waitKind = "person"
+	waitCall    waitKind = "call"
+	waitLookup  waitKind = "lookup"
+	waitTimer   waitKind = "timer"
+	waitLoop    waitKind = "loop"
+	waitCompute waitKind = "compute"
+	waitPerson  waitKind = "person"
 )
 
 // waiting is the outstanding command.

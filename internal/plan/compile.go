@@ -145,6 +145,11 @@ func (c *compiler) fill(p pending) {
 		w.Steps = append(w.Steps, sc.step(i, s))
 	}
 	w.Outputs = sc.outputs(from.Outputs)
+	for _, s := range w.Steps {
+		if s.ForEach != nil {
+			s.ForEach.Results = w.readsOutput(s, arazzo.ResultsOutput)
+		}
+	}
 	sc.extensions(from.Extensions, workflowExtensions)
 	sc.success(w)
 }
@@ -233,7 +238,7 @@ func stepsRead(s *arazzo.Step) []string {
 		walk(c.Context.Node)
 		walk(c.Condition.Node)
 	}
-	return ids
+	return append(ids, s.FormulaSteps()...)
 }
 
 func firstReady(w *arazzo.Workflow, before map[string]map[string]bool, placed map[string]bool) *arazzo.Step {
@@ -272,6 +277,7 @@ func (s *scope) step(index int, from *arazzo.Step) *Step {
 		s.report(from.Pos, "unsupported-step", "step %s is an AsyncAPI step, which this version cannot run", step.ID)
 	case from.WorkflowID.Node != nil:
 		step.Workflow = s.target(s.doc, from.WorkflowID)
+	case !from.Calls(): // it computes
 	default:
 		step.Operation = s.operation(from)
 	}
@@ -289,6 +295,7 @@ func (s *scope) step(index int, from *arazzo.Step) *Step {
 	s.idempotency(from, step)
 	s.forEach(from, step)
 	s.pages(from, step)
+	s.compute(from, step)
 	return step
 }
 

@@ -1,8 +1,10 @@
 package plan
 
 import (
+	"encoding/json"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/lanyard-id/lanyard/internal/arazzo"
@@ -13,7 +15,7 @@ import (
 
 // The extensions of steps and of workflows that are ours.
 var (
-	stepExtensions     = []string{arazzo.ForEachExtension, IdempotencyExtension, PagesExtension}
+	stepExtensions     = []string{arazzo.ComputeExtension, arazzo.ForEachExtension, IdempotencyExtension, PagesExtension}
 	workflowExtensions = []string{actionExtension, arazzo.SuccessExtension}
 )
 
@@ -38,13 +40,23 @@ func (s *scope) extensions(given map[string]arazzo.Any, known []string) {
 	}
 }
 
-// ForEach has a sub-workflow called once for each item of a list, one after the
-// other (x-lanyard-forEach).
+// ForEach has a sub-workflow called once for each item of a list, or for each
+// batch of items (x-lanyard-forEach).
 type ForEach struct {
-	Items   expr.Value
-	As      string // the input of the sub-workflow that is given the item
-	Collect bool   // an item that fails does not keep the others from being done
+	Items    expr.Value
+	As       string           // the input of the sub-workflow that is given the item
+	Collect  bool             // an item that fails does not keep the others from being done
+	Parallel int              // items that move at the same time; 0: one
+	Batch    int              // items that are handed over together, as a list; 0: each alone
+	Keep     *expr.Expression // on the sub-workflow's outputs: the value that is kept of each item
+	Results  bool             // the document reads the output results
 }
+
+// The bounds of a list's fields.
+const (
+	maxParallel = 64
+	maxBatch    = 10_000
+)
 
 // arguments are the inputs that a sub-workflow step passes, its item included.
 func (s *Step) arguments() []Param {
@@ -66,8 +78,8 @@ func (s *scope) forEach(from *arazzo.Step, step *Step) {
 		report(fault.New(fault.Invalid, "must be a mapping").Fix("give items and as"))
 		return
 	}
-	if step.Operation != nil {
-		report(fault.New(fault.Invalid, "stands on a step that calls an operation").Fix("put the operation into a workflow of its own and call that"))
+	if step.Workflow == None {
+		report(fault.New(fault.Invalid, "stands on a step that calls no workflow").Fix("put the operation into a workflow of its own and call that"))
 		return
 	}
 	each := &ForEach{}
@@ -105,10 +117,88 @@ func (e *ForEach) field(name string, v any) error {
 			return fault.New(fault.Invalid, "must be stop or collect")
 		}
 		e.Collect = text == "collect"
+	case "maxParallel":
+		return bounded(v, maxParallel, &e.Parallel)
+	case "batch":
+		return bounded(v, maxBatch, &e.Batch)
+	case "collect":
+		keep, err := expr.Parse(text)
+		if err != nil || keep.Root != expr.RootOutputs {
+			return fault.New(fault.Invalid, "must be an expression on the outputs of the workflow that is called, such as $outputs.id")
+		}
+		e.Keep = &keep
 	default:
-		return fault.New(fault.Invalid, "is not known").Fix("use items, as and onError")
+		return fault.New(fault.Invalid, "is not known").Fix("use items, as, onError, maxParallel, batch and collect")
 	}
 	return nil
+}
+
+// bounded reads a whole number from 1.
+func bounded(v any, most int, into *int) error {
+	n, _ := v.(json.Number)
+	i, err := strconv.Atoi(n.String())
+	if err != nil || i < 1 || i > most {
+		return fault.New(fault.Invalid, "must be a whole number from 1 to %d", most)
+	}
+	*into = i
+	return nil
+}
+
+// readsOutput reports whether anything in the workflow reads an output of a
+// step, its own fields included.
+func (w *Workflow) readsOutput(step *Step, name string) bool {
+	reads := func(own bool) func(expr.Expression) bool {
+		return func(e expr.Expression) bool {
+			named := e.Name == name || strings.HasPrefix(e.Name, name+".")
+			return named && (own && e.Root == expr.RootOutputs || e.Root == expr.RootSteps && e.Owner == step.ID)
+		}
+	}
+	for _, s := range w.Steps {
+		if slices.ContainsFunc(s.expressions(), reads(s == step)) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(w.Outputs, func(o Output) bool { return slices.ContainsFunc(o.Expressions(), reads(false)) })
+}
+
+// expressions returns all that a step reads.
+func (s *Step) expressions() []expr.Expression {
+	all := expressions(s.arguments())
+	if b := s.Body; b != nil {
+		all = append(all, b.Value.Expressions()...)
+		for _, r := range b.Replacements {
+			all = append(all, r.Value.Expressions()...)
+		}
+	}
+	for _, o := range s.Outputs {
+		all = append(all, o.Expressions()...)
+	}
+	criteria := slices.Clone(s.Criteria)
+	for _, a := range slices.Concat(s.OnSuccess, s.OnFailure) {
+		criteria = append(criteria, a.Criteria...)
+		all = append(all, expressions(a.Params)...)
+	}
+	if i := s.Idempotency; i != nil {
+		if i.Key != nil {
+			all = append(all, i.Key.Expressions()...)
+		}
+		if i.Lookup != nil {
+			all = append(all, expressions(i.Lookup.Params)...)
+			if i.Lookup.Found != nil {
+				criteria = append(criteria, *i.Lookup.Found)
+			}
+		}
+	}
+	if c := s.Compute; c != nil {
+		all = append(all, expressions(c.With)...)
+		for _, f := range c.Formulas {
+			all = append(all, f.Reads...)
+		}
+	}
+	for _, c := range criteria {
+		all = append(all, c.Expressions()...)
+	}
+	return all
 }
 
 // success compiles x-lanyard-success.
@@ -129,5 +219,9 @@ func (s *scope) success(w *Workflow) {
 func (l *lint) item(s *Step, target *Workflow) {
 	if target.inputs.raw != nil && !target.inputs.declared[s.ForEach.As] {
 		l.report(arazzo.Error, s.Pos, "schema", "%s: workflow %s has no input %s for the item", arazzo.ForEachExtension, target.ID, s.ForEach.As)
+	}
+	if keep := s.ForEach.Keep; keep != nil && keep.Name != target.Success &&
+		!slices.ContainsFunc(target.Outputs, func(o Output) bool { return o.Name == keep.Name }) {
+		l.report(arazzo.Error, s.Pos, "unknown-output", "%s: workflow %s has no output %s to collect", arazzo.ForEachExtension, target.ID, keep.Name)
 	}
 }

@@ -74,7 +74,11 @@ func TestExtensionsRefused(t *testing.T) {
 	)
 	for _, test := range []struct{ name, old, new, want string }{
 		{"not a mapping", forEach, "x-lanyard-forEach: [a]", "without its input id"},
-		{"unknown field", forEach, "x-lanyard-forEach: {items: [a], as: id, maxParallel: 3}", "maxParallel is not known"},
+		{"unknown field", forEach, "x-lanyard-forEach: {items: [a], as: id, parallel: 3}", "parallel is not known"},
+		{"too parallel", forEach, "x-lanyard-forEach: {items: [a], as: id, maxParallel: 65}", "maxParallel must be a whole number from 1 to 64"},
+		{"no batch", forEach, "x-lanyard-forEach: {items: [a], as: id, batch: 0}", "batch must be a whole number"},
+		{"collect what", forEach, "x-lanyard-forEach: {items: [a], as: id, collect: $steps.all.outputs.x}", "collect must be an expression on the outputs"},
+		{"collect nothing", forEach, "x-lanyard-forEach: {items: [a], as: id, collect: $outputs.none}", "has no output none to collect"},
 		{"no items", forEach, "x-lanyard-forEach: {as: id}", "needs items and as"},
 		{"no as", forEach, "x-lanyard-forEach: {items: [a]}", "without its input id"},
 		{"wrong onError", forEach, "x-lanyard-forEach: {items: [a], as: id, onError: ignore}", "stop or collect"},
@@ -82,7 +86,7 @@ func TestExtensionsRefused(t *testing.T) {
 		{"an input that is not there", forEach, "x-lanyard-forEach: {items: [a], as: idd}", "without its input id"},
 		{"given twice", forEach, "parameters: [{name: id, value: a}]\n        " + forEach, "and a value as well"},
 		{"output of the workflow", "$steps.each.outputs.failed", "$steps.each.outputs.worked", "has no output worked"},
-		{"on an operation", pages, "x-lanyard-forEach: {items: [a], as: id}", "calls an operation"},
+		{"on an operation", pages, "x-lanyard-forEach: {items: [a], as: id}", "calls no workflow"},
 		{"another kind of paging", pages, "x-lanyard-pages: cursor", "must be link"},
 		{"pages with a field that is not known", pages, "x-lanyard-pages: {items: /a, parameter: p, next: /n, last: /l}", "last is not known"},
 		{"pages that never end", pages, "x-lanyard-pages: {items: /a, parameter: p}", "needs items, parameter, and next or total"},

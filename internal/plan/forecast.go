@@ -55,6 +55,9 @@ func (c *counter) workflow(index int) Forecast {
 		}
 		once := Forecast{Straight: 1, WithRetries: 1}
 		f.Loops = f.Loops || s.Pages != nil
+		if s.Operation == nil && s.Workflow == None {
+			continue // it computes
+		}
 		if s.Operation == nil {
 			once = c.workflow(s.Workflow)
 			f.Loops = f.Loops || s.ForEach != nil // how often depends on the list
@@ -72,26 +75,6 @@ func (f Forecast) plus(g Forecast, tries int) Forecast {
 		WithRetries: add(f.WithRetries, times(tries, g.WithRetries)),
 		Loops:       f.Loops || g.Loops,
 	}
-}
-
-// Visits counts the steps that one pass of a workflow visits, those of the
-// workflows that it calls included and each list taken as one item. Numbers
-// beyond what an int holds are the largest int.
-func (p *Plan) Visits(workflow int) int { return p.visits(workflow, map[int]int{}) }
-
-func (p *Plan) visits(workflow int, counted map[int]int) int {
-	if n, ok := counted[workflow]; ok {
-		return n
-	}
-	n := 0
-	for _, s := range p.Workflows[workflow].Steps {
-		n = add(n, 1)
-		if s.Operation == nil {
-			n = add(n, p.visits(s.Workflow, counted))
-		}
-	}
-	counted[workflow] = n
-	return n
 }
 
 // add and times stop at the largest int; their operands are not negative.

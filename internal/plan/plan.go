@@ -57,14 +57,15 @@ type Workflow struct {
 	inputs inputs
 }
 
-// Step is one compiled step: an operation or a sub-workflow.
+// Step is one compiled step: an operation, a sub-workflow, or one that only
+// computes.
 type Step struct {
 	Index       int
 	ID          string
 	Pos         arazzo.Pos
 	Description string
-	Operation   *Operation // nil for a sub-workflow
-	Workflow    int        // index of the sub-workflow, None for an operation
+	Operation   *Operation // nil for another step
+	Workflow    int        // index of the sub-workflow, None for another step
 	Params      []Param
 	Body        *Body
 	Criteria    []expr.Criterion
@@ -75,6 +76,7 @@ type Step struct {
 	Timeout     time.Duration // zero: none given
 	Idempotency *Idempotency
 	ForEach     *ForEach // of a sub-workflow; nil: it is called once
+	Compute     *Compute // outputs that are computed (x-lanyard-compute)
 	Pages       *Pages   // the list is read to its last page (x-lanyard-pages); nil: as the operation answers
 }
 

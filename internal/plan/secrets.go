@@ -61,6 +61,7 @@ func (s *Secrets) spread() (grew bool) {
 				}
 			}
 			grew = s.mark(w, step, step.ID, step.Outputs) || grew
+			grew = s.computed(w, step) || grew
 		}
 		grew = s.mark(w, nil, "", w.Outputs) || grew
 	}
@@ -87,6 +88,12 @@ func (s *Secrets) implied(w *Workflow, step *Step) (grew bool) {
 		}
 		key := outputKey{w.Index, step.ID, name}
 		if s.outputs[outputKey{step.Workflow, "", o.Name}] && !s.outputs[key] {
+			s.outputs[key], grew = true, true
+		}
+	}
+	if each := step.ForEach; each != nil && each.Keep != nil {
+		key := outputKey{w.Index, step.ID, arazzo.CollectedOutput}
+		if !s.outputs[key] && (s.outputs[outputKey{step.Workflow, "", each.Keep.Name}] || s.answers && endsSecret(*each.Keep)) {
 			s.outputs[key], grew = true, true
 		}
 	}
@@ -165,6 +172,10 @@ func (s *Secrets) ofWorkflow(e expr.Expression) bool {
 		return s.outputs[outputKey{w.Index, "", e.Name}]
 	})
 }
+
+// Inputs returns the places of a workflow's inputs that hold secrets, by its
+// schema or because a caller hands them on.
+func (s *Secrets) Inputs(w *Workflow) []value.Pointer { return s.inputs[w.Index] }
 
 // Output reports whether an output of a step, or of the workflow itself when
 // step is empty, holds a secret.

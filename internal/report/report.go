@@ -40,20 +40,21 @@ type Report struct {
 
 // Step is one visit of a step.
 type Step struct {
-	StepID     string         `json:"stepId"`
-	Workflow   string         `json:"workflow,omitempty"` // when it is not the main one
-	Status     string         `json:"status"`             // succeeded, failed, skipped; running or in doubt while it lasts
-	StatusCode int            `json:"statusCode,omitempty"`
-	Attempts   int            `json:"attempts"`
-	Message    string         `json:"message,omitempty"`
-	Action     *engine.Taken  `json:"action,omitempty"`
-	Outputs    map[string]any `json:"outputs,omitempty"`
-	Unset      []string       `json:"unset,omitempty"`
-	Micros     int64          `json:"us"` // from the first call to the judgement
-	Tries      []*Try         `json:"tries,omitempty"`
-	Calls      []*Call        `json:"calls,omitempty"`
-	Doubts     []string       `json:"doubts,omitempty"` // what was decided about calls in doubt
-	Depth      int            `json:"-"`
+	StepID     string            `json:"stepId"`
+	Workflow   string            `json:"workflow,omitempty"` // when it is not the main one
+	Status     string            `json:"status"`             // succeeded, failed, skipped; running or in doubt while it lasts
+	StatusCode int               `json:"statusCode,omitempty"`
+	Attempts   int               `json:"attempts"`
+	Message    string            `json:"message,omitempty"`
+	Action     *engine.Taken     `json:"action,omitempty"`
+	Outputs    map[string]any    `json:"outputs,omitempty"`
+	Unset      []string          `json:"unset,omitempty"`
+	Micros     int64             `json:"us"` // from the first call to the judgement
+	Tries      []*Try            `json:"tries,omitempty"`
+	Calls      []*Call           `json:"calls,omitempty"`
+	Items      *engine.ItemCount `json:"items,omitempty"`  // of a step that works through a list; each is a run of its own
+	Doubts     []string          `json:"doubts,omitempty"` // what was decided about calls in doubt
+	Depth      int               `json:"-"`
 
 	began time.Time
 }
@@ -152,6 +153,8 @@ func (b *builder) note(n engine.Note, at time.Time) {
 		s := b.visit(n.Visit, n.Workflow, n.Step, at)
 		s.Doubts = append(s.Doubts, n.Message)
 		b.doubt = n.Step
+	case engine.NoteItems:
+		b.visit(n.Visit, n.Workflow, n.Step, at).Items = n.Items
 	case engine.NoteWarning:
 		b.report.Warnings = append(b.report.Warnings, warning(n))
 	case engine.NoteStep:
@@ -175,6 +178,9 @@ func warning(n engine.Note) string {
 func (b *builder) ended(n engine.Note, at time.Time) {
 	s := b.visit(n.Visit, n.Workflow, n.Step, at)
 	s.Status, s.StatusCode, s.Message, s.Action, s.Outputs, s.Unset = n.Status, n.StatusCode, n.Message, n.Action, n.Outputs, n.Unset
+	if n.Items != nil {
+		s.Items = n.Items
+	}
 	s.Attempts, s.Depth = max(s.Attempts, n.Attempt), n.Depth
 	s.Tries = append(s.Tries, &Try{Note: n, At: at})
 	s.Micros = at.Sub(s.began).Microseconds()

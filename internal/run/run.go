@@ -38,6 +38,33 @@ type Spec struct {
 	// StartedBy is who started it, as far as known: for a command, the person
 	// whom the operating system knows.
 	StartedBy string `json:"startedBy,omitempty"`
+	// Parent is set when the run is one item of a list that another run works
+	// through.
+	Parent *Parent `json:"parent,omitempty"`
+}
+
+// Parent is the place of an item's run in the run that works through the list.
+type Parent struct {
+	Run      string `json:"run"`
+	Step     string `json:"step"`
+	Loop     int    `json:"loop"`     // names the list among those of the run
+	Position int    `json:"position"` // in the list, from 0
+	Workflow int    `json:"workflow"` // the item's workflow, among those of the plan
+}
+
+// Item is what has come of one item of a list. It is kept beside the journal of
+// the run that works through the list, one for each position: Try is the last
+// pass over the list in which the item was done.
+type Item struct {
+	Run      string          `json:"run"`
+	Loop     int             `json:"loop"`
+	Position int             `json:"position"`
+	Step     string          `json:"step"`
+	Status   Status          `json:"status"` // Succeeded, Failed or Held
+	Try      int             `json:"try"`
+	Child    string          `json:"child,omitempty"` // its own run; empty when that was not begun
+	Result   json.RawMessage `json:"result"`          // what the document sees of it, secrets masked
+	Sealed   []byte          `json:"-"`               // the unmasked result, encrypted, when masking changed it; empty and not nil when it was wiped
 }
 
 // Bindings are the choices of one run about where its sources are served, kept

@@ -22,11 +22,15 @@ var _ worker.Store = (*Journal)(nil)
 func (d *DB) Journal() *Journal { return &Journal{db: d} }
 
 const (
-	insertRun = `INSERT INTO journal_runs (id, status, workflow, created, ended, spec, title, reason, outputs)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`
+	insertRun = `INSERT INTO journal_runs (id, status, workflow, created, ended, spec, title, reason, outputs, parent)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`
 	updateRun    = `UPDATE journal_runs SET status = $2, reason = $3, ended = $4, outputs = $5 WHERE id = $1`
 	insertRecord = `INSERT INTO journal_records (run, seq, at, event, trace, intents, sealed) VALUES ($1, $2, $3, $4, $5, $6, $7)`
 	wipeRecords  = `UPDATE journal_records SET sealed = $2 WHERE run = $1 AND sealed IS NOT NULL`
+	wipeItems    = `UPDATE journal_items SET sealed = $2 WHERE run = $1 AND sealed IS NOT NULL`
+	putItem      = `INSERT INTO journal_items (run, loop, position, step, status, try, child, result, sealed)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (run, loop, position) DO UPDATE SET
+		status = excluded.status, try = excluded.try, child = excluded.child, result = excluded.result, sealed = excluded.sealed`
 	runColumns   = `SELECT id, status, created, ended, spec, title, reason, outputs FROM journal_runs`
 )
 
@@ -61,6 +65,12 @@ func (j *Journal) Append(ctx context.Context, entries []worker.Entry) error {
 }
 
 func appendEntry(tx *Tx, e *worker.Entry) error {
+	if i := e.Item; i != nil {
+		_, err := tx.exec(putItem, i.Run, i.Loop, i.Position, i.Step, string(i.Status), i.Try, i.Child, string(i.Result), i.Sealed)
+		if err != nil || e.Record.Run == "" {
+			return err
+		}
+	}
 	if e.Create != nil {
 		if err := createRun(tx, e); err != nil {
 			return err
@@ -78,6 +88,11 @@ func appendEntry(tx *Tx, e *worker.Entry) error {
 	}
 	if _, err := tx.exec(insertRecord, r.Run, r.Seq, Micros(r.At), string(r.Event), text(r.Trace), text(r.Intents), sealed); err != nil {
 		return err
+	}
+	if e.WipeItems {
+		if _, err := tx.exec(wipeItems, r.Run, wiped); err != nil {
+			return err
+		}
 	}
 	if !e.Wipe {
 		return nil
@@ -100,7 +115,11 @@ func createRun(tx *Tx, e *worker.Entry) error {
 	if err != nil {
 		return fault.Wrap(fault.Internal, err, "a run cannot be recorded")
 	}
-	_, err = tx.exec(insertRun, r.ID, string(r.Status), r.Workflow, Micros(r.Created), Micros(r.Ended), string(spec), r.Title, r.Reason, text(r.Outputs))
+	parent := ""
+	if r.Parent != nil {
+		parent = r.Parent.Run
+	}
+	_, err = tx.exec(insertRun, r.ID, string(r.Status), r.Workflow, Micros(r.Created), Micros(r.Ended), string(spec), r.Title, r.Reason, text(r.Outputs), parent)
 	return err
 }
 
@@ -139,10 +158,8 @@ func (j *Journal) Runs(ctx context.Context, f worker.Filter) ([]run.Run, error) 
 	if f.Workflow != "" {
 		where = append(where, "workflow = "+arg(f.Workflow))
 	}
-	query := runColumns
-	if len(where) > 0 {
-		query += " WHERE " + strings.Join(where, " AND ")
-	}
+	where = append(where, "parent = "+arg(f.Parent))
+	query := runColumns + " WHERE " + strings.Join(where, " AND ")
 	query += " ORDER BY created DESC, id DESC"
 	if f.Limit > 0 {
 		query += " LIMIT " + arg(f.Limit)
@@ -212,6 +229,53 @@ func (j *Journal) Records(ctx context.Context, id string, after int) ([]run.Reco
 			r.Intents = json.RawMessage(intents.String)
 		}
 		out = append(out, r)
+	}
+	return out, j.db.Translate(rows.Err())
+}
+
+// Items implements worker.Store.
+func (j *Journal) Items(ctx context.Context, f worker.ItemFilter) ([]run.Item, error) {
+	where, args := []string{"run = $1", "position >= $2"}, []any{f.Run, f.From}
+	arg := func(v any) string {
+		args = append(args, v)
+		return "$" + strconv.Itoa(len(args))
+	}
+	if f.Loop != 0 {
+		where = append(where, "loop = "+arg(f.Loop))
+	}
+	if f.Step != "" {
+		where = append(where, "step = "+arg(f.Step))
+	}
+	if len(f.Statuses) > 0 {
+		in := make([]string, len(f.Statuses))
+		for i, s := range f.Statuses {
+			in[i] = arg(string(s))
+		}
+		where = append(where, "status IN ("+strings.Join(in, ", ")+")")
+	}
+	query := "SELECT loop, position, step, status, try, child, result, sealed, sealed IS NOT NULL FROM journal_items WHERE " +
+		strings.Join(where, " AND ") + " ORDER BY loop, position"
+	if f.Limit > 0 {
+		query += " LIMIT " + arg(f.Limit)
+	}
+	rows, err := j.db.sql.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, j.db.Translate(err)
+	}
+	defer rows.Close()
+	var out []run.Item
+	for rows.Next() {
+		i := run.Item{Run: f.Run}
+		var status, result string
+		var has bool
+		if err := rows.Scan(&i.Loop, &i.Position, &i.Step, &status, &i.Try, &i.Child, &result, &i.Sealed, &has); err != nil {
+			return nil, j.db.Translate(err)
+		}
+		if has && i.Sealed == nil {
+			i.Sealed = wiped // the driver reads an empty value as none
+		}
+		i.Status, i.Result = run.Status(status), json.RawMessage(result)
+		out = append(out, i)
 	}
 	return out, j.db.Translate(rows.Err())
 }

@@ -91,12 +91,17 @@ func (e *Engine) refusedOff(t *Trigger) error {
 
 // call accepts and starts a firing, unless it was accepted before.
 func (e *Engine) call(ctx context.Context, t *armed, f Firing) (Answer, error) {
+	done, err := e.alone(ctx, f.ID)
+	if err != nil {
+		return Answer{}, err
+	}
+	defer done()
 	if known, err := e.Store.Firing(ctx, f.ID); err == nil {
 		return e.known(known, &f)
 	} else if !fault.Is(err, fault.NotFound) {
 		return Answer{}, err
 	}
-	if !e.claim(&f, e.real()) { // the same call is being accepted right now
+	if !e.claim(&f, e.real()) { // it was forgotten while it was settled
 		return Answer{}, fault.New(fault.Conflict, "the same call is under way").Fix("try again")
 	}
 	if !e.reserve(ctx, t, f.ID) {
@@ -122,11 +127,42 @@ func (e *Engine) call(ctx context.Context, t *armed, f Firing) (Answer, error) {
 	}
 	if err != nil {
 		e.unreserve(t, f.ID)
-		e.settle(f, Failed, fault.Public(err))
+		f.State, f.Reason, f.Sealed = Failed, fault.Public(err), nil
+		if stored := e.Store.Settle(ctx, f); stored != nil {
+			e.settle(f, Failed, f.Reason) // later, then
+			return Answer{}, err
+		}
+		e.unclaim(f.ID)
 		return Answer{}, err
 	}
 	e.started(t, f)
 	return Answer{Run: f.ID}, nil
+}
+
+// alone waits until nobody else makes the same call, and returns what ends this
+// one.
+func (e *Engine) alone(ctx context.Context, id string) (done func(), err error) {
+	for {
+		e.mu.Lock()
+		other := e.calls[id]
+		if other == nil {
+			over := make(chan struct{})
+			e.calls[id] = over
+			e.mu.Unlock()
+			return func() {
+				e.mu.Lock()
+				defer e.mu.Unlock()
+				delete(e.calls, id)
+				close(over)
+			}, nil
+		}
+		e.mu.Unlock()
+		select {
+		case <-other:
+		case <-ctx.Done():
+			return nil, fault.Wrap(fault.Unavailable, ctx.Err(), "the same call is under way")
+		}
+	}
 }
 
 // known answers a call that was accepted before.
@@ -156,7 +192,7 @@ func (e *Engine) reserve(ctx context.Context, t *armed, id string) bool {
 			return true
 		}
 		e.mu.Unlock()
-		if !e.room(ctx, t) {
+		if !e.room(ctx, t, id) {
 			return false
 		}
 	}

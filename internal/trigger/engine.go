@@ -68,6 +68,7 @@ type Engine struct {
 	switches   map[Switched]map[string]Switch
 	open       map[string]map[string]bool // runs under way, of triggers that bound them
 	busy       map[string]bool            // firings that somebody starts or settles
+	calls      map[string]chan struct{}   // that are being accepted; closed when that is over
 	settled    []Firing                   // to be stored at the next look
 	tally      map[string]Firing
 	duplicates map[string]int
@@ -128,6 +129,16 @@ func (e *Engine) Arm(ctx context.Context, triggers []*Trigger) error {
 	if err != nil {
 		return err
 	}
+	// Calls that were accepted and not noted as started may be under way.
+	waiting, err := e.Store.Firings(ctx, Query{State: Waiting})
+	if err != nil {
+		return err
+	}
+	for _, f := range waiting {
+		if f.Kind == EndpointKind {
+			open = append(open, f)
+		}
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.armed = fresh
@@ -137,6 +148,7 @@ func (e *Engine) Arm(ctx context.Context, triggers []*Trigger) error {
 	}
 	if e.wake == nil {
 		e.wake = make(chan struct{}, 1)
+		e.calls = map[string]chan struct{}{}
 		e.busy, e.again = map[string]bool{}, map[string]time.Time{}
 		e.tally, e.duplicates = map[string]Firing{}, map[string]int{}
 	}
@@ -614,7 +626,7 @@ func (e *Engine) drain(ctx context.Context) error {
 		if !e.admit(ctx, t, &f, full) {
 			continue
 		}
-		if t.Concurrent > 0 {
+		if t.Concurrent > 0 || t.Schedule != nil { // one after the other, as they were due
 			e.start(ctx, t, f)
 			continue
 		}
@@ -654,7 +666,7 @@ func (e *Engine) admit(ctx context.Context, t *armed, f *Firing, full map[string
 	if t.Concurrent == 0 {
 		return true
 	}
-	if full[t.Name] || !e.room(ctx, t) {
+	if full[t.Name] || !e.room(ctx, t, f.ID) {
 		full[t.Name] = true
 		if t.Schedule != nil && t.Schedule.Overlap == OverlapSkip && f.Kind == ScheduleKind {
 			e.settle(*f, Skipped, "the run before is still under way")
@@ -679,12 +691,14 @@ func (e *Engine) claimed(id string) bool {
 	return e.busy[id]
 }
 
-// room reports whether a trigger that bounds its runs may start another. Runs
-// that have ended are found out about here.
-func (e *Engine) room(ctx context.Context, t *armed) bool {
+// room reports whether a trigger that bounds its runs may start the one with
+// this id. Runs that have ended are found out about here.
+func (e *Engine) room(ctx context.Context, t *armed, id string) bool {
 	e.mu.Lock()
-	ids := slices.Sorted(maps.Keys(e.open[t.Name]))
+	others := maps.Clone(e.open[t.Name])
 	e.mu.Unlock()
+	delete(others, id)
+	ids := slices.Sorted(maps.Keys(others))
 	if len(ids) < t.Concurrent {
 		return true
 	}

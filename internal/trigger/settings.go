@@ -374,7 +374,7 @@ func (r *reader) schema(into **plan.Schema) strict.Field {
 		}
 		s, err := plan.CompileSchema(raw)
 		if err != nil {
-			r.fault(n, err)
+			r.Wrong(n, "see json-schema.org for draft 2020-12; references stay within it", "this is no valid JSON Schema")
 			return
 		}
 		*into = s
@@ -556,7 +556,7 @@ func (r *reader) directory(n *yaml.Node) *Changes {
 	}
 	known := moveEvents[c.On]
 	for _, e := range events {
-		if !slices.Contains(known, e) {
+		if c.On != Mover && !slices.Contains(known, e) {
 			r.Wrong(written["events"], "use "+strings.Join(known, ", "), "a %s has no event %q", c.On, e)
 		}
 	}

@@ -17,8 +17,9 @@ import (
 type active struct {
 	id       string
 	caller   Caller // nil while a loaded run is not bound
+	compiled *compiled
 	plan     *plan.Plan
-	workflow *plan.Workflow
+	workflow *plan.Workflow // the one that it begins with
 	machine  *engine.Machine
 	state    engine.State
 	seq      int
@@ -28,8 +29,11 @@ type active struct {
 	mask     *mask
 	blank    string // stands in its state where a secret is gone; empty when none is
 	summary  run.Run
-	slot     bool  // it has a place among the runs that move
-	err      error // why it stopped moving before it could rest; set before ended is closed
+	item     *itemOf       // of a list, when it is one
+	looped   bool          // it has worked through a list
+	shown    *engine.Items // what came of its last list, as it may be shown
+	slot     bool          // it has a place among the runs that move
+	err      error         // why it stopped moving before it could rest; set before ended is closed
 	signals  chan signal
 	ended    chan struct{} // closed when the goroutine has left
 	changed  chan struct{} // closed and replaced after every record
@@ -42,10 +46,16 @@ type signal struct {
 
 func (w *Worker) activate(spec run.Spec, c *compiled, caller Caller) *active {
 	workflow := c.plan.Workflows[c.plan.Main]
+	if p := spec.Parent; p != nil && p.Workflow < len(c.plan.Workflows) {
+		workflow = c.plan.Workflows[p.Workflow]
+	}
 	m := newMask(w.Key, &w.names, workflow)
-	m.plan, m.secrets = c.plan, c.secrets
+	m.plan, m.secrets, m.home = c.plan, c.secrets, workflow
+	if spec.Parent != nil {
+		m.pointers = c.secrets.Inputs(workflow)
+	}
 	return &active{
-		id: spec.ID, caller: caller, plan: c.plan, workflow: workflow, machine: c.machine,
+		id: spec.ID, compiled: c, caller: caller, plan: c.plan, workflow: workflow, machine: c.machine,
 		mask: m, signals: make(chan signal),
 		ended: make(chan struct{}), changed: make(chan struct{}),
 	}
@@ -69,11 +79,18 @@ func (w *Worker) apply(ctx context.Context, a *active, e engine.Event, create *r
 			return err
 		}
 		entry.Update, entry.Wipe = &summary, state.Status.Final()
+		entry.WipeItems = entry.Wipe && a.looped
+		if a.item != nil && state.Status != run.Running {
+			if entry.Item, err = a.item.ended(a, state); err != nil {
+				return err
+			}
+		}
 	}
 	if err := w.commit(ctx, entry, e.Kind == engine.Answered); err != nil {
 		return err
 	}
 	a.state, a.turn, a.summary, a.intended = state, turn, summary, intended
+	a.looped = a.looped || turn.Command.ForEach != nil
 	if timer := turn.Command.Timer; timer != nil {
 		a.due = e.At.Add(timer.After)
 	}
@@ -117,7 +134,15 @@ func (w *Worker) record(a *active, r *run.Record, e engine.Event, turn engine.Tu
 	if a.caller != nil {
 		a.mask.refresh(a.caller.Secrets())
 	}
-	if r.Event, r.Sealed, err = a.mask.event(e, sealAAD(r.Run, r.Seq)); err != nil {
+	shown := e
+	if e.Kind == engine.Looped {
+		shown.Items = a.shown
+		a.mask.hidden(e.Items, shown.Items)
+	}
+	if masked := a.mask.computed(a.turn.Command.Compute, e); masked != nil {
+		shown.Outputs = masked
+	}
+	if r.Event, r.Sealed, err = a.mask.event(e, shown, sealAAD(r.Run, r.Seq)); err != nil {
 		return false, err
 	}
 	if r.Trace, err = a.masked(a.mask.notes(turn.Notes)); err != nil {
@@ -256,7 +281,10 @@ func (w *Worker) cancel(ctx context.Context, a *active, s signal) bool {
 		s.done <- fault.New(fault.Conflict, "run %s is moving: nothing waits for that decision", a.id)
 		return false
 	}
-	err := w.apply(context.WithoutCancel(ctx), a, s.event, nil)
+	err := w.cancelItems(context.WithoutCancel(ctx), a, s.event)
+	if err == nil {
+		err = w.apply(context.WithoutCancel(ctx), a, s.event, nil)
+	}
 	if err != nil {
 		w.stuck(a, err)
 	}
@@ -290,6 +318,11 @@ func (w *Worker) perform(ctx context.Context, a *active) *engine.Event {
 		return w.call(ctx, a, c.Call)
 	case c.Kind == engine.TimerCommand:
 		return w.wait(ctx, a, c.Timer)
+	case c.Kind == engine.ForEachCommand:
+		return w.loop(ctx, a, c.ForEach)
+	case c.Kind == engine.ComputeCommand:
+		outputs, reason := c.Compute.Run()
+		return &engine.Event{Kind: engine.Computed, At: w.now(), ID: c.Compute.ID, Outputs: outputs, Reason: reason}
 	}
 	return nil
 }

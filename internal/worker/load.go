@@ -27,7 +27,7 @@ func (w *Worker) resume(ctx context.Context, a *active) error {
 	}
 	w.admit(a)
 	if call := a.turn.Command.Call; call != nil && a.intended {
-		e := engine.Event{Kind: engine.Interrupted, At: w.now(), ID: call.ID, Reason: "the process stopped before the answer was recorded"}
+		e := engine.Event{Kind: engine.Interrupted, At: w.now(), ID: call.ID, Reason: interrupted}
 		if err := w.apply(ctx, a, e, nil); err != nil {
 			w.release(a)
 			return err
@@ -35,6 +35,9 @@ func (w *Worker) resume(ctx context.Context, a *active) error {
 	}
 	return w.begin(a)
 }
+
+// interrupted is what became of a call whose intent alone is in the journal.
+const interrupted = "the process stopped before the answer was recorded"
 
 // bind gives a loaded run the connections that its calls need. Cancelling a run
 // does without.
@@ -50,6 +53,11 @@ func (w *Worker) bind(ctx context.Context, a *active) error {
 // load folds a run's records; bind makes it ready to move. again are secret inputs that a person gives once
 // more, because they were wiped when the run ended.
 func (w *Worker) load(ctx context.Context, id string, again map[string]any) (*active, error) {
+	return w.loadWith(ctx, id, again, nil)
+}
+
+// loadWith is load for a run that knows some secrets from the run around it.
+func (w *Worker) loadWith(ctx context.Context, id string, again map[string]any, known []string) (*active, error) {
 	summary, err := w.Store.Run(ctx, id)
 	if err != nil {
 		return nil, err
@@ -64,6 +72,7 @@ func (w *Worker) load(ctx context.Context, id string, again map[string]any) (*ac
 	}
 	a := w.activate(summary.Spec, c, nil)
 	a.summary = summary
+	a.mask.inherit(known)
 	events, err := w.events(a, records, again)
 	if err != nil {
 		return nil, err
@@ -140,6 +149,14 @@ func (a *active) fold(r *run.Record, e engine.Event) error {
 	if a.blank != "" && !sameDecisions(r.Trace, turn.Notes) {
 		return lost(a.id)
 	}
+	a.mask.computed(a.turn.Command.Compute, e)
+	if e.Kind == engine.Looped && len(r.Sealed) > 0 {
+		var shown engine.Event
+		if json.Unmarshal(r.Event, &shown) == nil && shown.Items != nil {
+			a.mask.hidden(e.Items, shown.Items)
+		}
+	}
+	a.looped = a.looped || turn.Command.ForEach != nil
 	a.state, a.turn, a.seq, a.intended = state, turn, r.Seq, len(r.Intents) > 0
 	if timer := turn.Command.Timer; timer != nil {
 		a.due = e.At.Add(timer.After)

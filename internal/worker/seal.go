@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -23,6 +24,7 @@ type mask struct {
 	names    *names
 	plan     *plan.Plan      // nil: nothing is known of its expressions
 	secrets  *plan.Secrets   // of plan
+	home     *plan.Workflow  // the one that the run begins with
 	pointers []value.Pointer // of secret inputs
 	known    []string        // secrets found in inputs and answers
 	fetched  []string        // those of the connections, as far as known
@@ -85,33 +87,82 @@ func (m *mask) inputs(given map[string]any) map[string]any {
 	return masked
 }
 
+// inherit adds the secrets of the run around an item's.
+func (m *mask) inherit(known []string) {
+	if len(known) > 0 {
+		m.known = append(m.known, known...)
+		m.rebuild()
+	}
+}
+
+// hidden remembers what is masked in the results of a list: the items' runs knew
+// of secrets that this one has not seen.
+func (m *mask) hidden(items, shown *engine.Items) {
+	before := len(m.known)
+	for _, text := range append(hidden(items.Results, shown.Results), hidden(items.Kept, shown.Kept)...) {
+		if len(text) >= minDiscovered && !slices.Contains(m.known, text) {
+			m.known = append(m.known, text)
+		}
+	}
+	if len(m.known) > before {
+		m.rebuild()
+	}
+}
+
 // event returns an event as it is recorded, and sealed as it was when masking
-// changed it.
-func (m *mask) event(e engine.Event, aad []byte) (masked json.RawMessage, sealed []byte, err error) {
+// changed it. shown is the event with those parts masked already of which more
+// is known than what they hold.
+func (m *mask) event(e, shown engine.Event, aad []byte) (masked json.RawMessage, sealed []byte, err error) {
 	raw, err := json.Marshal(e)
 	if err != nil {
 		return nil, nil, fault.Wrap(fault.Internal, err, "an event cannot be recorded")
 	}
 	m.discover(e)
-	shown := raw
 	if e.Inputs != nil {
-		e.Inputs = m.inputs(e.Inputs)
-		shown, err = json.Marshal(e)
+		shown.Inputs = m.inputs(e.Inputs)
 	} else if text := m.text(e.Answer); text != nil {
 		answer := *e.Answer
 		answer.Text, answer.Bytes = text, nil
-		e.Answer = &answer
-		shown, err = json.Marshal(e)
+		shown.Answer = &answer
 	}
-	if err != nil {
-		return nil, nil, fault.Wrap(fault.Internal, err, "an event cannot be recorded")
+	plain := raw
+	if shown.Inputs != nil || shown.Items != nil || shown.Outputs != nil || shown.Answer != e.Answer {
+		if plain, err = json.Marshal(shown); err != nil {
+			return nil, nil, fault.Wrap(fault.Internal, err, "an event cannot be recorded")
+		}
 	}
-	masked, changed, err := m.bytes(shown)
-	if err != nil || !changed && bytes.Equal(shown, raw) {
+	masked, changed, err := m.bytes(plain)
+	if err != nil || !changed && bytes.Equal(plain, raw) {
 		return masked, nil, err
 	}
 	sealed, err = m.key.Seal(raw, aad)
 	return masked, sealed, err
+}
+
+// computed returns what was computed with the outputs masked that are made of
+// secrets, nil when none is, and remembers their texts: they may look nothing
+// like what they were made of.
+func (m *mask) computed(c *engine.Compute, e engine.Event) map[string]any {
+	var shown map[string]any
+	before := len(m.known)
+	for name, v := range e.Outputs { // the order does not matter
+		if c == nil || e.Kind != engine.Computed || !c.Secret(name) {
+			continue
+		}
+		if shown == nil {
+			shown = maps.Clone(e.Outputs)
+		}
+		shown[name] = secret.MaskAll(v)
+		for _, text := range texts(v) {
+			if len(text) >= minDiscovered && !slices.Contains(m.known, text) {
+				m.known = append(m.known, text)
+			}
+		}
+	}
+	if len(m.known) > before {
+		m.rebuild()
+	}
+	return shown
 }
 
 // text returns a body that came as text, but turns out to be a form, JSON or

@@ -36,7 +36,7 @@ func TestEventIsSealedOnlyWhenMasked(t *testing.T) {
 		event := engine.Event{Kind: engine.Answered, At: time.Unix(0, 0), ID: 1, Answer: &engine.Answer{
 			Status: 200, Header: map[string][]string{"Content-Type": {"application/json"}}, JSON: []byte(test.body),
 		}}
-		masked, sealed, err := m.event(event, []byte("run/1"))
+		masked, sealed, err := m.event(event, event, []byte("run/1"))
 		if err != nil {
 			t.Fatalf("%s: %v", test.body, err)
 		}

@@ -24,6 +24,8 @@ type Store interface {
 	Runs(ctx context.Context, f Filter) ([]run.Run, error)
 	// Records returns a run's records with Seq greater than after, in order.
 	Records(ctx context.Context, id string, after int) ([]run.Record, error)
+	// Items returns what has come of the items of lists, by list and position.
+	Items(ctx context.Context, f ItemFilter) ([]run.Item, error)
 }
 
 // Entry is what one turn writes.
@@ -35,12 +37,29 @@ type Entry struct {
 	// dropped. An empty Sealed that is not nil stays there, and in this record
 	// whether it had one or not.
 	Wipe bool
+	// WipeItems does the same for the items of the run's lists.
+	WipeItems bool
+	// Item is what has come of an item, in place of what was known of it: the
+	// record ended or held its run. When nothing but Item is set, the item's run
+	// was not begun.
+	Item *run.Item
 }
 
-// Filter selects runs. Zero fields select all.
+// Filter selects runs. Zero fields select all, but for the runs of items.
 type Filter struct {
 	Statuses []run.Status
 	Workflow string
+	Limit    int
+	Parent   string // the runs of the items of this run's lists; empty: runs that are no items
+}
+
+// ItemFilter selects items of a run's lists. Zero fields select all.
+type ItemFilter struct {
+	Run      string
+	Loop     int
+	Step     string
+	From     int // the first position; of the first list
+	Statuses []run.Status
 	Limit    int
 }
 

@@ -34,14 +34,14 @@ func (m *mask) notes(notes []engine.Note) []engine.Note {
 	return out
 }
 
-// workflow finds a workflow as notes name it; the main one has no name in notes
+// workflow finds a workflow as notes name it; the one that the run begins with has no name in notes
 // about the run as a whole.
 func (m *mask) workflow(id string) *plan.Workflow {
 	if m.plan == nil {
 		return nil
 	}
-	if main := m.plan.Workflows[m.plan.Main]; id == "" || id == main.ID {
-		return main
+	if id == "" || id == m.home.ID {
+		return m.home
 	}
 	if i := slices.IndexFunc(m.plan.Workflows, func(w *plan.Workflow) bool { return w.ID == id }); i >= 0 {
 		return m.plan.Workflows[i]

@@ -304,6 +304,14 @@ func (w *Worker) decide(ctx context.Context, id string, e engine.Event) error {
 	if err != nil {
 		return err
 	}
+	if p := a.summary.Parent; p != nil {
+		return w.decideItem(ctx, p, id, e)
+	}
+	if _, items := a.state.Waits(); items && e.Kind != engine.Cancelled {
+		if e, err = w.itemDecision(ctx, a, e); err != nil {
+			return err
+		}
+	}
 	if e.Kind == engine.Resumed && a.state.Status == run.Running {
 		return w.resume(ctx, a)
 	}
@@ -323,6 +331,11 @@ func (w *Worker) decide(ctx context.Context, id string, e engine.Event) error {
 		}
 		w.admit(a)
 	}
+	if e.Kind == engine.Cancelled {
+		if err := w.cancelItems(ctx, a, e); err != nil {
+			return err
+		}
+	}
 	if err := w.apply(ctx, a, e, nil); err != nil {
 		w.release(a)
 		return err
@@ -332,6 +345,24 @@ func (w *Worker) decide(ctx context.Context, id string, e engine.Event) error {
 		return nil
 	}
 	return w.begin(a)
+}
+
+// decideItem hands a decision about an item's run to the run around it, which
+// alone moves its items.
+func (w *Worker) decideItem(ctx context.Context, p *run.Parent, id string, e engine.Event) error {
+	above, err := w.Store.Run(ctx, p.Run)
+	switch {
+	case err != nil:
+		return err
+	case above.Parent != nil:
+		return fault.New(fault.Conflict, "run %s is an item of run %s, which is an item itself", id, p.Run).
+			Fix("decide about the outermost run: what waits first is meant")
+	case e.Kind == engine.Cancelled || above.Status != run.Held:
+		return fault.New(fault.Conflict, "run %s is item %d of run %s, which is %s", id, p.Position+1, p.Run, above.Status).
+			Fix("decide about run %s", p.Run)
+	}
+	e.Run = id
+	return w.Signal(ctx, p.Run, e, e.Inputs)
 }
 
 // recoveries is how many runs are loaded at the same time by Recover, so that

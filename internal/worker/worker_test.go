@@ -1,6 +1,7 @@
 package worker_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -30,6 +31,7 @@ type memory struct {
 	runs    map[string]run.Run
 	order   []string
 	records map[string][]run.Record
+	items   []run.Item
 	groups  []int                              // entries of each commit
 	before  func(entries []worker.Entry) error // called before a commit
 }
@@ -63,6 +65,9 @@ func (m *memory) Append(_ context.Context, entries []worker.Entry) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, e := range entries {
+		if e.Record.Run == "" {
+			continue
+		}
 		_, exists := m.runs[e.Record.Run]
 		if e.Create != nil && exists || e.Record.Seq != len(m.records[e.Record.Run])+1 {
 			return fault.New(fault.Conflict, "record %d of run %s exists", e.Record.Seq, e.Record.Run)
@@ -70,7 +75,19 @@ func (m *memory) Append(_ context.Context, entries []worker.Entry) error {
 	}
 	m.groups = append(m.groups, len(entries))
 	for _, e := range entries {
+		if i := e.Item; i != nil {
+			m.items = slices.DeleteFunc(m.items, func(o run.Item) bool { return o.Run == i.Run && o.Loop == i.Loop && o.Position == i.Position })
+			m.items = append(m.items, *i)
+		}
 		id := e.Record.Run
+		if id == "" {
+			continue
+		}
+		for i := range m.items {
+			if e.WipeItems && m.items[i].Run == id && m.items[i].Sealed != nil {
+				m.items[i].Sealed = []byte{}
+			}
+		}
 		if e.Create != nil {
 			m.runs[id] = *e.Create
 			m.order = append(m.order, id)
@@ -104,7 +121,11 @@ func (m *memory) Runs(_ context.Context, f worker.Filter) ([]run.Run, error) {
 	defer m.mu.Unlock()
 	var out []run.Run
 	for _, id := range slices.Backward(m.order) {
-		if r := m.runs[id]; len(f.Statuses) == 0 || slices.Contains(f.Statuses, r.Status) {
+		parent := ""
+		if p := m.runs[id].Parent; p != nil {
+			parent = p.Run
+		}
+		if r := m.runs[id]; parent == f.Parent && (len(f.Statuses) == 0 || slices.Contains(f.Statuses, r.Status)) {
 			out = append(out, r)
 		}
 	}
@@ -115,6 +136,22 @@ func (m *memory) Records(_ context.Context, id string, after int) ([]run.Record,
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return slices.Clone(m.records[id][min(after, len(m.records[id])):]), nil
+}
+
+func (m *memory) Items(_ context.Context, f worker.ItemFilter) ([]run.Item, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var out []run.Item
+	for _, i := range m.items {
+		if i.Run == f.Run && (f.Loop == 0 || i.Loop == f.Loop) && i.Position >= f.From && (len(f.Statuses) == 0 || slices.Contains(f.Statuses, i.Status)) {
+			out = append(out, i)
+		}
+	}
+	slices.SortFunc(out, func(a, b run.Item) int { return cmp.Or(a.Loop-b.Loop, a.Position-b.Position) })
+	if f.Limit > 0 && len(out) > f.Limit {
+		out = out[:f.Limit]
+	}
+	return out, nil
 }
 
 // callFunc is an executor and caller.

@@ -46,6 +46,7 @@ func Run(t *testing.T, data func(t testing.TB) Open, o Options) {
 	c := contract{data: data, options: o}
 	t.Run("Straight", c.straight)
 	t.Run("Crash", c.crash)
+	t.Run("List", c.list)
 	t.Run("StartTwice", c.startTwice)
 	t.Run("Cancel", c.cancel)
 	t.Run("CancelHeld", c.cancelHeld)

@@ -41,6 +41,7 @@ type fakeService struct {
 	run      func(ctx context.Context, id string) (run.Run, error)
 	runs     func(ctx context.Context, f worker.Filter) ([]run.Run, error)
 	records  func(ctx context.Context, id string, after int, wait bool) ([]run.Record, error)
+	items    func(ctx context.Context, f worker.ItemFilter) ([]run.Item, error)
 	signal   func(ctx context.Context, id string, e engine.Event, inputs map[string]any) error
 	people   func(ctx context.Context, email string) ([]directory.Person, error)
 	create   func(ctx context.Context, n oauth.NewAPIToken) (string, oauth.APIToken, error)
@@ -49,7 +50,7 @@ type fakeService struct {
 	SCIM     // scim_test.go has one
 	desk     func(ctx context.Context, c provision.Command) (*provision.Reply, error)
 	triggers func(ctx context.Context, c trigger.Command) (*trigger.Reply, error)
-	imports  func(context.Context, importer.Command) (*importer.Reply, error)
+	imports  func(ctx context.Context, c importer.Command) (*importer.Reply, error)
 	log      func(ctx context.Context, q wirelog.Query) (wirelog.Page, error)
 	replay   func(ctx context.Context, id string) (*wirelog.Replayed, error)
 }
@@ -63,6 +64,9 @@ func (f *fakeService) Runs(ctx context.Context, filter worker.Filter) ([]run.Run
 }
 func (f *fakeService) Records(ctx context.Context, id string, after int, wait bool) ([]run.Record, error) {
 	return f.records(ctx, id, after, wait)
+}
+func (f *fakeService) Items(ctx context.Context, filter worker.ItemFilter) ([]run.Item, error) {
+	return f.items(ctx, filter)
 }
 func (f *fakeService) Signal(ctx context.Context, id string, e engine.Event, inputs map[string]any) error {
 	return f.signal(ctx, id, e, inputs)
@@ -79,12 +83,12 @@ func (f *fakeService) RevokeToken(ctx context.Context, ref string) (oauth.APITok
 	return f.revoke(ctx, ref)
 }
 
-func (f *fakeService) Triggers(ctx context.Context, c trigger.Command) (*trigger.Reply, error) {
-	return f.triggers(ctx, c)
-}
-
 func (f *fakeService) Imports(ctx context.Context, c importer.Command) (*importer.Reply, error) {
 	return f.imports(ctx, c)
+}
+
+func (f *fakeService) Triggers(ctx context.Context, c trigger.Command) (*trigger.Reply, error) {
+	return f.triggers(ctx, c)
 }
 
 func (f *fakeService) Provisioning(ctx context.Context, c provision.Command) (*provision.Reply, error) {

@@ -178,6 +178,17 @@ func (c *Client) Records(ctx context.Context, id string, after int, wait bool) (
 	}
 }
 
+// Items implements Service.
+func (c *Client) Items(ctx context.Context, f worker.ItemFilter) ([]run.Item, error) {
+	q := url.Values{"list": {strconv.Itoa(f.Loop)}, "step": {f.Step}, "from": {strconv.Itoa(f.From)}, "limit": {strconv.Itoa(f.Limit)}}
+	for _, s := range f.Statuses {
+		q.Add("status", string(s))
+	}
+	var items []run.Item
+	err := c.call(ctx, http.MethodGet, "/runs/"+url.PathEscape(f.Run)+"/items?"+q.Encode(), nil, &items)
+	return items, err
+}
+
 // Signal implements Service.
 func (c *Client) Signal(ctx context.Context, id string, e engine.Event, inputs map[string]any) error {
 	return c.call(ctx, http.MethodPost, "/runs/"+url.PathEscape(id)+"/signal", signalBody{Event: e, Inputs: inputs}, nil)

@@ -37,6 +37,8 @@ type Service interface {
 	// Records returns a run's records behind the given number; with wait it first
 	// waits until there is one or the run is at rest.
 	Records(ctx context.Context, id string, after int, wait bool) ([]run.Record, error)
+	// Items returns what has come of the items of a run's lists, by position.
+	Items(ctx context.Context, f worker.ItemFilter) ([]run.Item, error)
 	// Signal hands a person's decision to a run.
 	Signal(ctx context.Context, id string, e engine.Event, inputs map[string]any) error
 	// People returns whoever has this e-mail address.

@@ -51,6 +51,7 @@ func (a *API) Mount(mux *http.ServeMux) {
 	handlers := map[string]web.Handler{
 		"POST " + prefix + "/runs":             a.start,
 		"GET " + prefix + "/runs/{id}/records": a.records,
+		"GET " + prefix + "/runs/{id}/items":   a.items,
 		"POST " + prefix + "/runs/{id}/signal": a.signal,
 		"POST " + prefix + "/tokens":           a.createToken,
 		"GET " + prefix + "/tokens":            a.tokens,
@@ -234,6 +235,29 @@ func (a *API) records(w http.ResponseWriter, r *http.Request) error {
 	return web.WriteJSON(w, http.StatusOK, records)
 }
 
+func (a *API) items(w http.ResponseWriter, r *http.Request) error {
+	q := r.URL.Query()
+	f := worker.ItemFilter{Run: r.PathValue("id"), Step: q.Get("step")}
+	for name, into := range map[string]*int{"list": &f.Loop, "from": &f.From, "limit": &f.Limit} {
+		n, err := web.Int(q, name, 0, 0, 1<<31-1)
+		if err != nil {
+			return err
+		}
+		*into = n
+	}
+	for _, s := range q["status"] {
+		f.Statuses = append(f.Statuses, run.Status(s))
+	}
+	items, err := a.Service.Items(r.Context(), f)
+	if err != nil {
+		return err
+	}
+	if items == nil {
+		items = []run.Item{}
+	}
+	return web.WriteJSON(w, http.StatusOK, items)
+}
+
 func (a *API) signal(w http.ResponseWriter, r *http.Request) error {
 	var body signalBody
 	if err := read(r, &body); err != nil {
@@ -310,7 +334,7 @@ func (a *API) triggers(w http.ResponseWriter, r *http.Request) error {
 	if err := read(r, &body); err != nil {
 		return err
 	}
-	reply, err := a.Service.Triggers(r.Context(), body)
+	reply, err := a.Service.Triggers(run.WithStarter(r.Context(), body.By), body)
 	if err != nil {
 		return err
 	}
