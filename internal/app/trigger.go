@@ -12,7 +12,6 @@ import (
 	"github.com/lanyard-id/lanyard/internal/arazzo"
 	"github.com/lanyard-id/lanyard/internal/cli"
 	"github.com/lanyard-id/lanyard/internal/config"
-	"github.com/lanyard-id/lanyard/internal/fault"
 	"github.com/lanyard-id/lanyard/internal/plan"
 	"github.com/lanyard-id/lanyard/internal/run"
 	"github.com/lanyard-id/lanyard/internal/secret"
@@ -163,7 +162,7 @@ type starter struct{ folder *Folder }
 // Load implements trigger.Starter.
 func (s starter) Load(ctx context.Context, a trigger.Action) (trigger.Runnable, error) {
 	if a.Import != "" {
-		return nil, fault.New(fault.Unsupported, "imports cannot be started by a trigger yet").Fix("name a flow that starts the import")
+		return s.folder.importable(ctx, a.Import)
 	}
 	p, err := s.folder.plans.plan(ctx, a)
 	if err != nil {

@@ -151,7 +151,7 @@ func (p *tracePrinter) step(n int, s *report.Step, width int) {
 		row += fmt.Sprintf("  %d", s.StatusCode)
 	}
 	if s.Items != nil {
-		row += "  " + counted(s.Items)
+		row += "  " + itemCount(s.Items)
 	}
 	if s.Attempts > 1 {
 		row += fmt.Sprintf("  %d attempts", s.Attempts)
@@ -167,9 +167,9 @@ func (p *tracePrinter) step(n int, s *report.Step, width int) {
 	p.doubts(s)
 }
 
-// counted says how far a list is done.
-func counted(c *engine.ItemCount) string {
-	text := fmt.Sprintf("%d items", c.Total)
+// itemCount says how far a list is done.
+func itemCount(c *engine.ItemCount) string {
+	text := counted(int64(c.Total), "item")
 	if c.Failed > 0 {
 		text += fmt.Sprintf(", %d failed", c.Failed)
 	}
