@@ -95,6 +95,8 @@ Exit codes:
 		newTokens(sh),
 		newSCIM(sh),
 		newProvision(sh),
+		newImport(sh),
+		newExplain(sh),
 		newTriggers(sh),
 		newRehearsal(sh),
 		newConnections(sh),

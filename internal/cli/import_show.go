@@ -1,0 +1,479 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/lanyard-id/lanyard/internal/directory"
+	"github.com/lanyard-id/lanyard/internal/fault"
+	"github.com/lanyard-id/lanyard/internal/importer"
+	"github.com/lanyard-id/lanyard/internal/reconcile"
+)
+
+// listFlags say whom of an import to show.
+type listFlags struct {
+	limit      int
+	attributes bool
+}
+
+func (f *listFlags) bind(cmd *cobra.Command) {
+	cmd.Flags().IntVar(&f.limit, "limit", 20, "show `N` people at most; 0: everybody")
+	cmd.Flags().BoolVar(&f.attributes, "attributes", false, "show the attributes of new people too")
+}
+
+// plan prints what an import would do.
+func (o *importOptions) plan(p *importer.Plan, list listFlags, kept string) error {
+	o.line("%s: %s, %s", p.Label, kindWords(p.Type), howMany(int64(p.Counts.Scanned), "row"))
+	o.counts(&p.Counts)
+	o.readAs(&p.Rules)
+	shown := 0
+	for i := range p.Entities {
+		if list.limit > 0 && shown == list.limit {
+			break
+		}
+		o.entity(&p.Entities[i].Entity, list)
+		shown++
+	}
+	o.more(shown, len(p.Entities), "--limit 0 shows everybody")
+	if len(p.Holds) > 0 {
+		o.line("this import would be held:")
+		o.reasons(p.Holds)
+	}
+	if p.Calls > 0 {
+		o.line("to an Okta tenant: %s, about %s", howMany(int64(p.Calls), "call"), howMany(int64(p.Minutes), "minute"))
+	}
+	if kept == "" {
+		o.line("nothing was written")
+		return nil
+	}
+	o.line("nothing was written; lanyard import apply %s carries it out", kept)
+	return nil
+}
+
+// report prints what became of a session, and of whom.
+func (o *importOptions) report(ctx context.Context, session Session, s *importer.Session, label string, list listFlags) error {
+	if label == "" {
+		r, err := session.Imports(ctx, importer.Command{Do: importer.ShowReport, Session: s.ID})
+		if err != nil {
+			return err
+		}
+		label = r.Report.Label
+	}
+	o.line("%s: %s, %s, session %s", label, kindWords(s.Type), howMany(int64(s.Counts.Scanned), "row"), s.ID)
+	o.counts(&s.Counts)
+	if s.Rules != nil {
+		o.readAs(s.Rules)
+	}
+	if err := o.people(ctx, session, importer.EntityQuery{Session: s.ID, Limit: list.limit}, list); err != nil {
+		return err
+	}
+	o.ending(s)
+	return nil
+}
+
+// people prints the entities of a session.
+func (o *importOptions) people(ctx context.Context, session Session, q importer.EntityQuery, list listFlags) error {
+	r, err := session.Imports(ctx, importer.Command{Do: importer.ListEntities, Session: q.Session, Entities: &q})
+	if err != nil {
+		return err
+	}
+	for i := range r.Entities {
+		o.entity(&r.Entities[i], list)
+	}
+	o.more(len(r.Entities), r.Count, "lanyard import people "+q.Session)
+	return nil
+}
+
+// more says that not everybody was shown.
+func (o *importOptions) more(shown, of int, how string) {
+	if of > shown {
+		o.line("... and %d more: %s", of-shown, how)
+	}
+}
+
+// ending says where a session stands and what to do about it.
+func (o *importOptions) ending(s *importer.Session) {
+	switch {
+	case s.Phase == importer.Held:
+		o.line("held: nothing was carried out")
+		o.reasons(s.Holds)
+		o.line("if it is right all the same:  lanyard import approve %s --reason WHY", s.ID)
+		o.line("if it is not:                 lanyard import reject %s", s.ID)
+	case s.State == importer.Completed:
+		o.line("done")
+	case s.State == importer.Failed:
+		o.line("failed: %s", s.Error)
+		if s.Remedy != "" {
+			o.line("    %s", s.Remedy)
+		}
+	case s.State == importer.Closed && s.Approval != nil:
+		o.line("%s", strings.TrimSuffix("rejected: "+s.Approval.Reason, ": "))
+	case s.State == importer.Closed:
+		o.line("cancelled")
+	case s.State == importer.Expired:
+		o.line("expired: nobody triggered it within a day")
+	default:
+		o.line("under way: lanyard import show %s", s.ID)
+	}
+}
+
+func kindWords(t importer.Type) string {
+	if t == importer.Full {
+		return "full import"
+	}
+	return "incremental import"
+}
+
+// counts prints the figures that are not zero, and always what is unchanged.
+func (o *importOptions) counts(c *importer.Counts) {
+	figures := []struct {
+		name string
+		n    int
+	}{
+		{"created", c.Added}, {"linked", c.Linked}, {"updated", c.Updated}, {"unchanged", c.Unchanged}, {"removed", c.Removed}, {"suspended", c.Suspended},
+		{"reactivated", c.Reactivated}, {"skipped", c.Skipped}, {"held", c.Held}, {"failed", c.Failed},
+	}
+	var parts []string
+	for _, f := range figures {
+		if f.n > 0 || f.name == "unchanged" {
+			parts = append(parts, fmt.Sprintf("%d %s", f.n, f.name))
+		}
+	}
+	o.line("    %s", strings.Join(parts, ", "))
+	o.groupCounts("groups", &c.Groups)
+	o.groupCounts("memberships", &c.Memberships)
+}
+
+func (o *importOptions) groupCounts(name string, c *importer.GroupCounts) {
+	if *c == (importer.GroupCounts{}) {
+		return
+	}
+	o.line("    %s: %d added, %d updated, %d unchanged, %d removed, %d failed", name, c.Added, c.Updated, c.Unchanged, c.Removed, c.Failed)
+}
+
+// readAs says what the columns of a source were taken for.
+func (o *importOptions) readAs(s *reconcile.Settings) {
+	var parts []string
+	add := func(as string, t reconcile.Term) {
+		if t != "" && t != reconcile.None {
+			parts = append(parts, as+" from "+string(t))
+		}
+	}
+	add("id", s.ID)
+	for _, name := range slices.Sorted(maps.Keys(s.Profile)) {
+		add(name, s.Profile[name])
+	}
+	add("active", s.Active.From)
+	add("starts", s.Starts.From)
+	add("ends", s.Ends.From)
+	add("timezone", s.Zone.From)
+	if len(parts) > 0 {
+		o.line("    read as: %s", strings.Join(parts, ", "))
+	}
+}
+
+// reasons prints why an import is held.
+func (o *importOptions) reasons(list []reconcile.Reason) {
+	for _, r := range list {
+		o.line("    %s: %s", r.Code, r.Text)
+		if r.Remedy != "" {
+			o.line("        %s", r.Remedy)
+		}
+	}
+}
+
+// entity prints what is done to one person, group or membership.
+func (o *importOptions) entity(e *importer.Entity, list listFlags) {
+	name := e.Name
+	switch {
+	case e.Kind == importer.MembershipKind:
+		name = e.Member + " in group " + e.ExternalID
+	case e.Kind == importer.GroupKind:
+		name = "group " + name
+	case name == "":
+		name = e.ExternalID
+	}
+	var notes []string
+	if e.ExternalID != "" && e.ExternalID != name && e.Kind != importer.MembershipKind {
+		notes = append(notes, e.ExternalID)
+	}
+	if e.Place != "" {
+		notes = append(notes, e.Place)
+	}
+	if len(notes) > 0 {
+		name += " (" + strings.Join(notes, ", ") + ")"
+	}
+	o.line("%-10s  %s", e.Action, name)
+	if e.Match != nil {
+		o.line("    %s match on %s", e.Match.Kind, e.Match.On)
+	}
+	if e.Action != reconcile.Create || list.attributes {
+		for _, attribute := range slices.Sorted(maps.Keys(e.After)) {
+			o.line("    %s: %s → %s", attribute, orNothing(e.Before[attribute]), orNothing(e.After[attribute]))
+		}
+	}
+	if e.Reason != "" {
+		o.line("    because: %s", e.Reason)
+	}
+	if e.Remedy != "" {
+		o.line("    %s", e.Remedy)
+	}
+}
+
+func newImportSessions(sh *shell) *cobra.Command {
+	var states []string
+	q := &importer.SessionQuery{}
+	o, cmd := importing(sh, importer.ListSessions, "sessions [SOURCE]", "List imports, newest first",
+		`List imports, the newest first: of one source or of all. They are kept for thirty
+days.`, `  lanyard import sessions hr --limit 5
+  lanyard import sessions --state TRIGGERED`)
+	cmd.Flags().StringSliceVar(&states, "state", nil, "only sessions in this `STATE`: CREATED, IN_PROGRESS, TRIGGERED, COMPLETED, CLOSED, EXPIRED, ERROR; may be repeated")
+	cmd.Flags().IntVar(&q.Limit, "limit", 20, "`N` sessions at most; 0: all")
+	o.first(cmd, func(*cobra.Command, []string) error {
+		known := []importer.State{importer.Created, importer.InProgress, importer.Triggered, importer.Completed, importer.Closed, importer.Expired, importer.Failed}
+		for _, s := range states {
+			state := importer.State(strings.ToUpper(s))
+			if !slices.Contains(known, state) {
+				return fault.New(fault.Usage, "there is no state %q", s).At("--state").Fix("use one of CREATED, IN_PROGRESS, TRIGGERED, COMPLETED, CLOSED, EXPIRED, ERROR")
+			}
+			q.States = append(q.States, state)
+		}
+		o.command.Sessions = q
+		return nil
+	})
+	labels := map[string]string{}
+	o.before = func(ctx context.Context, session Session) error {
+		r, err := session.Imports(ctx, importer.Command{Do: importer.ListSources})
+		if err != nil {
+			return err
+		}
+		for _, s := range r.Sources {
+			labels[s.ID] = s.Label
+		}
+		return nil
+	}
+	o.data = func(r *importer.Reply) any {
+		if r.Sessions == nil {
+			return []any{}
+		}
+		return r.Sessions
+	}
+	o.print = func(_ context.Context, _ Session, r *importer.Reply) error {
+		table := newTable(sh.IO, "SESSION", "SOURCE", "TYPE", "STATE", "STARTED", "TOOK", "ROWS", "ADDED", "UPDATED", "SAME", "REMOVED", "HELD", "FAILED")
+		for _, s := range r.Sessions {
+			c := s.Counts
+			label := labels[s.Source]
+			if label == "" {
+				label = s.Source
+			}
+			table.row(s.ID, label, string(s.Type), stateWords(s), stamp(s.Started), took(s), fmt.Sprint(c.Scanned), fmt.Sprint(c.Added), fmt.Sprint(c.Updated+c.Linked+c.Reactivated),
+				fmt.Sprint(c.Unchanged), fmt.Sprint(c.Removed+c.Suspended), fmt.Sprint(c.Held), fmt.Sprint(c.Failed))
+		}
+		return table.print()
+	}
+	return cmd
+}
+
+// stateWords is the state of a session, and while it is worked on how far it is.
+func stateWords(s *importer.Session) string {
+	if s.State == importer.Triggered && s.Phase != "" {
+		return string(s.State) + " (" + string(s.Phase) + ")"
+	}
+	return string(s.State)
+}
+
+// took is how long a session was worked on, empty while it is.
+func took(s *importer.Session) string {
+	if s.Started.IsZero() || s.Ended.IsZero() {
+		return ""
+	}
+	return s.Ended.Sub(s.Started).Round(time.Millisecond).String()
+}
+
+// namesSession lets a command take a session, or a source for its newest one, or
+// nothing for the newest of all.
+func (o *importOptions) namesSession() {
+	o.before = func(ctx context.Context, session Session) error {
+		id, err := findSession(ctx, session, o.command.Session)
+		o.command.Session = id
+		return err
+	}
+}
+
+func findSession(ctx context.Context, session Session, ref string) (string, error) {
+	if ref != "" {
+		_, err := session.Imports(ctx, importer.Command{Do: importer.ShowSession, Session: ref})
+		if !fault.Is(err, fault.NotFound) {
+			return ref, err
+		}
+	}
+	q := &importer.SessionQuery{Source: ref, Limit: 1}
+	r, err := session.Imports(ctx, importer.Command{Do: importer.ListSessions, Sessions: q})
+	switch {
+	case ref != "" && fault.Is(err, fault.NotFound):
+		return "", fault.New(fault.NotFound, "there is no session or source %q", ref).Fix("lanyard import sessions lists the sessions")
+	case err != nil:
+		return "", err
+	case len(r.Sessions) == 0:
+		return "", fault.New(fault.NotFound, "nothing has been imported yet").Fix("lanyard import run SOURCE or FILE does")
+	}
+	return r.Sessions[0].ID, nil
+}
+
+func newImportShow(sh *shell) *cobra.Command {
+	o, cmd := importing(sh, importer.ShowReport, "show [SESSION]", "Show one import: where it stands and its figures",
+		`Show one import: where it stands, its figures, and why it is held or has failed.
+SESSION may be a source, for its newest session; without it the newest of all.`, `  lanyard import show hr`)
+	o.namesSession()
+	o.data = func(r *importer.Reply) any { return r.Report }
+	o.print = func(_ context.Context, _ Session, r *importer.Reply) error {
+		o.heading(r.Report)
+		o.counts(&r.Report.Session.Counts)
+		o.ending(r.Report.Session)
+		return nil
+	}
+	return cmd
+}
+
+// heading prints what a session is.
+func (o *importOptions) heading(r *importer.Report) {
+	s := r.Session
+	o.line("session   %s", s.ID)
+	o.line("source    %s", r.Label)
+	o.line("type      %s", s.Type)
+	o.line("state     %s", stateWords(s))
+	if s.Actor.ID != "" {
+		o.line("by        %s", orActor(s.Actor))
+	}
+	o.line("created   %s", stamp(s.Created))
+	if !s.Started.IsZero() {
+		o.line("started   %s", stamp(s.Started))
+	}
+	if t := took(s); t != "" {
+		o.line("took      %s", t)
+	}
+	if a := s.Approval; a != nil {
+		word := "rejected"
+		if a.Approved {
+			word = "approved"
+		}
+		o.line("%-8s  by %s at %s %s", word, orActor(a.Actor), stamp(a.At), a.Reason)
+	}
+	if r.Waiting > 0 {
+		o.line("waiting   %s to be confirmed: lanyard import waiting %s", people(r.Waiting), r.Session.Source)
+	}
+}
+
+// orActor names who did something.
+func orActor(a directory.Actor) string { return cmp.Or(a.Name, a.Login, a.ID) }
+
+func newImportReport(sh *shell) *cobra.Command {
+	var list listFlags
+	var format, out string
+	o, cmd := importing(sh, importer.ShowReport, "report [SESSION]", "Show what an import did to whom, or download it",
+		`Show what an import did: its figures, and each person with the attributes that
+changed. --format gives all of it for other programs. SESSION may be a source, for
+its newest session; without it the newest of all.`, `  lanyard import report hr
+  lanyard import report hr --format csv --out report.csv`)
+	list.bind(cmd)
+	cmd.Flags().StringVar(&format, "format", "", "the whole report as a `FORMAT`: csv, json")
+	cmd.Flags().StringVar(&out, "out", "", "write the report to this `FILE` instead of stdout")
+	o.namesSession()
+	o.first(cmd, func(*cobra.Command, []string) error {
+		switch importer.DownloadFormat(format) {
+		case "":
+			if out != "" {
+				return fault.New(fault.Usage, "--out needs --format").At("--out").Fix("say --format csv or --format json")
+			}
+			return nil
+		case importer.CSV, importer.JSON:
+			o.command.Do, o.command.Format = importer.Download, importer.DownloadFormat(format)
+			o.output.format = formatText // the report has its own
+			o.print = func(_ context.Context, _ Session, r *importer.Reply) error { return o.download(r.Text, out) }
+			return nil
+		}
+		return fault.New(fault.Usage, "there is no format %q here", format).At("--format").Fix("use csv or json")
+	})
+	o.data = func(r *importer.Reply) any { return r.Report }
+	o.print = func(ctx context.Context, session Session, r *importer.Reply) error {
+		return o.report(ctx, session, r.Report.Session, r.Report.Label, list)
+	}
+	return cmd
+}
+
+func newImportPeople(sh *shell) *cobra.Command {
+	list := listFlags{attributes: true}
+	q := &importer.EntityQuery{}
+	var actions []string
+	o, cmd := importing(sh, importer.ListEntities, "people [SESSION]", "List the people of an import, by what was done",
+		`List the people of an import with what was done to each, and the attributes before
+and after. Those of whom the source said nothing new are not kept one by one.
+SESSION may be a source, for its newest session; without it the newest of all.`, `  lanyard import people hr --action failed
+  lanyard import people hr --find ada -o json`)
+	known := map[string]reconcile.Action{
+		"created": reconcile.Create, "linked": reconcile.LinkTo, "updated": reconcile.Update, "deactivated": reconcile.Deactivate, "suspended": reconcile.Suspend,
+		"reactivated": reconcile.Reactivate, "unlinked": reconcile.Unlink, "skipped": reconcile.Skip, "held": reconcile.Hold, "failed": reconcile.Fail,
+	}
+	words := slices.Sorted(maps.Keys(known))
+	cmd.Flags().StringSliceVar(&actions, "action", nil, "only who was this `ACTION`: "+strings.Join(words, ", ")+"; may be repeated")
+	cmd.Flags().StringVar(&q.Text, "find", "", "only whose name or id has this `TEXT`")
+	cmd.Flags().IntVar(&q.Limit, "limit", 0, "`N` people at most; 0: everybody")
+	cmd.Flags().Int64Var(&q.After, "after", 0, "people behind this `NUMBER` (seq), to read on")
+	o.namesSession()
+	o.first(cmd, func(*cobra.Command, []string) error {
+		for _, a := range actions {
+			action, ok := known[strings.ToLower(a)]
+			if !ok {
+				return fault.New(fault.Usage, "there is no action %q", a).At("--action").Fix("use one of %s", strings.Join(words, ", "))
+			}
+			q.Actions = append(q.Actions, action)
+		}
+		o.command.Entities = q
+		return nil
+	})
+	o.data = func(r *importer.Reply) any {
+		if r.Entities == nil {
+			return []any{}
+		}
+		return r.Entities
+	}
+	o.print = func(_ context.Context, _ Session, r *importer.Reply) error {
+		for i := range r.Entities {
+			o.entity(&r.Entities[i], list)
+		}
+		if n := len(r.Entities); n > 0 {
+			o.more(n, r.Count, fmt.Sprintf("--after %d", r.Entities[n-1].Seq))
+		}
+		return nil
+	}
+	return cmd
+}
+
+// download writes a report where it was asked for.
+func (o *importOptions) download(text, file string) error {
+	if file == "" {
+		_, err := io.WriteString(o.shell.Out, text)
+		return err
+	}
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		return fault.Wrap(fault.Usage, err, "the report cannot be kept: %s", plainCause(err)).At("%s", file).Fix("choose another file with --out")
+	}
+	return nil
+}
+
+// people is a number of persons.
+func people(n int) string {
+	if n == 1 {
+		return "1 person"
+	}
+	return fmt.Sprintf("%d people", n)
+}

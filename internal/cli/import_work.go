@@ -1,0 +1,277 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/lanyard-id/lanyard/internal/config"
+	"github.com/lanyard-id/lanyard/internal/fault"
+	"github.com/lanyard-id/lanyard/internal/importer"
+	"github.com/lanyard-id/lanyard/internal/reconcile"
+	"github.com/lanyard-id/lanyard/internal/value"
+)
+
+func newImportApprove(sh *shell) *cobra.Command {
+	o, cmd := importing(sh, importer.Approve, "approve SESSION", "Let a held import go on, this once",
+		`Let an import go on that a guard holds. What was seen is what is approved: an import
+that comes out worse by now is held again. The approval, with its reason, stays in the
+report and in the change log. SESSION may be a source, for its newest session.`, `  lanyard import approve hr --reason "the Oslo office has closed"`)
+	o.reason(cmd)
+	o.namesSession()
+	var list listFlags
+	list.bind(cmd)
+	o.print = func(ctx context.Context, session Session, r *importer.Reply) error {
+		return o.report(ctx, session, r.Session, "", list)
+	}
+	return cmd
+}
+
+func newImportReject(sh *shell) *cobra.Command {
+	o, cmd := importing(sh, importer.Reject, "reject SESSION", "Close a held import without carrying it out",
+		`Close an import that a guard holds. Nothing of it is carried out. SESSION may be a
+source, for its newest session.`, `  lanyard import reject hr --reason "the export was cut off"`)
+	o.reason(cmd)
+	o.namesSession()
+	o.says(func(r *importer.Reply) string { return r.Session.ID + " is rejected: nothing was carried out" })
+	return cmd
+}
+
+func newImportCancel(sh *shell) *cobra.Command {
+	o, cmd := importing(sh, importer.Cancel, "cancel SESSION", "Close an import that has not begun, or is held",
+		`Close an import that is being loaded, or that a guard holds. One that is carried out
+already cannot be cancelled. SESSION may be a source, for its newest session.`, `  lanyard import cancel hr`)
+	o.reason(cmd)
+	o.namesSession()
+	o.says(func(r *importer.Reply) string { return r.Session.ID + " is cancelled" })
+	return cmd
+}
+
+func (o *importOptions) reason(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&o.command.Reason, "reason", "", "a `REASON`, for the report")
+}
+
+func newImportWaiting(sh *shell) *cobra.Command {
+	o, cmd := importing(sh, importer.ListWaiting, "waiting SOURCE", "List the people who wait to be confirmed",
+		`List the people of a source of whom it is not certain who they are: those who have
+the name of somebody who is there, and all new ones when the settings want them
+confirmed.`, `  lanyard import waiting hr`)
+	o.data = func(r *importer.Reply) any {
+		if r.Waiting == nil {
+			return []any{}
+		}
+		return r.Waiting
+	}
+	o.print = func(_ context.Context, _ Session, r *importer.Reply) error {
+		table := newTable(sh.IO, "PERSON", "NAME", "MAY BE", "BECAUSE")
+		for _, w := range r.Waiting {
+			table.row(w.ExternalID, w.Name, w.Login, w.Reason)
+		}
+		return table.print()
+	}
+	return cmd
+}
+
+func newImportConfirm(sh *shell) *cobra.Command {
+	var account string
+	var isNew, ignore bool
+	o, cmd := importing(sh, importer.Confirm, "confirm SOURCE PERSON", "Say who somebody is who waits to be confirmed",
+		`Say who somebody is who waits to be confirmed: an account that is there, somebody new,
+or nobody of ours. PERSON is the id in the source, as lanyard import waiting shows it.`, `  lanyard import confirm hr E17 --account ada@example.com
+  lanyard import confirm hr E18 --new`)
+	cmd.Flags().StringVar(&account, "account", "", "it is this `ACCOUNT`: login or id")
+	cmd.Flags().BoolVar(&isNew, "new", false, "it is somebody new: an account is made")
+	cmd.Flags().BoolVar(&ignore, "ignore", false, "it is nobody of ours: imports leave him out from now on")
+	o.first(cmd, func(*cobra.Command, []string) error {
+		answers := map[importer.Answer]bool{importer.IsAccount: account != "", importer.IsNew: isNew, importer.IsIgnored: ignore}
+		maps.DeleteFunc(answers, func(_ importer.Answer, given bool) bool { return !given })
+		if len(answers) != 1 {
+			return fault.New(fault.Usage, "say who it is").Fix("use one of --account LOGIN, --new and --ignore")
+		}
+		for answer := range answers {
+			o.command.Answer = answer
+		}
+		o.command.Account = account
+		return nil
+	})
+	o.says(func(*importer.Reply) string {
+		who := map[importer.Answer]string{importer.IsAccount: "is " + account, importer.IsNew: "is somebody new", importer.IsIgnored: "is left out"}
+		return o.command.Person + " " + who[o.command.Answer]
+	})
+	return cmd
+}
+
+func newImportSources(sh *shell) *cobra.Command {
+	cmd := group(&cobra.Command{
+		Use:     "sources",
+		Short:   "Say what people are imported from",
+		Long:    `Say what people are imported from. Imports of lanyard.yaml are set there.`,
+		Example: `  lanyard import sources list`,
+	})
+	cmd.AddCommand(newSourcesList(sh), newSourcesShow(sh), newSourcesSet(sh), newSourcesRemove(sh))
+	return cmd
+}
+
+func newSourcesList(sh *shell) *cobra.Command {
+	o, cmd := importing(sh, importer.ListSources, "list", "List the identity sources",
+		`List the identity sources: the imports of lanyard.yaml and the Custom Identity Source
+applications of the Okta org.`, `  lanyard import sources list -o json`)
+	o.data = func(r *importer.Reply) any {
+		if r.Sources == nil {
+			return []any{}
+		}
+		return r.Sources
+	}
+	o.print = func(_ context.Context, _ Session, r *importer.Reply) error {
+		table := newTable(sh.IO, "ID", "LABEL", "IMPORT", "STATUS", "PEOPLE", "WAITING", "LAST")
+		for _, s := range r.Sources {
+			last := ""
+			if s.Last != nil {
+				last = stateWords(s.Last) + " " + stamp(s.Last.Created)
+			}
+			table.row(s.ID, s.Label, s.From, onOff(s.Active), fmt.Sprint(s.People), fmt.Sprint(s.Waiting), last)
+		}
+		return table.print()
+	}
+	return cmd
+}
+
+func newSourcesShow(sh *shell) *cobra.Command {
+	o, cmd := importing(sh, importer.ShowSource, "show SOURCE", "Show an identity source with its settings",
+		`Show an identity source with its settings, as JSON.`, `  lanyard import sources show hr`)
+	o.data = func(r *importer.Reply) any { return r.Sources[0] }
+	o.print = func(_ context.Context, _ Session, r *importer.Reply) error {
+		s := r.Sources[0]
+		o.line("%s  %s  %s", s.ID, s.Label, onOff(s.Active))
+		o.line("%s linked, %d waiting", howMany(int64(s.People), "account"), s.Waiting)
+		return writeJSON(sh.Out, formatJSON, s.Settings)
+	}
+	return cmd
+}
+
+func newSourcesSet(sh *shell) *cobra.Command {
+	var file string
+	o, cmd := importing(sh, importer.SetSource, "set SOURCE", "Give an identity source other settings, or make one",
+		`Give an identity source other settings, or make one with that label. The file has what
+would stand under its name in lanyard.yaml, without from: such a source is loaded
+through the identity source API, or with --from.`, `  lanyard import sources set "HR system" --file hr.yaml`)
+	cmd.Flags().StringVar(&file, "file", "", "the settings, YAML: a `FILE`, or - for stdin")
+	cmd.Flags().IntVar(&o.command.Keep, "keep", 0, "keep its sessions for so many `DAYS`: 7 at least, 30 by default")
+	_ = cmd.MarkFlagFilename("file", "yaml", "yml")
+	o.first(cmd, func(_ *cobra.Command, args []string) error {
+		if file == "" && o.command.Keep == 0 {
+			return fault.New(fault.Usage, "the settings are missing").At("--file").Fix("name the file that has them")
+		}
+		if file == "" {
+			return nil
+		}
+		written, err := readSettings(sh.IO, file)
+		if err == nil {
+			o.command.Settings, o.command.Label = &written.Settings, written.Label
+		}
+		if o.command.Label == "" {
+			o.command.Label = args[0]
+		}
+		return err
+	})
+	o.says(func(r *importer.Reply) string { return r.Label + " (" + r.Source.ID + ") is set" })
+	return cmd
+}
+
+// readSettings reads what would stand under the name of an import.
+func readSettings(s IO, file string) (*reconcile.Written, error) {
+	data, err := readFile(s, file)
+	if err != nil {
+		return nil, err
+	}
+	node, err := value.ParseYAML(data, file)
+	if err != nil {
+		return nil, err
+	}
+	written, err := reconcile.ReadSettings(config.Section{Node: node, File: file, Dir: filepath.Dir(file)})
+	if err == nil && written.From != nil {
+		return nil, fault.New(fault.Invalid, "where a source is read from stands in lanyard.yaml").At("%s:%d:%d", file, written.From.Line, written.From.Column).
+			Fix("move the import there, or leave from: out")
+	}
+	return written, err
+}
+
+func newSourcesRemove(sh *shell) *cobra.Command {
+	o, cmd := importing(sh, importer.RemoveSource, "remove SOURCE", "Forget the settings and links of an identity source",
+		`Forget the settings of an identity source, and which accounts are linked to its
+people. The accounts and the application stay.`, `  lanyard import sources remove "HR system"`)
+	o.says(func(r *importer.Reply) string { return r.Label + " is forgotten; its people and its application stay" })
+	return cmd
+}
+
+func newExplain(sh *shell) *cobra.Command {
+	var source string
+	f := &sourceFlags{}
+	o, cmd := importing(sh, importer.ExplainUser, "explain", "Trace what an import does about one person",
+		`Trace what an import would do about one person, and why, without doing it: which rows
+speak of the person, whether they are in scope, which account matches, what the
+mappings give, what would be done.`, `  lanyard explain --user ada@example.com --source hr
+  lanyard explain --user E17 --from people.csv`)
+	cmd.GroupID = groupWork
+	cmd.Flags().StringVar(&o.command.Person, "user", "", "the `PERSON`: login, id of the account, or id in the source")
+	cmd.Flags().StringVar(&source, "source", "", "the `SOURCE`; without it all that are there")
+	f.bindFrom(cmd)
+	o.first(cmd, func(*cobra.Command, []string) error {
+		if o.command.Person == "" {
+			return fault.New(fault.Usage, "it is not said whom to explain").At("--user").Fix("name a login, an id, or the id in the source")
+		}
+		file, _, err := o.localFile(f.from)
+		if err != nil {
+			return err
+		}
+		o.command.Source, o.command.From = source, file
+		if source == "" && file != "" {
+			o.command.Label = labelOf(f.from)
+		}
+		return nil
+	})
+	o.before = func(ctx context.Context, session Session) error {
+		if o.command.Source != "" || o.command.Label != "" {
+			return nil
+		}
+		r, err := session.Imports(ctx, importer.Command{Do: importer.ListSources})
+		if err != nil {
+			return err
+		}
+		switch len(r.Sources) {
+		case 0:
+			return fault.New(fault.NotFound, "there is no identity source").Fix("name a file with --from")
+		case 1:
+			o.command.Source = r.Sources[0].ID
+			return nil
+		}
+		var names []string
+		for _, s := range r.Sources {
+			names = append(names, s.Label)
+		}
+		slices.Sort(names)
+		return fault.New(fault.Usage, "there are several sources").At("--source").Fix("name one of %q", names)
+	}
+	o.data = func(r *importer.Reply) any { return r.Trace }
+	o.print = func(_ context.Context, _ Session, r *importer.Reply) error {
+		for _, step := range r.Trace.Steps {
+			o.line("%-8s  %s", step.Stage, step.Text)
+		}
+		d := r.Trace.Decision
+		if d == nil {
+			return nil
+		}
+		for _, attribute := range slices.Sorted(maps.Keys(d.After)) {
+			o.line("          %s: %s → %s", attribute, orNothing(d.Before[attribute]), orNothing(d.After[attribute]))
+		}
+		if d.Remedy != "" {
+			o.line("          %s", d.Remedy)
+		}
+		return nil
+	}
+	return cmd
+}
