@@ -236,11 +236,11 @@ type shapedRow struct {
 // same time.
 func (l *loader) load(ctx context.Context, rows Rows) error {
 	ctx, cancel := context.WithCancel(ctx)
+	next, stop := iter.Pull2(portions(rows.Rows(ctx)))
+	defer stop() // when nobody reads any more
 	var wait sync.WaitGroup
 	defer wait.Wait()
 	defer cancel()
-	next, stop := iter.Pull2(portions(rows.Rows(ctx)))
-	defer stop()
 	first, err, more := next()
 	if err != nil {
 		return err
