@@ -137,7 +137,9 @@ type walk struct {
 	query  string
 	number int // of the page, from 1
 	read   int // items up to now
-	seen   map[[sha256.Size]byte]int
+	// promised is what the page before said of the number of items.
+	promised int
+	seen     map[[sha256.Size]byte]int
 }
 
 // answer is a page.
@@ -315,6 +317,9 @@ func (w *walk) list(header http.Header, body any) (*answer, error) {
 		total, known := w.total(a)
 		if !found && w.noneIsEmpty && (known && total == w.read || !known && w.pages.totalOptional) {
 			return a, nil
+		}
+		if len(w.items) == 0 {
+			return nil, w.wrong("the answer is not a list").Fix("say where the list is: items: /data")
 		}
 		return nil, w.wrong("there is no list at %q in the answer", w.items.String()).Fix("correct items")
 	}

@@ -14,6 +14,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -84,8 +85,16 @@ func (f *file) counted(n int) error {
 	if f.rows == nil || *f.rows == n {
 		return nil
 	}
-	return fault.New(fault.Invalid, "the file has %d rows, and %d were expected", n, *f.rows).At("%s", f.name()).
+	return fault.New(fault.Invalid, "the file has %s, and %d were expected", several(n, "row"), *f.rows).At("%s", f.name()).
 		Fix("it may have been cut off; get it again, or correct rows")
+}
+
+// several is a number of things.
+func several(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return strconv.Itoa(n) + " " + what + "s"
 }
 
 // pass remembers that a file was read.
@@ -102,8 +111,7 @@ type reading struct {
 	digest hash.Hash     // of raw
 	stop   func() bool   // ends the closing of the input with ctx
 
-	text     *bufio.Reader // UTF-8, or what claims to be
-	encoding string        // that it is read by
+	text *bufio.Reader // UTF-8, or what claims to be
 }
 
 // begin opens a file once: its digest is computed from the bytes that are read.
@@ -159,7 +167,6 @@ func (r *reading) open(encoding string) error {
 	if _, err := r.text.Discard(len(mark.bytes)); err != nil {
 		return r.failed(err)
 	}
-	r.encoding = encoding
 	if decode != nil {
 		r.text = bufio.NewReaderSize(decode(r.text), readSize)
 	}
@@ -170,9 +177,6 @@ func (r *reading) open(encoding string) error {
 // compressed one, and returns its digest.
 func (r *reading) end() (identity string, err error) {
 	if _, err := io.Copy(io.Discard, r.text); err != nil {
-		return "", r.failed(err)
-	}
-	if _, err := io.Copy(io.Discard, r.raw); err != nil {
 		return "", r.failed(err)
 	}
 	if r.file != nil {

@@ -34,7 +34,7 @@ func TestGuard(t *testing.T) {
 	for _, c := range cases(t, "guard.yaml") {
 		t.Run(c["name"].(string), func(t *testing.T) {
 			t.Parallel()
-			r := mustCompile(t, Settings{Guard: into[Limits](t, c["limits"])})
+			r := mustCompile(t, Settings{Attributes: []string{"title", "city"}, Guard: into[Limits](t, c["limits"])})
 			base := object(c["base"])
 			b := &Base{Linked: number(base["linked"]), Recent: number(base["recent"]), At: into[time.Time](t, base["at"])}
 			if base["last"] != nil {
@@ -113,6 +113,19 @@ func TestTally(t *testing.T) {
 	}
 }
 
+// TestMoved counts values that went from one attribute to another, and not those that
+// are in both now.
+func TestMoved(t *testing.T) {
+	t.Parallel()
+	var got Tally
+	link := &Link{Account: "00u1", State: Linked, Profile: map[string]any{"userName": "ada", "email": "ada@example.com"}}
+	p := &Person{Presence: Present, Profile: map[string]any{"userName": "ada@example.com", "email": "ada@example.com"}}
+	got.Add(p, link, &Decision{Action: Update})
+	if len(got.Moved) != 0 || got.Altered["userName"] != 1 {
+		t.Errorf("the user name is the address now, and what moved is %v", got.Moved)
+	}
+}
+
 func TestSketch(t *testing.T) {
 	t.Parallel()
 	var s Sketch
@@ -142,7 +155,7 @@ func TestMangled(t *testing.T) {
 			t.Errorf("%s is well", text)
 		}
 	}
-	for _, text := range []string{"Müller", "Åsa Ångström", "O’Neill", "Želj\nko", "Иван", "山田", "Why? Because", "https://x.y/?a=b", "café?", "", "José ‘Pepe’", "Ünal", "naïve", "São Tomé", "Đặng Thị Ánh", "ΑΝΝΑ", "Ø", "3° Nord", "Åse–Marie"} {
+	for _, text := range []string{"Müller", "Åsa Ångström", "O’Neill", "Želj\nko", "Иван", "山田", "Why? Because", "https://x.y/?a=b", "café?", "", "José ‘Pepe’", "Ünal", "naïve", "São Tomé", "Đặng Thị Ánh", "ΑΝΝΑ", "Ø", "3° Nord", "Åse–Marie", "André’s", "Société\u00a0: X", "café–bar", "Groß–Gerau", "à\u00a0la"} {
 		if mangled(text) {
 			t.Errorf("%s is in a wrong encoding", text)
 		}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"os"
+	"strconv"
 	"testing"
 	"time"
 
@@ -19,11 +21,11 @@ import (
 // whatever the order of rows.
 func TestRandomWorlds(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(100) {
-		random := rand.New(rand.NewPCG(seed, 5)) //nolint:gosec // the same cases every time
+	for seed := range worlds(t) {
+		random := rand.New(rand.NewPCG(seed, 5))
 		one, two := reconciletest.NewWorld(), reconciletest.NewWorld()
 		for _, w := range []*reconciletest.World{one, two} {
-			populate(w, rand.New(rand.NewPCG(seed, 6))) //nolint:gosec // the same in both
+			populate(w, rand.New(rand.NewPCG(seed, 6)))
 		}
 		settings := randomSettings(random)
 		now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -48,6 +50,20 @@ func TestRandomWorlds(t *testing.T) {
 			t.Fatalf("seed %d: the worlds differ:\n%s", seed, diff)
 		}
 	}
+}
+
+// worlds is how many worlds are made: LANYARD_WORLDS, or few.
+func worlds(t *testing.T) uint64 {
+	t.Helper()
+	text := os.Getenv("LANYARD_WORLDS")
+	if text == "" {
+		return 40
+	}
+	n, err := strconv.ParseUint(text, 10, 32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
 
 // again runs the session until nothing is written any more. Who was settled stays so

@@ -50,6 +50,7 @@ type fakeService struct {
 	SCIM     // scim_test.go has one
 	desk     func(ctx context.Context, c provision.Command) (*provision.Reply, error)
 	triggers func(ctx context.Context, c trigger.Command) (*trigger.Reply, error)
+	flow     func(ctx context.Context, id string, f Flow) (run.Run, error)
 	imports  func(ctx context.Context, c importer.Command) (*importer.Reply, error)
 	log      func(ctx context.Context, q wirelog.Query) (wirelog.Page, error)
 	replay   func(ctx context.Context, id string) (*wirelog.Replayed, error)
@@ -57,6 +58,9 @@ type fakeService struct {
 
 func (f *fakeService) Start(ctx context.Context, id string, p *plan.Plan, inputs map[string]any, b run.Bindings) error {
 	return f.start(ctx, id, p, inputs, b)
+}
+func (f *fakeService) StartFlow(ctx context.Context, id string, flow Flow) (run.Run, error) {
+	return f.flow(ctx, id, flow)
 }
 func (f *fakeService) Run(ctx context.Context, id string) (run.Run, error) { return f.run(ctx, id) }
 func (f *fakeService) Runs(ctx context.Context, filter worker.Filter) ([]run.Run, error) {
