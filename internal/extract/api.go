@@ -316,6 +316,9 @@ func (w *walk) list(header http.Header, body any) (*answer, error) {
 		if !found && w.noneIsEmpty && (known && total == w.read || !known && w.pages.totalOptional) {
 			return a, nil
 		}
+		if len(w.items) == 0 {
+			return nil, w.wrong("the answer is not a list").Fix("say where the list is: items: /data")
+		}
 		return nil, w.wrong("there is no list at %q in the answer", w.items.String()).Fix("correct items")
 	}
 	a.items = list

@@ -192,6 +192,7 @@ func TestAPIRefuses(t *testing.T) {
 		}, " page 1: the server answered with a web page instead of JSON; it may be a page to sign in or to say that it is down; check the connection's server, path and credential"},
 		{"half a page", "", text(`[{"id":1},`), " page 1: the answer is not JSON: not well-formed JSON; it may have been cut off; read it again"},
 		{"no list", "items: /data", text(`{"error":"x"}`), ` page 1: there is no list at "/data" in the answer; correct items`},
+		{"an object", "", text(`{"data":[]}`), " page 1: the answer is not a list; say where the list is: items: /data"},
 		{"null", "items: /data", text(`{"data":null}`), ` page 1: there is no list at "/data" in the answer; correct items`},
 		{"no objects", "", text(`[1]`), "items[0] of page 1: this is not an object; check items: each of them must be a person"},
 		{"no answer", "", status(http.StatusNoContent), " page 1: the server answered 204 No Content; only 200 is a page of a list"},

@@ -276,7 +276,7 @@ func (t *csvTable) end(fields []string) error {
 	if len(fields) > 1 {
 		n, err := strconv.Atoi(strings.TrimSpace(fields[1]))
 		if err == nil && n != t.count {
-			return fault.New(fault.Invalid, "the trailer promises %d rows, and there are %d", n, t.count).At("%s", place).
+			return fault.New(fault.Invalid, "the trailer promises %s, and there are %d", several(n, "row"), t.count).At("%s", place).
 				Fix("the file lost rows; get it again")
 		}
 	}
@@ -284,7 +284,7 @@ func (t *csvTable) end(fields []string) error {
 }
 
 func (t *csvTable) uneven(fields []string) error {
-	e := fault.New(fault.Invalid, "the line has %d fields, and there are %d columns", len(fields), len(t.headings)).At("%s", t.records.place())
+	e := fault.New(fault.Invalid, "the line has %s, and there are %s", several(len(fields), "field"), several(len(t.headings), "column")).At("%s", t.records.place())
 	switch {
 	case len(fields) > len(t.headings):
 		return e.Fix("put values that hold %q between quotes", string(t.records.delimiter))
@@ -308,14 +308,14 @@ func (t *csvTable) explain(err error) error {
 func guessDelimiter(head []byte) byte {
 	var counts [utf8.RuneSelf]int
 	quoted := false
-	for _, c := range head {
+	for _, c := range bytes.TrimLeft(head, "\r\n") {
 		if c == '"' {
 			quoted = !quoted
 		}
 		if quoted || c >= utf8.RuneSelf {
 			continue
 		}
-		if c == '\n' && slices.Max(counts[:]) > 0 {
+		if c == '\n' {
 			break
 		}
 		if strings.IndexByte(delimiters, c) >= 0 {

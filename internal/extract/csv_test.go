@@ -56,6 +56,7 @@ func TestCSV(t *testing.T) {
 		{"delimiter in quotes", "", "\"id\";\"a,b,c\"\n1;x\n", `[{"id":"1","a,b,c":"x"}]`},
 		{"delimiter said", `, delimiter: ","`, "id;x,name\n1,Ada\n", `[{"id;x":"1","name":"Ada"}]`},
 		{"tab said", `, delimiter: tab`, "id\tname\n1\tAda\n", ada},
+		{"one column of lists", "", "\nids\n1;2\n", `[{"ids":"1;2"}]`},
 		{"one column", "", "id\n1\n2\n", `[{"id":"1"},{"id":"2"}]`},
 		{"blanks around headings", "", " id , name\n1,Ada\n", ada},
 		{"blanks in values stay", "", "id,name\n 1 ,Ada \n", `[{"id":" 1 ","name":"Ada "}]`},
@@ -104,8 +105,8 @@ func TestCSVRefuses(t *testing.T) {
 		{"empty", "", "", "people.csv:1: the file is empty; " + again},
 		{"empty without header", ", columns: [a]", "", "people.csv:1: the file is empty; " + again},
 		{"too many", "", "a,b\n1,2\n1,2,3\n", "people.csv:3: the line has 3 fields, and there are 2 columns; put values that hold \",\" between quotes"},
-		{"too few", "", "a,b\n1\n2,3\n", "people.csv:2: the line has 1 fields, and there are 2 columns; check that line; a value over several lines has to stand between quotes"},
-		{"cut off", "", "a,b\n1,2\n1", "people.csv:3: the line has 1 fields, and there are 2 columns; it is the last one: the file was cut off; get it again"},
+		{"too few", "", "a,b\n1\n2,3\n", "people.csv:2: the line has 1 field, and there are 2 columns; check that line; a value over several lines has to stand between quotes"},
+		{"cut off", "", "a,b\n1,2\n1", "people.csv:3: the line has 1 field, and there are 2 columns; it is the last one: the file was cut off; get it again"},
 		{"cut off in quotes", "", "a,b\n1,2\n1,\"x\ny", "people.csv:3 column 2: the file ends inside of a quoted field; a quote is missing, or the file was cut off; get it again"},
 		{"quote in the middle", "", "a,b\n1,x\"y\n", "people.csv:2 column 2: a quote stands in a field that does not begin with one; put the whole value between quotes, and write each quote in it twice"},
 		{"text behind a quote", "", "a,b\n\"1\"2,x\n", "people.csv:2 column 1: text stands behind the closing quote; write each quote in a value twice, and put a \",\" behind the closing one"},
@@ -119,7 +120,7 @@ func TestCSVRefuses(t *testing.T) {
 		{"no headings", "", "1,ada@example.com\n", "people.csv:1 column 1: the first line looks like a row, not like headings; set header: false, and name the columns: columns: [id, firstName]"},
 		{"no headings, address", "", "E1,ada@example.com\n", "people.csv:1 column 2: the first line looks like a row, not like headings; set header: false, and name the columns: columns: [id, firstName]"},
 		{"column missing", ", header: true, columns: [a, c]", "a,b\n", "people.csv:1: there is no column \"c\"; the columns are a, b"},
-		{"fewer rows than expected", ", rows: 2", "a,b\n1,2\n", "people.csv: the file has 1 rows, and 2 were expected; it may have been cut off; get it again, or correct rows"},
+		{"fewer rows than expected", ", rows: 2", "a,b\n1,2\n", "people.csv: the file has 1 row, and 2 were expected; it may have been cut off; get it again, or correct rows"},
 		{"no trailer", ", trailer: END", "a,b\n1,2\n", "people.csv:2: the last line is not the trailer \"END\"; the file was cut off; get it again"},
 		{"trailer with another number", ", trailer: END", "a,b\n1,2\nEND,7\n", "people.csv:3: the trailer promises 7 rows, and there are 1; the file lost rows; get it again"},
 		{"rows below the trailer", ", trailer: END", "a,b\n1,2\nEND,1\n3,4\n", "people.csv:4: there are rows below the trailer; get the file again"},
@@ -306,10 +307,10 @@ func (p *people) line(b []byte) []byte {
 	return append(b, '\n')
 }
 
-// TestCSVMemory reads some 30 MB, and ten times as much is held to the same
+// TestCSVMemory reads some 18 MB, and twenty times as much is held to the same
 // bound by LANYARD_ROWS=1000000.
 func TestCSVMemory(t *testing.T) {
-	rows := size(t, 100_000)
+	rows := size(t, 50_000)
 	r, err := Open(t.Context(), OfFile("-"), Env{Stdin: &people{rows: rows}})
 	if err != nil {
 		t.Fatal(err)

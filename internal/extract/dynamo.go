@@ -108,7 +108,7 @@ func (o *dynamoOrigin) open(ctx context.Context, env Env) (Reader, error) {
 	if client == nil {
 		client = egress.New(egress.Policy{})
 	}
-	return &dynamoReader{dynamoOrigin: o, base: base, client: dynamodb.NewFromConfig(conf, func(d *dynamodb.Options) {
+	return &dynamoReader{dynamoOrigin: o, base: base, line: client, own: env.Client == nil, client: dynamodb.NewFromConfig(conf, func(d *dynamodb.Options) {
 		d.BaseEndpoint = aws.String(base)
 		d.HTTPClient = client.HTTPClient([]string{base}, o.allowPrivate)
 		d.Retryer = retry.NewStandard(func(r *retry.StandardOptions) {
@@ -190,6 +190,8 @@ type dynamoReader struct {
 	*dynamoOrigin
 	base   string
 	client *dynamodb.Client
+	line   *egress.Client
+	own    bool // nobody else closes line
 }
 
 // Describe implements Reader.
@@ -209,6 +211,9 @@ type dynamoPage struct {
 // Rows implements Reader. Each segment is read ahead by one page.
 func (d *dynamoReader) Rows(ctx context.Context) iter.Seq2[Located, error] {
 	return rows(func(yield func(Located) bool) error {
+		if d.own {
+			defer d.line.Close()
+		}
 		ctx, stop := context.WithCancel(ctx)
 		var segments sync.WaitGroup
 		defer segments.Wait()
@@ -248,11 +253,11 @@ func (d *dynamoReader) scan(ctx context.Context, segment int, pages chan<- dynam
 	in := &dynamodb.ScanInput{TableName: aws.String(d.table), ConsistentRead: aws.Bool(d.consistent)}
 	page := dynamoPage{}
 	if d.segments > 1 {
-		in.Segment, in.TotalSegments = aws.Int32(int32(segment)), aws.Int32(int32(d.segments)) //nolint:gosec // at most maxSegments
+		in.Segment, in.TotalSegments = aws.Int32(int32(segment)), aws.Int32(int32(d.segments))
 		page.within = " of segment " + strconv.Itoa(segment)
 	}
 	if d.size > 0 {
-		in.Limit = aws.Int32(int32(min(d.size, 1_000_000))) //nolint:gosec // fits
+		in.Limit = aws.Int32(int32(min(d.size, 1_000_000)))
 	}
 	for {
 		page.number++

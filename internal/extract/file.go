@@ -14,6 +14,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -84,8 +85,16 @@ func (f *file) counted(n int) error {
 	if f.rows == nil || *f.rows == n {
 		return nil
 	}
-	return fault.New(fault.Invalid, "the file has %d rows, and %d were expected", n, *f.rows).At("%s", f.name()).
+	return fault.New(fault.Invalid, "the file has %s, and %d were expected", several(n, "row"), *f.rows).At("%s", f.name()).
 		Fix("it may have been cut off; get it again, or correct rows")
+}
+
+// several is a number of things.
+func several(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return strconv.Itoa(n) + " " + what + "s"
 }
 
 // pass remembers that a file was read.

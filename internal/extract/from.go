@@ -10,6 +10,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/lanyard-id/lanyard/internal/config"
+	"github.com/lanyard-id/lanyard/internal/fault"
 	"github.com/lanyard-id/lanyard/internal/secret"
 	"github.com/lanyard-id/lanyard/internal/strict"
 	"github.com/lanyard-id/lanyard/internal/value"
@@ -64,6 +65,9 @@ func (f *From) Table() string {
 // Parse reads a section "from" by itself. All mistakes are reported at once,
 // each at its line and column.
 func Parse(s config.Section) (*From, error) {
+	if s.Node == nil {
+		return nil, fault.New(fault.Invalid, "it is not said where to read").At("%s", s.File).Fix("add from: to the import")
+	}
 	r := &strict.Reader{File: s.File, NullIsAbsent: true}
 	var f *From
 	Field(r, s.Dir, &f)(s.Node)

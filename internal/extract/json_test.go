@@ -75,7 +75,7 @@ func TestJSONRefuses(t *testing.T) {
 		{"no name", ", items: /b", "{a:1}", "people.json:1: this is not JSON: a name is expected; correct the source"},
 		{"not UTF-8", "", "[{},\n{\"n\":\"J\xfcrgen\"}]", "people.json:2 items[1]: this is not UTF-8; say how the file is written: encoding: windows-1252 (what Excel writes), latin1 or utf-16; or save it as UTF-8"},
 		{"half a pair", "", `[{"n":"\ud800"}]`, "people.json:1 items[0]: a text holds half of a surrogate pair; correct the source"},
-		{"rows", ", rows: 2", `[{}]`, "people.json: the file has 1 rows, and 2 were expected; it may have been cut off; get it again, or correct rows"},
+		{"rows", ", rows: 2", `[{}]`, "people.json: the file has 1 row, and 2 were expected; it may have been cut off; get it again, or correct rows"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -147,7 +147,7 @@ func document(rows int) io.Reader {
 }
 
 func TestJSONMemory(t *testing.T) {
-	rows := size(t, 50_000)
+	rows := size(t, 25_000)
 	r, err := Open(t.Context(), &From{KindJSON, &jsonOrigin{file: file{path: stdin}, items: value.Pointer{"people"}}}, Env{Stdin: document(rows)})
 	if err != nil {
 		t.Fatal(err)

@@ -172,13 +172,13 @@ func (l *ldapReader) Rows(ctx context.Context) iter.Seq2[Located, error] {
 		if err != nil {
 			return err
 		}
-		defer conn.Close() //nolint:errcheck // nothing is under way
-		stop := context.AfterFunc(ctx, func() { conn.Close() })
+		defer func() { _ = conn.Close() }() // nothing is under way
+		stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 		defer stop()
 		if err := l.bind(ctx, conn); err != nil {
 			return err
 		}
-		s := &ldapSearch{ldapReader: l, conn: conn, paging: ldap.NewControlPaging(uint32(l.size)), yield: yield} //nolint:gosec // at most ldapMaxPage
+		s := &ldapSearch{ldapReader: l, conn: conn, paging: ldap.NewControlPaging(uint32(l.size)), yield: yield}
 		for {
 			more, err := s.page(ctx)
 			if err != nil || !more {
@@ -211,7 +211,7 @@ func (l *ldapReader) dial(ctx context.Context) (*ldap.Conn, error) {
 	if u.Scheme == "ldaps" {
 		encrypted := tls.Client(line, secure)
 		if err := encrypted.HandshakeContext(ctx); err != nil {
-			line.Close()
+			_ = line.Close()
 			return nil, unreachable(err)
 		}
 		line = encrypted
@@ -221,7 +221,7 @@ func (l *ldapReader) dial(ctx context.Context) (*ldap.Conn, error) {
 	conn.Start()
 	if l.startTLS {
 		if err := conn.StartTLS(secure); err != nil {
-			conn.Close()
+			_ = conn.Close()
 			return nil, unreachable(err)
 		}
 	}

@@ -10,19 +10,15 @@ import (
 	"github.com/lanyard-id/lanyard/internal/connector"
 	"github.com/lanyard-id/lanyard/internal/egress"
 	"github.com/lanyard-id/lanyard/internal/fault"
-	"github.com/lanyard-id/lanyard/internal/reconcile"
+	"github.com/lanyard-id/lanyard/internal/importer"
 	"github.com/lanyard-id/lanyard/internal/run"
 	"github.com/lanyard-id/lanyard/internal/secret"
 )
 
-// Located is a row and where it stands in its source: "people.csv:17",
-// "items[3] of page 2".
-type Located struct {
-	Place string
-	Row   reconcile.Row
-}
+// Located is a row and where it stands in its source.
+type Located = importer.Located
 
-// Reader reads one source.
+// Reader reads one source: it is an importer.Rows.
 type Reader interface {
 	// Rows reads the source from its beginning, and holds no more of it than it
 	// has to. An error is the last thing it gives: the rows before it are not all
@@ -38,6 +34,8 @@ type Reader interface {
 	// tells nothing short of being compared row by row.
 	Identity() string
 }
+
+var _ importer.Rows = Reader(nil)
 
 // Env is what readers work with. What a kind of source does not need may be
 // nil.

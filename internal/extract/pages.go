@@ -117,7 +117,7 @@ func (w *walk) next(a *answer) (bool, error) {
 	}
 	if !more {
 		if total, known := w.total(a); known && w.read < total {
-			return false, w.wrong("the server promised %d items and gave %d", total, w.read)
+			return false, w.wrong("the server promised %s and gave %d", several(total, "item"), w.read)
 		}
 		return false, nil
 	}

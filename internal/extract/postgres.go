@@ -121,7 +121,7 @@ func fromPostgres(types *pgtype.Map, oid uint32, text []byte) (any, error) {
 	}
 	if t, ok := types.TypeForOID(oid); ok {
 		if array, ok := t.Codec.(*pgtype.ArrayCodec); ok {
-			list, rest, err := postgresList(s, func(text []byte) (any, error) { return fromPostgres(types, array.ElementType.OID, text) })
+			list, rest, err := postgresList(s, 1, func(text []byte) (any, error) { return fromPostgres(types, array.ElementType.OID, text) })
 			if err == nil && rest != "" {
 				err = errors.New("text behind an array")
 			}
@@ -143,13 +143,16 @@ func isoTime(s string) string {
 	return day + "T" + hour
 }
 
+// maxDimensions bounds arrays in arrays; PostgreSQL has six.
+const maxDimensions = 8
+
 // postgresList reads an array as PostgreSQL writes it: {a,"b c",NULL,{d}}.
-func postgresList(s string, element func([]byte) (any, error)) (list []any, rest string, err error) {
+func postgresList(s string, depth int, element func([]byte) (any, error)) (list []any, rest string, err error) {
 	bad := errors.New("not an array")
 	if strings.HasPrefix(s, "[") { // bounds other than usual: [0:1]={a,b}
 		_, s, _ = strings.Cut(s, "=")
 	}
-	if !strings.HasPrefix(s, "{") {
+	if !strings.HasPrefix(s, "{") || depth > maxDimensions {
 		return nil, "", bad
 	}
 	list, s = []any{}, s[1:]
@@ -162,7 +165,7 @@ func postgresList(s string, element func([]byte) (any, error)) (list []any, rest
 		case s == "":
 			return nil, "", bad
 		case s[0] == '{':
-			v, s, err = postgresList(s, element)
+			v, s, err = postgresList(s, depth+1, element)
 		case s[0] == '"':
 			var text []byte
 			if text, s, err = postgresQuoted(s[1:]); err == nil {

@@ -126,7 +126,7 @@ func TestSQLReferences(t *testing.T) {
 const numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < %d) SELECT i AS id, 'name ' || i AS name, 'the same department' AS department FROM n"
 
 func TestSQLiteMemory(t *testing.T) {
-	rows := size(t, 50_000)
+	rows := size(t, 25_000)
 	r := open(t, Env{}, hr(t), fmt.Sprintf("sql: {database: sqlite:hr.db, query: %q}", fmt.Sprintf(numbers, rows)))
 	n, grown := heapWhile(t, r, rows/8)
 	if n != rows || grown > 4<<20 {

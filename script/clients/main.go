@@ -14,6 +14,7 @@
 //	scimmy-filter        that of SCIMMY, a SCIM server for Node, the same
 //	scim-patch           SCIM's PATCH for Node: 20,000 patches, each difference explained
 //	scimmy-patch         that of SCIMMY, the same
+//	dynalite             a DynamoDB for tests: our reader of sources against its tables
 //
 // Without names it runs all of them. Each that speaks to one gets a server and a data folder of
 // its own; with -url and -token all share one that runs already, be it Lanyard
@@ -64,6 +65,7 @@ var clients = []client{
 	{name: "scimmy-filter", use: useSCIMMYFilter, serverless: true},
 	{name: "scim-patch", use: useSCIMPatch, serverless: true},
 	{name: "scimmy-patch", use: useSCIMMYPatch, serverless: true},
+	{name: "dynalite", use: useDynalite, serverless: true},
 }
 
 // options are the flags.
