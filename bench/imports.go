@@ -194,7 +194,7 @@ func measureImport(ctx context.Context, o *options) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer db.Close()
+	defer func() { _ = db.Close() }() // the process ends with it
 	d := directory.New(db.Directory())
 	if err := d.AddRealm(ctx, directory.Realm{ID: directory.OktaRealm, Kind: directory.Okta, Name: "Okta"}); err != nil {
 		return nil, err
@@ -230,7 +230,7 @@ func measureBare(ctx context.Context, o *options) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer db.Close()
+	defer func() { _ = db.Close() }() // the process ends with it
 	pool := db.SQL()
 	if _, err := pool.ExecContext(ctx, "CREATE TABLE bare (id BIGINT PRIMARY KEY, body TEXT NOT NULL)"); err != nil {
 		return nil, err

@@ -137,7 +137,9 @@ type walk struct {
 	query  string
 	number int // of the page, from 1
 	read   int // items up to now
-	seen   map[[sha256.Size]byte]int
+	// promised is what the page before said of the number of items.
+	promised int
+	seen     map[[sha256.Size]byte]int
 }
 
 // answer is a page.

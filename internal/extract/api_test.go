@@ -206,6 +206,9 @@ func TestAPIRefuses(t *testing.T) {
 			fmt.Fprintf(w, `{"data":%s,"total":4}`, list(min(number(r, "o"), 3), min(number(r, "o")+2, 3)))
 		}, " page 3: the server promised 4 items and gave 3; " + nothing},
 		{"fewer than promised on one page", "items: /data, pages: {by: url, at: /next, total: /total}", text(`{"data":[{}],"total":2}`), " page 1: the server promised 2 items and gave 1; " + nothing},
+		{"fewer while it is read", "items: /data, pages: {by: offset, parameter: o, total: /total}", func(w http.ResponseWriter, r *http.Request) {
+			fmt.Fprintf(w, `{"data":%s,"total":%d}`, list(number(r, "o"), number(r, "o")+2), 6-number(r, "o")/2)
+		}, " page 2: the list lost items while it was read: there were 6, then 5; nothing was taken over; read it again, when nobody changes it, or by link or cursor"},
 		{"no total", "items: /data, pages: {by: offset, parameter: o, total: /total}", text(`{"data":[]}`), " page 1: the answer does not say how many items there are; correct total"},
 		{"the same page again", "pages: {by: number, parameter: page}", text(`[{"id":1}]`), " page 2: the page is the same as page 1; the server does not go on as pages says; correct it"},
 		{"the same cursor again", "items: /d, pages: {by: cursor, at: /c, parameter: c}", func(w http.ResponseWriter, r *http.Request) {

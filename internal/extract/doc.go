@@ -3,10 +3,12 @@
 //
 //	from.go    the section "from" of an import, read strictly
 //	open.go    Open: from it to a Reader
-//	file.go    bytes of a file: digest, gzip, character encodings; csv.go and json.go read them
+//	file.go    bytes of a file: digest, gzip; encoding.go makes them UTF-8
+//	csv.go     a file of records, which records.go reads; json.go one of objects
 //	api.go     HTTP APIs page by page; pages.go says how they go on; scim.go is one of them
-//	sql.go     one query in a transaction that only reads
-//	dynamo.go, ldap.go, table.go
+//	sql.go     one query in a transaction that only reads: postgres.go, sqlite.go
+//	ldap.go    searches page by page; entry.go makes rows of entries
+//	dynamo.go, table.go
 //
 // Two promises shape the code. Memory does not grow with the source: a row is
 // handed on before the next one is read. And a source that stops in the middle

@@ -115,8 +115,7 @@ func (o *dynamoOrigin) open(ctx context.Context, env Env) (Reader, error) {
 			r.MaxAttempts = dynamoRetries
 			r.Retryables = append([]retry.IsErrorRetryable{retry.IsErrorRetryableFunc(ourRefusal)}, r.Retryables...)
 		})
-		d.AccountIDEndpointMode = aws.AccountIDEndpointModeDisabled // another host, which is not bound
-		d.EndpointDiscovery.EnableEndpointDiscovery = aws.EndpointDiscoveryDisabled
+		d.EndpointDiscovery.EnableEndpointDiscovery = aws.EndpointDiscoveryDisabled // no other host is bound
 	})}, nil
 }
 

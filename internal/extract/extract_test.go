@@ -165,6 +165,26 @@ func TestOpenNothing(t *testing.T) {
 	}
 }
 
+func TestOfFile(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]string{
+		"a.csv": "csv a.csv", "a": "csv a", "-": "csv the standard input", "a.JSON": "json a.JSON", "a.ndjson.gz": "json a.ndjson.gz", "a.jsonl": "json a.jsonl",
+		"json:-": "json the standard input", "csv:a.json": "csv a.json", "table:people": "table people", "x:a": "csv x:a",
+	} {
+		f := OfFile(name)
+		got := f.Kind() + " " + f.Table()
+		switch o := f.origin.(type) {
+		case *csvOrigin:
+			got = f.Kind() + " " + o.describe()
+		case *jsonOrigin:
+			got = f.Kind() + " " + o.describe()
+		}
+		if got != want {
+			t.Errorf("%s is %s, want %s", name, got, want)
+		}
+	}
+}
+
 func TestParsePlace(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{

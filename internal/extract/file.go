@@ -111,8 +111,7 @@ type reading struct {
 	digest hash.Hash     // of raw
 	stop   func() bool   // ends the closing of the input with ctx
 
-	text     *bufio.Reader // UTF-8, or what claims to be
-	encoding string        // that it is read by
+	text *bufio.Reader // UTF-8, or what claims to be
 }
 
 // begin opens a file once: its digest is computed from the bytes that are read.
@@ -168,7 +167,6 @@ func (r *reading) open(encoding string) error {
 	if _, err := r.text.Discard(len(mark.bytes)); err != nil {
 		return r.failed(err)
 	}
-	r.encoding = encoding
 	if decode != nil {
 		r.text = bufio.NewReaderSize(decode(r.text), readSize)
 	}
@@ -179,9 +177,6 @@ func (r *reading) open(encoding string) error {
 // compressed one, and returns its digest.
 func (r *reading) end() (identity string, err error) {
 	if _, err := io.Copy(io.Discard, r.text); err != nil {
-		return "", r.failed(err)
-	}
-	if _, err := io.Copy(io.Discard, r.raw); err != nil {
 		return "", r.failed(err)
 	}
 	if r.file != nil {

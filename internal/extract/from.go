@@ -88,14 +88,31 @@ func Field(r *strict.Reader, dir string, into **From) strict.Field {
 
 // OfFile is the source that a command names by its file: JSON by the ending
 // (.json, .ndjson, .jsonl, each with .gz or without), else CSV. "-" is the
-// standard input, as CSV.
-func OfFile(path string) *From {
-	switch filepath.Ext(strings.TrimSuffix(strings.ToLower(path), ".gz")) {
-	case ".json", ".ndjson", ".jsonl":
-		return &From{KindJSON, &jsonOrigin{file: file{path: path}}}
+// standard input. "csv:PATH" and "json:PATH" say what the file is, whatever its
+// name, and "table:NAME" is a table of Lanyard.
+func OfFile(name string) *From {
+	if kind, rest, ok := strings.Cut(name, ":"); ok {
+		switch kind {
+		case KindCSV:
+			return ofCSV(rest)
+		case KindJSON:
+			return ofJSON(rest)
+		case KindTable:
+			return OfTable(rest)
+		}
 	}
+	switch filepath.Ext(strings.TrimSuffix(strings.ToLower(name), ".gz")) {
+	case ".json", ".ndjson", ".jsonl":
+		return ofJSON(name)
+	}
+	return ofCSV(name)
+}
+
+func ofCSV(path string) *From {
 	return &From{KindCSV, &csvOrigin{file: file{path: path}, header: true}}
 }
+
+func ofJSON(path string) *From { return &From{KindJSON, &jsonOrigin{file: file{path: path}}} }
 
 // OfTable is the source that a table of Lanyard is.
 func OfTable(name string) *From { return &From{KindTable, &tableOrigin{name}} }

@@ -308,6 +308,22 @@ func TestLDAPEntry(t *testing.T) {
 	}
 }
 
+// TestLDAPLine is about a line that ended before the library noticed that a
+// search was under way: it then tells nothing.
+func TestLDAPLine(t *testing.T) {
+	t.Parallel()
+	here, there := net.Pipe()
+	there.Close()
+	conn := ldap.NewConn(here, false)
+	conn.Start()
+	conn.Close()
+	s := &ldapSearch{ldapReader: &ldapReader{ldapOrigin: &ldapOrigin{server: "ldap://h", base: "dc=x"}}, conn: conn, number: 1}
+	more, err := s.next(t.Context(), nil)
+	if more || !fault.Is(err, fault.Unavailable) {
+		t.Errorf("a page of a closed line ends with %v, %v", more, err)
+	}
+}
+
 func TestLDAPStops(t *testing.T) {
 	t.Parallel()
 	host, _ := serveLDAP(t, &ldapServer{entries: 100_000}, false)

@@ -136,6 +136,9 @@ func (w *walk) following(a *answer) (query string, more bool, err error) {
 			return "", false, w.wrong("the answer does not say how many items there are").Fix("correct total")
 		}
 	}
+	if err := w.shrank(a); err != nil {
+		return "", false, err
+	}
 	switch p.by {
 	case byLink:
 		link, more := engine.NextLink(a.header)
@@ -158,6 +161,19 @@ func (w *walk) following(a *answer) (query string, more bool, err error) {
 		return w.counted(a)
 	}
 	return "", false, nil
+}
+
+// shrank refuses a list that lost items while its pages are counted: those behind
+// them moved up, and one of them onto a page that was read already.
+func (w *walk) shrank(a *answer) error {
+	total, known := w.total(a)
+	before := w.promised
+	w.promised = total
+	if known && w.pages.counts() && w.number > 1 && total < before {
+		return w.wrong("the list lost items while it was read: there were %d, then %d", before, total).
+			Fix("nothing was taken over; read it again, when nobody changes it, or by link or cursor")
+	}
+	return nil
 }
 
 // cursor goes on with what the server said.

@@ -229,7 +229,7 @@ func (a *applier) again(x *hand, s *Session, people []*decided) error {
 			one.Decision = is
 			continue
 		}
-		if !was.Writes() && !is.Writes() {
+		if !was.Writes() { // nothing was to be done to him
 			continue
 		}
 		err := one.entity.refuse(x.tx, s, "changed", "The directory was changed by somebody else after this was decided.", "The next session looks at it again.")

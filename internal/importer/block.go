@@ -42,6 +42,11 @@ func (it *item) id() string {
 	return ""
 }
 
+// leaves reports whether somebody leaves by what the record says.
+func (it *item) leaves() bool {
+	return it.Kind == UserKind && (it.Absent || it.Person != nil && it.Error == "" && it.Person.Presence == reconcile.Leaving)
+}
+
 // block is a part of the records of a session: as much as is kept and decided
 // about at once.
 type block struct {
@@ -139,7 +144,7 @@ func unpackHashes(text string, into []uint64) ([]uint64, error) {
 }
 
 // index is what is known of the people of a source while a session is loaded, by
-// idHash: 40 bytes for each, and a third more that are free. It is an
+// idHash: slots of 40 bytes, of which a quarter at least is free. It is an
 // open-addressed table because a map of the language takes twice that.
 type index struct {
 	slots []slot
@@ -160,7 +165,7 @@ var linkStates = [...]reconcile.LinkState{"", reconcile.Linked, reconcile.Unconf
 
 func newIndex(people int) *index {
 	size := 1024
-	for size*2 < people*3 {
+	for size*3 < people*4 {
 		size *= 2
 	}
 	return &index{slots: make([]slot, size)}

@@ -30,12 +30,13 @@ type decider struct {
 type claims struct {
 	keys     map[directory.Key]string // external id
 	accounts map[string]string        // account: external id
+	wanted   map[string]string        // account: external id of who would have been it, were it not linked
 	groups   map[string]string        // external id: group that will be made
 	people   map[string]string        // external id: account that will be made or linked; only where groups may ask
 }
 
 func newClaims() *claims {
-	return &claims{keys: map[directory.Key]string{}, accounts: map[string]string{}, groups: map[string]string{}, people: map[string]string{}}
+	return &claims{keys: map[directory.Key]string{}, accounts: map[string]string{}, wanted: map[string]string{}, groups: map[string]string{}, people: map[string]string{}}
 }
 
 // decided is a record with what becomes of it.
@@ -354,7 +355,13 @@ func (d *decider) person(w *world, f *found, one *decided) error {
 // claim notes what a record will have.
 func (d *decider) claim(one *decided) {
 	p := one.person()
-	if d.claims == nil || p == nil || !one.Writes() {
+	if d.claims == nil || p == nil {
+		return
+	}
+	if one.Code == reconcile.LinkedToElse && one.Account != "" {
+		d.claims.wanted[one.Account] = p.ExternalID
+	}
+	if !one.Writes() {
 		return
 	}
 	if _, renamed := one.After["login"]; renamed && one.keys.Login != "" {
@@ -398,6 +405,9 @@ func (d *decider) candidate(w *world, f *found, a *directory.Account, externalID
 	if d.claims != nil {
 		if other := d.claims.accounts[a.ID]; other != "" && other != externalID {
 			c.Other, c.OtherLeft = other, false
+		}
+		if wanted := d.claims.wanted[a.ID]; wanted != externalID {
+			c.Wanted = wanted
 		}
 	}
 	return c

@@ -88,11 +88,13 @@ func (im *Importer) decider(r Reader, s *Session) (*decider, error) {
 	if err != nil {
 		return nil, err
 	}
-	settings := source.Settings
-	if s.Rules != nil {
-		settings = *s.Rules
+	settings := s.Rules
+	if settings == nil {
+		if settings, err = im.completed(r, source); err != nil {
+			return nil, err
+		}
 	}
-	rules, err := im.compile(r, settings)
+	rules, err := im.compile(r, *settings)
 	if err != nil {
 		return nil, err
 	}
@@ -109,8 +111,8 @@ type delta struct {
 
 	counts  Counts
 	tally   *reconcile.Tally
-	grants  *directory.Privileges
 	seq     int64
+	leavers bool            // the records have people who leave
 	seen    []uint64        // of FULL: everybody whom the source has
 	last    map[string]int  // place of the last record of an id, where a later one counts
 	doubled map[string]bool // ids of several records; true: it was told
@@ -236,15 +238,20 @@ func (im *Importer) block(ctx context.Context, session string, seq int) (*block,
 	return decodeBlock(body)
 }
 
-// make goes through all records: people first, then groups, then who is in them
-// (okta.md 3.3), then those who are absent.
+// make goes through all records: people first, those who leave last, then groups,
+// then who is in them (okta.md 3.3).
 func (d *delta) make(ctx context.Context) error {
 	later, err := d.survey(ctx)
 	if err != nil {
 		return err
 	}
-	if err := d.pass(ctx, UserKind); err != nil {
-		return err
+	for _, leaving := range []bool{false, true} {
+		if leaving && !d.leavers {
+			continue
+		}
+		if err := d.pass(ctx, UserKind, leaving); err != nil {
+			return err
+		}
 	}
 	if d.session.Type == Full && d.session.Origin != FromPlan { // a plan names them
 		if err := d.absent(ctx); err != nil {
@@ -252,7 +259,7 @@ func (d *delta) make(ctx context.Context) error {
 		}
 	}
 	for _, kind := range later {
-		if err := d.pass(ctx, kind); err != nil {
+		if err := d.pass(ctx, kind, false); err != nil {
 			return err
 		}
 	}
@@ -291,14 +298,15 @@ func (d *delta) survey(ctx context.Context) (later []Kind, err error) {
 
 func (it *item) key() string { return string(it.Kind) + "\x00" + it.id() + "\x00" + it.Member }
 
-// pass decides about all records of a kind.
-func (d *delta) pass(ctx context.Context, kind Kind) error {
+// pass decides about all records of a kind: of people, about those who leave or
+// about all others.
+func (d *delta) pass(ctx context.Context, kind Kind, leaving bool) error {
 	for seq := 1; seq <= d.session.Blocks; seq++ {
 		b, err := d.blocks(ctx, seq)
 		if err != nil {
 			return err
 		}
-		if kind == UserKind && d.session.Type == Full {
+		if kind == UserKind && d.session.Type == Full && !leaving {
 			if d.seen, err = unpackHashes(b.Same, d.seen); err != nil {
 				return err
 			}
@@ -309,8 +317,12 @@ func (d *delta) pass(ctx context.Context, kind Kind) error {
 			if it.Kind != kind {
 				continue
 			}
-			if kind == UserKind && d.session.Type == Full && it.id() != "" {
+			d.leavers = d.leavers || it.leaves()
+			if kind == UserKind && d.session.Type == Full && !leaving && it.id() != "" {
 				d.seen = append(d.seen, idHash(it.id()))
+			}
+			if it.leaves() != leaving {
+				continue
 			}
 			if d.last != nil && d.last[it.key()] != seq<<16|n {
 				continue // said again later
@@ -379,18 +391,12 @@ func (d *delta) decide(ctx context.Context, kind Kind, batch []*decided) error {
 			return err
 		}
 		if kind != UserKind {
-			if err := d.groupBatch(w, kind, batch); err != nil {
-				return err
-			}
-			return d.privileges(w, kind, batch)
+			return d.groupBatch(w, kind, batch)
 		}
 		if err := d.links(w, batch); err != nil {
 			return err
 		}
-		if err := d.people(w, batch); err != nil {
-			return err
-		}
-		return d.privileges(w, kind, batch)
+		return d.people(w, batch)
 	})
 	if err != nil {
 		return err
@@ -416,10 +422,12 @@ func (d *decided) idle() bool {
 		return false
 	}
 	p := d.person()
-	return p == nil || d.link == nil || d.fresh
+	return p == nil || d.link == nil || d.fresh || d.link.State == reconcile.Removed
 }
 
-// weigh counts somebody for the guard.
+// weigh counts somebody for the guard. Nobody comes to an administrator role by an
+// import: the directory keeps roles from groups that rules or applications fill, as
+// Okta does, so there is nothing for the guard to count.
 func (d *delta) weigh(one *decided) {
 	p := one.person()
 	switch {
@@ -429,30 +437,6 @@ func (d *delta) weigh(one *decided) {
 	default:
 		d.tally.Add(p, one.link0(), &one.Decision)
 	}
-}
-
-// privileges counts those who come to administrator roles by the session.
-func (d *delta) privileges(w *world, kind Kind, batch []*decided) error {
-	p, err := d.im.Directory.Privileges(w.r, d.im.Realm)
-	if err != nil || p == nil {
-		return err
-	}
-	for _, one := range batch {
-		if !one.Writes() || one.item == nil {
-			continue
-		}
-		switch {
-		case kind == UserKind:
-			for _, g := range p.Gained(one.account, one.After) {
-				d.tally.Grant(reconcile.Grant{ExternalID: one.item.id(), Role: g.Role, By: g.By})
-			}
-		case kind == MembershipKind && one.Action == reconcile.Create:
-			if role := p.OfGroup(one.Account); role != "" {
-				d.tally.Grant(reconcile.Grant{ExternalID: one.item.Member, Role: role, By: "group " + one.id()})
-			}
-		}
-	}
-	return nil
 }
 
 // entity is the form in which a decision is kept.
@@ -630,7 +614,11 @@ func (im *Importer) remember(tx Tx, s *Session) error {
 	if err != nil {
 		return err
 	}
-	state.Last, state.Mode, state.At, state.Rules = &tally.Sketch, modeOf(s), s.Started, s.Rules
+	source, err := im.source(tx, s.Source)
+	if err != nil {
+		return err
+	}
+	state.Last, state.Mode, state.At, state.Rules, state.Settings = &tally.Sketch, modeOf(s), s.Started, s.Rules, source.Version
 	return im.putState(tx, state)
 }
 

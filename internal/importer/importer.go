@@ -22,6 +22,7 @@ type Importer struct {
 	atOnce int // people in a block and in a transaction; 0: those of the constants
 
 	working  sync.Mutex // who carries sessions out
+	reading  sync.Map   // ids of the sessions whose source this process reads
 	wakeOnce sync.Once
 	wake     chan struct{}
 }
@@ -34,7 +35,11 @@ const (
 	pollEvery   = 500 * time.Millisecond
 )
 
-// actor is who acts where nobody asked for it.
+// untilAgain is when somebody is looked at again whose day has come, and about whom
+// that decided nothing: his session failed or was rejected, or he is held.
+const untilAgain = 24 * time.Hour
+
+// systemActor is who acts where nobody asked for it.
 func systemActor() directory.Actor { return directory.System("import") }
 
 // portion is how many people are kept, decided about and carried out at once:
@@ -98,7 +103,7 @@ func (im *Importer) abandon(ctx context.Context) error {
 			return err
 		}
 		for _, s := range open {
-			if s.Origin != FromReader && s.Origin != FromPlan {
+			if _, mine := im.reading.Load(s.ID); mine || !s.reads() {
 				continue
 			}
 			s.State, s.Phase, s.Ended = Failed, "", im.Directory.Now()
@@ -282,15 +287,11 @@ func (im *Importer) enlistDueOf(ctx context.Context, id string, now time.Time) e
 		if err != nil || len(active) > 0 { // they are looked at afterwards
 			return err
 		}
-		state, err := stateOf(tx, im.Realm, id)
+		settings, err := im.completed(tx, source)
 		if err != nil {
 			return err
 		}
-		settings := source.Settings
-		if state.Rules != nil {
-			settings = *state.Rules
-		}
-		rules, err := im.compile(tx, settings)
+		rules, err := im.compile(tx, *settings)
 		if err != nil {
 			return err
 		}
@@ -306,22 +307,27 @@ func (im *Importer) enlistDueOf(ctx context.Context, id string, now time.Time) e
 			return err
 		}
 		b := &block{}
+		links := make([]Link, 0, len(due))
 		for _, one := range due {
-			p, ok := rules.Again(one.link0(), now)
-			if ok {
+			l := *one.link
+			l.Due = time.Time{} // there is nothing to decide
+			if p, ok := rules.Again(one.link0(), now); ok {
 				b.Items = append(b.Items, item{Kind: UserKind, Place: one.link.Place, Person: &p})
-				continue
+				l.Due = now.Add(untilAgain)
 			}
-			one.link.Due = time.Time{} // there is nothing to decide
-			if err := tx.PutImportLinks([]Link{*one.link}); err != nil {
-				return err
+			if l.State == reconcile.Linked {
+				l.Profile = nil // the assignment has it
 			}
+			links = append(links, l)
+		}
+		if err := tx.PutImportLinks(links); err != nil {
+			return err
 		}
 		if len(b.Items) == 0 {
 			return nil
 		}
 		s := im.newSession(systemActor(), id, Incremental, FromDates)
-		s.Rules, s.Blocks, s.State, s.Phase, s.Queued = state.Rules, 1, Triggered, Queued, s.Created
+		s.Rules, s.Blocks, s.State, s.Phase, s.Queued = settings, 1, Triggered, Queued, s.Created
 		body, err := b.encode()
 		if err != nil {
 			return err

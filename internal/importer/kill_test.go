@@ -7,6 +7,7 @@ import (
 
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/importer"
+	"github.com/lanyard-id/lanyard/internal/reconcile"
 )
 
 // revived is another process on what this one has left.
@@ -32,19 +33,26 @@ func TestKilledAnywhere(t *testing.T) {
 		all = append(all[:38], person("2000", "Bob", "New"), person("2001", "Eve", "New"))
 		return all
 	}
+	shared := newBench(t, nil)
 	for _, before := range []bool{true, false} {
 		for n, done := 1, false; !done; n++ {
 			t.Run(fmt.Sprintf("update %d, before=%t", n, before), func(t *testing.T) {
-				b := newBench(t, nil)
+				b := shared.realm(fmt.Sprintf("k%d%t", n, before))
+				b.T = t
 				b.AtOnce(7)
+				source, err := b.PutSource(t.Context(), me, "HR", &importer.Source{Settings: reconcile.FileSettings()})
+				b.do(err)
+				b.source = source.ID
 				b.run(people(40), importer.Full)
 				b.store.failAt, b.store.before = n, before
-				s, err := b.Importer.Run(t.Context(), me, b.source, second(), importer.RunOptions{Type: importer.Full, ID: "iis1"})
+				id := "iis" + b.Realm
+				_, err = b.Importer.Run(t.Context(), me, b.source, second(), importer.RunOptions{Type: importer.Full, ID: id})
 				if done = err == nil; !done && !errors.As(err, new(killed)) {
 					t.Fatal(err)
 				}
 				im := b.revived()
-				if s, err = im.Session(t.Context(), b.source, "iis1"); err != nil || s.State != importer.Completed {
+				s, err := im.Session(t.Context(), b.source, id)
+				if err != nil || s.State != importer.Completed {
 					// It was cut off while the source was read: whoever reads it begins anew.
 					s, err = im.Run(t.Context(), me, b.source, second(), importer.RunOptions{Type: importer.Full})
 					b.do(err)

@@ -23,7 +23,10 @@ func (im *Importer) Run(ctx context.Context, actor directory.Actor, source strin
 		return nil, err
 	}
 	if fresh {
-		if s, err = im.read(ctx, s, rows); err != nil {
+		id := s.ID
+		s, err = im.read(ctx, s, rows)
+		im.reading.Delete(id)
+		if err != nil {
 			return nil, err
 		}
 		im.ring()
@@ -65,6 +68,7 @@ func (im *Importer) begin(ctx context.Context, actor directory.Actor, source str
 			s.ID = o.ID
 		}
 		s.State = InProgress
+		im.reading.Store(s.ID, true)
 		if err := tx.InsertImportSession(s); err != nil {
 			return err
 		}
@@ -312,8 +316,10 @@ func (l *loader) complete(first []Located) error {
 	}
 	var err error
 	l.settings = l.source.Settings
-	if len(names) > 0 {
-		l.settings, _, err = l.settings.Complete(slices.Sorted(maps.Keys(names)), l.schema)
+	if columns := slices.Sorted(maps.Keys(names)); len(columns) > 0 {
+		if l.settings, _, err = l.settings.Complete(columns, l.schema); err == nil {
+			err = l.settings.CheckColumns(columns)
+		}
 	}
 	if err == nil {
 		l.rules, err = l.settings.Compile(l.schema)
@@ -346,14 +352,13 @@ func (l *loader) take(ctx context.Context, row *shapedRow) error {
 	}
 	s.seen = true
 	if row.Error == "" {
+		// What Quick would say, which would compute the fingerprint again.
 		link := s.link()
-		if link != nil && link.Due.Equal(p.Due) && link.Fingerprint == row.fingerprint {
-			if d, ok := l.rules.Quick(p, link); ok && d.Action == reconcile.Unchanged {
-				l.loaded.Same++
-				l.loaded.Tally.Add(p, link, &d)
-				l.same = append(l.same, s.hash)
-				return l.flush(ctx, false)
-			}
+		if link != nil && link.State == reconcile.Linked && p.Presence == reconcile.Present && link.Due.Equal(p.Due) && link.Fingerprint == row.fingerprint {
+			l.loaded.Same++
+			l.loaded.Tally.Add(p, link, &reconcile.Decision{Action: reconcile.Unchanged})
+			l.same = append(l.same, s.hash)
+			return l.flush(ctx, false)
 		}
 	}
 	s.fingerprint = row.fingerprint

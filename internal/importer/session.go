@@ -1,7 +1,6 @@
 package importer
 
 import (
-	"slices"
 	"time"
 
 	"github.com/lanyard-id/lanyard/internal/directory"
@@ -60,13 +59,6 @@ type Session struct {
 	// Rules are the settings as completed by the headings of the source; nil: those
 	// of the source.
 	Rules *reconcile.Settings `json:"rules,omitempty"`
-}
-
-// clone copies a session so that the copy can be changed.
-func (s *Session) clone() *Session {
-	c := *s
-	c.Holds = slices.Clone(s.Holds)
-	return &c
 }
 
 // Type says what absence from a load means.

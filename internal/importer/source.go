@@ -52,6 +52,8 @@ type sourceState struct {
 	Mode  reconcile.Mode      `json:"mode,omitempty"` // of that session
 	At    time.Time           `json:"at,omitzero"`
 	Rules *reconcile.Settings `json:"rules,omitempty"` // as completed then
+	// Settings is the version of the source that was completed.
+	Settings int64 `json:"settings,omitempty"`
 }
 
 func (s *sourceState) Place() directory.Place {
@@ -66,6 +68,16 @@ func stateOf(r directory.Reader, realm, id string) (*sourceState, error) {
 		return &sourceState{Meta: directory.Meta{ID: id, Realm: realm}}, nil
 	}
 	return s, err
+}
+
+// completed are the settings of a source, as the headings have completed them when
+// it was last read.
+func (im *Importer) completed(r directory.Reader, s *Source) (*reconcile.Settings, error) {
+	state, err := stateOf(r, im.Realm, s.ID)
+	if err != nil || state.Rules == nil || state.Settings != s.Version {
+		return &s.Settings, err
+	}
+	return state.Rules, nil
 }
 
 func (im *Importer) putState(tx Tx, s *sourceState) error {

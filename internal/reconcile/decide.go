@@ -19,8 +19,9 @@ type Candidates struct {
 	// Found are the accounts that the keys find. For somebody whose account is
 	// Linked they matter only if he gets another user name.
 	Found []Candidate
-	// Rival is the external id of somebody else in this session who gets the same
-	// user name and came first; empty: nobody.
+	// Rival is the external id of somebody else in this session to whom a decision
+	// (one that Writes, with a login in After) has given the same user name already;
+	// empty: nobody.
 	Rival string
 }
 
@@ -33,6 +34,11 @@ type Candidate struct {
 	// somebody else; empty: not. OtherLeft says that this link is Removed.
 	Other     string
 	OtherLeft bool
+
+	// Wanted is the external id of somebody present in this session who would have
+	// been this account were it not linked (a Hold of LinkedToElse); empty: nobody.
+	// It matters for who leaves: decide about those after all others.
+	Wanted string
 
 	// Owner is the source with the highest priority, among the others, that
 	// sources the account; nil: none.
@@ -124,7 +130,7 @@ func stranger(before, now map[string]any) bool {
 	}
 	for _, name := range []string{"firstName", "lastName", "email", "userName"} {
 		a, b := text(before[name]), text(now[name])
-		if a == "" || b == "" || fold(a) == fold(b) {
+		if a == "" || b == "" || a == b || fold(a) == fold(b) {
 			return false
 		}
 	}
@@ -415,7 +421,13 @@ func (r *Rules) remove(link *Link, c *Candidate, reason string) Decision {
 		d.Reason += fmt.Sprintf("; the account stays as it is: id %s of the source has it too", c.Other)
 		return d
 	}
-	return r.end(d, c)
+	d = r.end(d, c)
+	if c.Wanted != "" && (d.Action == Deactivate || d.Action == Suspend) {
+		return hold(LinkedToElse, link.Account,
+			fmt.Sprintf("%s, but id %s seems to be the same person under another id, and the account %s would end", reason, c.Wanted, named(c.Account)),
+			"if it is the same person, unlink the old id; else correct what the two share")
+	}
+	return d
 }
 
 // end finds what the removal of an account that this source decides about does.

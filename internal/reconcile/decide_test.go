@@ -100,6 +100,8 @@ func candidateOf(id string, of map[string]any) *Candidate {
 			c.SuperAdmin = true
 		case "linked":
 			c.Other = v.(string)
+		case "wanted":
+			c.Wanted = v.(string)
 		case "left":
 			c.OtherLeft = true
 		case "owner":
@@ -267,6 +269,34 @@ func TestAbsent(t *testing.T) {
 	}
 	if d := r.Doubled("7", nil); d.Action != Hold || d.Code != DuplicateIDs || d.Account != "" {
 		t.Errorf("who is there twice is %+v", d)
+	}
+}
+
+// TestFirstDays keeps the days of somebody who is known and whose first day moved: who
+// is there stays until the last one, and who left is back on the first.
+func TestFirstDays(t *testing.T) {
+	t.Parallel()
+	r := mustCompile(t, settingsOf(t, nil))
+	first, last := time.Unix(1000, 0).UTC(), time.Unix(2000, 0).UTC()
+	p := ada()
+	p.Presence, p.Due, p.Ends = Early, first, last
+	p.Profile["lastName"] = "King"
+	for state, want := range map[LinkState]time.Time{Linked: last, Removed: first} {
+		link := &Link{ExternalID: "7", Account: "00u1", State: state, Profile: ada().Profile, Fingerprint: Fingerprint{1}}
+		d, _ := r.Quick(p, link)
+		after := r.Relink(p, link, &d, "00u1")
+		if d.Action != Skip || !after.Due.Equal(want) || !after.Ends.Equal(last) || after.State != state || after.Fingerprint != (Fingerprint{}) {
+			t.Errorf("who is %s and early is %s with the link %+v", state, d.Action, after)
+		}
+		if name := after.Profile["lastName"]; (name == "King") != (state == Removed) {
+			t.Errorf("who is %s and early is called %s", state, name)
+		}
+	}
+	p.Presence = Outside
+	link := &Link{ExternalID: "7", Account: "00u1", State: Linked, Due: last, Ends: last, Fingerprint: Fingerprint{1}}
+	d, _ := r.Quick(p, link)
+	if after := r.Relink(p, link, &d, "00u1"); !after.Due.IsZero() || after.Fingerprint != (Fingerprint{}) {
+		t.Errorf("who is outside of the scope is due: %+v", after)
 	}
 }
 

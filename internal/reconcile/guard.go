@@ -148,7 +148,7 @@ type Base struct {
 // Guard returns the reasons to hold a session that no allowance covers, in the
 // order of Codes. None: it may be applied.
 func (r *Rules) Guard(b *Base, t *Tally, allowed ...Allowance) []Reason {
-	g := &guard{limits: r.settings.Guard, base: b, tally: t}
+	g := &guard{rules: r, limits: r.settings.Guard, base: b, tally: t}
 	g.source()
 	g.identity()
 	g.columns()
@@ -163,6 +163,7 @@ func (r *Rules) Guard(b *Base, t *Tally, allowed ...Allowance) []Reason {
 
 // guard gathers reasons.
 type guard struct {
+	rules   *Rules
 	limits  Limits
 	base    *Base
 	tally   *Tally
@@ -258,7 +259,7 @@ func (g *guard) columns() {
 	if t.Read {
 		least = 5
 	}
-	for _, r := range t.Sketch.oddities(b.Last, least) {
+	for _, r := range t.Sketch.oddities(b.Last, least, g.rules.Defines) {
 		g.hold(r)
 	}
 	pass := most(few-1, t.Sketch.People, 1)

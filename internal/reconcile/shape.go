@@ -171,12 +171,12 @@ func (s *shaper) describe(row Row, p *Person) error {
 	p.Profile = make(map[string]any, len(s.attributes)+1)
 	for i := range s.attributes {
 		a := &s.attributes[i]
-		text, err := a.text(row)
+		v, err := a.tidy(row)
 		if err != nil {
 			return about(err, "column %s", a.column)
 		}
-		if text != "" {
-			p.Profile[a.name] = text
+		if v != nil {
+			p.Profile[a.name] = v
 		}
 	}
 	if p.Profile["userName"] == nil && p.Profile["email"] != nil {

@@ -156,14 +156,35 @@ func mangled(text string) bool {
 	if ascii {
 		return false
 	}
-	lead := false
+	left := 0 // continuation bytes that a lead byte still asks for
 	for _, r := range text {
-		if r == utf8.RuneError || lead && continues(r) {
+		switch {
+		case r == utf8.RuneError:
 			return true
+		case left == 0 || !continues(r):
+			left = follow(r)
+		case left == 1:
+			return true
+		default:
+			left--
 		}
-		lead = r >= 0xc2 && r <= 0xf4
 	}
 	return false
+}
+
+// follow is how many continuation bytes follow the lead byte of UTF-8 that a
+// character is in Latin-1; 0: it is none. The rare leads 0xde and 0xdf are left
+// out: German has the latter before dashes and apostrophes.
+func follow(r rune) int {
+	switch {
+	case r >= 0xc2 && r < 0xde:
+		return 1
+	case r >= 0xe0 && r <= 0xef:
+		return 2
+	case r >= 0xf0 && r <= 0xf4:
+		return 3
+	}
+	return 0
 }
 
 // within reports whether letters stand on both sides of a byte.
@@ -191,14 +212,17 @@ const (
 	rarely = 20
 )
 
-// oddities compares the columns with those of an earlier session. Fewer than least
-// people say nothing.
-func (s *Sketch) oddities(before *Sketch, least int) []Reason {
+// oddities compares the columns that the rules still define with those of an earlier
+// session. Fewer than least people say nothing.
+func (s *Sketch) oddities(before *Sketch, least int, defines func(string) bool) []Reason {
 	if before == nil || s.People < least || before.People < least {
 		return nil
 	}
 	var out []Reason
 	for _, name := range s.names(before) {
+		if !defines(name) {
+			continue
+		}
 		was, is := before.Columns[name], s.Columns[name]
 		if was == nil {
 			was = &Column{}

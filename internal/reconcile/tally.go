@@ -79,7 +79,9 @@ func (t *Tally) Add(p *Person, link *Link, d *Decision) {
 	switch {
 	case link.known() && link.State == Linked:
 		t.Known++
-		t.compare(link.Profile, p)
+		if d.Action != Unchanged {
+			t.compare(link.Profile, p)
+		}
 	case link == nil && (p.Presence == Present || p.Presence == Early):
 		t.New++
 	}

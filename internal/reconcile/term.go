@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
 
@@ -101,19 +102,36 @@ func (r *reader) read(row Row) (any, error) {
 
 // text is read as a text, clean; "" for nothing.
 func (r *reader) text(row Row) (string, error) {
+	v, err := r.tidy(row)
+	s, _ := v.(string)
+	return s, err
+}
+
+// tidy is text as a value, nil for nothing: a text that is clean is taken as it
+// stands in the row, which copies nothing.
+func (r *reader) tidy(row Row) (any, error) {
 	v, err := r.read(row)
-	if err != nil || v == nil {
-		return "", err
+	if err != nil {
+		return nil, err
 	}
-	if s, ok := v.(string); ok {
-		return clean(s), nil
-	}
-	switch v.(type) {
+	switch v := v.(type) {
+	case nil:
+		return nil, nil
+	case string:
+		s := clean(v)
+		if s == "" {
+			return nil, nil
+		}
+		if len(s) != len(v) || s != v {
+			return s, nil
+		}
 	case json.Number, bool:
 		return value.Text(v), nil
+	default:
+		return nil, fault.New(fault.Invalid, "this is a list or an object, and attributes of an identity source are texts").
+			Fix("take one value of it by an expression such as = row.phones[0]")
 	}
-	return "", fault.New(fault.Invalid, "this is a list or an object, and attributes of an identity source are texts").
-		Fix("take one value of it by an expression such as = row.phones[0]")
+	return v, nil
 }
 
 // rowEnv and personEnv are what expressions see.
@@ -147,11 +165,27 @@ const byteOrderMark = "\ufeff"
 // clean is a text without blanks around it, in the form in which texts that look
 // alike are alike (NFC). Most texts are clean and cost nothing.
 func clean(s string) string {
+	if tidied(s) {
+		return s
+	}
 	s = strings.TrimFunc(s, func(r rune) bool { return unicode.IsSpace(r) || string(r) == byteOrderMark })
 	if norm.NFC.IsNormalString(s) {
 		return s
 	}
 	return norm.NFC.String(s)
+}
+
+// tidied reports whether a text is ASCII without blanks around it.
+func tidied(s string) bool {
+	if s == "" {
+		return true
+	}
+	for i := 0; i < len(s); i++ {
+		if s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return s[0] > ' ' && s[len(s)-1] > ' '
 }
 
 // fold is a text to be compared: clean, without case, with single blanks.

@@ -31,7 +31,7 @@ const (
 	putItem      = `INSERT INTO journal_items (run, loop, position, step, status, try, child, result, sealed)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (run, loop, position) DO UPDATE SET
 		status = excluded.status, try = excluded.try, child = excluded.child, result = excluded.result, sealed = excluded.sealed`
-	runColumns   = `SELECT id, status, created, ended, spec, title, reason, outputs FROM journal_runs`
+	runColumns = `SELECT id, status, created, ended, spec, title, reason, outputs FROM journal_runs`
 )
 
 // SavePlan implements worker.Store.

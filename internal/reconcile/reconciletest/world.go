@@ -61,7 +61,7 @@ func (w *World) Run(r *reconcile.Rules, s Session) *Outcome {
 	run := &run{World: w, rules: r, session: s, out: &Outcome{
 		Tally:     &reconcile.Tally{Now: s.Now, Read: s.Read, Mode: r.Settings().Mode},
 		Decisions: map[string]reconcile.Decision{},
-	}, people: map[string]*reconcile.Person{}, doubled: map[string]bool{}, logins: map[string]string{}, seen: map[string]bool{}}
+	}, people: map[string]*reconcile.Person{}, doubled: map[string]bool{}, logins: map[string]string{}, wanted: map[string]string{}, seen: map[string]bool{}}
 	run.index()
 	run.shape()
 	run.decide()
@@ -96,6 +96,7 @@ type run struct {
 	logins  map[string]string // key of the user name -> id of who gets it
 	byKey   map[string][]string
 	linkers map[string][]string // account -> external ids, in order
+	wanted  map[string]string   // account -> external id of who is held because it is linked
 }
 
 // index makes accounts and their links findable.
@@ -147,6 +148,16 @@ func (run *run) shape() {
 }
 
 func (run *run) decide() {
+	leaving := func(id string) bool { return run.people[id].Presence == reconcile.Leaving }
+	slices.SortStableFunc(run.order, func(a, b string) int {
+		switch {
+		case leaving(a) == leaving(b):
+			return 0
+		case leaving(a):
+			return 1
+		}
+		return -1
+	})
 	for _, id := range run.order {
 		p, link := run.people[id], run.Links[id]
 		d, quick := run.rules.Quick(p, link)
@@ -175,6 +186,12 @@ func (run *run) decide() {
 func (run *run) note(id string, p *reconcile.Person, link *reconcile.Link, d reconcile.Decision) {
 	run.out.Tally.Add(p, link, &d)
 	run.out.Decisions[id] = d
+	if login, _ := d.After["login"].(string); login != "" && d.Writes() {
+		run.logins[directory.LoginKey(login).Value] = id
+	}
+	if d.Code == reconcile.LinkedToElse && p != nil && p.Presence == reconcile.Present {
+		run.wanted[d.Account] = id
+	}
 }
 
 func (run *run) linkedTo(link *reconcile.Link) reconcile.Candidates {
@@ -186,7 +203,7 @@ func (run *run) linkedTo(link *reconcile.Link) reconcile.Candidates {
 }
 
 func (run *run) candidate(a *directory.Account, id string) reconcile.Candidate {
-	c := reconcile.Candidate{Account: a, SuperAdmin: run.Admins[a.ID], Owner: run.Owners[a.ID]}
+	c := reconcile.Candidate{Account: a, SuperAdmin: run.Admins[a.ID], Owner: run.Owners[a.ID], Wanted: run.wanted[a.ID]}
 	for _, other := range run.linkers[a.ID] {
 		if l := run.Links[other]; other != id && (c.Other == "" || c.OtherLeft) {
 			c.Other, c.OtherLeft = other, l.State == reconcile.Removed
@@ -209,11 +226,7 @@ func (run *run) candidates(p *reconcile.Person, link *reconcile.Link) reconcile.
 	for _, id := range slices.Compact(found) {
 		c.Found = append(c.Found, run.candidate(run.Accounts[id], p.ExternalID))
 	}
-	if first, taken := run.logins[keys.Login]; taken && keys.Login != "" {
-		c.Rival = first
-	} else {
-		run.logins[keys.Login] = p.ExternalID
-	}
+	c.Rival = run.logins[keys.Login]
 	return c
 }
 
