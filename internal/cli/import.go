@@ -138,6 +138,8 @@ func sessionOutcome(s *importer.Session) error {
 		return nil
 	case s.Phase == importer.Held:
 		return outcome(exitThreshold)
+	case s.Phase == importer.Queued: // behind one that is held
+		return outcome(exitHeld)
 	case s.State == importer.Failed, s.State == importer.Expired, s.Counts.Failed > 0:
 		return outcome(exitFailed)
 	}

@@ -76,7 +76,21 @@ func (o *importOptions) report(ctx context.Context, session Session, s *importer
 	if err := o.people(ctx, session, importer.EntityQuery{Session: s.ID, Limit: list.limit}, list); err != nil {
 		return err
 	}
+	if s.Phase == importer.Queued {
+		return o.queued(ctx, session, s)
+	}
 	o.ending(s)
+	return nil
+}
+
+// queued says whom a session waits for.
+func (o *importOptions) queued(ctx context.Context, session Session, s *importer.Session) error {
+	first, err := heldSession(ctx, session, s.Source)
+	if err != nil || first == "" {
+		o.ending(s)
+		return err
+	}
+	o.line("waits for session %s, which is held: lanyard import show %s", first, first)
 	return nil
 }
 
@@ -307,6 +321,41 @@ func (o *importOptions) namesSession() {
 		o.command.Session = id
 		return err
 	}
+}
+
+// namesHeld lets a command take a session, or a source for the one that is held.
+func (o *importOptions) namesHeld() {
+	o.before = func(ctx context.Context, session Session) error {
+		id, err := findSession(ctx, session, o.command.Session)
+		if err != nil {
+			return err
+		}
+		if id != o.command.Session { // a source was named
+			held, err := heldSession(ctx, session, o.command.Session)
+			if err != nil {
+				return err
+			}
+			id = cmp.Or(held, id)
+		}
+		o.command.Session = id
+		return nil
+	}
+}
+
+// heldSession returns the session of a source that is held, empty for none: the
+// others of the source wait for it.
+func heldSession(ctx context.Context, session Session, source string) (string, error) {
+	q := &importer.SessionQuery{Source: source, States: []importer.State{importer.Triggered}}
+	r, err := session.Imports(ctx, importer.Command{Do: importer.ListSessions, Sessions: q})
+	if err != nil {
+		return "", err
+	}
+	for _, s := range r.Sessions {
+		if s.Phase == importer.Held {
+			return s.ID, nil
+		}
+	}
+	return "", nil
 }
 
 func findSession(ctx context.Context, session Session, ref string) (string, error) {

@@ -99,6 +99,7 @@ func TestImportGolden(t *testing.T) {
 		{"report", "--format", "csv"},
 		{"people", "hr", "--action", "created,failed"},
 		{"approve", "iis2", "--reason", "moved"},
+		{"approve", "hr"},
 		{"reject", "iis2"},
 		{"cancel", "iis2"},
 		{"waiting", "hr"},
@@ -192,7 +193,7 @@ func TestImportFlags(t *testing.T) {
 		{State: importer.Triggered, Phase: importer.Held}:               exitThreshold,
 		{State: importer.Failed}:                                        exitFailed,
 		{State: importer.Completed, Counts: importer.Counts{Failed: 1}}: exitFailed,
-		{State: importer.Triggered, Phase: importer.Queued}:             exitOK,
+		{State: importer.Triggered, Phase: importer.Queued}:             exitHeld,
 	} {
 		session := importSession(t)
 		session.imported[importer.RunImport].Session = state

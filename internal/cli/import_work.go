@@ -20,9 +20,9 @@ func newImportApprove(sh *shell) *cobra.Command {
 	o, cmd := importing(sh, importer.Approve, "approve SESSION", "Let a held import go on, this once",
 		`Let an import go on that a guard holds. What was seen is what is approved: an import
 that comes out worse by now is held again. The approval, with its reason, stays in the
-report and in the change log. SESSION may be a source, for its newest session.`, `  lanyard import approve hr --reason "the Oslo office has closed"`)
+report and in the change log. SESSION may be a source.`, `  lanyard import approve hr --reason "the Oslo office has closed"`)
 	o.reason(cmd)
-	o.namesSession()
+	o.namesHeld()
 	var list listFlags
 	list.bind(cmd)
 	o.print = func(ctx context.Context, session Session, r *importer.Reply) error {
@@ -34,9 +34,9 @@ report and in the change log. SESSION may be a source, for its newest session.`,
 func newImportReject(sh *shell) *cobra.Command {
 	o, cmd := importing(sh, importer.Reject, "reject SESSION", "Close a held import without carrying it out",
 		`Close an import that a guard holds. Nothing of it is carried out. SESSION may be a
-source, for its newest session.`, `  lanyard import reject hr --reason "the export was cut off"`)
+source.`, `  lanyard import reject hr --reason "the export was cut off"`)
 	o.reason(cmd)
-	o.namesSession()
+	o.namesHeld()
 	o.says(func(r *importer.Reply) string { return r.Session.ID + " is rejected: nothing was carried out" })
 	return cmd
 }
@@ -44,9 +44,9 @@ source, for its newest session.`, `  lanyard import reject hr --reason "the expo
 func newImportCancel(sh *shell) *cobra.Command {
 	o, cmd := importing(sh, importer.Cancel, "cancel SESSION", "Close an import that has not begun, or is held",
 		`Close an import that is being loaded, or that a guard holds. One that is carried out
-already cannot be cancelled. SESSION may be a source, for its newest session.`, `  lanyard import cancel hr`)
+already cannot be cancelled. SESSION may be a source.`, `  lanyard import cancel hr`)
 	o.reason(cmd)
-	o.namesSession()
+	o.namesHeld()
 	o.says(func(r *importer.Reply) string { return r.Session.ID + " is cancelled" })
 	return cmd
 }

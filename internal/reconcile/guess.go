@@ -297,7 +297,8 @@ func (s *Settings) Columns() []string {
 func (s *Settings) CheckColumns(columns []string) error {
 	var problems []error
 	for _, c := range s.Columns() {
-		if slices.Contains(columns, c) {
+		outer, _, _ := strings.Cut(c, ".") // a path begins with a column
+		if slices.Contains(columns, c) || slices.Contains(columns, outer) {
 			continue
 		}
 		e := fault.New(fault.Invalid, "the source has no column %q; it has %s", c, quoted(columns))
