@@ -22,6 +22,7 @@
 //	expand FILE                   replace $NAME in a file by the value of each variable a fake has set
 //	capture VARIABLE PATTERN      set a variable to the first group of PATTERN in the last stdout
 //
+// the variable $EXAMPLES, which is the folder examples,
 // and the condition [shared], which holds where the published documents are.
 package script_test
 
@@ -47,12 +48,17 @@ func TestMain(m *testing.M) {
 
 func TestScript(t *testing.T) {
 	shared, haveShared := sharedData(t)
+	examples, err := filepath.Abs("../examples")
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir:                 ".",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("SHARED", shared)
+			env.Setenv("EXAMPLES", examples)
 			jar, err := cookiejar.New(nil)
 			env.Values[browserKey{}] = jar
 			return err

@@ -4,15 +4,17 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
+	"github.com/lanyard-id/lanyard/internal/connector/catalog"
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/fault"
 	"github.com/lanyard-id/lanyard/internal/oauth"
 	"github.com/lanyard-id/lanyard/internal/run"
 	"github.com/lanyard-id/lanyard/internal/table"
+	"github.com/lanyard-id/lanyard/internal/trigger"
 	"github.com/lanyard-id/lanyard/internal/web/api"
 )
 
@@ -25,7 +27,7 @@ const operator = "operator"
 
 // tables are those of the folder.
 func (f *Folder) tables() *table.Desk {
-	return &table.Desk{Actor: operator, Tables: &table.Tables{Store: f.db.Tables(), Now: time.Now, Scratch: f.data}}
+	return &table.Desk{Actor: operator, Tables: f.tableRows()}
 }
 
 // Tables implements api.Service.
@@ -66,6 +68,25 @@ func (f *Folder) Account(ctx context.Context, realm, ref string) (*directory.Acc
 	return box.directory.FindAccount(ctx, realm, ref)
 }
 
+// StartFlow implements api.Service.
+func (f *Folder) StartFlow(ctx context.Context, id string, flow api.Flow) (run.Run, error) {
+	file := flow.File
+	if !strings.HasPrefix(file, catalog.Address) {
+		if !filepath.IsLocal(file) {
+			return run.Run{}, fault.New(fault.Refused, "the document %q is not below the folder of lanyard.yaml", flow.File).Fix("name it by its path from there")
+		}
+		file = filepath.Join(f.plans.dir, file)
+	}
+	p, err := f.plans.plan(ctx, trigger.Action{File: file, Workflow: flow.Workflow, Sandbox: flow.Sandbox})
+	if err != nil {
+		return run.Run{}, err
+	}
+	if _, err := f.worker.Start(ctx, run.Spec{ID: id, Bindings: run.Bindings{Sandbox: flow.Sandbox}, Trigger: "api", StartedBy: run.Starter(ctx)}, p, flow.Inputs); err != nil {
+		return run.Run{}, err
+	}
+	return f.worker.Store.Run(ctx, id)
+}
+
 // inside is the own API for runs of this process. Whoever can start a run here owns
 // the data folder; what the run changes says which one it was.
 func (f *Folder) inside() http.Handler {
@@ -103,7 +124,7 @@ func (f *Folder) apiCallers(ctx context.Context, scheme, token string) (api.Call
 	case slices.Contains(who.Roles, "SUPER_ADMIN"):
 		caller.Scopes = api.Scopes()
 	case slices.Contains(who.Roles, "READ_ONLY_ADMIN"):
-		caller.Scopes = []string{api.ReadTables, api.ReadPeople, api.ReadRuns}
+		caller.Scopes = []string{api.ReadTables, api.ReadPeople, api.ReadRuns, api.ReadImports}
 	}
 	return caller, nil
 }

@@ -437,3 +437,7 @@ func (s *fakeSession) Accounts(context.Context, api.AccountQuery) (api.AccountPa
 func (s *fakeSession) Account(context.Context, string, string) (*directory.Account, error) {
 	return nil, s.fails["Account"]
 }
+
+func (s *fakeSession) StartFlow(context.Context, string, api.Flow) (run.Run, error) {
+	return run.Run{}, s.fails["StartFlow"]
+}

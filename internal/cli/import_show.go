@@ -32,7 +32,7 @@ func (f *listFlags) bind(cmd *cobra.Command) {
 
 // plan prints what an import would do.
 func (o *importOptions) plan(p *importer.Plan, list listFlags, kept string) error {
-	o.line("%s: %s, %s", p.Label, kindWords(p.Type), counted(int64(p.Counts.Scanned), "row"))
+	o.line("%s: %s, %s", p.Label, kindWords(p.Type), howMany(int64(p.Counts.Scanned), "row"))
 	o.counts(&p.Counts)
 	o.readAs(&p.Rules)
 	shown := 0
@@ -49,7 +49,7 @@ func (o *importOptions) plan(p *importer.Plan, list listFlags, kept string) erro
 		o.reasons(p.Holds)
 	}
 	if p.Calls > 0 {
-		o.line("to an Okta tenant: %s, about %s", counted(int64(p.Calls), "call"), counted(int64(p.Minutes), "minute"))
+		o.line("to an Okta tenant: %s, about %s", howMany(int64(p.Calls), "call"), howMany(int64(p.Minutes), "minute"))
 	}
 	if kept == "" {
 		o.line("nothing was written")
@@ -68,7 +68,7 @@ func (o *importOptions) report(ctx context.Context, session Session, s *importer
 		}
 		label = r.Report.Label
 	}
-	o.line("%s: %s, %s, session %s", label, kindWords(s.Type), counted(int64(s.Counts.Scanned), "row"), s.ID)
+	o.line("%s: %s, %s, session %s", label, kindWords(s.Type), howMany(int64(s.Counts.Scanned), "row"), s.ID)
 	o.counts(&s.Counts)
 	if s.Rules != nil {
 		o.readAs(s.Rules)

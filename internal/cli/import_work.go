@@ -147,7 +147,7 @@ func newSourcesShow(sh *shell) *cobra.Command {
 	o.print = func(_ context.Context, _ Session, r *importer.Reply) error {
 		s := r.Sources[0]
 		o.line("%s  %s  %s", s.ID, s.Label, onOff(s.Active))
-		o.line("%s linked, %d waiting", counted(int64(s.People), "account"), s.Waiting)
+		o.line("%s linked, %d waiting", howMany(int64(s.People), "account"), s.Waiting)
 		return writeJSON(sh.Out, formatJSON, s.Settings)
 	}
 	return cmd

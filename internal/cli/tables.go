@@ -21,7 +21,7 @@ func newTables(sh *shell) *cobra.Command {
 and write them as the source lanyard, and an import can take people from one.
 TABLE is the name of a table; letter case makes no difference.`,
 		Example: `  lanyard tables import "Sample Users" sampleUsers.csv --key id
-  lanyard tables rows "Sample Users" --filter 'country eq "Poland"'`,
+  lanyard tables rows "Sample Users" --filter 'country eq "PL"'`,
 	},
 		newTablesList(sh), newTablesShow(sh), newTablesCreate(sh), newTablesAlter(sh), newTablesImport(sh), newTablesExport(sh),
 		newTablesRows(sh), newTablesAdd(sh), newTablesSet(sh), newTablesDelete(sh), newTablesDrop(sh),
@@ -117,7 +117,7 @@ how many rows.`, `  lanyard tables show "Sample Users"`)
 
 // columns prints the first line about a table.
 func (o *tablesOptions) columns(t *tables.Table) {
-	o.line("%s: %s, %s", t.Name, counted(int64(len(t.Columns)), "column"), counted(t.Rows, "row"))
+	o.line("%s: %s, %s", t.Name, howMany(int64(len(t.Columns)), "column"), howMany(t.Rows, "row"))
 }
 
 func (o *tablesOptions) columnTable(one *tables.Table) error {
@@ -138,8 +138,8 @@ func (o *tablesOptions) columnTable(one *tables.Table) error {
 	return t.print()
 }
 
-// counted is a number of things: "1 row", "3 rows".
-func counted(n int64, thing string) string {
+// howMany is a number of things: "1 row", "3 rows".
+func howMany(n int64, thing string) string {
 	if n == 1 {
 		return "1 " + thing
 	}
@@ -248,7 +248,7 @@ func newTablesDrop(sh *shell) *cobra.Command {
 		return nil
 	}
 	opts.print = func(r *tables.Reply) error {
-		opts.line("%s: removed, with %s", opts.command.Table, counted(r.Removed, "row"))
+		opts.line("%s: removed, with %s", opts.command.Table, howMany(r.Removed, "row"))
 		return nil
 	}
 	return cmd

@@ -111,15 +111,15 @@ func (o *tablesImportOptions) print(r *tables.ImportReport) error {
 			words = append(words, fmt.Sprintf("%d %s", part.n, part.word))
 		}
 	}
-	fmt.Fprintf(o.shell.Out, "%s: %s: %s\n", printable(r.Table), counted(r.Lines, "line"), strings.Join(words, ", "))
+	fmt.Fprintf(o.shell.Out, "%s: %s: %s\n", printable(r.Table), howMany(r.Lines, "line"), strings.Join(words, ", "))
 	return nil
 }
 
 func lines(r *tables.ImportReport) string {
 	if r.Skipped == 0 {
-		return counted(r.Lines, "good line")
+		return howMany(r.Lines, "good line")
 	}
-	return fmt.Sprintf("%s, %d of them bad", counted(r.Lines, "line"), r.Skipped)
+	return fmt.Sprintf("%s, %d of them bad", howMany(r.Lines, "line"), r.Skipped)
 }
 
 // sample prints the first rows as they would be.

@@ -150,7 +150,7 @@ func newTablesDelete(sh *shell) *cobra.Command {
 		return nil
 	}
 	opts.print = func(r *tables.Reply) error {
-		opts.line("%s: %s removed", opts.command.Table, counted(r.Removed, "row"))
+		opts.line("%s: %s removed", opts.command.Table, howMany(r.Removed, "row"))
 		return nil
 	}
 	return cmd

@@ -169,7 +169,7 @@ func (p *tracePrinter) step(n int, s *report.Step, width int) {
 
 // itemCount says how far a list is done.
 func itemCount(c *engine.ItemCount) string {
-	text := counted(int64(c.Total), "item")
+	text := howMany(int64(c.Total), "item")
 	if c.Failed > 0 {
 		text += fmt.Sprintf(", %d failed", c.Failed)
 	}

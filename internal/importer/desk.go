@@ -65,6 +65,8 @@ type Command struct {
 	Person   string         `json:"person,omitempty"` // of Confirm: externalId; of ExplainUser: externalId, login or id
 	Answer   Answer         `json:"answer,omitempty"` // of Confirm
 	Account  string         `json:"account,omitempty"`
+
+	Actor *directory.Actor `json:"-"` // who asks for it; nil: the Desk's
 }
 
 // DownloadFormat is the form of a report that is downloaded.
@@ -125,6 +127,9 @@ type Waiting struct {
 
 // Do carries a command out.
 func (d *Desk) Do(ctx context.Context, c Command) (*Reply, error) {
+	if c.Actor != nil {
+		d = &Desk{Importer: d.Importer, Actor: *c.Actor, Read: d.Read}
+	}
 	r := &Reply{}
 	do, ok := map[Verb]func(context.Context, Command, *Reply) error{
 		ListSources: d.sources, SetSource: d.setSource,

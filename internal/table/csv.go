@@ -164,10 +164,8 @@ func (c *csvReader) quoted(line *csvLine) (text string, quoted bool, stop ending
 			return "", true, atEnd, err
 		}
 		if !ok || line.err != nil {
-			line.err = fault.New(fault.Invalid, "the quote that opens a cell in line %d is not closed", opened).
-				Fix("close it; a quote inside of a cell is written twice")
-			c.stopped = true // whatever follows may be inside or outside
-			return "", true, atEnd, nil
+			c.unclosed(line, opened)
+			break
 		}
 		if b != '"' {
 			if b == '\n' || b == '\r' && !c.follows('\n') {
@@ -190,6 +188,14 @@ func (c *csvReader) quoted(line *csvLine) (text string, quoted bool, stop ending
 		line.err = fault.New(fault.Invalid, "something stands behind the quote that closes a cell").Fix("a quote inside of a cell is written twice")
 		return c.skip(line)
 	}
+	return "", true, atEnd, nil
+}
+
+// unclosed ends the file: whatever follows may be inside of the cell or outside.
+func (c *csvReader) unclosed(line *csvLine, opened int) {
+	line.err = fault.New(fault.Invalid, "the quote that opens a cell in line %d is not closed", opened).
+		Fix("close it; a quote inside of a cell is written twice")
+	c.stopped = true
 }
 
 // skip leaves out the rest of a line.

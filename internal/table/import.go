@@ -208,20 +208,25 @@ func (im *importing) survey(ctx context.Context) (*survey, error) {
 		s.header, s.profiles = header, make([]profile, len(header))
 		return nil
 	}, func(line csvLine) error {
-		s.lines, s.last = s.lines+1, line.number
-		if line.err != nil || len(line.cells) != len(s.header) {
-			return nil // it is reported when it is read again
-		}
-		for i, cell := range line.cells {
-			s.profiles[i].see(line.number, cell)
-			s.foreign = s.foreign || unguarded(cell)
-			if guarded(cell) {
-				s.guarded++
-			}
-		}
+		s.see(line)
 		return nil
 	})
 	return s, err
+}
+
+// see looks at a line. A bad one is reported when it is read again.
+func (s *survey) see(line csvLine) {
+	s.lines, s.last = s.lines+1, line.number
+	if line.err != nil || len(line.cells) != len(s.header) {
+		return
+	}
+	for i, cell := range line.cells {
+		s.profiles[i].see(line.number, cell)
+		s.foreign = s.foreign || unguarded(cell)
+		if guarded(cell) {
+			s.guarded++
+		}
+	}
 }
 
 // lines reads the file from its beginning.

@@ -63,6 +63,7 @@ type flows struct {
 	moving map[string]bool           // have not ended
 	busy   bool                      // runs do not end by themselves
 	fails  error                     // of Start
+	hold   chan struct{}             // Start waits for it to be closed; nil: it does not
 	broken string                    // a file that cannot be loaded
 }
 
@@ -93,6 +94,9 @@ func (f *flow) Check(inputs map[string]any) error {
 }
 
 func (f *flow) Start(_ context.Context, id, _ string, inputs map[string]any, sandbox bool) error {
+	if f.hold != nil {
+		<-f.hold
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.fails != nil {

@@ -267,6 +267,7 @@ func (e *Engine) Deliver(ctx context.Context, name string, body []byte) (Deliver
 			d.Accepted++
 		}
 	}
+	e.more()
 	e.Wake()
 	return d, nil
 }

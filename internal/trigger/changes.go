@@ -184,8 +184,10 @@ func (c *Changes) membership(r directory.Reader, e *directory.Change) (*Occurren
 		event, body = groupGone, e.Before
 	}
 	var m directory.Membership
-	if json.Unmarshal(body, &m) != nil || m.Group == "" {
-		return nil, nil, nil // an entry of another shape is not about people
+	// An entry of another shape is not about people.
+	_ = json.Unmarshal(body, &m)
+	if m.Group == "" {
+		return nil, nil, nil
 	}
 	var name string
 	for _, t := range e.Targets {

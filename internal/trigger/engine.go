@@ -61,7 +61,8 @@ type Engine struct {
 	Poll      time.Duration // how often clock and change log are looked at; 0: 200 ms
 	Retention time.Duration // how long firings are kept, and known again; 0: DefaultRetention
 
-	looking sync.Mutex // held while schedules, changes and the queue are worked on
+	long    sync.WaitGroup // imports that are being begun; Serve owns them
+	looking sync.Mutex     // held while schedules, changes and the queue are worked on
 
 	mu         sync.Mutex // guards what follows
 	armed      map[string]*armed
@@ -74,6 +75,7 @@ type Engine struct {
 	duplicates map[string]int
 	again      map[string]time.Time // when a firing that could not be started is tried again
 	wake       chan struct{}
+	idle       bool // nothing waits to be started
 	trimmed    time.Time
 }
 
@@ -141,7 +143,7 @@ func (e *Engine) Arm(ctx context.Context, triggers []*Trigger) error {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.armed = fresh
+	e.armed, e.idle = fresh, false
 	e.open = map[string]map[string]bool{}
 	for _, f := range open {
 		e.opened(f.Trigger, f.ID)
@@ -254,6 +256,7 @@ func (e *Engine) Serve(ctx context.Context) {
 	defer ticker.Stop()
 	// What was decided meanwhile is stored, whatever happens.
 	defer func() {
+		e.long.Wait()
 		if err := e.flush(context.WithoutCancel(ctx)); err != nil {
 			e.Log.Error("what triggers did cannot be stored", "error", err)
 		}
@@ -365,6 +368,7 @@ func (e *Engine) look(ctx context.Context, t *armed, now time.Time) error {
 	if _, err := e.Store.Accept(ctx, []Cursor{c}, firings); err != nil {
 		return err
 	}
+	e.more()
 	t.cursor = c
 	return nil
 }
@@ -530,6 +534,7 @@ func (e *Engine) changesBatch(ctx context.Context, watching []*armed) (read int,
 	if _, err := e.Store.Accept(ctx, cursors, firings); err != nil {
 		return read, err
 	}
+	e.more()
 	for i, t := range watching {
 		t.cursor = cursors[i]
 	}
@@ -596,7 +601,13 @@ func causeOf(a directory.Actor) string {
 
 // drain starts what waits and is due.
 func (e *Engine) drain(ctx context.Context) error {
+	if e.becomeIdle() {
+		return e.flush(ctx)
+	}
 	waiting, err := e.Store.Firings(ctx, Query{State: Waiting, Limit: batchOfWaiting})
+	if len(waiting) > 0 || err != nil {
+		e.more()
+	}
 	if err != nil {
 		return err
 	}
@@ -626,6 +637,10 @@ func (e *Engine) drain(ctx context.Context) error {
 		if !e.admit(ctx, t, &f, full) {
 			continue
 		}
+		if t.Action.Import != "" {
+			e.startLong(ctx, t, f)
+			continue
+		}
 		if t.Concurrent > 0 || t.Schedule != nil { // one after the other, as they were due
 			e.start(ctx, t, f)
 			continue
@@ -638,6 +653,23 @@ func (e *Engine) drain(ctx context.Context) error {
 	}
 	starting.Wait()
 	return e.flush(ctx)
+}
+
+// more says that something may wait to be started: whoever accepts says so after
+// it is stored.
+func (e *Engine) more() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.idle = false
+}
+
+// becomeIdle reports whether nothing was accepted since the queue was found
+// empty, and begins to count anew.
+func (e *Engine) becomeIdle() (was bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	was, e.idle = e.idle, true
+	return was
 }
 
 // claim keeps others from starting a firing; false when somebody does, or when
@@ -764,6 +796,20 @@ func (e *Engine) start(ctx context.Context, t *armed, f Firing) {
 	}
 }
 
+// startLong begins what takes its time to begin, an import that reads its source
+// first, without keeping the others waiting. Its place is taken meanwhile.
+func (e *Engine) startLong(ctx context.Context, t *armed, f Firing) {
+	if t.Concurrent > 0 {
+		e.mu.Lock()
+		e.opened(t.Name, f.ID)
+		e.mu.Unlock()
+	}
+	e.long.Go(func() {
+		e.start(ctx, t, f)
+		e.Wake()
+	})
+}
+
 // started notes that the run of a firing is on disk.
 func (e *Engine) started(t *armed, f Firing) {
 	if t.Concurrent > 0 {
@@ -832,7 +878,8 @@ func (e *Engine) storeSettled(ctx context.Context, settled []Firing) error {
 // Refuse counts something that was not let in, for the history: one entry an
 // hour for each reason.
 func (e *Engine) Refuse(t *Trigger, reason string) {
-	f := e.row(t, "refused/"+e.real().Truncate(time.Hour).Format(time.RFC3339)+"/"+reason)
+	sum := sha256.Sum256([]byte(reason))
+	f := e.row(t, "refused/"+e.real().Truncate(time.Hour).Format(time.RFC3339)+"/"+hex.EncodeToString(sum[:4]))
 	f.State, f.Reason, f.Count = Refused, reason, 1
 	e.mu.Lock()
 	defer e.mu.Unlock()

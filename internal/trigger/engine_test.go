@@ -1,6 +1,7 @@
 package trigger_test
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -446,5 +447,26 @@ func TestRetention(t *testing.T) {
 	b.tick()
 	if got := b.told(); len(got) != 0 {
 		t.Errorf("after 31 days there are %v", got)
+	}
+}
+
+// An import that takes its time to begin keeps nobody waiting, and its place is
+// taken meanwhile.
+func TestLongStart(t *testing.T) {
+	b := newBench(t, "  i:\n    schedule: {cron: '* * * * *'}\n    import: hr\n")
+	b.flows.hold = make(chan struct{})
+	for range 3 {
+		b.clock.add(time.Minute)
+		b.tick()
+	}
+	if got := b.told(); len(got) != 3 || !strings.HasPrefix(got[0], "waiting ") || !strings.HasPrefix(got[1], "skipped ") || !strings.HasPrefix(got[2], "skipped ") {
+		t.Errorf("while the first is being begun: %q", got)
+	}
+	close(b.flows.hold)
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	b.engine.Serve(ctx) // waits for what is being begun
+	if got := b.do(trigger.Command{Do: trigger.History, State: trigger.Started}).Firings; len(got) != 1 {
+		t.Errorf("%d runs, want 1", len(got))
 	}
 }

@@ -1,15 +1,20 @@
 package trigger_test
 
 import (
+	"encoding/json"
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/lanyard-id/lanyard/internal/config"
 	"github.com/lanyard-id/lanyard/internal/fault"
 	"github.com/lanyard-id/lanyard/internal/trigger"
+	"github.com/lanyard-id/lanyard/internal/value"
 )
 
 // Every mistake is reported at once, at its line and column.
@@ -164,5 +169,47 @@ func TestArmBroken(t *testing.T) {
 	b.called(trigger.Call{}, `{}`) // what was there goes on
 	if _, err := b.desk.Do(t.Context(), trigger.Command{Do: trigger.Show, Name: "x"}); !fault.Is(err, fault.NotFound) {
 		t.Errorf("the broken trigger is shown: %v", err)
+	}
+}
+
+// The schema for editors takes what the reader takes, and refuses what breaks its
+// form.
+func TestSchema(t *testing.T) {
+	var doc any
+	if err := json.Unmarshal(config.Schema(), &doc); err != nil {
+		t.Fatal(err)
+	}
+	c := jsonschema.NewCompiler()
+	if err := c.AddResource("lanyard.json", doc); err != nil {
+		t.Fatal(err)
+	}
+	schema := c.MustCompile("lanyard.json")
+	check := func(text string) error {
+		n, err := value.ParseYAML([]byte(text), "x")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return schema.Validate(value.FromYAML(n))
+	}
+	examples, err := os.ReadFile("../../docs/triggers.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, block := range regexp.MustCompile("(?s)```yaml\n(triggers:\n.*?)```").FindAllStringSubmatch(string(examples), -1) {
+		if err := check(block[1]); err != nil {
+			t.Errorf("%v in\n%s", err, block[1])
+		}
+	}
+	for _, wrong := range []string{
+		"x: {flow: f.yaml}", "x: {schedule: {cron: '@daily'}}", "x: {flow: f.yaml, schedule: {}}", "x: {flow: f.yaml, schedule: {cron: '@daily', jitter: soon}}",
+		"x: {flow: f.yaml, endpoint: {}}", "x: {flow: f.yaml, endpoint: {auth: {public: false}}}", "x: {flow: f.yaml, endpoint: {auth: {token: hunter2}}}",
+		"x: {flow: f.yaml, okta: {}}", "x: {flow: f.yaml, directory: {on: sleeper}}", "a b: {flow: f.yaml, schedule: {cron: '@daily'}}", "x: {flow: f.yaml, schedule: {cron: '@daily'}, color: red}",
+	} {
+		if check("triggers: {"+wrong+"}") == nil {
+			t.Errorf("the schema takes %s", wrong)
+		}
+		if _, err := trigger.Read(sections(t, "  "+wrong)); err == nil {
+			t.Errorf("the reader takes %s", wrong)
+		}
 	}
 }

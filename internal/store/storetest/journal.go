@@ -29,6 +29,7 @@ func TestJournal(t *testing.T, open func(t *testing.T) worker.Store) {
 		{"Sequence", testSequence},
 		{"Wipe", testWipe},
 		{"Filters", testRunFilters},
+		{"Items", testItems},
 		{"Missing", testJournalMissing},
 		{"AtOnce", testAppendAtOnce},
 		{"Cancelled", testJournalCancelled},
@@ -236,6 +237,64 @@ func testRunFilters(t *testing.T, s worker.Store) {
 		}
 		if diff := cmp.Diff(test.want, ids); diff != "" {
 			t.Errorf("Runs(%+v) (-want +got):\n%s", test.filter, diff)
+		}
+	}
+}
+
+// Items are kept beside the records that end their runs, are replaced by later
+// tries, and lose what is sealed when the run around them ends.
+func testItems(t *testing.T, s worker.Store) {
+	item := func(loop, position int, status run.Status, try int) *run.Item {
+		return &run.Item{
+			Run: "r", Loop: loop, Position: position, Step: fmt.Sprintf("step%d", loop), Status: status, Try: try,
+			Child: fmt.Sprintf("r.%d.%d", loop, position), Result: json.RawMessage(`{"n":1.10}`), Sealed: []byte{0, 1},
+		}
+	}
+	appendAll(t, s, create("r"))
+	child := newRun("r.1.0")
+	child.Parent = &run.Parent{Run: "r", Step: "step1", Loop: 1, Position: 0, Workflow: 2}
+	appendAll(t, s, worker.Entry{Create: child, Record: newRecord("r.1.0", 1), Item: item(1, 0, run.Held, 1)})
+	appendAll(t, s, worker.Entry{Item: item(1, 1, run.Failed, 1)}, worker.Entry{Item: item(1, 2, run.Succeeded, 1)}, worker.Entry{Item: item(7, 0, run.Succeeded, 1)})
+	appendAll(t, s, worker.Entry{Record: newRecord("r.1.0", 2), Item: item(1, 0, run.Succeeded, 2)})
+
+	for _, test := range []struct {
+		filter worker.ItemFilter
+		want   []run.Item
+	}{
+		{worker.ItemFilter{Run: "r"}, []run.Item{*item(1, 0, run.Succeeded, 2), *item(1, 1, run.Failed, 1), *item(1, 2, run.Succeeded, 1), *item(7, 0, run.Succeeded, 1)}},
+		{worker.ItemFilter{Run: "r", Loop: 1, From: 1, Limit: 1}, []run.Item{*item(1, 1, run.Failed, 1)}},
+		{worker.ItemFilter{Run: "r", Step: "step7"}, []run.Item{*item(7, 0, run.Succeeded, 1)}},
+		{worker.ItemFilter{Run: "r", Statuses: []run.Status{run.Failed, run.Held}}, []run.Item{*item(1, 1, run.Failed, 1)}},
+		{worker.ItemFilter{Run: "r.1.0"}, nil},
+	} {
+		got, err := s.Items(context.Background(), test.filter)
+		if err != nil {
+			t.Fatalf("Items(%+v): %v", test.filter, err)
+		}
+		if diff := cmp.Diff(test.want, got); diff != "" {
+			t.Errorf("Items(%+v) (-want +got):\n%s", test.filter, diff)
+		}
+	}
+	for parent, want := range map[string]string{"": "r", "r": "r.1.0"} {
+		runs, err := s.Runs(context.Background(), worker.Filter{Parent: parent})
+		if err != nil || len(runs) != 1 || runs[0].ID != want {
+			t.Errorf("Runs of parent %q = %+v, %v, want %s", parent, runs, err, want)
+		}
+	}
+
+	// An entry that is refused leaves no item.
+	refused := worker.Entry{Record: newRecord("r.1.0", 2), Item: item(1, 5, run.Succeeded, 1)}
+	if err := s.Append(context.Background(), []worker.Entry{refused}); !fault.Is(err, fault.Conflict) {
+		t.Errorf("Append of a record that exists = %v, want a conflict", err)
+	}
+	appendAll(t, s, worker.Entry{Record: newRecord("r", 2), Wipe: true, WipeItems: true})
+	got, err := s.Items(context.Background(), worker.ItemFilter{Run: "r"})
+	if err != nil || len(got) != 4 {
+		t.Fatalf("Items = %d, %v, want 4", len(got), err)
+	}
+	for _, i := range got {
+		if i.Sealed == nil || len(i.Sealed) != 0 {
+			t.Errorf("item %d is sealed as %v once its run has ended, want empty and not nil", i.Position, i.Sealed)
 		}
 	}
 }

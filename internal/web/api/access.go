@@ -14,17 +14,22 @@ import (
 // The scopes of callers who do not own the data folder. One that ends in .manage
 // includes the .read beside it.
 const (
-	ReadTables   = "lanyard.tables.read"
-	ManageTables = "lanyard.tables.manage"
-	ReadPeople   = "lanyard.people.read"
-	ReadRuns     = "lanyard.runs.read"
+	ReadTables    = "lanyard.tables.read"
+	ManageTables  = "lanyard.tables.manage"
+	ReadPeople    = "lanyard.people.read"
+	ReadRuns      = "lanyard.runs.read"
+	ManageRuns    = "lanyard.runs.manage"
+	ReadImports   = "lanyard.imports.read"
+	ManageImports = "lanyard.imports.manage"
 )
 
 // owner is what an operation needs that nobody may call but who owns the folder.
 const owner = ""
 
 // Scopes are all scopes.
-func Scopes() []string { return []string{ReadTables, ManageTables, ReadPeople, ReadRuns} }
+func Scopes() []string {
+	return []string{ReadTables, ManageTables, ReadPeople, ReadRuns, ManageRuns, ReadImports, ManageImports}
+}
 
 // Caller is who makes a call.
 type Caller struct {

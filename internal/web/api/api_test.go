@@ -50,6 +50,7 @@ type fakeService struct {
 	SCIM     // scim_test.go has one
 	desk     func(ctx context.Context, c provision.Command) (*provision.Reply, error)
 	triggers func(ctx context.Context, c trigger.Command) (*trigger.Reply, error)
+	flow     func(ctx context.Context, id string, f Flow) (run.Run, error)
 	imports  func(ctx context.Context, c importer.Command) (*importer.Reply, error)
 	log      func(ctx context.Context, q wirelog.Query) (wirelog.Page, error)
 	replay   func(ctx context.Context, id string) (*wirelog.Replayed, error)
@@ -57,6 +58,9 @@ type fakeService struct {
 
 func (f *fakeService) Start(ctx context.Context, id string, p *plan.Plan, inputs map[string]any, b run.Bindings) error {
 	return f.start(ctx, id, p, inputs, b)
+}
+func (f *fakeService) StartFlow(ctx context.Context, id string, flow Flow) (run.Run, error) {
+	return f.flow(ctx, id, flow)
 }
 func (f *fakeService) Run(ctx context.Context, id string) (run.Run, error) { return f.run(ctx, id) }
 func (f *fakeService) Runs(ctx context.Context, filter worker.Filter) ([]run.Run, error) {
@@ -176,6 +180,8 @@ func TestCalls(t *testing.T) {
 		Row: &provision.Row{Name: "n", Path: `emails[type eq "work"].value`, Expression: "user.a < 'b'"},
 	}
 	reply := provision.Reply{App: "0oa1", Notes: []provision.Note{"<&>"}, Import: &provision.ImportReport{Drift: []provision.Drift{{Here: json.Number("9007199254740993")}}}}
+	told := trigger.Command{Do: trigger.Test, Name: "a b&c", Event: &trigger.Event{Body: "<&>"}, Run: true, By: "ada"}
+	would := trigger.Reply{Would: []trigger.Would{{ID: "trg-1", Inputs: map[string]any{"n": json.Number("9007199254740993")}}}}
 	query := wirelog.Query{Scope: "target:0oa1", Status: wirelog.NoAnswer, Since: at, Text: "a b&c"}
 	page := wirelog.Page{Exchanges: []wirelog.Exchange{{ID: "1", At: at, ResponseBody: "<&>", Why: []string{"because"}}}, Next: "x"}
 
@@ -195,6 +201,10 @@ func TestCalls(t *testing.T) {
 			seen(id, after, wait)
 			return records, nil
 		},
+		items: func(_ context.Context, f worker.ItemFilter) ([]run.Item, error) {
+			seen(f)
+			return []run.Item{{Run: one.ID, Position: 3, Status: run.Failed, Result: json.RawMessage(`{}`)}}, nil
+		},
 		signal: func(_ context.Context, id string, e engine.Event, in map[string]any) error {
 			seen(id, e, in)
 			return nil
@@ -209,14 +219,19 @@ func TestCalls(t *testing.T) {
 		},
 		tokens: func(context.Context) ([]oauth.APIToken, error) { seen(); return []oauth.APIToken{kept}, nil },
 		revoke: func(_ context.Context, ref string) (oauth.APIToken, error) { seen(ref); return kept, nil },
-		desk:   func(_ context.Context, c provision.Command) (*provision.Reply, error) { seen(c); return &reply, nil },
-		log:    func(_ context.Context, q wirelog.Query) (wirelog.Page, error) { seen(q); return page, nil },
+		triggers: func(ctx context.Context, c trigger.Command) (*trigger.Reply, error) {
+			seen(c, run.Starter(ctx))
+			return &would, nil
+		},
+		desk: func(_ context.Context, c provision.Command) (*provision.Reply, error) { seen(c); return &reply, nil },
+		log:  func(_ context.Context, q wirelog.Query) (wirelog.Page, error) { seen(q); return page, nil },
 		replay: func(_ context.Context, id string) (*wirelog.Replayed, error) {
 			seen(id)
 			return &wirelog.Replayed{Status: 201, Body: "<&>", LeftOut: true, Exchange: id}, nil
 		},
 	})
 	ctx := t.Context()
+	items := worker.ItemFilter{Run: one.ID, Loop: 7, Step: "a b&c", From: 2, Statuses: []run.Status{run.Failed, run.Held}, Limit: 5}
 	filter := worker.Filter{Workflow: "a b&c", Statuses: []run.Status{run.Failed, run.Held}, Limit: 7}
 	for _, test := range []struct {
 		name string
@@ -230,6 +245,7 @@ func TestCalls(t *testing.T) {
 		{"all runs", func() (any, error) { return c.Runs(ctx, worker.Filter{}) }, []any{worker.Filter{}}, []run.Run{one, {Spec: run.Spec{ID: "b"}}}},
 		{"records", func() (any, error) { return c.Records(ctx, one.ID, 2, true) }, []any{one.ID, 2, true}, records},
 		{"records at once", func() (any, error) { return c.Records(ctx, "x", 0, false) }, []any{"x", 0, false}, records},
+		{"items", func() (any, error) { return c.Items(ctx, items) }, []any{items}, []run.Item{{Run: one.ID, Position: 3, Status: run.Failed, Result: json.RawMessage(`{}`)}}},
 		{"signal", func() (any, error) { return nil, c.Signal(ctx, one.ID, event, inputs) }, []any{one.ID, event, inputs}, nil},
 		{"people", func() (any, error) { return c.People(ctx, person.Email) }, []any{person.Email}, []directory.Person{person}},
 		{"create token", func() (any, error) {
@@ -241,6 +257,10 @@ func TestCalls(t *testing.T) {
 			r, err := c.Provisioning(ctx, command)
 			return *r, err
 		}, []any{command}, reply},
+		{"triggers", func() (any, error) {
+			r, err := c.Triggers(ctx, told)
+			return *r, err
+		}, []any{told, "ada"}, would},
 		{"replay of an exchange", func() (any, error) {
 			again, err := c.ReplayExchange(ctx, "1")
 			return *again, err

@@ -140,6 +140,13 @@ func (c *Client) Start(ctx context.Context, id string, p *plan.Plan, inputs map[
 	return c.call(ctx, http.MethodPost, "/runs", startBody{ID: id, Bundle: bundle, Inputs: inputs, Bindings: b, StartedBy: run.Starter(ctx)}, nil)
 }
 
+// StartFlow implements Service.
+func (c *Client) StartFlow(ctx context.Context, id string, f Flow) (run.Run, error) {
+	var r run.Run
+	err := c.call(ctx, http.MethodPut, "/runs/"+url.PathEscape(id), f, &r)
+	return r, err
+}
+
 // Run implements Service.
 func (c *Client) Run(ctx context.Context, id string) (run.Run, error) {
 	var r run.Run

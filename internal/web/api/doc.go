@@ -30,6 +30,9 @@ import (
 type Service interface {
 	// Start begins a run; one that was started before under the id is left alone.
 	Start(ctx context.Context, id string, p *plan.Plan, inputs map[string]any, b run.Bindings) error
+	// StartFlow begins a run of a document beside lanyard.yaml, or of the catalogue;
+	// one that was started before under the id is left alone.
+	StartFlow(ctx context.Context, id string, f Flow) (run.Run, error)
 	// Run returns a run's summary, or a NotFound error.
 	Run(ctx context.Context, id string) (run.Run, error)
 	// Runs returns summaries, the newest first.
@@ -66,6 +69,14 @@ type Service interface {
 	// ReplayExchange makes a call of that log once more, by the credential that is
 	// good now.
 	ReplayExchange(ctx context.Context, id string) (*wirelog.Replayed, error)
+}
+
+// Flow is a workflow by where its document is.
+type Flow struct {
+	File     string         `json:"file"`               // path from the folder of lanyard.yaml, which it may not leave, or an address of the catalogue
+	Workflow string         `json:"workflow,omitempty"` // empty: the first of the document
+	Inputs   map[string]any `json:"inputs,omitempty"`
+	Sandbox  bool           `json:"sandbox,omitempty"`
 }
 
 // startBody asks for a run.

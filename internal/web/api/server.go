@@ -82,9 +82,11 @@ func (a *API) data() map[string]route {
 	routes := map[string]route{
 		"GET " + prefix + "/runs":      {ReadRuns, a.runs},
 		"GET " + prefix + "/runs/{id}": {ReadRuns, a.run},
+		"PUT " + prefix + "/runs/{id}": {ManageRuns, a.startFlow},
 	}
 	maps.Copy(routes, a.tables())
 	maps.Copy(routes, a.accounts())
+	maps.Copy(routes, a.importRoutes())
 	return routes
 }
 
@@ -184,6 +186,17 @@ func (a *API) start(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return web.WriteJSON(w, http.StatusAccepted, map[string]string{"id": body.ID})
+}
+
+// startFlow starts a workflow of a document that this process can read itself. The
+// same again is the same run.
+func (a *API) startFlow(w http.ResponseWriter, r *http.Request) error {
+	var body Flow
+	if err := read(r, &body); err != nil {
+		return err
+	}
+	one, err := a.Service.StartFlow(run.WithStarter(r.Context(), actor(r.Context())), r.PathValue("id"), body)
+	return answer(w, http.StatusOK, one, err)
 }
 
 func (a *API) runs(w http.ResponseWriter, r *http.Request) error {

@@ -20,6 +20,7 @@ import (
 	"github.com/lanyard-id/lanyard/internal/connector/catalog"
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/fault"
+	"github.com/lanyard-id/lanyard/internal/importer"
 	"github.com/lanyard-id/lanyard/internal/openapi"
 	"github.com/lanyard-id/lanyard/internal/run"
 	"github.com/lanyard-id/lanyard/internal/store/sqlite"
@@ -69,7 +70,11 @@ func tableAPI(t *testing.T) (*Client, *httptest.Server) {
 		TableService:   desk{&table.Desk{Actor: "operator", Tables: &table.Tables{Store: db.Tables(), Now: func() time.Time { return at }, Scratch: t.TempDir()}}},
 		people:         func(context.Context, string) ([]directory.Person, error) { return nil, nil },
 		runs:           func(context.Context, worker.Filter) ([]run.Run, error) { return nil, nil },
-		run:            func(_ context.Context, id string) (run.Run, error) { return run.Run{Spec: run.Spec{ID: id}}, nil },
+		imports:        madeImports,
+		flow: func(ctx context.Context, id string, f Flow) (run.Run, error) {
+			return run.Run{Spec: run.Spec{ID: id, Workflow: f.File + " " + f.Workflow, Inputs: f.Inputs, StartedBy: run.Starter(ctx)}}, nil
+		},
+		run: func(_ context.Context, id string) (run.Run, error) { return run.Run{Spec: run.Spec{ID: id}}, nil },
 	}
 	mux := http.NewServeMux()
 	(&API{Service: service, Token: token, Log: slog.New(slog.DiscardHandler), Callers: func(_ context.Context, scheme, token string) (Caller, error) {
@@ -81,6 +86,21 @@ func tableAPI(t *testing.T) (*Client, *httptest.Server) {
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
 	return &Client{Base: server.URL, Token: token, HTTP: server.Client()}, server
+}
+
+// madeImports answers with what it was asked.
+func madeImports(_ context.Context, c importer.Command) (*importer.Reply, error) {
+	if c.Session == "none" || c.Source == "none" {
+		return nil, fault.New(fault.NotFound, "there is no such thing")
+	}
+	s := &importer.Session{ID: c.Session + c.Run.ID, Source: c.Source, Error: string(c.Do) + " " + c.Reason, Type: c.Run.Type}
+	if c.Actor != nil {
+		s.Actor = *c.Actor
+	}
+	return &importer.Reply{
+		Session: s, Report: &importer.Report{Session: s}, Sources: []importer.SourceView{{Source: &importer.Source{}, Label: c.Source}},
+		Entities: []importer.Entity{{Seq: 7, Name: "ada"}}, Count: 9,
+	}, nil
 }
 
 // askAs makes a request with a credential: "GET /tables", body behind a further blank.
@@ -153,6 +173,20 @@ func TestTableRoutes(t *testing.T) {
 		{"GET /accounts/okta/nobody", 404, "no account"},
 		{"GET /people?email=x", 200, "[]"},
 		{"GET /runs", 200, "[]"},
+		{`PUT /runs/r%2F1 {"file":"a/b.yaml","workflow":"w","inputs":{"n":1.10}}`, 200, `"id":"r/1","plan":"","workflow":"a/b.yaml w","inputs":{"n":1.10},"startedBy":"run 7"`},
+		{"GET /sources", 200, `{"sources":[{`},
+		{"GET /sources/a%2Fb", 200, `"label":"a/b"`},
+		{"GET /sources/none", 404, "no such"},
+		{`PUT /sources/hr/imports/i1 {"type":"FULL"}`, 200, `"source":"hr","type":"FULL"`},
+		{`PUT /sources/hr/imports/i1 {"from":"/etc/passwd"}`, 400, "from"},
+		{"GET /imports?source=hr&state=COMPLETED", 200, `{"imports":[]}`},
+		{"GET /imports?limit=x", 400, "limit"},
+		{"GET /imports/s1", 200, `"error":"report "`},
+		{"GET /imports/s1/entities?action=create&limit=1", 200, `"count":9,"entities":[{"seq":7,`},
+		{"GET /imports/s1/entities?after=x", 400, "after"},
+		{`POST /imports/s1/approve {"reason":"fine"}`, 200, `"error":"approve fine"`},
+		{`POST /imports/s1/reject {}`, 200, `"actor":{"id":"run 7"`},
+		{`POST /imports/none/cancel {}`, 404, "no such"},
 		{"GET /openapi.yaml", 200, server.URL + "/api/v1"},
 	} {
 		status, text := askAs(t, server, all, test.request)
