@@ -19,6 +19,16 @@ func TestOktaAPIDocument(t *testing.T) {
 	}
 }
 
+// TestIdentitySourcesDocument runs the commands of docs/identity-sources.md.
+func TestIdentitySourcesDocument(t *testing.T) {
+	answer := runDocument(t, "identity-sources.md", 0, nil, "bash", "curl", "grep")
+	for _, want := range []string{`"status":"COMPLETED"`, `"city":"New York"`, `{"memberExternalIds":["1001"]}`} {
+		if !strings.Contains(answer, want) {
+			t.Errorf("the output lacks %s:\n%s", want, answer)
+		}
+	}
+}
+
 // TestTablesDocument runs the commands of docs/tables.md.
 func TestTablesDocument(t *testing.T) {
 	answer := runDocument(t, "tables.md", 2, func(dir, text string) {
@@ -41,8 +51,9 @@ func TestTablesDocument(t *testing.T) {
 }
 
 // runDocument runs the commands of a document as they stand, one after the other,
-// against a lanyard serve, and returns what they print. With fewer than calls calls of curl, the document has
-// lost its commands. prepare puts what they need into the folder that they run in.
+// against a lanyard serve, and returns what they print. With fewer than calls calls
+// of curl, the document has lost its commands. prepare puts what they need into the
+// folder that they run in.
 func runDocument(t *testing.T, file string, calls int, prepare func(dir, text string), tools ...string) string {
 	t.Helper()
 	for _, tool := range tools {

@@ -29,20 +29,22 @@ const api = new Proxy(client.identitySourceApi, {
 const stamp = `${Date.now().toString(36)}${kind}`.toLowerCase();
 
 const app = await client.applicationApi.createApplication({
-  application: { name: 'custom_identity_source', label: `HR ${stamp}`, signOnMode: 'AUTO_LOGIN' },
+  application: { name: 'custom_identity_source', label: `HR ${stamp}`, signOnMode: 'AUTO_LOGIN', features: ['IMPORT_NEW_USERS', 'PROFILE_MASTERING'] },
 });
 const identitySourceId = app.id;
-await client.applicationFeaturesApi.updateFeatureForApplication({
-  appId: app.id, featureName: 'INBOUND_PROVISIONING',
-  updateFeatureForApplicationRequest: {
+// This edition of the SDK does not know the feature yet; its transport will do.
+await client.http.http(`${orgUrl}/api/v1/apps/${app.id}/features/INBOUND_PROVISIONING`, {
+  method: 'PUT',
+  headers: { Accept: 'application/json', 'Content-Type': 'application/json' },
+  body: JSON.stringify({
     importRules: { userCreateAndMatch: { exactMatchCriteria: 'USERNAME', autoConfirmExactMatch: true, autoConfirmNewUsers: true, autoActivateNewUsers: true } },
     importSettings: { username: { usernameFormat: 'EMAIL' }, schedule: { status: 'DISABLED' } },
-  },
+  }),
 });
 
 const person = (name) => ({
   externalId: `${stamp}-${name}`,
-  profile: { userName: `${name}-${stamp}@example.com`, email: `${name}-${stamp}@example.com`, firstName: name, lastName: 'Node' },
+  profile: { userName: `${name}-${stamp}@example.com`, email: `${name}-${stamp}@example.com`, firstName: name, lastName: stamp },
 });
 
 // One session is loaded with everything there is, and cancelled.
@@ -82,10 +84,13 @@ await assert.rejects(api.deleteIdentitySourceSession({ identitySourceId, session
 const ann = await api.getIdentitySourceUser({ identitySourceId, externalId: `${stamp}-ann` });
 assert.equal(ann.profile.firstName, 'ann');
 const account = await client.userApi.getUser({ userId: `ann-${stamp}@example.com` });
-assert.equal(account.profile.lastName, 'Node');
+assert.equal(account.profile.lastName, stamp);
 assert.notEqual(account.status, 'STAGED');
 const group = await api.getIdentitySourceGroup({ identitySourceId, groupOrExternalId: `${stamp}-g` });
-assert.equal(group.profile.displayName, `Node ${stamp}`);
+// The SDK drops the profile of these groups: Okta's description nests it twice.
+const nameOf = async (groupId) => (await client.groupApi.getGroup({ groupId })).profile.name;
+assert.equal(group.externalId, `${stamp}-g`);
+assert.equal(await nameOf(group.id), `Node ${stamp}`);
 const members = async () => (await api.getIdentitySourceGroupMemberships({ identitySourceId, groupOrExternalId: group.id, limit: 100 })).memberExternalIds.sort();
 assert.deepEqual(await members(), [`${stamp}-ann`, `${stamp}-bob`]);
 const inOkta = [];
@@ -104,7 +109,7 @@ const { userName, email } = carol.profile;
 const patched = await api.updateIdentitySourceUsers({ identitySourceId, externalId: carol.externalId, usersUpdateRequestSchema: { profile: { userName, email, mobilePhone: '1-555' } } });
 assert.equal(patched.profile.mobilePhone, '1-555');
 assert.equal(patched.profile.firstName, 'carol');
-const replaced = await api.replaceExistingIdentitySourceUser({ identitySourceId, externalId: carol.externalId, userRequestSchema: { profile: { userName, email, firstName: 'Carol', lastName: 'Node' } } });
+const replaced = await api.replaceExistingIdentitySourceUser({ identitySourceId, externalId: carol.externalId, userRequestSchema: { profile: { userName, email, firstName: 'Carol', lastName: stamp } } });
 assert.equal(replaced.profile.firstName, 'Carol');
 assert.equal(replaced.profile.mobilePhone ?? null, null);
 await api.deleteIdentitySourceUser({ identitySourceId, externalId: carol.externalId });
@@ -112,7 +117,8 @@ await assert.rejects(api.getIdentitySourceUser({ identitySourceId, externalId: c
 
 const other = await api.createIdentitySourceGroups({ identitySourceId, groupsRequestSchema: { externalId: `${stamp}-h`, profile: { displayName: `Other ${stamp}` } } });
 const renamed = await api.updateIdentitySourceGroups({ identitySourceId, groupOrExternalId: other.id, groupsRequestSchema: { profile: { displayName: `Renamed ${stamp}`, description: 'x' } } });
-assert.equal(renamed.profile.displayName, `Renamed ${stamp}`);
+assert.equal(renamed.externalId, `${stamp}-h`);
+assert.equal(await nameOf(other.id), `Renamed ${stamp}`);
 await api.deleteIdentitySourceGroup({ identitySourceId, groupOrExternalId: `${stamp}-h` });
 await assert.rejects(api.getIdentitySourceGroup({ identitySourceId, groupOrExternalId: other.id }), { status: 404, errorCode: 'E0000007' });
 
@@ -128,7 +134,7 @@ await assert.rejects(api.getIdentitySourceGroup({ identitySourceId, groupOrExter
 
 // What happened is in the system log.
 const events = new Set();
-for await (const e of await client.systemLogApi.listLogEvents({ filter: 'eventType sw "system.i"' })) events.add(e.eventType);
+for await (const e of await client.systemLogApi.listLogEvents({ filter: 'eventType sw "system.i"', sortOrder: 'DESCENDING', limit: 1000 })) events.add(e.eventType);
 for (const type of ['system.import.session.created', 'system.import.session.triggered', 'system.import.session.cancelled', 'system.import.complete']) {
   assert.ok(events.has(type), `${type} is not among ${[...events].sort().join(', ')}`);
 }

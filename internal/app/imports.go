@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"iter"
 	"maps"
 	"slices"
 	"sync"
@@ -16,9 +15,10 @@ import (
 	"github.com/lanyard-id/lanyard/internal/fault"
 	"github.com/lanyard-id/lanyard/internal/importer"
 	"github.com/lanyard-id/lanyard/internal/reconcile"
+	"github.com/lanyard-id/lanyard/internal/run"
 	"github.com/lanyard-id/lanyard/internal/secret"
 	"github.com/lanyard-id/lanyard/internal/spelling"
-	"github.com/lanyard-id/lanyard/internal/table"
+	"github.com/lanyard-id/lanyard/internal/trigger"
 )
 
 // imports bring people from sources of truth into the Okta org of a folder.
@@ -365,31 +365,115 @@ func (i *imports) read(ctx context.Context, s *importer.Source, from string) (im
 		where = w.from
 	}
 	f := i.folder
-	reader, err := extract.Open(ctx, where, extract.Env{
-		Connections: f.executor.connector, Client: f.executor.client, Tables: f.tableRows(),
+	return extract.Open(ctx, where, extract.Env{
+		Connections: f.executor.connector, Client: f.executor.client, Tables: f.tables().Tables,
 		Secrets: &secret.Resolver{Env: f.env, Vault: &secret.FileVault{Dir: f.data, Env: f.env}},
 	})
+}
+
+// importable is an import that a trigger starts.
+type importable struct {
+	imports *imports
+	name    string
+	source  string // id
+}
+
+// importable returns an import for a trigger to start.
+func (f *Folder) importable(ctx context.Context, name string) (trigger.Runnable, error) {
+	i, err := f.openImports(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return sourceRows{reader}, nil
+	w := i.written[name]
+	if w == nil || w.from == nil {
+		e := fault.New(fault.NotFound, "there is no import %q in lanyard.yaml that is read from somewhere", name)
+		if like := spelling.Nearest(name, slices.Collect(maps.Keys(i.written))); like != "" && like != name {
+			return nil, e.Fix("did you mean %q?", like)
+		}
+		return nil, e.Fix("write it there under imports, with from:")
+	}
+	if err := i.bindAll(ctx); err != nil {
+		return nil, err
+	}
+	id, err := i.resolve(ctx, name)
+	return &importable{imports: i, name: name, source: id}, err
 }
 
-// tableRows gives imports the tables of the folder.
-func (f *Folder) tableRows() *table.Tables {
-	return &table.Tables{Store: f.db.Tables(), Now: time.Now, Scratch: f.data}
+// Check implements trigger.Runnable: an import has no inputs, and what a trigger is
+// told does not matter to it.
+func (m *importable) Check(map[string]any) error { return nil }
+
+// Start implements trigger.Runnable. The source is read before it returns; what is
+// carried out then goes on by itself.
+func (m *importable) Start(ctx context.Context, id, by string, _ map[string]any, sandbox bool) error {
+	if sandbox {
+		return fault.New(fault.Unsupported, "an import has no test run").Fix("lanyard import preview %s shows what it would do", m.name)
+	}
+	i := m.imports
+	if s, err := i.importer.Session(ctx, "", id); err == nil && s != nil {
+		return nil
+	}
+	s, err := i.importer.Source(ctx, m.source)
+	if err != nil {
+		return err
+	}
+	rows, err := i.read(ctx, s, "")
+	if err != nil {
+		return err
+	}
+	_, err = i.importer.Run(ctx, directory.System("trigger "+by), m.source, rows, importer.RunOptions{ID: id, NoWait: true})
+	return err
 }
 
-// sourceRows gives the rows of a reader to the importer.
-type sourceRows struct{ extract.Reader }
+// Status implements trigger.Runnable.
+func (m *importable) Status(ctx context.Context, id string) (trigger.Outcome, error) {
+	s, err := m.imports.importer.Session(ctx, "", id)
+	if err != nil {
+		return trigger.Outcome{}, err
+	}
+	counts, err := json.Marshal(s.Counts)
+	if err != nil {
+		return trigger.Outcome{}, fault.Wrap(fault.Internal, err, "the figures of the import cannot be written")
+	}
+	return trigger.Outcome{Status: statusOf(s), Reason: s.Error, Outputs: counts}, nil
+}
 
-// Rows implements importer.Rows.
-func (l sourceRows) Rows(ctx context.Context) iter.Seq2[importer.Located, error] {
-	return func(yield func(importer.Located, error) bool) {
-		for row, err := range l.Reader.Rows(ctx) {
-			if !yield(importer.Located(row), err) {
-				return
+// statusOf is where a session stands, as runs have it.
+func statusOf(s *importer.Session) run.Status {
+	switch {
+	case s.Phase == importer.Held:
+		return run.Held
+	case s.State == importer.Completed:
+		return run.Succeeded
+	case s.State == importer.Closed:
+		return run.Cancelled
+	case s.State == importer.Failed, s.State == importer.Expired:
+		return run.Failed
+	}
+	return run.Running
+}
+
+// lookAgain is how often the end of an import is looked for.
+const lookAgain = 200 * time.Millisecond
+
+// Await implements trigger.Runnable.
+func (m *importable) Await(ctx context.Context, id string) (trigger.Outcome, error) {
+	tick := time.NewTicker(lookAgain)
+	defer tick.Stop()
+	for {
+		if !m.imports.folder.served { // nobody else works on it
+			if err := m.imports.importer.Settle(ctx); err != nil {
+				return trigger.Outcome{}, err
 			}
+		}
+		o, err := m.Status(ctx, id)
+		if err != nil || o.Status != run.Running {
+			return o, err
+		}
+		select {
+		case <-ctx.Done():
+			return o, ctx.Err()
+		case <-tick.C:
 		}
 	}
 }

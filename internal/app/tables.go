@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/lanyard-id/lanyard/internal/connector/catalog"
 	"github.com/lanyard-id/lanyard/internal/directory"
@@ -27,7 +28,7 @@ const operator = "operator"
 
 // tables are those of the folder.
 func (f *Folder) tables() *table.Desk {
-	return &table.Desk{Actor: operator, Tables: f.tableRows()}
+	return &table.Desk{Actor: operator, Tables: &table.Tables{Store: f.db.Tables(), Now: time.Now, Scratch: f.data}}
 }
 
 // Tables implements api.Service.

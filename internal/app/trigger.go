@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"encoding/json"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -13,8 +12,6 @@ import (
 	"github.com/lanyard-id/lanyard/internal/arazzo"
 	"github.com/lanyard-id/lanyard/internal/cli"
 	"github.com/lanyard-id/lanyard/internal/config"
-	"github.com/lanyard-id/lanyard/internal/fault"
-	"github.com/lanyard-id/lanyard/internal/importer"
 	"github.com/lanyard-id/lanyard/internal/plan"
 	"github.com/lanyard-id/lanyard/internal/run"
 	"github.com/lanyard-id/lanyard/internal/secret"
@@ -165,7 +162,7 @@ type starter struct{ folder *Folder }
 // Load implements trigger.Starter.
 func (s starter) Load(ctx context.Context, a trigger.Action) (trigger.Runnable, error) {
 	if a.Import != "" {
-		return s.folder.startableImport(ctx, a.Import)
+		return s.folder.importable(ctx, a.Import)
 	}
 	p, err := s.folder.plans.plan(ctx, a)
 	if err != nil {
@@ -197,90 +194,6 @@ func (w *startable) Start(ctx context.Context, id, by string, inputs map[string]
 		return nil
 	}
 	return err
-}
-
-// startableImport finds an import by its name in lanyard.yaml, or an identity
-// source by its label or id.
-func (f *Folder) startableImport(ctx context.Context, name string) (trigger.Runnable, error) {
-	i, err := f.openImports(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if i.written[name] == nil {
-		if _, err := i.resolve(ctx, name); err != nil {
-			return nil, err
-		}
-	}
-	return &startableImport{i, name}, nil
-}
-
-// startableImport is an import of lanyard.yaml, or an identity source.
-type startableImport struct {
-	imports *imports
-	name    string
-}
-
-// Check implements trigger.Runnable.
-func (s *startableImport) Check(map[string]any) error { return nil }
-
-// Start implements trigger.Runnable. The session has the id of the firing; one
-// that there is already is not begun again.
-func (s *startableImport) Start(ctx context.Context, id, _ string, _ map[string]any, sandbox bool) error {
-	if sandbox {
-		return fault.New(fault.Unsupported, "an import cannot be tried out on the sandbox: it would change it").Fix("lanyard import preview %s shows what it would do", s.name)
-	}
-	_, err := s.imports.do(ctx, importer.Command{
-		Do: importer.RunImport, Source: s.name, Run: importer.RunOptions{ID: id, NoWait: s.imports.folder.served},
-	})
-	return err
-}
-
-// Status implements trigger.Runnable.
-func (s *startableImport) Status(ctx context.Context, id string) (trigger.Outcome, error) {
-	source, err := s.imports.resolve(ctx, s.name)
-	if err != nil {
-		return trigger.Outcome{}, err
-	}
-	session, err := s.imports.importer.Session(ctx, source, id)
-	if err != nil {
-		return trigger.Outcome{}, err
-	}
-	counts, err := json.Marshal(session.Counts)
-	if err != nil {
-		return trigger.Outcome{}, fault.Wrap(fault.Internal, err, "the figures of the session cannot be read")
-	}
-	o := trigger.Outcome{Status: run.Running, Reason: session.Error, Outputs: counts}
-	switch {
-	case session.State == importer.Completed:
-		o.Status = run.Succeeded
-	case session.State == importer.Closed:
-		o.Status = run.Cancelled
-	case session.State == importer.Failed, session.State == importer.Expired:
-		o.Status = run.Failed
-	case session.Phase == importer.Held:
-		o.Status = run.Held
-	}
-	return o, nil
-}
-
-// awaitPoll is how often a session is looked at that somebody waits for.
-const awaitPoll = 100 * time.Millisecond
-
-// Await implements trigger.Runnable.
-func (s *startableImport) Await(ctx context.Context, id string) (trigger.Outcome, error) {
-	ticker := time.NewTicker(awaitPoll)
-	defer ticker.Stop()
-	for {
-		o, err := s.Status(ctx, id)
-		if err != nil || o.Status != run.Running {
-			return o, err
-		}
-		select {
-		case <-ticker.C:
-		case <-ctx.Done():
-			return o, ctx.Err()
-		}
-	}
 }
 
 // Status implements trigger.Runnable.

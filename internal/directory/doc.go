@@ -54,12 +54,15 @@
 //
 //	objects.go                          the way for other packages to keep objects here
 //	connected.go                        accounts and groups that an enterprise connection owns
+//	sourced.go                          those that an identity source says everything of, many at once
 //	directory.go, store.go, record.go   operations in general, the Store, objects kept whole
 //	actor.go, id.go, errors.go          who acts, ids as the providers make them, causes of faults
 //	consequences.go                     what follows from a change
 //	realm.go, seed.go                   tenants, and what a sandbox begins with
 //	account.go, profile.go, people.go   accounts, their attributes, people across realms
 //	usertypes.go, schemas.go            sorts of users with their schemas
+//	appschemas.go                       schemas of the people of applications
+//	values.go                           single values checked as a write would
 //	reshape.go                          what the change of a schema does to accounts and groups
 //	create.go, find.go, edit.go         accounts made, found, changed
 //	lifecycle.go, signin.go             statuses; signing in, and being locked out

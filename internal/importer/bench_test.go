@@ -77,6 +77,8 @@ type flaky struct {
 	failAt int
 	before bool
 	dead   bool
+
+	wrote chan struct{} // signals that something was written; nil: nobody waits
 }
 
 type killed struct{}
@@ -100,7 +102,12 @@ func (f *flaky) Update(ctx context.Context, work func(importer.Tx) error) error 
 			return killed{}
 		}
 	}
-	return f.Store.Update(ctx, work)
+	err := f.Store.Update(ctx, work)
+	select {
+	case f.wrote <- struct{}{}:
+	default:
+	}
+	return err
 }
 
 func (f *flaky) View(ctx context.Context, work func(importer.Reader) error) error {

@@ -36,7 +36,11 @@ func TestDisasters(t *testing.T) {
 		t.Fatal(err)
 	}
 	shared := newBench(t, nil)
+	_, each := thorough()
 	for i, d := range all {
+		if !each && (i%4 != 0 || len(d.Before.Rows) > 300) { // package reconcile suffers all of them
+			continue
+		}
 		t.Run(d.Name, func(t *testing.T) {
 			b := shared.realm(fmt.Sprint("d", i))
 			if len(d.Roles) > 0 {

@@ -22,6 +22,7 @@ type Importer struct {
 	atOnce int // people in a block and in a transaction; 0: those of the constants
 
 	working  sync.Mutex // who carries sessions out
+	pruned   time.Time  // when old sessions were last removed; guarded by working
 	reading  sync.Map   // ids of the sessions whose source this process reads
 	wakeOnce sync.Once
 	wake     chan struct{}

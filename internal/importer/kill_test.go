@@ -1,6 +1,7 @@
 package importer_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"testing"
@@ -34,8 +35,12 @@ func TestKilledAnywhere(t *testing.T) {
 		return all
 	}
 	shared := newBench(t, nil)
+	_, each := thorough()
 	for _, before := range []bool{true, false} {
 		for n, done := 1, false; !done; n++ {
+			if !each && (n%2 == 0) == before {
+				continue
+			}
 			t.Run(fmt.Sprintf("update %d, before=%t", n, before), func(t *testing.T) {
 				b := shared.realm(fmt.Sprintf("k%d%t", n, before))
 				b.T = t
@@ -82,6 +87,45 @@ func TestKilledAnywhere(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A process that serves goes on with what another left, and with what is triggered.
+func TestServe(t *testing.T) {
+	b := newBench(t, nil)
+	b.AtOnce(5)
+	b.run(people(10), importer.Full)
+	b.store.failAt, b.store.before = 8, true
+	_, err := b.Importer.Run(t.Context(), me, b.source, people(40), importer.RunOptions{ID: "iis1"})
+	if !errors.As(err, new(killed)) {
+		t.Fatal(err)
+	}
+	b.store.dead, b.store.wrote = false, make(chan struct{}, 1)
+	im := &importer.Importer{Directory: b.Directory, Store: b.store, Realm: b.Realm}
+	ctx, stop := context.WithCancel(t.Context())
+	served := make(chan error)
+	go func() { served <- im.Serve(ctx) }()
+	over := func(id string) *importer.Session {
+		for {
+			s, err := im.Session(ctx, b.source, id)
+			b.do(err)
+			if s.State != importer.Triggered && s.State != importer.InProgress {
+				return s
+			}
+			<-b.store.wrote
+		}
+	}
+	first := over("iis1")
+	all := people(41)
+	s, err := im.Run(ctx, me, b.source, all, importer.RunOptions{NoWait: true, Type: importer.Full})
+	b.do(err)
+	s = over(s.ID)
+	stop()
+	b.do(<-served)
+	if first.State != importer.Completed && first.State != importer.Failed || s.State != importer.Completed {
+		t.Errorf("the sessions are %s and %s", first.State, s.State)
+	}
+	b.equal("accounts", len(b.accounts()), 41)
+	b.equal("created once", b.logged("user.lifecycle.create"), 41)
 }
 
 // logged is how many entries of a kind the change log has.

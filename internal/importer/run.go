@@ -168,13 +168,24 @@ func (im *Importer) newLoader(ctx context.Context, source string, keep func(cont
 
 // fill reads what is known of the source's people.
 func (l *loader) fill(r Reader) error {
-	for x, err := range r.ImportIndex(l.im.Realm, l.source.ID) {
+	var assigned []uint64 // accounts that have the application
+	for account, err := range r.ImportAssigned(l.im.Realm, l.source.ID) {
+		if err != nil {
+			return err
+		}
+		assigned = append(assigned, idHash(account))
+	}
+	slices.Sort(assigned)
+	for x, err := range r.ImportIndex(l.source.ID) {
 		if err != nil {
 			return err
 		}
 		s := l.index.at(idHash(x.ExternalID))
 		s.state, s.fingerprint, s.due = stateByte(x.State), x.Fingerprint, micros(x.Due)
-		if x.State == reconcile.Linked && !x.Assigned {
+		if x.State != reconcile.Linked {
+			continue
+		}
+		if _, has := slices.BinarySearch(assigned, idHash(x.Account)); !has {
 			s.fingerprint = reconcile.Fingerprint{} // as Link.lose
 		}
 	}
@@ -225,11 +236,11 @@ type shapedRow struct {
 // same time.
 func (l *loader) load(ctx context.Context, rows Rows) error {
 	ctx, cancel := context.WithCancel(ctx)
+	next, stop := iter.Pull2(portions(rows.Rows(ctx)))
+	defer stop() // when nobody reads any more
 	var wait sync.WaitGroup
 	defer wait.Wait()
 	defer cancel()
-	next, stop := iter.Pull2(portions(rows.Rows(ctx)))
-	defer stop()
 	first, err, more := next()
 	if err != nil {
 		return err

@@ -386,9 +386,16 @@ func (im *Importer) Entities(ctx context.Context, q EntityQuery) (out []Entity, 
 	return out, err
 }
 
+// pruneEvery is how often old sessions are looked for.
+const pruneEvery = time.Hour
+
 // prune removes the sessions that are over for longer than their source keeps them.
 func (im *Importer) prune(ctx context.Context) error {
 	now := im.Directory.Now()
+	if since := now.Sub(im.pruned); since >= 0 && since < pruneEvery {
+		return nil
+	}
+	im.pruned = now
 	var old []string
 	err := im.Store.View(ctx, func(r Reader) error {
 		list, err := r.ImportSessions(SessionQuery{Realm: im.Realm, States: []State{Completed, Closed, Expired, Failed}})

@@ -475,7 +475,7 @@ func TestRetention(t *testing.T) {
 	b.clock.Step(7 * 24 * time.Hour)
 	b.do(b.Settle(t.Context()))
 	b.state(s, importer.Completed)
-	b.clock.Step(time.Second)
+	b.clock.Step(time.Hour)
 	b.do(b.Settle(t.Context()))
 	_, err = b.Session(t.Context(), b.source, s.ID)
 	b.missing(err, importer.SessionNoun)

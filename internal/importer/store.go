@@ -34,8 +34,11 @@ type Reader interface {
 	ImportLinksTo(accounts []string) ([]Link, error)
 	// EachImportLink yields links ordered by externalId.
 	EachImportLink(q LinkQuery) iter.Seq2[Link, error]
-	// ImportIndex yields all people of a source in short.
-	ImportIndex(realm, source string) iter.Seq2[Indexed, error]
+	// ImportIndex yields all people of a source in short, in any order.
+	ImportIndex(source string) iter.Seq2[Indexed, error]
+	// ImportAssigned yields the accounts that have the application of a source, in
+	// any order.
+	ImportAssigned(realm, source string) iter.Seq2[string, error]
 	// CountImportLinks counts the people of a source by the state of their links.
 	CountImportLinks(source string) (map[reconcile.LinkState]int, error)
 	// ImportsDue returns the sources that have people who are due, and when the
@@ -101,8 +104,8 @@ type LinkQuery struct {
 // Indexed is a link in short.
 type Indexed struct {
 	ExternalID  string
+	Account     string
 	State       reconcile.LinkState
 	Fingerprint reconcile.Fingerprint
 	Due         time.Time
-	Assigned    bool // his account still has the application
 }

@@ -238,33 +238,34 @@ func (t *importerTx) EachImportLink(q importer.LinkQuery) iter.Seq2[importer.Lin
 }
 
 // ImportIndex implements importer.Reader.
-func (t *importerTx) ImportIndex(realm, source string) iter.Seq2[importer.Indexed, error] {
+func (t *importerTx) ImportIndex(source string) iter.Seq2[importer.Indexed, error] {
 	scan := func(row scanner) (x importer.Indexed, err error) {
-		var fingerprint sql.RawBytes
+		var fingerprint []byte
 		var due int64
-		rows, ok := row.(*sql.Rows)
-		if !ok {
-			return x, fault.New(fault.Internal, "an index is read row by row")
-		}
-		if err := rows.Scan(&x.ExternalID, &x.State, &fingerprint, &due, &x.Assigned); err != nil {
+		if err := row.Scan(&x.ExternalID, &x.Account, &x.State, &fingerprint, &due); err != nil {
 			return x, err
 		}
 		copy(x.Fingerprint[:], fingerprint)
 		x.Due = Time(due)
 		return x, nil
 	}
-	return func(yield func(importer.Indexed, error) bool) {
-		from := selection{text: "SELECT l.external_id, l.state, l.fingerprint, l.due, r.id IS NOT NULL FROM import_links l" +
-			" LEFT JOIN directory_records r ON r.noun = '" + string(directory.AppUserNoun) + "' AND r.id = l.source || '/' || l.account"}
-		from.bind(" AND r.realm = ", realm)
-		from.add("l.source = ", source)
-		from.text += " AND l.kind = '" + string(importer.UserKind) + "'"
-		for x, err := range each(&t.directoryTx, from, scan) {
-			if !yield(x, err) || err != nil {
-				return
-			}
-		}
+	return each(&t.directoryTx, selection{
+		text: "SELECT external_id, account, state, fingerprint, due FROM import_links WHERE source = $1 AND kind = $2",
+		args: []any{source, string(importer.UserKind)},
+	}, scan)
+}
+
+// ImportAssigned implements importer.Reader. The index by parent has all that it
+// needs.
+func (t *importerTx) ImportAssigned(realm, source string) iter.Seq2[string, error] {
+	scan := func(row scanner) (account string, err error) {
+		err = row.Scan(&account)
+		return strings.TrimPrefix(account, source+"/"), err
 	}
+	return each(&t.directoryTx, selection{
+		text: "SELECT id FROM directory_records WHERE realm = $1 AND noun = $2 AND parent = $3",
+		args: []any{realm, string(directory.AppUserNoun), source},
+	}, scan)
 }
 
 // CountImportLinks implements importer.Reader.

@@ -222,14 +222,20 @@ func testImportIndex(t *testing.T, i imports) {
 	})
 	i.view(func(r importer.Reader) error {
 		var got []importer.Indexed
-		for x, err := range r.ImportIndex(realm, "a") {
+		for x, err := range r.ImportIndex("a") {
 			ok(t, err)
 			got = append(got, x)
 		}
 		want := reconcile.Fingerprint{1, 2, 1}
 		same(t, "index", got, []importer.Indexed{
-			{ExternalID: "1", State: reconcile.Linked, Fingerprint: want, Assigned: true}, {ExternalID: "2", State: reconcile.Linked, Fingerprint: want},
+			{ExternalID: "1", Account: "acc1", State: reconcile.Linked, Fingerprint: want}, {ExternalID: "2", Account: "acc2", State: reconcile.Linked, Fingerprint: want},
 		})
+		var assigned []string
+		for account, err := range r.ImportAssigned(realm, "a") {
+			ok(t, err)
+			assigned = append(assigned, account)
+		}
+		same(t, "assigned", assigned, []string{"acc1"})
 		return nil
 	})
 }

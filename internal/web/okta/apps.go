@@ -263,6 +263,9 @@ func (a *API) replaceApp(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if err := a.keepSource(r, app, body); err != nil {
+		return err
+	}
 	return web.WriteJSON(w, http.StatusOK, a.application(a.base(r), app, secret))
 }
 

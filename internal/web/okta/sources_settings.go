@@ -21,10 +21,28 @@ func (a *API) startSource(r *http.Request, app *directory.App) error {
 	if a.Sources == nil || app.Name != importer.AppName {
 		return nil
 	}
+	settings := reconcile.OktaSettings()
+	settings.Sourcing.Users = mastersProfiles(app)
 	_, err := a.Sources.PutSource(r.Context(), actor(r), app.Label, &importer.Source{
-		Meta: directory.Meta{ID: app.ID, Realm: app.Realm}, Settings: reconcile.OktaSettings(),
+		Meta: directory.Meta{ID: app.ID, Realm: app.Realm}, Settings: settings,
 	})
 	return err
+}
+
+// mastersProfiles reports whether an application may source people: Okta shows it
+// by this feature, and lets it be changed in its console only. Here the API
+// changes it too, or a source could not be set up by program.
+func mastersProfiles(app *directory.App) bool {
+	features, _ := app.Document["features"].([]any)
+	return slices.Contains(features, any("PROFILE_MASTERING"))
+}
+
+// keepSource takes over what a changed application says of its identity source.
+func (a *API) keepSource(r *http.Request, app *directory.App, body object) error {
+	if a.Sources == nil || app.Name != importer.AppName || body["features"] == nil {
+		return nil
+	}
+	return a.editSource(r, app, func(s *reconcile.Settings) { s.Sourcing.Users = mastersProfiles(app) })
 }
 
 // tellSource tells an identity source which custom attributes its profile has.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/lanyard-id/lanyard/internal/value"
 	"github.com/lanyard-id/lanyard/internal/web/okta"
 )
 
@@ -421,4 +422,151 @@ func TestInboundProvisioning(t *testing.T) {
 		t.Errorf("what was refused has an effect: %s", diff)
 	}
 	b.ok(404, "GET", "/api/v1/apps/"+app+"/features/USER_PROVISIONING", "")
+}
+
+// What is loaded becomes people, groups and memberships, the system log tells of
+// it (okta.md 3.3), and who is deleted is deactivated where the source may do so.
+func TestImportThroughTheAPI(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	app := b.ok(200, "POST", "/api/v1/apps", `{"name":"custom_identity_source","label":"HR","features":["IMPORT_NEW_USERS","PROFILE_MASTERING"]}`).object(t)["id"].(string)
+	b.ok(200, "PUT", "/api/v1/apps/"+app+"/features/INBOUND_PROVISIONING", `{"importRules":{"userCreateAndMatch":{"autoConfirmExactMatch":true,"autoConfirmNewUsers":true,"autoActivateNewUsers":true}}}`)
+	source := "/api/v1/identity-sources/" + app
+	run := func(loads ...string) {
+		t.Helper()
+		path := source + "/sessions/" + b.ok(201, "POST", source+"/sessions", "").object(t)["id"].(string)
+		for _, load := range loads {
+			name, body, _ := strings.Cut(load, " ")
+			b.ok(202, "POST", path+"/"+name, body)
+		}
+		b.ok(200, "POST", path+"/start-import", "")
+		if err := b.imports.Settle(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := b.ok(200, "GET", path, "").object(t)["status"]; got != "COMPLETED" {
+			t.Fatalf("the session is %v", got)
+		}
+	}
+	run("bulk-upsert "+usersBody(12), `bulk-groups-upsert {"profiles":[{"externalId":"G","profile":{"displayName":"Sourced"}}]}`,
+		`bulk-group-memberships-upsert {"memberships":[{"groupExternalId":"G","memberExternalIds":["E0","E1"]}]}`)
+	user := b.ok(200, "GET", "/api/v1/users/p0@example.com", "").object(t)
+	if user["status"] != "PROVISIONED" {
+		t.Errorf("status %v", user["status"])
+	}
+	group := b.ok(200, "GET", source+"/groups/G", "").object(t)["id"].(string)
+	if got := b.ok(200, "GET", "/api/v1/groups/"+group+"/users", "").list(t, "profile", "login"); len(got) != 2 {
+		t.Errorf("members %v", got)
+	}
+	if got := b.ok(200, "GET", "/api/v1/groups/"+group, "").object(t)["type"]; got != "APP_GROUP" {
+		t.Errorf("the group is a %v", got)
+	}
+	assigned := b.ok(200, "GET", "/api/v1/apps/"+app+"/users/"+user["id"].(string), "").object(t)
+	if assigned["externalId"] != "E0" {
+		t.Errorf("app user %v", assigned)
+	}
+	run(`bulk-delete {"entityType":"USERS","profiles":[{"externalId":"E0"}]}`)
+	if got := b.ok(200, "GET", "/api/v1/users/"+user["id"].(string), "").object(t)["status"]; got != "DEPROVISIONED" {
+		t.Errorf("after bulk-delete: %v", got)
+	}
+	seen := map[string]bool{}
+	for _, kind := range b.ok(200, "GET", "/api/v1/logs?limit=1000", "").list(t, "eventType") {
+		seen[kind] = true
+	}
+	for _, kind := range []string{
+		"system.import.session.created", "system.import.session.triggered", "system.import.start", "system.import.complete",
+		"system.identity_sources.bulk_upsert", "system.identity_sources.bulk_delete", "system.identity_sources.bulk_group_upsert",
+		"system.identity_sources.bulk_group_membership_upsert", "system.import.user.create", "system.import.group.create",
+	} {
+		if !seen[kind] {
+			t.Errorf("the log lacks %s", kind)
+		}
+	}
+
+	// A session that nobody loads for a day is over (okta.md 3.2).
+	path := source + "/sessions/" + b.ok(201, "POST", source+"/sessions", "").object(t)["id"].(string)
+	b.clock.Step(24 * time.Hour)
+	if got := b.ok(200, "GET", path, "").object(t)["status"]; got != "EXPIRED" {
+		t.Errorf("after a day: %v", got)
+	}
+	if err := b.imports.Settle(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := b.ok(200, "GET", `/api/v1/logs?filter=eventType+eq+"system.import.session.expired"`, "").list(t, "eventType"); len(got) != 1 {
+		t.Errorf("expired: %v", got)
+	}
+	b.ok(201, "POST", source+"/sessions", "")
+}
+
+// A token has 15 calls a minute on identity sources (okta.md 1.5, observed).
+func TestSourceRateLimit(t *testing.T) {
+	t.Parallel()
+	enforce := false
+	b := newBench(t, func(o *okta.Options) {
+		o.Limits = func() okta.LimitPolicy { return okta.LimitPolicy{Enforce: enforce} }
+	})
+	source := b.source()
+	enforce = true
+	for n := range 15 {
+		if a := b.ok(200, "GET", source+"/sessions", ""); a.header.Get("X-Rate-Limit-Limit") != "15" || a.header.Get("X-Rate-Limit-Remaining") != fmt.Sprint(14-n) {
+			t.Fatalf("call %d: %v", n, a.header)
+		}
+	}
+	wantProblem(t, b.call("POST", source+"/users", "{}"), 429, "E0000047", "API call exceeded rate limit due to too many requests.")
+	b.clock.Step(time.Minute)
+	b.ok(200, "GET", source+"/sessions", "")
+}
+
+// Who administers applications administers identity sources, within the
+// applications that the role is for.
+func TestSourceRoles(t *testing.T) {
+	t.Parallel()
+	b := newAuth(t)
+	source, other := b.source(), b.source()
+	client := b.service("", "okta.identitySources.manage")
+	for role, want := range map[string][2]int{
+		"SUPER_ADMIN": {200, 201}, "APP_ADMIN": {200, 201}, "ORG_ADMIN": {200, 403}, "READ_ONLY_ADMIN": {200, 403},
+		"USER_ADMIN": {403, 403}, "HELP_DESK_ADMIN": {403, 403},
+	} {
+		b.roles[client] = []string{role}
+		token := []string{"Authorization", "Bearer " + b.serviceToken(client, "okta.identitySources.manage")}
+		if a := b.call("GET", source+"/sessions", "", token...); a.status != want[0] {
+			t.Errorf("%s: GET %d %s", role, a.status, a.body)
+		}
+		a := b.call("POST", source+"/sessions", "", token...)
+		if a.status != want[1] {
+			t.Errorf("%s: POST %d %s", role, a.status, a.body)
+		}
+		if a.status == 201 {
+			b.ok(204, "DELETE", source+"/sessions/"+a.object(t)["id"].(string), "")
+		}
+	}
+	b.ok(200, "GET", other+"/sessions", "")
+}
+
+// FuzzBulkLoad reads any body as each of the loads: it is taken, or refused in
+// Okta's words.
+func FuzzBulkLoad(f *testing.F) {
+	for _, body := range []string{
+		usersBody(2), `{"entityType":"USERS","profiles":[{"externalId":"E","profile":{"firstName":null,"x":[]}}]}`,
+		`{"profiles":[{"externalId":"G","profile":{"displayName":"G","description":7}}]}`, `{"externalIds":["G",null]}`,
+		`{"memberships":[{"groupExternalId":"G","memberExternalIds":["E",{}]}]}`, `{"profiles":{}}`, `[]`, `{"entityType":["USERS"]}`,
+	} {
+		f.Add(body)
+	}
+	f.Fuzz(func(t *testing.T, body string) {
+		v, err := value.Decode([]byte(body))
+		o, ok := v.(map[string]any)
+		if err != nil || !ok {
+			return
+		}
+		before := value.Clone(o)
+		for load, code := range okta.ReadLoads(o) {
+			if code != "" && code != "E0000001" && code != "E0000003" {
+				t.Errorf("%s: %s", load, code)
+			}
+		}
+		if !value.Equal(before, any(o)) {
+			t.Errorf("the body was changed: %v", o)
+		}
+	})
 }
