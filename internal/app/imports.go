@@ -439,7 +439,7 @@ func (m *importable) Start(ctx context.Context, id, by string, _ map[string]any,
 		return fault.New(fault.Unsupported, "an import has no test run").Fix("lanyard import preview %s shows what it would do", m.name)
 	}
 	i := m.imports
-	if s, err := i.importer.Session(ctx, "", id); err == nil && s != nil {
+	if s, err := i.importer.Session(ctx, "", id); err == nil && !s.Unread() {
 		return nil
 	}
 	s, err := i.importer.Source(ctx, m.source)
