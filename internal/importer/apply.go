@@ -17,7 +17,7 @@ func (im *Importer) apply(ctx context.Context, s *Session) (*Session, error) {
 	for {
 		next, err := a.some(ctx, im.portion())
 		if alone(err) { // one of them is in the way: find out who
-			next, err = a.oneByOne(ctx, err)
+			next, err = a.oneByOne(ctx)
 		}
 		if err != nil || next.State != Triggered {
 			return next, err
@@ -82,7 +82,7 @@ func (a *applier) some(ctx context.Context, limit int) (s *Session, err error) {
 
 // oneByOne carries the entities of a batch out that failed together. Those that
 // cannot be carried out fail with their reason, and the others go on.
-func (a *applier) oneByOne(ctx context.Context, _ error) (s *Session, err error) {
+func (a *applier) oneByOne(ctx context.Context) (s *Session, err error) {
 	for range a.im.portion() {
 		s, err = a.some(ctx, 1)
 		if alone(err) {

@@ -47,9 +47,12 @@ func hopeless(err error) bool {
 	return false
 }
 
-// giveUp ends a session with an error.
+// giveUp ends a session with an error, unless it has ended otherwise meanwhile.
 func (im *Importer) giveUp(ctx context.Context, id string, cause error) error {
 	_, err := im.change(context.WithoutCancel(ctx), "", id, func(tx Tx, s *Session) error {
+		if !s.State.Active() {
+			return nil
+		}
 		s.State, s.Phase, s.Ended, s.Error = Failed, "", im.Directory.Now(), fault.Public(cause)
 		s.Stale = fault.Is(cause, fault.Stale)
 		err := im.event(tx, systemActor(), s, "system.import.complete", directory.Outcome{Result: "FAILURE", Reason: s.Error})

@@ -3,6 +3,8 @@ package importer
 import (
 	"context"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -118,10 +120,12 @@ func (im *Importer) abandon(ctx context.Context) error {
 	})
 }
 
-// Settle works until nothing is left to do now.
+// Settle works until nothing is left to do now. A session that cannot go on
+// keeps only those of its own source waiting; its error is returned at the end.
 func (im *Importer) Settle(ctx context.Context) error {
 	im.working.Lock()
 	defer im.working.Unlock()
+	stuck := map[string]error{} // by source
 	for {
 		if err := im.expire(ctx); err != nil {
 			return err
@@ -129,22 +133,25 @@ func (im *Importer) Settle(ctx context.Context) error {
 		if err := im.enlistDue(ctx); err != nil {
 			return err
 		}
-		s, err := im.next(ctx)
+		s, err := im.next(ctx, stuck)
 		if err != nil {
 			return err
 		}
 		if s == nil {
-			return im.prune(ctx)
+			return fault.Join(append(slices.Collect(maps.Values(stuck)), im.prune(ctx))...)
 		}
 		if err := im.drive(ctx, s); err != nil {
-			return err
+			if ctx.Err() != nil {
+				return err
+			}
+			stuck[s.Source] = err
 		}
 	}
 }
 
 // next returns the session to be worked on: the one that was triggered first, of a
-// source of which none is held.
-func (im *Importer) next(ctx context.Context) (first *Session, err error) {
+// source of which none is held and which is not stuck.
+func (im *Importer) next(ctx context.Context, stuck map[string]error) (first *Session, err error) {
 	err = im.Store.View(ctx, func(r Reader) error {
 		list, err := r.ImportSessions(SessionQuery{Realm: im.Realm, States: []State{Triggered}})
 		if err != nil {
@@ -155,7 +162,7 @@ func (im *Importer) next(ctx context.Context) (first *Session, err error) {
 			held[s.Source] = held[s.Source] || s.Phase == Held
 		}
 		for _, s := range list {
-			if held[s.Source] {
+			if held[s.Source] || stuck[s.Source] != nil {
 				continue
 			}
 			if first == nil || before(s, first) {
@@ -197,8 +204,11 @@ func (im *Importer) expire(ctx context.Context) error {
 	return im.Store.Update(ctx, func(tx Tx) error {
 		for _, s := range lapsed {
 			s, err := tx.ImportSession(s.ID)
-			if err != nil || !s.lapsed(now) {
+			if err != nil {
 				return err
+			}
+			if !s.lapsed(now) { // it was loaded meanwhile
+				continue
 			}
 			if err := im.expireOne(tx, s); err != nil {
 				return err
@@ -268,7 +278,34 @@ func (im *Importer) enlistDue(ctx context.Context) error {
 		return err
 	}
 	for _, id := range sources {
-		if err := im.enlistDueOf(ctx, id, now); err != nil {
+		err := im.enlistDueOf(ctx, id, now)
+		if hopeless(err) { // the other sources go on
+			im.log().Error("people whose day has come wait: their source cannot be used", "source", id, "error", err)
+			err = im.putOff(ctx, id, now)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// putOff lets all people of a source wait whose day has come.
+func (im *Importer) putOff(ctx context.Context, id string, now time.Time) error {
+	for more := true; more; {
+		err := im.Store.Update(ctx, func(tx Tx) error {
+			var links []Link
+			for l, err := range tx.EachImportLink(LinkQuery{Source: id, Kind: UserKind, Due: now, Limit: im.portion()}) {
+				if err != nil {
+					return err
+				}
+				l.Due = now.Add(untilAgain)
+				links = append(links, l)
+			}
+			more = len(links) == im.portion()
+			return tx.PutImportLinks(links)
+		})
+		if err != nil {
 			return err
 		}
 	}

@@ -80,9 +80,8 @@ type TraceStep struct {
 
 // Report is what a session did, for people.
 type Report struct {
-	Session  *Session       `json:"session"`
-	Label    string         `json:"label"` // of the source
-	Duration time.Duration  `json:"duration"`
-	Waiting  int            `json:"waiting"` // people who wait to be confirmed
-	ByAction map[string]int `json:"byAction,omitempty"`
+	Session  *Session      `json:"session"`
+	Label    string        `json:"label"` // of the source
+	Duration time.Duration `json:"duration"`
+	Waiting  int           `json:"waiting"` // people who wait to be confirmed
 }

@@ -16,7 +16,7 @@ import (
 
 // Run reads a source, loads a session with it, triggers it, and waits until it
 // is over or held unless told not to. A session of that id that there is already
-// is not begun again.
+// is not begun again, unless its source could not be read (Session.Unread).
 func (im *Importer) Run(ctx context.Context, actor directory.Actor, source string, rows Rows, o RunOptions) (*Session, error) {
 	s, fresh, err := im.begin(ctx, actor, source, o)
 	if err != nil {
@@ -51,8 +51,16 @@ func (im *Importer) begin(ctx context.Context, actor directory.Actor, source str
 		fresh = false
 		if o.ID != "" {
 			known, err := tx.ImportSession(o.ID)
-			if !fault.Is(err, fault.NotFound) {
+			switch {
+			case err == nil && known.Unread():
+				err = tx.DeleteImportSession(o.ID)
+			case fault.Is(err, fault.NotFound):
+				err = nil
+			case err == nil:
 				s = known
+				return nil
+			}
+			if err != nil {
 				return err
 			}
 		}
@@ -91,6 +99,14 @@ func (t Type) or(mode reconcile.Mode) Type {
 // read loads a session with all of a source and queues it. A source that cannot be
 // read to its end ends the session: nothing of it is applied.
 func (im *Importer) read(ctx context.Context, s *Session, rows Rows) (*Session, error) {
+	queued, err := im.readAll(ctx, s, rows)
+	if err != nil {
+		return nil, fault.Join(err, im.giveUp(ctx, s.ID, err))
+	}
+	return queued, nil
+}
+
+func (im *Importer) readAll(ctx context.Context, s *Session, rows Rows) (*Session, error) {
 	seq := 0
 	l, err := im.newLoader(ctx, s.Source, func(ctx context.Context, b *block) error {
 		body, err := b.encode()
@@ -104,9 +120,6 @@ func (im *Importer) read(ctx context.Context, s *Session, rows Rows) (*Session, 
 		err = l.load(ctx, rows)
 	}
 	if err != nil {
-		if failed := im.giveUp(ctx, s.ID, err); failed != nil {
-			return nil, fault.Join(err, failed)
-		}
 		return nil, err
 	}
 	figures, err := deflated(l.loaded)
@@ -325,10 +338,12 @@ func (l *loader) complete(first []Located) error {
 			names[name] = true
 		}
 	}
+	// Records that leave out what is empty do not tell all columns that there are.
+	known := !slices.ContainsFunc(first, func(row Located) bool { return len(row.Row) < len(names) })
 	var err error
 	l.settings = l.source.Settings
 	if columns := slices.Sorted(maps.Keys(names)); len(columns) > 0 {
-		if l.settings, _, err = l.settings.Complete(columns, l.schema); err == nil {
+		if l.settings, _, err = l.settings.Complete(columns, l.schema); err == nil && known {
 			err = l.settings.CheckColumns(columns)
 		}
 	}
