@@ -52,9 +52,9 @@ func command(t *testing.T, program, dir string, args ...string) result {
 type publishedWorkflow struct {
 	name, file string
 	inputs     map[string]any
-	statuses   []int // that its criteria expect, in the order of its steps
-	bare       []int // lines on which an expression without braces stands in text
-	search     bool  // its first step looks for something, and ends when there is nothing
+	statuses   []int  // that its criteria expect, in the order of its steps
+	bare       []int  // lines on which an expression without braces stands in text
+	search     bool   // its first step looks for something, and ends when there is nothing
 	binary     string // that reads it; none: the test's own, which may look for races
 }
 
