@@ -17,7 +17,7 @@ func (b *bench) revived() *importer.Importer {
 	b.store.dead, b.store.failAt = false, 0
 	im := &importer.Importer{Directory: b.Directory, Store: b.store, Realm: b.Realm}
 	im.AtOnce(7)
-	b.do(importer.Abandon(im, b.Context()))
+	b.do(im.Recover(b.Context()))
 	b.do(im.Settle(b.Context()))
 	return im
 }
@@ -101,6 +101,7 @@ func TestServe(t *testing.T) {
 	}
 	b.store.dead, b.store.wrote = false, make(chan struct{}, 1)
 	im := &importer.Importer{Directory: b.Directory, Store: b.store, Realm: b.Realm}
+	b.do(im.Recover(t.Context()))
 	ctx, stop := context.WithCancel(t.Context())
 	served := make(chan error)
 	go func() { served <- im.Serve(ctx) }()

@@ -16,17 +16,14 @@ import (
 
 // Run reads a source, loads a session with it, triggers it, and waits until it
 // is over or held unless told not to. A session of that id that there is already
-// is not begun again.
+// is not begun again, unless it was cut off while its source was read.
 func (im *Importer) Run(ctx context.Context, actor directory.Actor, source string, rows Rows, o RunOptions) (*Session, error) {
 	s, fresh, err := im.begin(ctx, actor, source, o)
 	if err != nil {
 		return nil, err
 	}
 	if fresh {
-		id := s.ID
-		s, err = im.read(ctx, s, rows)
-		im.reading.Delete(id)
-		if err != nil {
+		if s, err = im.read(ctx, s, rows); err != nil {
 			return nil, err
 		}
 		im.ring()
@@ -51,7 +48,12 @@ func (im *Importer) begin(ctx context.Context, actor directory.Actor, source str
 		fresh = false
 		if o.ID != "" {
 			known, err := tx.ImportSession(o.ID)
-			if !fault.Is(err, fault.NotFound) {
+			switch {
+			case err == nil && known.CutOff: // nothing of it was applied
+				if err := tx.DeleteImportSession(o.ID); err != nil {
+					return err
+				}
+			case !fault.Is(err, fault.NotFound):
 				s = known
 				return err
 			}
@@ -68,7 +70,6 @@ func (im *Importer) begin(ctx context.Context, actor directory.Actor, source str
 			s.ID = o.ID
 		}
 		s.State = InProgress
-		im.reading.Store(s.ID, true)
 		if err := tx.InsertImportSession(s); err != nil {
 			return err
 		}

@@ -40,8 +40,9 @@ type Session struct {
 	Approval *Approval          `json:"approval,omitempty"`
 	Error    string             `json:"error,omitempty"` // why it is in ERROR
 	Remedy   string             `json:"remedy,omitempty"`
-	Plan     string             `json:"plan,omitempty"`  // digest of the plan that it carries out
-	Stale    bool               `json:"stale,omitempty"` // it failed because that would have come out otherwise
+	CutOff   bool               `json:"cutOff,omitempty"` // it is because the process ended while the source was read: it may be begun anew
+	Plan     string             `json:"plan,omitempty"`   // digest of the plan that it carries out
+	Stale    bool               `json:"stale,omitempty"`  // it failed because that would have come out otherwise
 
 	Version int64 `json:"version"`
 
