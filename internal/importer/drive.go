@@ -134,7 +134,9 @@ func (im *Importer) makeDelta(ctx context.Context, s *Session) (*Session, error)
 	if err != nil {
 		return s, err
 	}
-	d, err := im.newDelta(ctx, s, l, func(ctx context.Context, seq int) (*block, error) { return im.block(ctx, s.ID, seq) })
+	ahead := &ahead{im: im, session: s.ID, last: s.Blocks}
+	defer ahead.stop()
+	d, err := im.newDelta(ctx, s, l, ahead.block)
 	if err != nil {
 		return s, err
 	}
@@ -144,12 +146,9 @@ func (im *Importer) makeDelta(ctx context.Context, s *Session) (*Session, error)
 	if err := im.Store.Update(ctx, func(tx Tx) error { return tx.DeleteImportEntities(s.ID) }); err != nil {
 		return s, err
 	}
-	d.sink = func(ctx context.Context, _ []*decided, entities []Entity) error {
-		if len(entities) == 0 {
-			return nil
-		}
-		return im.Store.Update(ctx, func(tx Tx) error { return tx.InsertImportEntities(s.ID, entities) })
-	}
+	keep := &keeper{im: im, session: s.ID}
+	defer func() { _ = keep.wait() }() // the first error is the one to report
+	d.sink = keep.keep
 	var basis int64
 	err = im.Store.View(ctx, func(r Reader) (err error) {
 		basis, err = r.LastChange()
@@ -159,6 +158,9 @@ func (im *Importer) makeDelta(ctx context.Context, s *Session) (*Session, error)
 		return s, err
 	}
 	if err := d.make(ctx); err != nil {
+		return s, err
+	}
+	if err := keep.wait(); err != nil {
 		return s, err
 	}
 	figures, err := deflated(d.tally)
