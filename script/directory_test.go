@@ -48,6 +48,7 @@ const stormClients = 64
 // state, no login is there twice, and nobody came into a status that the rules
 // do not lead to.
 func TestDirectoryStorm(t *testing.T) {
+	t.Parallel()
 	seconds := 4
 	if text := os.Getenv("LANYARD_STORM_SECONDS"); text != "" {
 		n, err := strconv.Atoi(text)

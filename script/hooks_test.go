@@ -293,6 +293,7 @@ func stormLength(t *testing.T) time.Duration {
 // 200 requests a second come in, with duplicates and bad signatures among them:
 // every accepted one runs once, none of the bad ones does.
 func TestHookStorm(t *testing.T) {
+	t.Parallel()
 	s := newHookStorm(t)
 	cmd := s.serve()
 	s.rage(stormLength(t), false, nil)
@@ -305,6 +306,7 @@ func TestHookStorm(t *testing.T) {
 // The process is killed in the middle and started again: what was accepted runs
 // all the same, and nothing runs twice.
 func TestHookStormKilled(t *testing.T) {
+	t.Parallel()
 	s := newHookStorm(t)
 	cmd := s.serve()
 	again := make(chan *exec.Cmd, 1)

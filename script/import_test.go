@@ -16,6 +16,7 @@ import (
 // TestImportKilled kills imports at random moments, and imports again: nobody is
 // there twice, nobody is lost, and in the end nothing is left to do.
 func TestImportKilled(t *testing.T) {
+	t.Parallel()
 	const people = 3000
 	rounds := 6
 	if text := os.Getenv("LANYARD_CRASH_ROUNDS"); text != "" {

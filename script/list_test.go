@@ -103,6 +103,7 @@ func (p *manyPeople) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 // no rule can settle are held until a person has looked. LANYARD_LIST_ITEMS and
 // LANYARD_LIST_KILLS say how many items there are, and how often it is killed.
 func TestListCrash(t *testing.T) {
+	t.Parallel()
 	number := func(name string, otherwise int) int {
 		if text := os.Getenv(name); text != "" {
 			n, err := strconv.Atoi(text)

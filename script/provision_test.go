@@ -54,6 +54,7 @@ const (
 // out, and while lanyard is killed. In the end each server has exactly who is
 // assigned, and nobody twice.
 func TestProvisioning(t *testing.T) {
+	t.Parallel()
 	if testing.Short() && os.Getenv("CI") == "" {
 		t.Skip("it takes minutes")
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"iter"
 	"maps"
 	"slices"
 	"sync"
@@ -18,6 +19,7 @@ import (
 	"github.com/lanyard-id/lanyard/internal/run"
 	"github.com/lanyard-id/lanyard/internal/secret"
 	"github.com/lanyard-id/lanyard/internal/spelling"
+	"github.com/lanyard-id/lanyard/internal/table"
 	"github.com/lanyard-id/lanyard/internal/trigger"
 )
 
@@ -366,9 +368,36 @@ func (i *imports) read(ctx context.Context, s *importer.Source, from string) (im
 	}
 	f := i.folder
 	return extract.Open(ctx, where, extract.Env{
-		Connections: f.executor.connector, Client: f.executor.client, Tables: f.tables().Tables,
+		Connections: f.executor.connector, Client: f.executor.client, Tables: wholeRows{f.tables().Tables},
 		Secrets: &secret.Resolver{Env: f.env, Vault: &secret.FileVault{Dir: f.data, Env: f.env}},
 	})
+}
+
+// wholeRows are the rows of tables with their empty cells: a column that is empty
+// everywhere is there all the same.
+type wholeRows struct{ *table.Tables }
+
+// Rows implements extract.Tables.
+func (w wholeRows) Rows(ctx context.Context, name string) iter.Seq2[map[string]any, error] {
+	return func(yield func(map[string]any, error) bool) {
+		t, err := w.Table(ctx, name)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		for row, err := range w.Tables.Rows(ctx, name) {
+			if err == nil {
+				for _, c := range t.Columns {
+					if _, filled := row[c.Name]; !filled {
+						row[c.Name] = nil
+					}
+				}
+			}
+			if !yield(row, err) {
+				return
+			}
+		}
+	}
 }
 
 // importable is an import that a trigger starts.

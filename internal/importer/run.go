@@ -344,10 +344,12 @@ func (l *loader) complete(first []Located) error {
 			names[name] = true
 		}
 	}
+	// Records that leave out what is empty do not tell all columns that there are.
+	known := !slices.ContainsFunc(first, func(row Located) bool { return len(row.Row) < len(names) })
 	var err error
 	l.settings = l.source.Settings
 	if columns := slices.Sorted(maps.Keys(names)); len(columns) > 0 {
-		if l.settings, _, err = l.settings.Complete(columns, l.schema); err == nil {
+		if l.settings, _, err = l.settings.Complete(columns, l.schema); err == nil && known {
 			err = l.settings.CheckColumns(columns)
 		}
 	}
