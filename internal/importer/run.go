@@ -47,17 +47,7 @@ func (im *Importer) begin(ctx context.Context, actor directory.Actor, source str
 	err = im.Store.Update(ctx, func(tx Tx) error {
 		fresh = false
 		if o.ID != "" {
-			known, err := tx.ImportSession(o.ID)
-			switch {
-			case err == nil && known.Unread():
-				err = tx.DeleteImportSession(o.ID)
-			case fault.Is(err, fault.NotFound):
-				err = nil
-			case err == nil:
-				s = known
-				return nil
-			}
-			if err != nil {
+			if s, err = im.known(tx, source, o.ID); s != nil || err != nil {
 				return err
 			}
 		}
@@ -79,6 +69,22 @@ func (im *Importer) begin(ctx context.Context, actor directory.Actor, source str
 		return im.event(tx, actor, s, "system.import.session.created", directory.Outcome{})
 	})
 	return s, fresh, err
+}
+
+// known returns the session that was begun under an id; nil: it is to be begun now.
+func (im *Importer) known(tx Tx, source, id string) (*Session, error) {
+	s, err := tx.ImportSession(id)
+	switch {
+	case fault.Is(err, fault.NotFound):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	case s.Source != source || s.Realm != im.Realm:
+		return nil, fault.New(fault.Conflict, "another source has an import session %q", id).Fix("choose another id")
+	case s.Unread():
+		return nil, tx.DeleteImportSession(id)
+	}
+	return s, nil
 }
 
 // or is the type that the settings ask for where nobody says otherwise.
