@@ -70,11 +70,12 @@ func (im *Importer) plan(ctx context.Context, s *Session, l *loaded, blocks func
 	if err := d.make(ctx); err != nil {
 		return nil, err
 	}
-	p.Counts = d.counts
+	p.Counts, p.To = d.counts, d.source.To
 	p.Calls, p.Minutes = estimate(p)
 	err = im.Store.View(ctx, func(r Reader) error {
 		base, err := im.base(r, s)
 		if err == nil {
+			p.First = base.Linked == 0
 			p.Holds = d.rules.Guard(base, d.tally)
 		}
 		return err
