@@ -6,6 +6,7 @@
 //	chunk.go    requests of at most 200 entries and 200 KB
 //	push.go     Push: sessions one after the other, each loaded, triggered, awaited
 //	session.go  opening a session: older ones, the five-minute rule, lost answers
+//	find.go     Find: the identity source that a label names
 //	files.go    Files: where a push stands, on disk
 //	api.go      calls and what their answers mean; Over makes them on a connection
 //

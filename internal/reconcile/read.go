@@ -43,7 +43,9 @@ func ReadSettings(section config.Section) (*Written, error) {
 	maps.Copy(fields, r.deciding())
 	fields["label"] = r.Text(&w.Label)
 	fields["from"] = func(n *yaml.Node) { w.From = n }
-	fields["to"] = func(n *yaml.Node) { w.To, w.ToPlace = r.target(n), fmt.Sprintf("%s:%d:%d", section.File, n.Line, n.Column) }
+	fields["to"] = func(n *yaml.Node) {
+		w.To, w.ToPlace = r.target(n), fmt.Sprintf("%s:%d:%d", section.File, n.Line, n.Column)
+	}
 	written := r.Mapping(section.Node, "an import", fields)
 	if written["to"] != nil && (written["match"] == nil || !names(written["match"], "partial")) {
 		w.Settings.Match.Partial = false // who somebody is there, the tenant finds out
