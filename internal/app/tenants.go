@@ -59,11 +59,7 @@ func (t *tenants) Send(ctx context.Context, session string, to reconcile.Target,
 	}
 	defer release()
 	tenant := &identitysource.Tenant{API: api, Source: source, Clock: connector.SystemClock(), Log: t.folder.log}
-	if _, err := tenant.Push(ctx, session, identitysource.Changes(&importer.Plan{Entities: entities}), files); err != nil {
-		return nil, err
-	}
-	at, err := files.Progress(ctx, source)
-	return &importer.Sent{To: to, Source: source, Sessions: at.Complete, Changes: at.Done, Calls: at.Calls}, err
+	return tenant.Send(ctx, session, entities, files)
 }
 
 // foresee says what sending a plan takes, when its people go to a tenant.

@@ -8,6 +8,7 @@ import (
 	"math"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/lanyard-id/lanyard/internal/fault"
@@ -241,6 +242,10 @@ func (p *pushing) send(ctx context.Context, r request) (bool, error) {
 		return true, err
 	}
 	refusal := a.refused("the load " + r.name)
+	if strings.Contains(fault.Public(refusal), "is not defined in profile") { // recorded
+		refusal = fault.New(fault.Refused, "%s", fault.Public(refusal)).
+			Fix("add the attribute to the profile of the tenant's application, or leave it out of the import: profile: {NAME: none}")
+	}
 	// Nothing of this session will be triggered: it would block the next one.
 	if err := p.cancel(ctx, p.at.Session); err != nil {
 		p.note("session cannot be cancelled", p.at.Session)

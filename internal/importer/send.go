@@ -167,7 +167,12 @@ func (im *Importer) tell(ctx context.Context, s *Session) (*Sent, error) {
 	if im.Outside == nil {
 		return nil, fault.New(fault.Unsupported, "nothing can be sent to a tenant here")
 	}
-	return im.Outside.Send(ctx, s.ID, *source.To, entities)
+	sent, err := im.Outside.Send(ctx, s.ID, *source.To, entities)
+	if err != nil {
+		return nil, err
+	}
+	sent.To = *source.To
+	return sent, nil
 }
 
 // outgoing is what a session does, with the records that it comes from.
