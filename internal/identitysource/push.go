@@ -1,6 +1,7 @@
 package identitysource
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
@@ -262,7 +263,7 @@ func (p *pushing) trigger(ctx context.Context) error {
 
 // await looks at the session until it is over.
 func (p *pushing) await(ctx context.Context) error {
-	poll, patience := orElse(p.Poll, 20*time.Second), orElse(p.Patience, 2*time.Hour)
+	poll, patience := cmp.Or(p.Poll, 20*time.Second), cmp.Or(p.Patience, 2*time.Hour)
 	for until := p.Clock.Now().Add(patience); ; {
 		s, err := p.show(ctx, p.at.Session)
 		if err != nil {
@@ -334,13 +335,6 @@ func (p *pushing) note(text, session string) {
 	if p.Log != nil {
 		p.Log.Info(text, slog.String("source", p.Source), slog.String("session", session))
 	}
-}
-
-func orElse(d, otherwise time.Duration) time.Duration {
-	if d == 0 {
-		return otherwise
-	}
-	return d
 }
 
 // Forecast is what a push would take.
