@@ -81,7 +81,7 @@ func buildBinary(t *testing.T) string {
 	t.Helper()
 	binary := filepath.Join(os.Getenv(builtFolder), "lanyard")
 	buildOnce.Do(func() {
-		cmd := exec.Command("go", "build", "-trimpath", "-o", binary, "../cmd/lanyard") //nolint:noctx // it outlives the test
+		cmd := exec.Command("go", "build", "-trimpath", "-o", binary, "../cmd/lanyard")
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Errorf("%v\n%s", err, out)
