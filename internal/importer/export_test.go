@@ -6,3 +6,9 @@ func (im *Importer) AtOnce(n int) { im.atOnce = n }
 
 // Abandon is what Serve does first.
 var Abandon = (*Importer).abandon
+
+// Seal gives a plan the digest of what it says now.
+func (p *Plan) Seal() (err error) {
+	p.Digest, err = p.digest()
+	return err
+}
