@@ -203,6 +203,20 @@ func TestServeFlags(t *testing.T) {
 	}
 }
 
+// What goes wrong while it serves is on stderr, also without --verbose; nothing else is.
+func TestServeTellsErrors(t *testing.T) {
+	p := Product{Serve: func(_ context.Context, req ServeRequest) error {
+		req.Log.Info("a request")
+		req.Log.Error("triggers stay as they were")
+		return nil
+	}}
+	s := newTestIO("", nil)
+	Main(t.Context(), s.IO, p, []string{"serve"})
+	if got := s.err.String(); !strings.Contains(got, "triggers stay as they were") || strings.Contains(got, "a request") {
+		t.Errorf("stderr has %q", got)
+	}
+}
+
 func TestConformanceCommand(t *testing.T) {
 	dir := t.TempDir()
 	for _, name := range []string{"cases", "shared"} {

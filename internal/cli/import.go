@@ -232,6 +232,8 @@ func (o *importOptions) localFile(file string) (path string, done func(), err er
 		return "", done, fault.Wrap(fault.Usage, err, "the file cannot be read: %s", plainCause(err)).At("%s", file).Fix("check the path")
 	case info.IsDir():
 		return "", done, fault.New(fault.Usage, "this is a folder, not a file").At("%s", file).Fix("name a file in it")
+	case !info.Mode().IsRegular(): // whoever serves the data folder has other pipes, too
+		return "", done, fault.New(fault.Usage, "this is a pipe or a device, not a file").At("%s", file).Fix("write what it gives into a file, or hand it over on stdin: -")
 	}
 	if path, err = filepath.Abs(file); err != nil {
 		return "", done, fault.Wrap(fault.Usage, err, "the file cannot be found").At("%s", file)

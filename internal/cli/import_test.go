@@ -203,6 +203,19 @@ func TestImportFlags(t *testing.T) {
 	}
 }
 
+// A pipe is not opened: that waits until somebody writes to it, and nothing ends it.
+func TestImportPipe(t *testing.T) {
+	for args, want := range map[string]string{
+		"import run hr --from " + os.DevNull:     "this is a pipe or a device, not a file",
+		"import preview hr --from " + os.DevNull: "this is a pipe or a device, not a file",
+	} {
+		s := newTestIO("", nil)
+		if code := Main(t.Context(), s.IO, newProduct(importSession(t)).Product, strings.Fields(args)); code != exitError || !strings.Contains(s.err.String(), want) {
+			t.Errorf("%s: exit code %d: %s", args, code, s.err)
+		}
+	}
+}
+
 // What stands on stdin is a file for as long as it is read.
 func TestImportStdin(t *testing.T) {
 	session := importSession(t)

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"log/slog"
 
 	"github.com/spf13/cobra"
 )
@@ -40,6 +41,9 @@ to this process. Runs that were interrupted go on.`,
 		Args:    takes(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			opts.req.Settings = opts.shell.settings(cmd)
+			if !sh.verbose { // nobody waits for its answer: what goes wrong meanwhile is told all the same
+				opts.req.Log = slog.New(slog.NewTextHandler(sh.Err, &slog.HandlerOptions{Level: slog.LevelError}))
+			}
 			return opts.run(cmd.Context())
 		},
 	}

@@ -59,6 +59,9 @@ func (o *tablesImportOptions) run(cmd *cobra.Command, name, path string) (err er
 	if path == "-" {
 		o.options.File = "stdin"
 	} else {
+		if info, err := os.Stat(path); err == nil && info.Mode()&os.ModeNamedPipe != 0 { // opening it may wait without end
+			return fault.New(fault.Usage, "this is a pipe, not a file").At("%s", path).Fix("hand over what it gives on stdin: -")
+		}
 		f, err := os.Open(path)
 		if err != nil {
 			return fault.Wrap(fault.Usage, err, "%s", openProblem(err)).At("%s", path).Fix("check the path")

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"reflect"
 	"slices"
 
 	"github.com/lanyard-id/lanyard/internal/directory"
@@ -235,7 +236,14 @@ func (im *Importer) stillSo(ctx context.Context, s *Session, p *Plan, blocks []*
 	if again.Digest != p.Digest {
 		return stalePlan()
 	}
-	return nil
+	// The limits are never those of a file that somebody may have written.
+	return im.Store.View(ctx, func(r Reader) error {
+		source, err := im.source(r, p.Source)
+		if err == nil && !reflect.DeepEqual(source.Settings.Guard, p.Rules.Guard) {
+			err = fault.New(fault.Invalid, "the plan has other guards than its source").Fix("make a new one")
+		}
+		return err
+	})
 }
 
 func stalePlan() error {

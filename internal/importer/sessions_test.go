@@ -421,6 +421,13 @@ func TestPlanFigures(t *testing.T) {
 			t.Errorf("%s: a plan that was changed is answered %v", name, err)
 		}
 	}
+	p, err := b.Preview(t.Context(), b.source, all[:4], importer.PreviewOptions{Type: importer.Full})
+	b.do(err)
+	p.Rules.Guard.Most, p.Rules.Guard.Percent = 1000, 100
+	b.do(p.Seal())
+	if _, err := b.Apply(t.Context(), me, p); !fault.Is(err, fault.Invalid) {
+		t.Errorf("a plan with guards of its own is answered %v", err)
+	}
 }
 
 func TestApprovalOfOldDelta(t *testing.T) {
