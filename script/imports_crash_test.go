@@ -30,9 +30,12 @@ import (
 	"github.com/lanyard-id/lanyard/internal/web/api"
 )
 
-// maxResume is how long a process that is started again may take, once it is
-// ready, until what another left moves.
-const maxResume = 2 * time.Second
+// How long a process that is started again may take, once it is ready, until what
+// another left moves: where that is measured, and beside other tests.
+const (
+	maxResume = 2 * time.Second
+	hardlyAny = 20 * time.Second
+)
 
 // TestImportsKilled kills lanyard at random moments: while people are loaded
 // through the identity source API, while files are imported, and while a flow works
@@ -40,18 +43,15 @@ const maxResume = 2 * time.Second
 // once; nobody is there twice, nothing that was acknowledged is lost, and the figures
 // are those of imports that nobody disturbed. LANYARD_KILLS says how often.
 func TestImportsKilled(t *testing.T) {
-	kills := 6
+	kills, limit := 6, hardlyAny
 	if text := os.Getenv("LANYARD_KILLS"); text != "" {
 		n, err := strconv.Atoi(text)
 		if err != nil {
 			t.Fatalf("LANYARD_KILLS: %v", err)
 		}
-		kills = n
+		kills, limit = n, maxResume
 	}
-	k := &killed{
-		T: t, binary: buildBinary(t), dir: t.TempDir(), seen: map[string]bool{}, tally: map[string]int{},
-		random: rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 1)),
-	}
+	k := newKilled(t)
 	k.write("lanyard.yaml", fmt.Sprintf(`imports:
   hr: {from: {csv: people.csv}, mode: incremental, guard: {off: [%s]}}
 triggers:
@@ -66,7 +66,75 @@ triggers:
 	k.lists(kills - 2*(kills/3))
 	k.down()
 	k.compare(loads, files)
-	t.Logf("killed %d times: %v; went on after %v at most", k.kills, k.tally, k.slowest.Round(time.Millisecond))
+	slices.Sort(k.took)
+	n := len(k.took)
+	t.Logf("killed %d times: %v; went on after %v, 99 of a hundred after %v, all after %v",
+		k.kills, k.tally, k.took[n/2].Round(time.Millisecond), k.took[n*99/100].Round(time.Millisecond), k.took[n-1].Round(time.Millisecond))
+	if k.took[n-1] > limit {
+		t.Errorf("what was cut off went on after %v only", k.took[n-1])
+	}
+}
+
+func newKilled(t *testing.T) *killed {
+	return &killed{
+		T: t, binary: buildBinary(t), dir: t.TempDir(), seen: map[string]bool{}, tally: map[string]int{},
+		random: rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 1)),
+	}
+}
+
+// TestImportCutOff kills a command, and what serves, while a source is being read:
+// the next import works at once, and what a trigger began is begun again.
+func TestImportCutOff(t *testing.T) {
+	k := newKilled(t)
+	c := cohort{"C", 10, 0}
+	k.write("lanyard.yaml", `imports: {hr: {from: {csv: people.csv}}}
+triggers: {nightly: {schedule: {cron: "0 3 1 1 *"}, import: hr}}
+`)
+	cmd := k.command("import", "run", "hr")
+	k.reading(personnel(0, c), cmd.Start)
+	_ = cmd.Process.Kill() // it reads
+	_ = cmd.Wait()
+	k.lanyard("import", "run", "hr")
+	k.up()
+	if sum := k.settled(); sum.Added != c.size || k.tally["sessions ERROR"] != 1 {
+		t.Errorf("%+v, %v", sum, k.tally)
+	}
+	k.reading(personnel(1, c), func() error {
+		_, err := k.client.Triggers(t.Context(), trigger.Command{Do: trigger.Fire, Name: "nightly"})
+		return err
+	})
+	_ = k.server.Process.Kill() // it reads
+	k.revive()
+	k.poll(func() bool { s := k.sessions(); return len(s) == 1 && !s[0].CutOff && !s[0].State.Active() })
+	if sum := k.settled(); sum.Added != c.size || k.tally["sessions ERROR"] != 1 {
+		t.Errorf("%+v, %v", sum, k.tally)
+	}
+	k.down()
+}
+
+// reading starts something that reads the people of a file, and returns while it
+// waits for more of them. From then on the file has them all.
+func (k *killed) reading(text string, start func() error) {
+	k.Helper()
+	pipe, file := filepath.Join(k.dir, "pipe"), filepath.Join(k.dir, "people.csv")
+	if out, err := exec.CommandContext(k.Context(), "mkfifo", pipe).CombinedOutput(); err != nil {
+		k.Fatalf("mkfifo: %v: %s", err, out)
+	}
+	if err := errors.Join(os.Rename(pipe, file), start()); err != nil {
+		k.Fatal(err)
+	}
+	w, err := os.OpenFile(file, os.O_WRONLY, 0) // waits for who reads
+	if err != nil {
+		k.Fatal(err)
+	}
+	k.Cleanup(func() { _ = w.Close() })
+	if _, err := io.WriteString(w, text[:len(text)/2]); err != nil {
+		k.Fatal(err)
+	}
+	if err := os.Remove(file); err != nil {
+		k.Fatal(err)
+	}
+	k.write("people.csv", text)
 }
 
 func commaed[T ~string](list []T) string {
@@ -88,13 +156,13 @@ type killed struct {
 	okta   string // URL of the org
 	token  string // for it
 
-	seen    map[string]bool // sessions that were looked at
-	kills   int
-	left    int         // kills that are to come, see kill
-	timer   *time.Timer // of the next one
-	target  *exec.Cmd   // of it
-	tally   map[string]int
-	slowest time.Duration // from being ready until it moved
+	seen   map[string]bool // sessions that were looked at
+	kills  int
+	left   int         // kills that are to come, see kill
+	timer  *time.Timer // of the next one
+	target *exec.Cmd   // of it
+	tally  map[string]int
+	took   []time.Duration // from being ready until it moved
 }
 
 func (k *killed) write(name, text string) {
@@ -204,12 +272,7 @@ func (k *killed) revive() {
 
 // moved notes how long it took until a process that is ready did something.
 func (k *killed) moved(ready time.Time) {
-	k.Helper()
-	took := time.Since(ready)
-	k.slowest = max(k.slowest, took)
-	if took > maxResume {
-		k.Errorf("what was cut off went on after %v only", took)
-	}
+	k.took = append(k.took, time.Since(ready))
 }
 
 // poll asks another process until it says yes.
