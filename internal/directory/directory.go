@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/lanyard-id/lanyard/internal/fault"
+	"github.com/lanyard-id/lanyard/internal/value"
 )
 
 // Directory applies the rules of the domain over a Store. The fields may be
@@ -136,12 +137,41 @@ func encodeState(v any) (json.RawMessage, error) {
 	if v == nil {
 		return nil, nil
 	}
+	// The profile is the most of it, and is written by value.Encode: it is quicker.
+	var profile map[string]any
+	switch o := v.(type) {
+	case *Account:
+		if profile = o.Profile; len(profile) > 0 {
+			v = accountButProfile{(*plainAccount)(o), nil}
+		}
+	case *AppUser:
+		if profile = o.Profile; len(profile) > 0 {
+			v = appUserButProfile{(*plainAppUser)(o), nil}
+		}
+	}
 	b, err := json.Marshal(v)
 	if err != nil {
 		return nil, fault.Wrap(fault.Internal, err, "the object cannot be written as JSON")
 	}
-	return b, nil
+	if len(profile) == 0 {
+		return b, nil
+	}
+	return value.WithMembers(b, value.Member{Name: "profile", Value: profile})
 }
+
+// Objects without their profile, which an outer field of the same name hides.
+type (
+	plainAccount      Account
+	plainAppUser      AppUser
+	accountButProfile struct {
+		*plainAccount
+		Profile map[string]any `json:"profile,omitempty"`
+	}
+	appUserButProfile struct {
+		*plainAppUser
+		Profile map[string]any `json:"profile,omitempty"`
+	}
+)
 
 // decodeState reads what encodeState wrote, without losing digits.
 func decodeState(body json.RawMessage, into any) error {

@@ -79,7 +79,6 @@ type accountBody struct {
 	Type             string               `json:"type,omitempty"`
 	FailedSignIns    int                  `json:"failedSignIns,omitempty"`
 	Status           directory.Status     `json:"status"`
-	Profile          map[string]any       `json:"profile"`
 	Provider         directory.Provider   `json:"provider"`
 	HasPassword      bool                 `json:"hasPassword,omitempty"`
 	RecoveryQuestion string               `json:"recoveryQuestion,omitempty"`
@@ -95,13 +94,18 @@ type accountBody struct {
 }
 
 func encodeAccount(a *directory.Account) (string, error) {
-	return encodeBody(accountBody{
-		Connection: a.Connection, Resource: a.Resource, Identities: a.Identities, SignIns: a.SignIns, LastIP: a.LastIP, Type: a.Type, FailedSignIns: a.FailedSignIns, Status: a.Status, Profile: a.Profile, Provider: a.Provider,
+	body, err := json.Marshal(accountBody{
+		Connection: a.Connection, Resource: a.Resource, Identities: a.Identities, SignIns: a.SignIns, LastIP: a.LastIP, Type: a.Type, FailedSignIns: a.FailedSignIns, Status: a.Status, Provider: a.Provider,
 		HasPassword: a.HasPassword, RecoveryQuestion: a.RecoveryQuestion, EmailVerified: a.EmailVerified,
 		UserMetadata: a.UserMetadata, AppMetadata: a.AppMetadata,
 		Created: Micros(a.Created), Activated: Micros(a.Activated), StatusChanged: Micros(a.StatusChanged),
 		LastLogin: Micros(a.LastLogin), Updated: Micros(a.Updated), PasswordChanged: Micros(a.PasswordChanged),
 	})
+	if err != nil {
+		return "", fault.Wrap(fault.Internal, err, "the record cannot be written as JSON")
+	}
+	body, err = value.WithMembers(body, value.Member{Name: "profile", Value: a.Profile})
+	return string(body), err
 }
 
 // decodeAccount reads what encodeAccount wrote. A page has a hundred accounts or

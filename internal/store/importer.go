@@ -13,6 +13,7 @@ import (
 	"github.com/lanyard-id/lanyard/internal/fault"
 	"github.com/lanyard-id/lanyard/internal/importer"
 	"github.com/lanyard-id/lanyard/internal/reconcile"
+	"github.com/lanyard-id/lanyard/internal/value"
 )
 
 // Importer returns the part of the database that keeps import sessions and links,
@@ -401,19 +402,35 @@ func (t *importerTx) CountImportEntities(q importer.EntityQuery) (n int, err err
 	return n, t.db.Translate(err)
 }
 
+// entityJSON is the stored form of an entity.
+func entityJSON(e *importer.Entity) (string, error) {
+	rest := *e
+	rest.Before, rest.After = nil, nil
+	b, err := json.Marshal(&rest)
+	if err != nil {
+		return "", fault.Wrap(fault.Internal, err, "what is known of an import cannot be stored")
+	}
+	for _, m := range []value.Member{{Name: "before", Value: e.Before}, {Name: "after", Value: e.After}} {
+		if err == nil && len(m.Value) > 0 {
+			b, err = value.WithMembers(b, m)
+		}
+	}
+	return string(b), err
+}
+
 // InsertImportEntities implements importer.Tx.
 func (t *importerTx) InsertImportEntities(session string, entities []importer.Entity) error {
 	head := "INSERT INTO import_entities (session, seq, kind, action, external_id, account, search, body)"
 	return t.insertMany(head, "", len(entities), func(i int) ([]any, error) {
 		e := &entities[i]
-		body, err := rowJSON(e)
+		body, err := entityJSON(e)
 		return []any{session, e.Seq, string(e.Kind), string(e.Action), e.ExternalID, e.Account, e.Search(), body}, err
 	})
 }
 
 // UpdateImportEntity implements importer.Tx.
 func (t *importerTx) UpdateImportEntity(session string, e *importer.Entity) error {
-	body, err := rowJSON(e)
+	body, err := entityJSON(e)
 	if err != nil {
 		return err
 	}

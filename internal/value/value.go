@@ -89,6 +89,48 @@ func checkDepth(data []byte) error {
 // Encode writes v as compact JSON with sorted keys and without HTML escaping:
 // equal values give equal bytes.
 func Encode(v any) ([]byte, error) {
+	if b, ok := appendJSON(nil, v, 0); ok {
+		return b, nil
+	}
+	return encodeByReflection(v)
+}
+
+// WithMembers returns an object that was written as JSON with members that it
+// lacks. Those that are nil are left out. The memory of object is used up.
+func WithMembers(object []byte, members ...Member) ([]byte, error) {
+	if len(object) < 2 || object[len(object)-1] != '}' {
+		return nil, fault.New(fault.Internal, "members can only be added to an object")
+	}
+	out := object[:len(object)-1]
+	for _, m := range members {
+		if m.Value == nil {
+			continue
+		}
+		if len(out) > 1 {
+			out = append(out, ',')
+		}
+		out = append(appendText(out, m.Name), ':')
+		at := len(out)
+		var ok bool
+		if out, ok = appendJSON(out, m.Value, 0); !ok {
+			b, err := encodeByReflection(m.Value)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out[:at], b...)
+		}
+	}
+	return append(out, '}'), nil
+}
+
+// Member is a member of an object.
+type Member struct {
+	Name  string
+	Value map[string]any
+}
+
+// encodeByReflection is Encode by encoding/json, which words what is wrong.
+func encodeByReflection(v any) ([]byte, error) {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
