@@ -98,7 +98,8 @@ func fromMistakes(section config.Section) error {
 }
 
 // openImports builds the imports of the folder once, when something first needs
-// them. Nothing moves until serveImports, or a command that waits.
+// them. What another process was reading when it ended is over. Nothing moves until
+// serveImports, or a command that waits.
 func (f *Folder) openImports(ctx context.Context) (*imports, error) {
 	box, err := f.openSandbox(ctx)
 	if err != nil {
@@ -110,6 +111,11 @@ func (f *Folder) openImports(ctx context.Context) (*imports, error) {
 			return
 		}
 		i.importer = box.imports
+		if !f.readOnly {
+			if f.importsErr = i.importer.Recover(context.WithoutCancel(ctx)); f.importsErr != nil {
+				return
+			}
+		}
 		i.desk = &importer.Desk{Importer: i.importer, Actor: commandActor, Read: i.read}
 		f.imports = i
 	})
@@ -433,7 +439,8 @@ func (f *Folder) importable(ctx context.Context, name string) (trigger.Runnable,
 func (m *importable) Check(map[string]any) error { return nil }
 
 // Start implements trigger.Runnable. The source is read before it returns; what is
-// carried out then goes on by itself.
+// carried out then goes on by itself. An import that was cut off while the source
+// was read is begun anew.
 func (m *importable) Start(ctx context.Context, id, by string, _ map[string]any, sandbox bool) error {
 	if sandbox {
 		return fault.New(fault.Unsupported, "an import has no test run").Fix("lanyard import preview %s shows what it would do", m.name)

@@ -53,14 +53,19 @@ func (im *Importer) giveUp(ctx context.Context, id string, cause error) error {
 		if !s.State.Active() {
 			return nil
 		}
-		s.State, s.Phase, s.Ended, s.Error = Failed, "", im.Directory.Now(), fault.Public(cause)
-		s.Stale = fault.Is(cause, fault.Stale)
-		err := im.event(tx, systemActor(), s, "system.import.complete", directory.Outcome{Result: "FAILURE", Reason: s.Error})
-		if fault.Is(err, fault.NotFound) { // the application is gone
-			return nil
-		}
-		return err
+		s.Error, s.Stale = fault.Public(cause), fault.Is(cause, fault.Stale)
+		return im.fail(tx, s)
 	})
+	return err
+}
+
+// fail ends a session that has an error. The caller saves it.
+func (im *Importer) fail(tx Tx, s *Session) error {
+	s.State, s.Phase, s.Ended = Failed, "", im.Directory.Now()
+	err := im.event(tx, systemActor(), s, "system.import.complete", directory.Outcome{Result: "FAILURE", Reason: s.Error})
+	if fault.Is(err, fault.NotFound) { // the application is gone
+		return nil
+	}
 	return err
 }
 

@@ -25,7 +25,6 @@ type Importer struct {
 
 	working  sync.Mutex // who carries sessions out
 	pruned   time.Time  // when old sessions were last removed; guarded by working
-	reading  sync.Map   // ids of the sessions whose source this process reads
 	wakeOnce sync.Once
 	wake     chan struct{}
 }
@@ -74,14 +73,38 @@ func (im *Importer) ring() {
 	}
 }
 
+// Recover ends the sessions whose source was being read when an earlier process
+// ended: what was not read is not known, and who reads it begins anew. Whoever
+// owns the store calls it once, before anything is imported.
+func (im *Importer) Recover(ctx context.Context) error {
+	return im.Store.Update(ctx, func(tx Tx) error {
+		open, err := tx.ImportSessions(SessionQuery{Realm: im.Realm, States: []State{Created, InProgress}})
+		if err != nil {
+			return err
+		}
+		for _, s := range open {
+			if !s.reads() {
+				continue
+			}
+			s.CutOff = true
+			s.Error = "The process ended while the source was being read; nothing was applied."
+			s.Remedy = "Start the import again."
+			if err := im.fail(tx, s); err != nil {
+				return err
+			}
+			if err := im.save(tx, s); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
 // Serve works on triggered sessions, expires those that nobody loads, and looks
 // at people whose first or last day has come, until ctx ends. It first goes on
 // with what another process left. The clock is the directory's, which may be
 // moved, so Serve looks often rather than sleeping until something is due.
 func (im *Importer) Serve(ctx context.Context) error {
-	if err := im.abandon(ctx); err != nil && ctx.Err() == nil {
-		return err
-	}
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
 	for {
@@ -95,29 +118,6 @@ func (im *Importer) Serve(ctx context.Context) error {
 		case <-tick.C:
 		}
 	}
-}
-
-// abandon ends the sessions whose source was being read when the process ended:
-// what was not read is not known, and who reads it begins anew.
-func (im *Importer) abandon(ctx context.Context) error {
-	return im.Store.Update(ctx, func(tx Tx) error {
-		open, err := tx.ImportSessions(SessionQuery{Realm: im.Realm, States: []State{Created, InProgress}})
-		if err != nil {
-			return err
-		}
-		for _, s := range open {
-			if _, mine := im.reading.Load(s.ID); mine || !s.reads() {
-				continue
-			}
-			s.State, s.Phase, s.Ended = Failed, "", im.Directory.Now()
-			s.Error = "The process ended while the source was being read; nothing was applied."
-			s.Remedy = "Start the import again."
-			if err := im.save(tx, s); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
 }
 
 // Settle works until nothing is left to do now. A session that cannot go on

@@ -17,7 +17,7 @@ func (b *bench) revived() *importer.Importer {
 	b.store.dead, b.store.failAt = false, 0
 	im := &importer.Importer{Directory: b.Directory, Store: b.store, Realm: b.Realm}
 	im.AtOnce(7)
-	b.do(importer.Abandon(im, b.Context()))
+	b.do(im.Recover(b.Context()))
 	b.do(im.Settle(b.Context()))
 	return im
 }
@@ -59,7 +59,10 @@ func TestKilledAnywhere(t *testing.T) {
 				s, err := im.Session(t.Context(), b.source, id)
 				if err != nil || s.State != importer.Completed {
 					// It was cut off while the source was read: whoever reads it begins anew.
-					s, err = im.Run(t.Context(), me, b.source, second(), importer.RunOptions{Type: importer.Full})
+					if err == nil && !s.CutOff {
+						t.Errorf("the session is %s: %s", s.State, s.Error)
+					}
+					s, err = im.Run(t.Context(), me, b.source, second(), importer.RunOptions{Type: importer.Full, ID: id})
 					b.do(err)
 				}
 				b.done(s, map[string]int{"scanned": 40, "unchanged": 28, "updated": 10, "added": 2, "removed": 2})
@@ -101,6 +104,7 @@ func TestServe(t *testing.T) {
 	}
 	b.store.dead, b.store.wrote = false, make(chan struct{}, 1)
 	im := &importer.Importer{Directory: b.Directory, Store: b.store, Realm: b.Realm}
+	b.do(im.Recover(t.Context()))
 	ctx, stop := context.WithCancel(t.Context())
 	served := make(chan error)
 	go func() { served <- im.Serve(ctx) }()

@@ -23,10 +23,7 @@ func (im *Importer) Run(ctx context.Context, actor directory.Actor, source strin
 		return nil, err
 	}
 	if fresh {
-		id := s.ID
-		s, err = im.read(ctx, s, rows)
-		im.reading.Delete(id)
-		if err != nil {
+		if s, err = im.read(ctx, s, rows); err != nil {
 			return nil, err
 		}
 		im.ring()
@@ -66,7 +63,6 @@ func (im *Importer) begin(ctx context.Context, actor directory.Actor, source str
 			s.ID = o.ID
 		}
 		s.State = InProgress
-		im.reading.Store(s.ID, true)
 		if err := tx.InsertImportSession(s); err != nil {
 			return err
 		}

@@ -40,8 +40,9 @@ type Session struct {
 	Approval *Approval          `json:"approval,omitempty"`
 	Error    string             `json:"error,omitempty"` // why it is in ERROR
 	Remedy   string             `json:"remedy,omitempty"`
-	Plan     string             `json:"plan,omitempty"`  // digest of the plan that it carries out
-	Stale    bool               `json:"stale,omitempty"` // it failed because that would have come out otherwise
+	CutOff   bool               `json:"cutOff,omitempty"` // it is because the process ended while the source was read
+	Plan     string             `json:"plan,omitempty"`   // digest of the plan that it carries out
+	Stale    bool               `json:"stale,omitempty"`  // it failed because that would have come out otherwise
 
 	Version int64 `json:"version"`
 
@@ -87,8 +88,9 @@ const (
 // Active reports whether the session still has something before it.
 func (s State) Active() bool { return s == Created || s == InProgress || s == Triggered }
 
-// Unread reports whether the session failed before all of its source was read.
-// Nothing was decided by it, so that it may begin anew under its id.
+// Unread reports whether the session failed before all of its source was read: the
+// source could not be read, or the process ended. Nothing was decided by it, so that
+// it may begin anew under its id.
 func (s *Session) Unread() bool {
 	return s.Origin == FromReader && s.State == Failed && s.Queued.IsZero()
 }
