@@ -3,6 +3,7 @@ package importer
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"slices"
 	"time"
 
@@ -23,7 +24,7 @@ const (
 
 // drive carries a session through its phases, until it is over or held.
 func (im *Importer) drive(ctx context.Context, s *Session) error {
-	for s.State == Triggered && s.Phase != Held {
+	for s.State == Triggered && s.Phase != Held && s.Phase != Sending {
 		var err error
 		s, err = im.advance(ctx, s)
 		if err == nil {
@@ -52,6 +53,9 @@ func (im *Importer) giveUp(ctx context.Context, id string, cause error) error {
 	_, err := im.change(context.WithoutCancel(ctx), "", id, func(tx Tx, s *Session) error {
 		if !s.State.Active() {
 			return nil
+		}
+		if f := (*fault.Error)(nil); errors.As(cause, &f) {
+			s.Remedy = f.Remedy
 		}
 		s.Error, s.Stale = fault.Public(cause), fault.Is(cause, fault.Stale)
 		return im.fail(tx, s)
@@ -555,8 +559,8 @@ func (im *Importer) guard(ctx context.Context, s *Session) (*Session, error) {
 	}
 	return im.change(ctx, "", s.ID, func(tx Tx, s *Session) error {
 		if len(holds) == 0 {
-			s.Phase = Applying
-			return nil
+			s.Phase, err = im.accepted(tx, s)
+			return err
 		}
 		s.Phase, s.Holds = Held, holds
 		return im.ownEvent(tx, systemActor(), s, "system.import.roadblock", directory.Outcome{Result: "DENY", Reason: holds[0].Text})

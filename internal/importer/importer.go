@@ -21,10 +21,13 @@ type Importer struct {
 	Realm     string
 	Log       *slog.Logger // nil: nothing is logged
 
+	Outside Outside // nil: there are no tenants to send to
+
 	atOnce int // people in a block and in a transaction; 0: those of the constants
 
 	working  sync.Mutex // who carries sessions out
 	pruned   time.Time  // when old sessions were last removed; guarded by working
+	sending  sendings
 	wakeOnce sync.Once
 	wake     chan struct{}
 }
@@ -107,8 +110,11 @@ func (im *Importer) Recover(ctx context.Context) error {
 func (im *Importer) Serve(ctx context.Context) error {
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
+	couriers := &couriers{im: im, again: map[string]time.Time{}}
+	defer couriers.wait.Wait()
 	for {
-		if err := im.Settle(ctx); err != nil && ctx.Err() == nil {
+		err := fault.Join(im.settle(ctx), couriers.dispatch(ctx))
+		if err != nil && ctx.Err() == nil {
 			im.log().Error("an import cannot go on; it is tried again", "error", err)
 		}
 		select {
@@ -120,9 +126,30 @@ func (im *Importer) Serve(ctx context.Context) error {
 	}
 }
 
-// Settle works until nothing is left to do now. A session that cannot go on
-// keeps only those of its own source waiting; its error is returned at the end.
+// Settle works until nothing is left to do now, neither here nor in a tenant.
 func (im *Importer) Settle(ctx context.Context) error {
+	for {
+		if err := im.settle(ctx); err != nil {
+			return err
+		}
+		list, err := im.toSend(ctx, "")
+		if err != nil || len(list) == 0 {
+			return err
+		}
+		var errs []error
+		for _, s := range list {
+			errs = append(errs, im.send(ctx, s.ID))
+		}
+		if err := fault.Join(errs...); err != nil {
+			return err
+		}
+	}
+}
+
+// settle works until nothing is left to do here. What is sent to a tenant takes
+// minutes, and other sources do not wait for it. A session that cannot go on keeps
+// only those of its own source waiting; its error is returned at the end.
+func (im *Importer) settle(ctx context.Context) error {
 	im.working.Lock()
 	defer im.working.Unlock()
 	stuck := map[string]error{} // by source
@@ -150,7 +177,7 @@ func (im *Importer) Settle(ctx context.Context) error {
 }
 
 // next returns the session to be worked on: the one that was triggered first, of a
-// source of which none is held and which is not stuck.
+// source of which none is held or being sent, and which is not stuck.
 func (im *Importer) next(ctx context.Context, stuck map[string]error) (first *Session, err error) {
 	err = im.Store.View(ctx, func(r Reader) error {
 		list, err := r.ImportSessions(SessionQuery{Realm: im.Realm, States: []State{Triggered}})
@@ -159,7 +186,7 @@ func (im *Importer) next(ctx context.Context, stuck map[string]error) (first *Se
 		}
 		held := map[string]bool{}
 		for _, s := range list {
-			held[s.Source] = held[s.Source] || s.Phase == Held
+			held[s.Source] = held[s.Source] || s.Phase == Held || s.Phase == Sending
 		}
 		for _, s := range list {
 			if held[s.Source] || stuck[s.Source] != nil {

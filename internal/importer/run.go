@@ -34,12 +34,25 @@ func (im *Importer) Run(ctx context.Context, actor directory.Actor, source strin
 	return im.wait(ctx, s)
 }
 
-// wait works until nothing is left to do, and returns what became of a session.
+// wait works until nothing is left to do for the source of a session, and returns
+// what became of the session.
 func (im *Importer) wait(ctx context.Context, s *Session) (*Session, error) {
-	if err := im.Settle(ctx); err != nil {
-		return nil, err
+	for {
+		if err := im.settle(ctx); err != nil {
+			return nil, err
+		}
+		s, err := im.Session(ctx, s.Source, s.ID)
+		if err != nil {
+			return nil, err
+		}
+		list, err := im.toSend(ctx, s.Source)
+		if err != nil || len(list) == 0 || s.Phase == Held || !s.State.Active() {
+			return s, err
+		}
+		if err := im.send(ctx, list[0].ID); err != nil {
+			return nil, err
+		}
 	}
-	return im.Session(ctx, s.Source, s.ID)
 }
 
 // begin makes the session of a source that is about to be read.

@@ -25,6 +25,9 @@ func (im *Importer) singly(tx Tx, actor directory.Actor, source, event string, i
 	if err != nil {
 		return nil, err
 	}
+	if d.source.To != nil {
+		return nil, onlyInSessions(d.source)
+	}
 	w, err := im.world(tx, tx, actor, d.source)
 	if err != nil {
 		return nil, err
@@ -424,6 +427,13 @@ func (im *Importer) Confirm(ctx context.Context, actor directory.Actor, source, 
 	return im.Store.Update(ctx, func(tx Tx) error {
 		if err := im.open(tx, source); err != nil {
 			return err
+		}
+		known, err := im.source(tx, source)
+		if err != nil {
+			return err
+		}
+		if known.To != nil && answer != IsIgnored {
+			return onlyInSessions(known)
 		}
 		links, err := tx.ImportLinks(source, UserKind, []string{externalID})
 		if err != nil {
