@@ -255,7 +255,7 @@ func (k *killed) settled() (sum importer.Counts) {
 		c := s.Counts
 		k.tally["sessions "+string(s.State)]++
 		if s.State == importer.Failed {
-			if !s.CutOff {
+			if !s.Unread() {
 				k.Errorf("session %s has failed: %s", s.ID, s.Error)
 			}
 			if c.Added+c.Updated+c.Removed > 0 {

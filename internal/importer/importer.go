@@ -89,7 +89,6 @@ func (im *Importer) Recover(ctx context.Context) error {
 			if !s.reads() {
 				continue
 			}
-			s.CutOff = true
 			s.Error = "The process ended while the source was being read; nothing was applied."
 			s.Remedy = "Start the import again."
 			if err := im.fail(tx, s); err != nil {

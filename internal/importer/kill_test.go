@@ -14,7 +14,8 @@ import (
 // revived is another process on what this one has left.
 func (b *bench) revived() *importer.Importer {
 	b.Helper()
-	b.store.dead, b.store.failAt = false, 0
+	b.store.dead.Store(false)
+	b.store.failAt = 0
 	im := &importer.Importer{Directory: b.Directory, Store: b.store, Realm: b.Realm}
 	im.AtOnce(7)
 	b.do(im.Recover(b.Context()))
@@ -59,7 +60,7 @@ func TestKilledAnywhere(t *testing.T) {
 				s, err := im.Session(t.Context(), b.source, id)
 				if err != nil || s.State != importer.Completed {
 					// It was cut off while the source was read: whoever reads it begins anew.
-					if err == nil && !s.CutOff {
+					if err == nil && !s.Unread() {
 						t.Errorf("the session is %s: %s", s.State, s.Error)
 					}
 					s, err = im.Run(t.Context(), me, b.source, second(), importer.RunOptions{Type: importer.Full, ID: id})
@@ -102,7 +103,8 @@ func TestServe(t *testing.T) {
 	if !errors.As(err, new(killed)) {
 		t.Fatal(err)
 	}
-	b.store.dead, b.store.wrote = false, make(chan struct{}, 1)
+	b.store.dead.Store(false)
+	b.store.wrote = make(chan struct{}, 1)
 	im := &importer.Importer{Directory: b.Directory, Store: b.store, Realm: b.Realm}
 	b.do(im.Recover(t.Context()))
 	ctx, stop := context.WithCancel(t.Context())

@@ -40,9 +40,8 @@ type Session struct {
 	Approval *Approval          `json:"approval,omitempty"`
 	Error    string             `json:"error,omitempty"` // why it is in ERROR
 	Remedy   string             `json:"remedy,omitempty"`
-	CutOff   bool               `json:"cutOff,omitempty"` // it is because the process ended while the source was read
-	Plan     string             `json:"plan,omitempty"`   // digest of the plan that it carries out
-	Stale    bool               `json:"stale,omitempty"`  // it failed because that would have come out otherwise
+	Plan     string             `json:"plan,omitempty"`  // digest of the plan that it carries out
+	Stale    bool               `json:"stale,omitempty"` // it failed because that would have come out otherwise
 
 	Sent *Sent `json:"sent,omitempty"` // what a tenant got of it
 

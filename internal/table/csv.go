@@ -169,7 +169,7 @@ func (c *csvReader) quoted(line *csvLine) (text string, quoted bool, stop ending
 		}
 		if !ok || line.err != nil {
 			c.unclosed(line, opened)
-			break
+			return "", true, atEnd, err
 		}
 		if b != '"' {
 			if b == '\n' || b == '\r' && !c.follows('\n') {
@@ -192,7 +192,6 @@ func (c *csvReader) quoted(line *csvLine) (text string, quoted bool, stop ending
 		line.err = fault.New(fault.Invalid, "something stands behind the quote that closes a cell").Fix("a quote inside of a cell is written twice")
 		return c.skip(line)
 	}
-	return "", true, atEnd, nil
 }
 
 // unclosed ends the file: whatever follows may be inside of the cell or outside.
