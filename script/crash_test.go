@@ -34,14 +34,8 @@ const resumeTime = 2 * time.Second
 // kind of idempotency rule and with none: no call that was completed is
 // repeated, none is lost, and what is in doubt is settled by its rule or held.
 func TestCrash(t *testing.T) {
-	rounds := crashRounds
-	if text := os.Getenv("LANYARD_CRASH_ROUNDS"); text != "" {
-		n, err := strconv.Atoi(text)
-		if err != nil {
-			t.Fatalf("LANYARD_CRASH_ROUNDS: %v", err)
-		}
-		rounds = n
-	}
+	t.Parallel()
+	rounds := sizeOf(t, "LANYARD_CRASH_ROUNDS", crashRounds)
 	seed := rand.Uint64()
 	if text := os.Getenv("LANYARD_CRASH_SEED"); text != "" {
 		n, err := strconv.ParseUint(text, 10, 64)
@@ -80,15 +74,26 @@ func TestCrash(t *testing.T) {
 	t.Logf("%d rounds:%s", rounds, summary.String())
 }
 
-// buildBinary builds the command as users have it.
+// buildBinary builds the command as users have it, by the first test that asks:
+// linking it takes longer than many a test. The flags are those of make build,
+// so that nothing is compiled again.
 func buildBinary(t *testing.T) string {
 	t.Helper()
-	binary := filepath.Join(t.TempDir(), "lanyard")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "../cmd/lanyard").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	binary := filepath.Join(os.Getenv(builtFolder), "lanyard")
+	buildOnce.Do(func() {
+		cmd := exec.Command("go", "build", "-trimpath", "-o", binary, "../cmd/lanyard") //nolint:noctx // it outlives the test
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("%v\n%s", err, out)
+		}
+	})
+	if _, err := os.Stat(binary); err != nil {
+		t.Fatal(err)
 	}
 	return binary
 }
+
+var buildOnce sync.Once
 
 // crashRules are the variants of the two steps that create somebody.
 var crashRules = []struct {

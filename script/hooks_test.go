@@ -279,20 +279,13 @@ func (s *hookStorm) judge(exactlyOneCall bool) {
 
 func stormLength(t *testing.T) time.Duration {
 	t.Helper()
-	seconds := stormSeconds
-	if text := os.Getenv("LANYARD_STORM_SECONDS"); text != "" {
-		n, err := strconv.Atoi(text)
-		if err != nil {
-			t.Fatalf("LANYARD_STORM_SECONDS: %v", err)
-		}
-		seconds = n
-	}
-	return time.Duration(seconds) * time.Second
+	return time.Duration(sizeOf(t, "LANYARD_STORM_SECONDS", stormSeconds)) * time.Second
 }
 
 // 200 requests a second come in, with duplicates and bad signatures among them:
 // every accepted one runs once, none of the bad ones does.
 func TestHookStorm(t *testing.T) {
+	t.Parallel()
 	s := newHookStorm(t)
 	cmd := s.serve()
 	s.rage(stormLength(t), false, nil)
@@ -305,6 +298,7 @@ func TestHookStorm(t *testing.T) {
 // The process is killed in the middle and started again: what was accepted runs
 // all the same, and nothing runs twice.
 func TestHookStormKilled(t *testing.T) {
+	t.Parallel()
 	s := newHookStorm(t)
 	cmd := s.serve()
 	again := make(chan *exec.Cmd, 1)

@@ -308,6 +308,7 @@ paths:
 // TestLeaks puts a marker into every secret, lets a server tell them all back in
 // every form, and looks for them in everything that was written.
 func TestLeaks(t *testing.T) {
+	t.Parallel()
 	echo := &echoServer{}
 	server := httptest.NewServer(echo)
 	defer server.Close()

@@ -28,6 +28,7 @@ package script_test
 
 import (
 	"errors"
+	"fmt"
 	"net/http/cookiejar"
 	"os"
 	"os/exec"
@@ -41,9 +42,31 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){
+	testscript.Main(built{m}, map[string]func(){
 		"lanyard": func() { os.Exit(app.Main()) }, // as cmd/lanyard
 	})
+}
+
+// builtFolder is the variable that names the folder of what tests have built.
+const builtFolder = "LANYARD_TEST_BUILT"
+
+// built runs tests that share what they build, and removes it after the last.
+type built struct{ *testing.M }
+
+func (b built) Run() int {
+	if os.Getenv(builtFolder) != "" { // a process of a test, see measured
+		return b.M.Run()
+	}
+	dir, err := os.MkdirTemp("", "lanyard-built")
+	if err == nil {
+		err = os.Setenv(builtFolder, dir)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	return b.M.Run()
 }
 
 func TestScript(t *testing.T) {
@@ -81,6 +104,21 @@ func TestScript(t *testing.T) {
 			"browse":   browse,
 		},
 	})
+}
+
+// sizeOf is how large a test is: what the variable says, or the default. make storm
+// sets the variables.
+func sizeOf(t *testing.T, variable string, otherwise int) int {
+	t.Helper()
+	text := os.Getenv(variable)
+	if text == "" {
+		return otherwise
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatalf("%s: %v", variable, err)
+	}
+	return n
 }
 
 // sharedData is the folder of published documents. It is not part of the

@@ -16,6 +16,7 @@ const vaultKills = 25
 // TestVaultRotateKilled kills changes of the vault's key at random moments: what
 // is in the vault can be read after each, with the old key or the new one.
 func TestVaultRotateKilled(t *testing.T) {
+	t.Parallel()
 	binary, dir := buildBinary(t), t.TempDir()
 	run := func(ctx context.Context, args ...string) (string, error) {
 		cmd := exec.CommandContext(ctx, binary, args...)

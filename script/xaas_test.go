@@ -24,10 +24,13 @@ const xaasExample = "../examples/anything-as-a-source"
 // import sessions. Lanyard's own org is imported to directly, and as a tenant whose
 // API a connection calls; by flows that pull, and by a source that pushes.
 func TestAnythingAsASource(t *testing.T) {
+	t.Parallel()
 	dynamo := startDynalite(t)
 	binary := buildBinary(t)
 	api := filepath.Join(t.TempDir(), "items-api")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", api, xaasExample+"/items-api").CombinedOutput(); err != nil {
+	build := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-o", api, xaasExample+"/items-api")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0") // as buildBinary
+	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	for _, pushed := range []bool{false, true} {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"iter"
 	"maps"
 	"slices"
 	"sync"
@@ -18,6 +19,7 @@ import (
 	"github.com/lanyard-id/lanyard/internal/run"
 	"github.com/lanyard-id/lanyard/internal/secret"
 	"github.com/lanyard-id/lanyard/internal/spelling"
+	"github.com/lanyard-id/lanyard/internal/table"
 	"github.com/lanyard-id/lanyard/internal/trigger"
 )
 
@@ -105,7 +107,8 @@ func fromMistakes(section config.Section) error {
 }
 
 // openImports builds the imports of the folder once, when something first needs
-// them. Nothing moves until serveImports, or a command that waits.
+// them. What another process was reading when it ended is over. Nothing moves until
+// serveImports, or a command that waits.
 func (f *Folder) openImports(ctx context.Context) (*imports, error) {
 	box, err := f.openSandbox(ctx)
 	if err != nil {
@@ -117,6 +120,11 @@ func (f *Folder) openImports(ctx context.Context) (*imports, error) {
 			return
 		}
 		i.importer = box.imports
+		if !f.readOnly {
+			if f.importsErr = i.importer.Recover(context.WithoutCancel(ctx)); f.importsErr != nil {
+				return
+			}
+		}
 		i.desk = &importer.Desk{Importer: i.importer, Actor: commandActor, Read: i.read}
 		f.imports = i
 	})
@@ -394,10 +402,37 @@ func (i *imports) read(ctx context.Context, s *importer.Source, c importer.Comma
 		return nil, err
 	}
 	return extract.Open(ctx, where, extract.Env{
-		Connections: f.executor.connector, Client: f.executor.client, Tables: f.tables().Tables,
+		Connections: f.executor.connector, Client: f.executor.client, Tables: wholeRows{f.tables().Tables},
 		Bindings: run.Bindings{Sandbox: c.Sandbox},
 		Secrets:  &secret.Resolver{Env: f.env, Vault: &secret.FileVault{Dir: f.data, Env: f.env}},
 	})
+}
+
+// wholeRows are the rows of tables with their empty cells: a column that is empty
+// everywhere is there all the same.
+type wholeRows struct{ *table.Tables }
+
+// Rows implements extract.Tables.
+func (w wholeRows) Rows(ctx context.Context, name string) iter.Seq2[map[string]any, error] {
+	return func(yield func(map[string]any, error) bool) {
+		t, err := w.Table(ctx, name)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		for row, err := range w.Tables.Rows(ctx, name) {
+			if err == nil {
+				for _, c := range t.Columns {
+					if _, filled := row[c.Name]; !filled {
+						row[c.Name] = nil
+					}
+				}
+			}
+			if !yield(row, err) {
+				return
+			}
+		}
+	}
 }
 
 // importable is an import that a trigger starts.
@@ -433,7 +468,8 @@ func (f *Folder) importable(ctx context.Context, name string) (trigger.Runnable,
 func (m *importable) Check(map[string]any) error { return nil }
 
 // Start implements trigger.Runnable. The source is read before it returns; what is
-// carried out then goes on by itself.
+// carried out then goes on by itself. An import that was cut off while the source
+// was read is begun anew.
 func (m *importable) Start(ctx context.Context, id, by string, _ map[string]any, sandbox bool) error {
 	i, source := m.imports, m.source
 	if sandbox && i.written[m.name].to == nil {
@@ -445,7 +481,7 @@ func (m *importable) Start(ctx context.Context, id, by string, _ map[string]any,
 			return err
 		}
 	}
-	if s, err := i.importer.Session(ctx, "", id); err == nil && s != nil {
+	if s, err := i.importer.Session(ctx, "", id); err == nil && !s.Unread() {
 		return nil
 	}
 	s, err := i.importer.Source(ctx, source)

@@ -1,6 +1,7 @@
 package identitysource
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
@@ -275,7 +276,7 @@ func (p *pushing) trigger(ctx context.Context) error {
 
 // await looks at the session until it is over.
 func (p *pushing) await(ctx context.Context) error {
-	poll, patience := orElse(p.Poll, 20*time.Second), orElse(p.Patience, 2*time.Hour)
+	poll, patience := cmp.Or(p.Poll, 20*time.Second), cmp.Or(p.Patience, 2*time.Hour)
 	pause := min(poll, time.Second) // a small session is over soon
 	for until := p.Clock.Now().Add(patience); ; pause = min(2*pause, poll) {
 		s, err := p.show(ctx, p.at.Session)
@@ -349,13 +350,6 @@ func (p *pushing) note(text, session string) {
 	if p.Log != nil {
 		p.Log.Info(text, slog.String("source", p.Source), slog.String("session", session))
 	}
-}
-
-func orElse(d, otherwise time.Duration) time.Duration {
-	if d == 0 {
-		return otherwise
-	}
-	return d
 }
 
 // Forecast is what a push would take.

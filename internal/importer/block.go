@@ -122,7 +122,7 @@ func idHash(id string) uint64 {
 	return h ^ h>>32
 }
 
-// hashes is a list of idHash in its stored form.
+// packHashes is the stored form of a list of idHash.
 func packHashes(list []uint64) string {
 	b := make([]byte, 0, 8*len(list))
 	for _, h := range list {

@@ -1,6 +1,7 @@
 package importer
 
 import (
+	"cmp"
 	"context"
 	"strings"
 
@@ -203,7 +204,7 @@ func (d *Desk) show(ctx context.Context, _ Command, r *Reply) error {
 // that label.
 func (d *Desk) setSource(ctx context.Context, c Command, r *Reply) error {
 	next := &Source{Settings: reconcile.FileSettings()}
-	known, err := d.Importer.FindSource(ctx, or(c.Source, c.Label))
+	known, err := d.Importer.FindSource(ctx, cmp.Or(c.Source, c.Label))
 	switch {
 	case err == nil:
 		*next = *known
@@ -219,7 +220,7 @@ func (d *Desk) setSource(ctx context.Context, c Command, r *Reply) error {
 	if c.Keep != 0 {
 		next.Keep = c.Keep
 	}
-	r.Source, err = d.Importer.PutSource(ctx, d.Actor, or(c.Label, c.Source), next)
+	r.Source, err = d.Importer.PutSource(ctx, d.Actor, cmp.Or(c.Label, c.Source), next)
 	if err == nil {
 		r.Label = r.Source.Label
 	}
@@ -295,7 +296,7 @@ func (d *Desk) entities(ctx context.Context, c Command, r *Reply) (err error) {
 	if c.Entities != nil {
 		q = *c.Entities
 	}
-	q.Session = or(c.Session, q.Session)
+	q.Session = cmp.Or(c.Session, q.Session)
 	if r.Entities, err = d.Importer.Entities(ctx, q); err != nil {
 		return err
 	}

@@ -3,6 +3,8 @@ package importer
 import (
 	"context"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -25,7 +27,6 @@ type Importer struct {
 
 	working  sync.Mutex // who carries sessions out
 	pruned   time.Time  // when old sessions were last removed; guarded by working
-	reading  sync.Map   // ids of the sessions whose source this process reads
 	sending  sendings
 	wakeOnce sync.Once
 	wake     chan struct{}
@@ -75,23 +76,43 @@ func (im *Importer) ring() {
 	}
 }
 
+// Recover ends the sessions whose source was being read when an earlier process
+// ended: what was not read is not known, and who reads it begins anew. Whoever
+// owns the store calls it once, before anything is imported.
+func (im *Importer) Recover(ctx context.Context) error {
+	return im.Store.Update(ctx, func(tx Tx) error {
+		open, err := tx.ImportSessions(SessionQuery{Realm: im.Realm, States: []State{Created, InProgress}})
+		if err != nil {
+			return err
+		}
+		for _, s := range open {
+			if !s.reads() {
+				continue
+			}
+			s.Error = "The process ended while the source was being read; nothing was applied."
+			s.Remedy = "Start the import again."
+			if err := im.fail(tx, s); err != nil {
+				return err
+			}
+			if err := im.save(tx, s); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
 // Serve works on triggered sessions, expires those that nobody loads, and looks
 // at people whose first or last day has come, until ctx ends. It first goes on
 // with what another process left. The clock is the directory's, which may be
 // moved, so Serve looks often rather than sleeping until something is due.
 func (im *Importer) Serve(ctx context.Context) error {
-	if err := im.abandon(ctx); err != nil && ctx.Err() == nil {
-		return err
-	}
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
 	couriers := &couriers{im: im, again: map[string]time.Time{}}
 	defer couriers.wait.Wait()
 	for {
-		err := im.settle(ctx)
-		if err == nil {
-			err = couriers.dispatch(ctx)
-		}
+		err := fault.Join(im.settle(ctx), couriers.dispatch(ctx))
 		if err != nil && ctx.Err() == nil {
 			im.log().Error("an import cannot go on; it is tried again", "error", err)
 		}
@@ -104,30 +125,9 @@ func (im *Importer) Serve(ctx context.Context) error {
 	}
 }
 
-// abandon ends the sessions whose source was being read when the process ended:
-// what was not read is not known, and who reads it begins anew.
-func (im *Importer) abandon(ctx context.Context) error {
-	return im.Store.Update(ctx, func(tx Tx) error {
-		open, err := tx.ImportSessions(SessionQuery{Realm: im.Realm, States: []State{Created, InProgress}})
-		if err != nil {
-			return err
-		}
-		for _, s := range open {
-			if _, mine := im.reading.Load(s.ID); mine || !s.reads() {
-				continue
-			}
-			s.State, s.Phase, s.Ended = Failed, "", im.Directory.Now()
-			s.Error = "The process ended while the source was being read; nothing was applied."
-			s.Remedy = "Start the import again."
-			if err := im.save(tx, s); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
-// Settle works until nothing is left to do now, neither here nor in a tenant.
+// Settle works until nothing is left to do now, neither here nor in a tenant. A
+// session that cannot go on keeps only those of its own source waiting; its error
+// is returned at the end.
 func (im *Importer) Settle(ctx context.Context) error {
 	for {
 		if err := im.settle(ctx); err != nil {
@@ -152,6 +152,7 @@ func (im *Importer) Settle(ctx context.Context) error {
 func (im *Importer) settle(ctx context.Context) error {
 	im.working.Lock()
 	defer im.working.Unlock()
+	stuck := map[string]error{} // by source
 	for {
 		if err := im.expire(ctx); err != nil {
 			return err
@@ -159,22 +160,25 @@ func (im *Importer) settle(ctx context.Context) error {
 		if err := im.enlistDue(ctx); err != nil {
 			return err
 		}
-		s, err := im.next(ctx)
+		s, err := im.next(ctx, stuck)
 		if err != nil {
 			return err
 		}
 		if s == nil {
-			return im.prune(ctx)
+			return fault.Join(append(slices.Collect(maps.Values(stuck)), im.prune(ctx))...)
 		}
 		if err := im.drive(ctx, s); err != nil {
-			return err
+			if ctx.Err() != nil {
+				return err
+			}
+			stuck[s.Source] = err
 		}
 	}
 }
 
 // next returns the session to be worked on: the one that was triggered first, of a
-// source of which none is held or being sent.
-func (im *Importer) next(ctx context.Context) (first *Session, err error) {
+// source of which none is held or being sent, and which is not stuck.
+func (im *Importer) next(ctx context.Context, stuck map[string]error) (first *Session, err error) {
 	err = im.Store.View(ctx, func(r Reader) error {
 		list, err := r.ImportSessions(SessionQuery{Realm: im.Realm, States: []State{Triggered}})
 		if err != nil {
@@ -185,7 +189,7 @@ func (im *Importer) next(ctx context.Context) (first *Session, err error) {
 			held[s.Source] = held[s.Source] || s.Phase == Held || s.Phase == Sending
 		}
 		for _, s := range list {
-			if held[s.Source] {
+			if held[s.Source] || stuck[s.Source] != nil {
 				continue
 			}
 			if first == nil || before(s, first) {
@@ -227,8 +231,11 @@ func (im *Importer) expire(ctx context.Context) error {
 	return im.Store.Update(ctx, func(tx Tx) error {
 		for _, s := range lapsed {
 			s, err := tx.ImportSession(s.ID)
-			if err != nil || !s.lapsed(now) {
+			if err != nil {
 				return err
+			}
+			if !s.lapsed(now) { // it was loaded meanwhile
+				continue
 			}
 			if err := im.expireOne(tx, s); err != nil {
 				return err
@@ -298,7 +305,34 @@ func (im *Importer) enlistDue(ctx context.Context) error {
 		return err
 	}
 	for _, id := range sources {
-		if err := im.enlistDueOf(ctx, id, now); err != nil {
+		err := im.enlistDueOf(ctx, id, now)
+		if hopeless(err) { // the other sources go on
+			im.log().Error("people whose day has come wait: their source cannot be used", "source", id, "error", err)
+			err = im.putOff(ctx, id, now)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// putOff lets all people of a source wait whose day has come.
+func (im *Importer) putOff(ctx context.Context, id string, now time.Time) error {
+	for more := true; more; {
+		err := im.Store.Update(ctx, func(tx Tx) error {
+			var links []Link
+			for l, err := range tx.EachImportLink(LinkQuery{Source: id, Kind: UserKind, Due: now, Limit: im.portion()}) {
+				if err != nil {
+					return err
+				}
+				l.Due = now.Add(untilAgain)
+				links = append(links, l)
+			}
+			more = len(links) == im.portion()
+			return tx.PutImportLinks(links)
+		})
+		if err != nil {
 			return err
 		}
 	}

@@ -27,7 +27,8 @@ type Plan struct {
 	First    bool               `json:"first,omitempty"`    // the source has brought nobody yet
 	Entities []PlanEntity       `json:"entities"`           // all but those of whom nothing is new
 
-	// Digest covers what the plan does, and the rules by which it does so.
+	// Digest covers what the plan does, the rules by which it does so, and the
+	// figures that guards look at.
 	Digest   string             `json:"digest"`
 	Settings int64              `json:"settings"`         // version of the source
 	Rules    reconcile.Settings `json:"rules"`            // as completed by the headings of the source
@@ -83,9 +84,8 @@ type TraceStep struct {
 
 // Report is what a session did, for people.
 type Report struct {
-	Session  *Session       `json:"session"`
-	Label    string         `json:"label"` // of the source
-	Duration time.Duration  `json:"duration"`
-	Waiting  int            `json:"waiting"` // people who wait to be confirmed
-	ByAction map[string]int `json:"byAction,omitempty"`
+	Session  *Session      `json:"session"`
+	Label    string        `json:"label"` // of the source
+	Duration time.Duration `json:"duration"`
+	Waiting  int           `json:"waiting"` // people who wait to be confirmed
 }

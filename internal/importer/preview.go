@@ -137,11 +137,14 @@ func copyJSON(from, into any) error {
 	return nil
 }
 
-// digest covers what the plan does, and the rules by which it does so.
+// digest covers what the plan does, the rules by which it does so, and the figures
+// that guards look at.
 func (p *Plan) digest() (string, error) {
 	sum := sha256.New()
 	enc := json.NewEncoder(sum)
-	parts := []any{p.Version, p.Realm, p.Source, p.Type, p.Rules, p.Counts, len(p.Entities)}
+	parts := []any{
+		p.Version, p.Realm, p.Source, p.Type, p.Settings, p.Rules, p.Counts, p.Loaded, p.Same, p.Scanned, append([]string{}, p.Doubled...), len(p.Entities),
+	}
 	for i := range p.Entities {
 		parts = append(parts, &p.Entities[i])
 	}
@@ -229,7 +232,7 @@ func (im *Importer) stillSo(ctx context.Context, s *Session, p *Plan, blocks []*
 	if err != nil {
 		return err
 	}
-	if again.Digest != p.Digest || again.Settings != p.Settings {
+	if again.Digest != p.Digest {
 		return stalePlan()
 	}
 	return nil

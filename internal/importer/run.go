@@ -16,17 +16,14 @@ import (
 
 // Run reads a source, loads a session with it, triggers it, and waits until it
 // is over or held unless told not to. A session of that id that there is already
-// is not begun again.
+// is not begun again, unless its source could not be read (Session.Unread).
 func (im *Importer) Run(ctx context.Context, actor directory.Actor, source string, rows Rows, o RunOptions) (*Session, error) {
 	s, fresh, err := im.begin(ctx, actor, source, o)
 	if err != nil {
 		return nil, err
 	}
 	if fresh {
-		id := s.ID
-		s, err = im.read(ctx, s, rows)
-		im.reading.Delete(id)
-		if err != nil {
+		if s, err = im.read(ctx, s, rows); err != nil {
 			return nil, err
 		}
 		im.ring()
@@ -63,9 +60,7 @@ func (im *Importer) begin(ctx context.Context, actor directory.Actor, source str
 	err = im.Store.Update(ctx, func(tx Tx) error {
 		fresh = false
 		if o.ID != "" {
-			known, err := tx.ImportSession(o.ID)
-			if !fault.Is(err, fault.NotFound) {
-				s = known
+			if s, err = im.known(tx, source, o.ID); s != nil || err != nil {
 				return err
 			}
 		}
@@ -81,13 +76,28 @@ func (im *Importer) begin(ctx context.Context, actor directory.Actor, source str
 			s.ID = o.ID
 		}
 		s.State = InProgress
-		im.reading.Store(s.ID, true)
 		if err := tx.InsertImportSession(s); err != nil {
 			return err
 		}
 		return im.event(tx, actor, s, "system.import.session.created", directory.Outcome{})
 	})
 	return s, fresh, err
+}
+
+// known returns the session that was begun under an id; nil: it is to be begun now.
+func (im *Importer) known(tx Tx, source, id string) (*Session, error) {
+	s, err := tx.ImportSession(id)
+	switch {
+	case fault.Is(err, fault.NotFound):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	case s.Source != source || s.Realm != im.Realm:
+		return nil, fault.New(fault.Conflict, "another source has an import session %q", id).Fix("choose another id")
+	case s.Unread():
+		return nil, tx.DeleteImportSession(id)
+	}
+	return s, nil
 }
 
 // or is the type that the settings ask for where nobody says otherwise.
@@ -104,6 +114,14 @@ func (t Type) or(mode reconcile.Mode) Type {
 // read loads a session with all of a source and queues it. A source that cannot be
 // read to its end ends the session: nothing of it is applied.
 func (im *Importer) read(ctx context.Context, s *Session, rows Rows) (*Session, error) {
+	queued, err := im.readAll(ctx, s, rows)
+	if err != nil {
+		return nil, fault.Join(err, im.giveUp(ctx, s.ID, err))
+	}
+	return queued, nil
+}
+
+func (im *Importer) readAll(ctx context.Context, s *Session, rows Rows) (*Session, error) {
 	seq := 0
 	l, err := im.newLoader(ctx, s.Source, func(ctx context.Context, b *block) error {
 		body, err := b.encode()
@@ -117,9 +135,6 @@ func (im *Importer) read(ctx context.Context, s *Session, rows Rows) (*Session, 
 		err = l.load(ctx, rows)
 	}
 	if err != nil {
-		if failed := im.giveUp(ctx, s.ID, err); failed != nil {
-			return nil, fault.Join(err, failed)
-		}
 		return nil, err
 	}
 	figures, err := deflated(l.loaded)
@@ -338,10 +353,12 @@ func (l *loader) complete(first []Located) error {
 			names[name] = true
 		}
 	}
+	// Records that leave out what is empty do not tell all columns that there are.
+	known := !slices.ContainsFunc(first, func(row Located) bool { return len(row.Row) < len(names) })
 	var err error
 	l.settings = l.source.Settings
 	if columns := slices.Sorted(maps.Keys(names)); len(columns) > 0 {
-		if l.settings, _, err = l.settings.Complete(columns, l.schema); err == nil {
+		if l.settings, _, err = l.settings.Complete(columns, l.schema); err == nil && known {
 			err = l.settings.CheckColumns(columns)
 		}
 	}

@@ -1,6 +1,7 @@
 package importer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -498,7 +499,7 @@ func (c *confirmation) person() *reconcile.Person {
 
 // isAccount links to an account, and tells it what the source says.
 func (c *confirmation) isAccount(ref string) error {
-	a, err := c.im.findAccount(c.tx, or(ref, c.link.Candidate))
+	a, err := c.im.findAccount(c.tx, cmp.Or(ref, c.link.Candidate))
 	if err != nil {
 		return err
 	}
@@ -536,7 +537,7 @@ func (c *confirmation) carryOut(want reconcile.Action, answer func(*reconcile.Se
 	switch one.Action {
 	case reconcile.Update, reconcile.Unchanged:
 		one.Action = reconcile.LinkTo
-		one.Account = or(one.Account, c.link.Account)
+		one.Account = cmp.Or(one.Account, c.link.Account)
 		if one.account == nil {
 			if one.account, err = c.tx.Account(c.im.Realm, one.Account); err != nil {
 				return err
@@ -561,11 +562,4 @@ func (im *Importer) findAccount(r Reader, ref string) (*directory.Account, error
 		a, err = r.AccountByKey(im.Realm, directory.LoginKey(ref))
 	}
 	return a, err
-}
-
-func or(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
 }

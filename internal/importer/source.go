@@ -155,15 +155,20 @@ func (im *Importer) FindSource(ctx context.Context, ref string) (*Source, error)
 // PutSource stores the settings of an identity source. One with an empty id gets
 // the application with the label, which is made when it is missing.
 func (im *Importer) PutSource(ctx context.Context, actor directory.Actor, label string, s *Source) (*Source, error) {
+	// Settings that cannot be used leave no application behind.
+	err := im.Store.View(ctx, func(r Reader) error {
+		_, err := im.compile(r, s.Settings)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
 	app, err := im.application(ctx, actor, label, s.ID)
 	if err != nil {
 		return nil, err
 	}
 	var out *Source
 	err = im.Store.Update(ctx, func(tx Tx) error {
-		if _, err := im.compile(tx, s.Settings); err != nil {
-			return err
-		}
 		now := directory.Event{At: im.Directory.Now(), Actor: actor, Kind: settingsChanged, Targets: []directory.Target{{Type: "AppInstance", ID: app.ID, AlternateID: app.Label, DisplayName: app.Label}}}
 		next := &Source{Meta: directory.Meta{ID: app.ID, Realm: im.Realm}, Label: app.Label, Settings: s.Settings, From: s.From, To: s.To, Keep: s.Keep}
 		out = next

@@ -95,6 +95,17 @@ func (l Limits) check(mode Mode) []error {
 	return problems
 }
 
+// in returns the limits that hold in a mode. One session may be full where the
+// settings are not: what they leave out is looked at all the same then.
+func (l Limits) in(mode Mode) Limits {
+	if mode != Full {
+		return l
+	}
+	l.Off = slices.DeleteFunc(slices.Clone(l.Off), func(c Code) bool { return slices.Contains(vital, c) })
+	l.Percent, l.Drop = max(l.Percent, 0), max(l.Drop, 0)
+	return l
+}
+
 func codeNames(codes []Code) string {
 	var names []string
 	for _, c := range codes {
@@ -148,7 +159,7 @@ type Base struct {
 // Guard returns the reasons to hold a session that no allowance covers, in the
 // order of Codes. None: it may be applied.
 func (r *Rules) Guard(b *Base, t *Tally, allowed ...Allowance) []Reason {
-	g := &guard{rules: r, limits: r.settings.Guard, base: b, tally: t}
+	g := &guard{rules: r, limits: r.settings.Guard.in(t.Mode), base: b, tally: t}
 	g.source()
 	g.identity()
 	g.columns()

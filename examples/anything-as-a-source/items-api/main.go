@@ -139,14 +139,12 @@ func (a *api) put(r *http.Request) (int, any, error) {
 	var item map[string]any
 	dec := json.NewDecoder(http.MaxBytesReader(nil, r.Body, maxItem))
 	dec.UseNumber()
-	if err := dec.Decode(&item); err != nil {
-		return http.StatusBadRequest, map[string]string{"message": "the body is no JSON object"}, nil
-	}
+	err := dec.Decode(&item)
 	id, _ := item["id"].(string)
-	if id == "" {
-		return http.StatusBadRequest, map[string]string{"message": "the item needs an id, a text"}, nil
+	if err != nil || id == "" {
+		return http.StatusBadRequest, map[string]string{"message": "the body has to be a JSON object with an id, a text"}, nil
 	}
-	_, err := a.db.PutItem(r.Context(), &dynamodb.PutItemInput{TableName: &a.table, Item: attributes(item)})
+	_, err = a.db.PutItem(r.Context(), &dynamodb.PutItemInput{TableName: &a.table, Item: attributes(item)})
 	return http.StatusOK, "Put item " + id, err
 }
 
