@@ -54,10 +54,10 @@ func (im *Importer) giveUp(ctx context.Context, id string, cause error) error {
 		if !s.State.Active() {
 			return nil
 		}
+		s.Error, s.Stale = fault.Public(cause), fault.Is(cause, fault.Stale)
 		if f := (*fault.Error)(nil); errors.As(cause, &f) {
 			s.Remedy = f.Remedy
 		}
-		s.Error, s.Stale = fault.Public(cause), fault.Is(cause, fault.Stale)
 		return im.fail(tx, s)
 	})
 	return err

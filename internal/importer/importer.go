@@ -125,7 +125,9 @@ func (im *Importer) Serve(ctx context.Context) error {
 	}
 }
 
-// Settle works until nothing is left to do now, neither here nor in a tenant.
+// Settle works until nothing is left to do now, neither here nor in a tenant. A
+// session that cannot go on keeps only those of its own source waiting; its error
+// is returned at the end.
 func (im *Importer) Settle(ctx context.Context) error {
 	for {
 		if err := im.settle(ctx); err != nil {
@@ -146,8 +148,7 @@ func (im *Importer) Settle(ctx context.Context) error {
 }
 
 // settle works until nothing is left to do here. What is sent to a tenant takes
-// minutes, and other sources do not wait for it. A session that cannot go on keeps
-// only those of its own source waiting; its error is returned at the end.
+// minutes, and other sources do not wait for it.
 func (im *Importer) settle(ctx context.Context) error {
 	im.working.Lock()
 	defer im.working.Unlock()
