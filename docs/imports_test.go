@@ -41,6 +41,9 @@ func TestImportExamples(t *testing.T) {
 				t.Errorf("%v in\n%s", fault.Public(err), block[1])
 				continue
 			}
+			if strings.Contains(block[1], " to: {") != (w.To != nil) {
+				t.Errorf("%v goes to %v", block[1], w.To)
+			}
 			if _, err := w.Settings.Compile(nil); err != nil {
 				t.Errorf("%v in\n%s", fault.Public(err), block[1])
 			}

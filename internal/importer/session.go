@@ -89,8 +89,9 @@ const (
 // Active reports whether the session still has something before it.
 func (s State) Active() bool { return s == Created || s == InProgress || s == Triggered }
 
-// Unread reports whether the session failed before all of its source was read.
-// Nothing was decided by it, so that it may begin anew under its id.
+// Unread reports whether the session failed before all of its source was read: the
+// source could not be read, or the process ended. Nothing was decided by it, so that
+// it may begin anew under its id.
 func (s *Session) Unread() bool {
 	return s.Origin == FromReader && s.State == Failed && s.Queued.IsZero()
 }
