@@ -72,38 +72,6 @@ func TestImportIntoTenant(t *testing.T) {
 	}
 }
 
-// TestImportFrom reads a file, and standard input, with and without a process that
-// serves the folder; and an import with a tenant plays on the embedded org.
-func TestImportFrom(t *testing.T) {
-	w := newTenantWorld(t)
-	sub := filepath.Join(w.here, "sub")
-	w.file(sub, "others.csv", "employee_id,first_name,last_name,email\nX1,Grace,Hopper,grace@tenant.example\n")
-	for _, served := range []bool{false, true} {
-		if served {
-			startLine(t, w.here, w.binary, "serve", "--api-port", "-1", "--okta-port", "-1", "--auth0-port", "-1", "-o", "json")
-		}
-		for _, from := range []string{"others.csv", "-"} {
-			for _, verb := range [][]string{{"import", "preview", "hr"}, {"explain", "--source", "hr", "--user", "X1"}} {
-				cmd := w.command(sub, append(verb, "--config", "../lanyard.yaml", "--data", "../.lanyard", "--from", from)...)
-				if from == "-" {
-					cmd.Stdin = bytes.NewReader(must(os.ReadFile(filepath.Join(sub, "others.csv")))(t))
-				}
-				out, err := cmd.CombinedOutput()
-				if err != nil || !strings.Contains(string(out), "the identity source HR of the connection okta") {
-					t.Errorf("served=%v, from=%s: %v\n%s", served, from, err, out)
-				}
-			}
-		}
-	}
-	out := w.lanyard(w.here, 0, "import", "run", "hr", "--sandbox")
-	if !strings.Contains(out, "100 created") || w.calls.Load() != 0 {
-		t.Errorf("%d calls to the tenant:\n%s", w.calls.Load(), out)
-	}
-	if out := w.lanyard(w.here, 0, "import", "preview", "hr"); !strings.Contains(out, "100 linked") || !strings.Contains(out, "1 session, 6 calls") {
-		t.Errorf("the tenant has nobody yet:\n%s", out)
-	}
-}
-
 // tenantWorld is a tenant, and a folder that imports into it.
 type tenantWorld struct {
 	*testing.T
