@@ -261,7 +261,12 @@ func rewrite(_ *yaml.Node, text []byte, list []setting) ([]byte, error) {
 func put(in *yaml.Node, name string, n *yaml.Node) {
 	for i := 0; i+1 < len(in.Content); i += 2 {
 		if strict.Follow(in.Content[i]).Value == name {
-			n.LineComment = in.Content[i+1].LineComment
+			comment := in.Content[i+1].LineComment
+			if n.Kind == yaml.ScalarNode || n.Style&yaml.FlowStyle != 0 {
+				n.LineComment = comment
+			} else if in.Content[i].LineComment == "" { // behind a block, it would slip to what follows
+				in.Content[i].LineComment = comment
+			}
 			in.Content[i+1] = n
 			return
 		}
