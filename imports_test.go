@@ -35,7 +35,7 @@ var floors = [][]string{
 	{"internal/value"},
 	{"internal/strict"},
 	// 0: languages and nouns
-	{"examples", "examples/anything-as-a-source/items-api", "internal/arazzo/expr", "internal/compute", "internal/filter", "internal/openapi", "internal/run", "internal/secret"},
+	{"examples", "internal/arazzo/expr", "internal/compute", "internal/filter", "internal/openapi", "internal/run", "internal/secret"},
 	{"internal/shape"},
 	// 1
 	{"internal/arazzo", "internal/config", "internal/connector/catalog", "internal/directory", "internal/directory/directorytest", "internal/egress", "internal/filter/filtertest", "internal/localca", "internal/scim", "internal/web", "internal/web/webtest", "internal/wirelog"},

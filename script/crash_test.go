@@ -35,14 +35,7 @@ const resumeTime = 2 * time.Second
 // repeated, none is lost, and what is in doubt is settled by its rule or held.
 func TestCrash(t *testing.T) {
 	t.Parallel()
-	rounds := crashRounds
-	if text := os.Getenv("LANYARD_CRASH_ROUNDS"); text != "" {
-		n, err := strconv.Atoi(text)
-		if err != nil {
-			t.Fatalf("LANYARD_CRASH_ROUNDS: %v", err)
-		}
-		rounds = n
-	}
+	rounds := sizeOf(t, "LANYARD_CRASH_ROUNDS", crashRounds)
 	seed := rand.Uint64()
 	if text := os.Getenv("LANYARD_CRASH_SEED"); text != "" {
 		n, err := strconv.ParseUint(text, 10, 64)
@@ -88,7 +81,7 @@ func buildBinary(t *testing.T) string {
 	t.Helper()
 	binary := filepath.Join(os.Getenv(builtFolder), "lanyard")
 	buildOnce.Do(func() {
-		cmd := exec.Command("go", "build", "-trimpath", "-o", binary, "../cmd/lanyard") //nolint:noctx // it outlives the test
+		cmd := exec.Command("go", "build", "-trimpath", "-o", binary, "../cmd/lanyard")
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Errorf("%v\n%s", err, out)

@@ -49,14 +49,7 @@ const stormClients = 64
 // do not lead to.
 func TestDirectoryStorm(t *testing.T) {
 	t.Parallel()
-	seconds := 4
-	if text := os.Getenv("LANYARD_STORM_SECONDS"); text != "" {
-		n, err := strconv.Atoi(text)
-		if err != nil {
-			t.Fatalf("LANYARD_STORM_SECONDS: %v", err)
-		}
-		seconds = n
-	}
+	seconds := sizeOf(t, "LANYARD_STORM_SECONDS", 4)
 	binary, data := buildBinary(t), t.TempDir()
 	s := &storm{
 		t: t, logins: 200, written: map[string]string{}, added: map[string]bool{}, counts: map[string]int{},

@@ -279,15 +279,7 @@ func (s *hookStorm) judge(exactlyOneCall bool) {
 
 func stormLength(t *testing.T) time.Duration {
 	t.Helper()
-	seconds := stormSeconds
-	if text := os.Getenv("LANYARD_STORM_SECONDS"); text != "" {
-		n, err := strconv.Atoi(text)
-		if err != nil {
-			t.Fatalf("LANYARD_STORM_SECONDS: %v", err)
-		}
-		seconds = n
-	}
-	return time.Duration(seconds) * time.Second
+	return time.Duration(sizeOf(t, "LANYARD_STORM_SECONDS", stormSeconds)) * time.Second
 }
 
 // 200 requests a second come in, with duplicates and bad signatures among them:

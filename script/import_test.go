@@ -18,14 +18,7 @@ import (
 func TestImportKilled(t *testing.T) {
 	t.Parallel()
 	const people = 3000
-	rounds := 6
-	if text := os.Getenv("LANYARD_CRASH_ROUNDS"); text != "" {
-		n, err := strconv.Atoi(text)
-		if err != nil {
-			t.Fatalf("LANYARD_CRASH_ROUNDS: %v", err)
-		}
-		rounds = n
-	}
+	rounds := sizeOf(t, "LANYARD_CRASH_ROUNDS", 4)
 	binary, dir := buildBinary(t), t.TempDir()
 	random := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 1))
 	write := func(round int) {

@@ -11,7 +11,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -104,17 +103,7 @@ func (p *manyPeople) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 // LANYARD_LIST_KILLS say how many items there are, and how often it is killed.
 func TestListCrash(t *testing.T) {
 	t.Parallel()
-	number := func(name string, otherwise int) int {
-		if text := os.Getenv(name); text != "" {
-			n, err := strconv.Atoi(text)
-			if err != nil {
-				t.Fatalf("%s: %v", name, err)
-			}
-			return n
-		}
-		return otherwise
-	}
-	n, kills := number("LANYARD_LIST_ITEMS", 200), number("LANYARD_LIST_KILLS", 4)
+	n, kills := sizeOf(t, "LANYARD_LIST_ITEMS", 200), sizeOf(t, "LANYARD_LIST_KILLS", 4)
 	binary, dir := buildBinary(t), t.TempDir()
 	for name, text := range map[string]string{"flow.yaml": listDocument, "people.yaml": crashDescription} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {

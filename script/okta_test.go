@@ -30,14 +30,19 @@ type result struct {
 // lanyard runs the command in a folder.
 func lanyard(t *testing.T, dir string, args ...string) result {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "lanyard", args...)
+	return command(t, "lanyard", dir, args...)
+}
+
+func command(t *testing.T, program, dir string, args ...string) result {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), program, args...)
 	cmd.Dir = dir
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	err := cmd.Run()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
-		t.Fatalf("lanyard %v: %v", args, err)
+		t.Fatalf("%s %v: %v", program, args, err)
 	}
 	return result{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()}
 }
@@ -47,9 +52,19 @@ func lanyard(t *testing.T, dir string, args ...string) result {
 type publishedWorkflow struct {
 	name, file string
 	inputs     map[string]any
-	statuses   []int // that its criteria expect, in the order of its steps
-	bare       []int // lines on which an expression without braces stands in text
-	search     bool  // its first step looks for something, and ends when there is nothing
+	statuses   []int  // that its criteria expect, in the order of its steps
+	bare       []int  // lines on which an expression without braces stands in text
+	search     bool   // its first step looks for something, and ends when there is nothing
+	binary     string // that reads it; none: the test's own, which may look for races
+}
+
+// lanyard runs the command on the workflow.
+func (w publishedWorkflow) lanyard(t *testing.T, dir string, args ...string) result {
+	t.Helper()
+	if w.binary == "" {
+		return lanyard(t, dir, args...)
+	}
+	return command(t, w.binary, dir, args...)
 }
 
 const oktaToken = "00-published-okta-token"
@@ -199,7 +214,7 @@ func play(t *testing.T, w publishedWorkflow, file, dialect string, empty bool) (
 	server := httptest.NewServer(rec)
 	defer server.Close()
 	dir := t.TempDir()
-	res := lanyard(t, dir, "run", file, "--dialect", dialect, "--inputs", w.writeInputs(t, dir), "-o", "json",
+	res := w.lanyard(t, dir, "run", file, "--dialect", dialect, "--inputs", w.writeInputs(t, dir), "-o", "json",
 		"--source", "oktaApi="+filepath.Join(shared, "openapi", "okta-openapi-original.yml"),
 		"--server", "oktaApi="+server.URL, "--allow-private")
 	return res, rec.asked
@@ -261,8 +276,15 @@ func TestPublishedOktaCompat(t *testing.T) {
 // Read by the specification each is refused before any request, every
 // expression without braces is named at its line with its fix, and what fix
 // makes of it means the same as compat.
+//
+// The binary is the one that users have: most of what it does here is to read the
+// same description again, and TestPublishedOktaCompat runs all of them in the
+// test's own, where races are found.
 func TestPublishedOktaStrict(t *testing.T) {
+	t.Parallel()
+	binary := buildBinary(t)
 	for _, w := range publishedWorkflows(t) {
+		w.binary = binary
 		t.Run(w.name, func(t *testing.T) {
 			res, asked := play(t, w, w.file, "strict", false)
 			if res.code != 1 || len(asked) != 0 {
@@ -283,7 +305,7 @@ func TestPublishedOktaStrict(t *testing.T) {
 				t.Errorf("fix changed the outputs (-compat +strict):\n%s", diff)
 			}
 			// Nothing is left to fix, and the comments and the layout stay.
-			if again := lanyard(t, filepath.Dir(fixed), "fix", fixed); again.code != 0 || again.stderr != "" {
+			if again := w.lanyard(t, filepath.Dir(fixed), "fix", fixed); again.code != 0 || again.stderr != "" {
 				t.Errorf("fix finds more in its own result: exit %d\n%s", again.code, again.stderr)
 			}
 		})
@@ -294,7 +316,7 @@ func TestPublishedOktaStrict(t *testing.T) {
 func checkBare(t *testing.T, w publishedWorkflow) {
 	t.Helper()
 	shared, _ := sharedData(t)
-	res := lanyard(t, t.TempDir(), "validate", w.file, "-o", "json", "--source", "oktaApi="+filepath.Join(shared, "openapi", "okta-openapi-original.yml"))
+	res := w.lanyard(t, t.TempDir(), "validate", w.file, "-o", "json", "--source", "oktaApi="+filepath.Join(shared, "openapi", "okta-openapi-original.yml"))
 	if res.code != 1 {
 		t.Errorf("validate --dialect strict ends with %d, want 1", res.code)
 	}
@@ -302,7 +324,7 @@ func checkBare(t *testing.T, w publishedWorkflow) {
 		t.Errorf("validate -o json is no JSON:\n%s", res.stdout)
 	}
 	// The text form is what people see; it has the place and the fix in it.
-	text := lanyard(t, t.TempDir(), "validate", w.file, "--source", "oktaApi="+filepath.Join(shared, "openapi", "okta-openapi-original.yml"))
+	text := w.lanyard(t, t.TempDir(), "validate", w.file, "--source", "oktaApi="+filepath.Join(shared, "openapi", "okta-openapi-original.yml"))
 	var lines []int
 	for _, d := range strings.Split(text.stdout, "\n") {
 		if !strings.Contains(d, "[bare-expression-in-text]") {
@@ -328,7 +350,7 @@ func checkBare(t *testing.T, w publishedWorkflow) {
 func fixDocument(t *testing.T, w publishedWorkflow) string {
 	t.Helper()
 	dir := t.TempDir()
-	res := lanyard(t, dir, "fix", w.file)
+	res := w.lanyard(t, dir, "fix", w.file)
 	if res.code != 0 {
 		t.Fatalf("fix: exit %d\n%s", res.code, res.stderr)
 	}
@@ -408,8 +430,11 @@ func TestPublishedFindOrEndSandbox(t *testing.T) {
 
 // The sandbox's own description has every operation that the 21 use.
 func TestPublishedOktaSandboxPlans(t *testing.T) {
+	t.Parallel()
+	binary := buildBinary(t)
 	for _, w := range publishedWorkflows(t) {
-		res := lanyard(t, t.TempDir(), "plan", w.file, "--dialect", "compat", "--sandbox")
+		w.binary = binary
+		res := w.lanyard(t, t.TempDir(), "plan", w.file, "--dialect", "compat", "--sandbox")
 		if res.code != 0 || !strings.Contains(res.stderr, "the built-in description of Okta is used instead") {
 			t.Errorf("%s: exit %d: %s", w.name, res.code, res.stderr)
 		}

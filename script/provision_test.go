@@ -40,14 +40,15 @@ import (
 	"github.com/lanyard-id/lanyard/internal/tenant"
 )
 
-// How large the org of TestProvisioning is.
+// How large the org of TestProvisioning is when nothing else is said;
+// LANYARD_PROVISION_PEOPLE says otherwise, from 320.
 const (
-	provisionedPeople = 1000
+	provisionedPeople = 400
 	provisionedGroups = 50
 	provisionTime     = 8 * time.Minute // for each of the three acts
 )
 
-// TestProvisioning provisions a thousand people and fifty groups from the
+// TestProvisioning provisions hundreds of people and fifty groups from the
 // directory to three servers at once, SCIMMY, elimity's and our own, each by
 // another kind of application. Joiners, movers, leavers, renames and pushes come
 // while the servers answer with 429 and 500, keep answers to themselves and time
@@ -172,7 +173,7 @@ func (p *provisioned) hire(d *directory.Directory) {
 	for i := range provisionedGroups {
 		p.groups = append(p.groups, group(fmt.Sprintf("Team %02d", i)))
 	}
-	for i := range provisionedPeople {
+	for i := range sizeOf(p.t, "LANYARD_PROVISION_PEOPLE", provisionedPeople) {
 		name := fmt.Sprintf("person%04d", i)
 		a := must(d.CreateAccount(ctx, operator, directory.OktaRealm, directory.Draft{
 			Activate: true, Groups: []string{p.staff, p.groups[i%len(p.groups)]},

@@ -106,6 +106,21 @@ func TestScript(t *testing.T) {
 	})
 }
 
+// sizeOf is how large a test is: what the variable says, or the default. make storm
+// sets the variables.
+func sizeOf(t *testing.T, variable string, otherwise int) int {
+	t.Helper()
+	text := os.Getenv(variable)
+	if text == "" {
+		return otherwise
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatalf("%s: %v", variable, err)
+	}
+	return n
+}
+
 // sharedData is the folder of published documents. It is not part of the
 // repository, so it may be missing, but never where everything is tested.
 func sharedData(t *testing.T) (string, bool) {

@@ -390,9 +390,20 @@ type actionResult struct {
 	Outputs map[string]any `json:"outputs"`
 	Error   any            `json:"error"` // text of a run, an object of a command
 	Remedy  string         `json:"remedy"`
-	Steps   []struct {
-		StatusCode int `json:"statusCode"`
-	} `json:"steps"`
+	Steps   []actionStep   `json:"steps"`
+}
+
+// actionStep is a step of an action, FailedItem the run of an item of its list.
+type actionStep struct {
+	StatusCode int           `json:"statusCode"`
+	FailedItem *actionResult `json:"failedItem"`
+}
+
+// answeredWith reports whether a step, also of a failed item, was given a status.
+func (r actionResult) answeredWith(status int) bool {
+	return slices.ContainsFunc(r.Steps, func(s actionStep) bool {
+		return s.StatusCode == status || s.FailedItem != nil && s.FailedItem.answeredWith(status)
+	})
 }
 
 // text is the error of a run.
@@ -493,11 +504,7 @@ func (o *org) playWithoutScope(t *testing.T, a *catalog.Action, c actionCase) {
 	if r.code != 3 || !strings.Contains(r.text(), s.refusal) || !strings.Contains(r.Remedy, s.grants) {
 		t.Errorf("exit %d, %q, remedy %q; want 3, %s and the scopes", r.code, r.Error, r.Remedy, s.refusal)
 	}
-	if last := len(r.Steps) - 1; last < 0 || !slices.ContainsFunc(r.Steps, func(s struct {
-		StatusCode int `json:"statusCode"`
-	}) bool {
-		return s.StatusCode == http.StatusForbidden
-	}) {
+	if !r.answeredWith(http.StatusForbidden) {
 		t.Errorf("no step was answered with 403: %+v", r.Steps)
 	}
 }

@@ -37,6 +37,26 @@
 // through the same connection, and login finds the account that SCIM made. scim.go,
 // provision.go and login.go of this package join these parts.
 //
+// # The story of an import
+//
+// lanyard import run (cli/import.go) or a trigger asks the importer.Desk, here or
+// over the API of the process that holds the folder. extract opens what lanyard.yaml
+// says (imports.go) and yields rows; reconcile makes a person of each; importer
+// keeps in blocks those of whom something is new. Sessions of web/okta's identity
+// source API come in behind that, as people already. Then importer makes the delta:
+// it looks accounts and links up, reconcile decides about one person at a time and
+// counts for the guards, which hold the session or let it go. What is applied is
+// written with its links, its lines of the change log and the session's position in
+// one transaction. identitysource does the same to a real tenant, by its plan.
+//
+// # The story of a trigger
+//
+// lanyard serve arms what lanyard.yaml and lanyard triggers add say (trigger.go).
+// trigger.Engine looks at the directory's clock and its change log, and web/hooks
+// hands it what is called. What it takes notice of is a firing on disk before
+// anybody is answered; then the starter of this package starts a run of worker or
+// an import under the firing's id, once.
+//
 // # Who owns what
 //
 // A Folder owns one data folder: lock, key, vault, database, directory, worker.

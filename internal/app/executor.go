@@ -99,14 +99,21 @@ func insideServers() map[string]string {
 
 func (x *executor) close() { x.client.Close() }
 
+// refresh takes over the connections that commands have added or removed since.
+func (x *executor) refresh() error {
+	book, err := config.ReadBook(x.data)
+	if err == nil {
+		x.connector.Use(book)
+	}
+	return err
+}
+
 // Bind implements worker.Executor: every source of the plan gets its connection,
 // and every credential is resolved, before anything is sent.
 func (x *executor) Bind(ctx context.Context, p *plan.Plan, b run.Bindings) (worker.Caller, error) {
-	book, err := config.ReadBook(x.data) // it may have changed since the last run
-	if err != nil {
+	if err := x.refresh(); err != nil {
 		return nil, err
 	}
-	x.connector.Use(book)
 	c := &caller{connector: x.connector, connections: map[sourceKey]*connector.Connection{}}
 	var errs []error
 	secretSteps := stepsWithSecrets(p)

@@ -234,6 +234,9 @@ func (f *Folder) openSandbox(ctx context.Context) (*sandbox, error) {
 			return
 		}
 		f.sandbox, f.sandboxErr = openSandbox(context.WithoutCancel(ctx), f.db, f.key, f.stage, f.config.Sandbox, f.served, f.log)
+		if f.sandboxErr == nil {
+			f.sandbox.imports.Outside = &tenants{folder: f}
+		}
 	})
 	return f.sandbox, f.sandboxErr
 }

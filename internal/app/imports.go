@@ -38,14 +38,16 @@ type imports struct {
 type writtenImport struct {
 	label    string
 	settings reconcile.Settings
-	from     *extract.From // nil: the source is only loaded through the API
+	from     *extract.From     // nil: the source is only loaded through the API
+	to       *reconcile.Target // nil: the embedded org
+	toPlace  string
 }
 
 // readImports reads the imports of a configuration. Everything that is wrong with
 // any of them is told at once.
 func readImports(sections map[string]config.Section) (map[string]*writtenImport, error) {
 	out := map[string]*writtenImport{}
-	labels := map[string]string{}
+	labels, targets := map[string]string{}, map[reconcile.Target]string{}
 	var errs []error
 	for _, name := range slices.Sorted(maps.Keys(sections)) {
 		w, err := readImport(name, sections[name])
@@ -58,6 +60,13 @@ func readImports(sections map[string]config.Section) (map[string]*writtenImport,
 				At("%s", sections[name].File).Fix("give one of them another label"))
 		}
 		labels[w.label] = name
+		if w.to != nil {
+			if other := targets[*w.to]; other != "" {
+				errs = append(errs, fault.New(fault.Invalid, "the imports %s and %s go to the same identity source of a tenant", other, name).
+					At("%s", w.toPlace).Fix("give each an application of its own there"))
+			}
+			targets[*w.to] = name
+		}
 		out[name] = w
 	}
 	return out, fault.Join(errs...)
@@ -69,7 +78,7 @@ func readImport(name string, section config.Section) (*writtenImport, error) {
 	if read == nil { // what is wrong with where it is read from is told too
 		return nil, fault.Join(err, fromMistakes(section))
 	}
-	w.settings = read.Settings
+	w.settings, w.to, w.toPlace = read.Settings, read.To, read.ToPlace
 	if read.Label != "" {
 		w.label = read.Label
 	}
@@ -98,7 +107,8 @@ func fromMistakes(section config.Section) error {
 }
 
 // openImports builds the imports of the folder once, when something first needs
-// them. Nothing moves until serveImports, or a command that waits.
+// them. What another process was reading when it ended is over. Nothing moves until
+// serveImports, or a command that waits.
 func (f *Folder) openImports(ctx context.Context) (*imports, error) {
 	box, err := f.openSandbox(ctx)
 	if err != nil {
@@ -110,6 +120,11 @@ func (f *Folder) openImports(ctx context.Context) (*imports, error) {
 			return
 		}
 		i.importer = box.imports
+		if !f.readOnly {
+			if f.importsErr = i.importer.Recover(context.WithoutCancel(ctx)); f.importsErr != nil {
+				return
+			}
+		}
 		i.desk = &importer.Desk{Importer: i.importer, Actor: commandActor, Read: i.read}
 		f.imports = i
 	})
@@ -195,6 +210,11 @@ func (i *imports) do(ctx context.Context, c importer.Command) (*importer.Reply, 
 		return nil, err
 	}
 	var err error
+	if c.Sandbox {
+		if c.Source, err = i.rehearsed(ctx, c.Source); err != nil {
+			return nil, err
+		}
+	}
 	if c.Source == "" && c.From != "" && c.Label != "" {
 		if c.Source, err = i.fileSource(ctx, c.Label); err != nil {
 			return nil, err
@@ -208,7 +228,11 @@ func (i *imports) do(ctx context.Context, c importer.Command) (*importer.Reply, 
 			return nil, err
 		}
 	}
-	return i.desk.Do(ctx, c)
+	reply, err := i.desk.Do(ctx, c)
+	if err == nil && c.Do == importer.MakePreview {
+		err = i.foresee(reply.Plan)
+	}
+	return reply, err
 }
 
 // mine refuses to change by command what stands in lanyard.yaml.
@@ -314,16 +338,23 @@ func (i *imports) bind(ctx context.Context, name string, known []*importer.Sourc
 		if err != nil {
 			return "", err
 		}
-		if same && s.From == from && s.Version > 0 {
+		if same && s.From == from && sameTarget(s.To, w.to) && s.Version > 0 {
 			return s.ID, nil
 		}
 		id = s.ID
 	}
-	s, err := i.importer.PutSource(ctx, commandActor, w.label, &importer.Source{Meta: directory.Meta{ID: id}, Settings: w.settings, From: from})
+	s, err := i.importer.PutSource(ctx, commandActor, w.label, &importer.Source{Meta: directory.Meta{ID: id}, Settings: w.settings, From: from, To: w.to})
 	if err != nil {
 		return "", err
 	}
 	return s.ID, nil
+}
+
+func sameTarget(a, b *reconcile.Target) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return *a == *b
 }
 
 // alike compares settings as they are stored.
@@ -356,9 +387,9 @@ func (i *imports) fileSource(ctx context.Context, label string) (string, error) 
 
 // read opens what a source is read from: the file or table that a command names,
 // else what lanyard.yaml says.
-func (i *imports) read(ctx context.Context, s *importer.Source, from string) (importer.Rows, error) {
-	where := extract.OfFile(from)
-	if from == "" {
+func (i *imports) read(ctx context.Context, s *importer.Source, c importer.Command) (importer.Rows, error) {
+	where := extract.OfFile(c.From)
+	if c.From == "" {
 		w := i.written[s.From]
 		if w == nil || w.from == nil {
 			return nil, fault.New(fault.Invalid, "it is not said where %q is read from", s.Label).
@@ -367,9 +398,13 @@ func (i *imports) read(ctx context.Context, s *importer.Source, from string) (im
 		where = w.from
 	}
 	f := i.folder
+	if err := f.executor.refresh(); err != nil {
+		return nil, err
+	}
 	return extract.Open(ctx, where, extract.Env{
 		Connections: f.executor.connector, Client: f.executor.client, Tables: wholeRows{f.tables().Tables},
-		Secrets: &secret.Resolver{Env: f.env, Vault: &secret.FileVault{Dir: f.data, Env: f.env}},
+		Bindings: run.Bindings{Sandbox: c.Sandbox},
+		Secrets:  &secret.Resolver{Env: f.env, Vault: &secret.FileVault{Dir: f.data, Env: f.env}},
 	})
 }
 
@@ -433,24 +468,31 @@ func (f *Folder) importable(ctx context.Context, name string) (trigger.Runnable,
 func (m *importable) Check(map[string]any) error { return nil }
 
 // Start implements trigger.Runnable. The source is read before it returns; what is
-// carried out then goes on by itself.
+// carried out then goes on by itself. An import that was cut off while the source
+// was read is begun anew.
 func (m *importable) Start(ctx context.Context, id, by string, _ map[string]any, sandbox bool) error {
-	if sandbox {
+	i, source := m.imports, m.source
+	if sandbox && i.written[m.name].to == nil {
 		return fault.New(fault.Unsupported, "an import has no test run").Fix("lanyard import preview %s shows what it would do", m.name)
 	}
-	i := m.imports
+	if sandbox {
+		var err error
+		if source, err = i.rehearsed(ctx, m.name); err != nil {
+			return err
+		}
+	}
 	if s, err := i.importer.Session(ctx, "", id); err == nil && !s.Unread() {
 		return nil
 	}
-	s, err := i.importer.Source(ctx, m.source)
+	s, err := i.importer.Source(ctx, source)
 	if err != nil {
 		return err
 	}
-	rows, err := i.read(ctx, s, "")
+	rows, err := i.read(ctx, s, importer.Command{Sandbox: sandbox})
 	if err != nil {
 		return err
 	}
-	_, err = i.importer.Run(ctx, directory.System("trigger "+by), m.source, rows, importer.RunOptions{ID: id, NoWait: true})
+	_, err = i.importer.Run(ctx, directory.System("trigger "+by), source, rows, importer.RunOptions{ID: id, NoWait: true})
 	return err
 }
 

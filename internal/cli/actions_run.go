@@ -281,11 +281,16 @@ func (o *actionsRunOptions) start(ctx context.Context, a *catalog.Action, req Pl
 }
 
 // remedy says what to do about a failed run of an action: by the first refusal
-// that a failed step was given.
+// that a failed step, or the first failed item of its list, was given.
 func remedy(a *catalog.Action, p *plan.Plan, r *report.Report) string {
 	for _, s := range r.Steps {
 		if s.Status != engine.StepFailed {
 			continue
+		}
+		if s.FailedItem != nil {
+			if text := remedy(a, p, s.FailedItem); text != "" {
+				return text
+			}
 		}
 		answer := lastAnswer(s)
 		if answer == nil {

@@ -148,13 +148,15 @@ func sessionOutcome(s *importer.Session) error {
 
 // sourceFlags are the flags of what reads a source.
 type sourceFlags struct {
-	from string
-	full bool
+	from    string
+	full    bool
+	sandbox bool
 }
 
 func (f *sourceFlags) bindFrom(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.from, "from", "", "read this `FILE` (.csv, .json, .ndjson, also .gz) instead of the source's own; - is CSV on stdin")
 	_ = cmd.MarkFlagFilename("from", "csv", "json", "ndjson", "jsonl", "gz")
+	cmd.Flags().BoolVar(&f.sandbox, "sandbox", false, "use the embedded org instead of the tenant, and read connections there: nothing leaves this machine")
 }
 
 func (f *sourceFlags) bind(cmd *cobra.Command) {
@@ -168,6 +170,7 @@ func (o *importOptions) readsSource(cmd *cobra.Command) {
 	f.bind(cmd)
 	then := cmd.RunE
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		o.command.Sandbox = f.sandbox
 		if f.full {
 			o.command.Run.Type = importer.Full
 		}

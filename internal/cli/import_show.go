@@ -48,7 +48,10 @@ func (o *importOptions) plan(p *importer.Plan, list listFlags, kept string) erro
 		o.line("this import would be held:")
 		o.reasons(p.Holds)
 	}
-	if p.Calls > 0 {
+	switch {
+	case p.To != nil:
+		o.outside(p)
+	case p.Calls > 0:
 		o.line("to an Okta tenant: %s, about %s", howMany(int64(p.Calls), "call"), howMany(int64(p.Minutes), "minute"))
 	}
 	if kept == "" {
@@ -57,6 +60,29 @@ func (o *importOptions) plan(p *importer.Plan, list listFlags, kept string) erro
 	}
 	o.line("nothing was written; lanyard import apply %s carries it out", kept)
 	return nil
+}
+
+// outside says what a tenant would be sent.
+func (o *importOptions) outside(p *importer.Plan) {
+	if p.Calls == 0 {
+		o.line("to %s: nothing", p.To)
+		return
+	}
+	o.line("to %s: %s, %s, about %s", p.To, howMany(int64(p.Sessions), "session"), howMany(int64(p.Calls), "call"), howMany(int64(p.Minutes), "minute"))
+	if p.First {
+		o.line("    nothing was sent there yet: who is in the tenant already is linked there, by the matching that its application has")
+	}
+}
+
+// sent says what a tenant got.
+func (o *importOptions) sent(s *importer.Session) {
+	switch {
+	case s.Phase == importer.Sending:
+		o.line("being sent to the tenant")
+	case s.Sent != nil:
+		o.line("sent to %s: %s in %s (%s), %s", &s.Sent.To, howMany(int64(s.Sent.Changes), "change"), howMany(int64(len(s.Sent.Sessions)), "session"),
+			strings.Join(s.Sent.Sessions, ", "), howMany(int64(s.Sent.Calls), "call"))
+	}
 }
 
 // report prints what became of a session, and of whom.
@@ -79,6 +105,7 @@ func (o *importOptions) report(ctx context.Context, session Session, s *importer
 	if s.Phase == importer.Queued {
 		return o.queued(ctx, session, s)
 	}
+	o.sent(s)
 	o.ending(s)
 	return nil
 }
@@ -387,6 +414,7 @@ SESSION may be a source, for its newest session; without it the newest of all.`,
 	o.print = func(_ context.Context, _ Session, r *importer.Reply) error {
 		o.heading(r.Report)
 		o.counts(&r.Report.Session.Counts)
+		o.sent(r.Report.Session)
 		o.ending(r.Report.Session)
 		return nil
 	}

@@ -193,6 +193,10 @@ func readSettings(s IO, file string) (*reconcile.Written, error) {
 		return nil, err
 	}
 	written, err := reconcile.ReadSettings(config.Section{Node: node, File: file, Dir: filepath.Dir(file)})
+	if err == nil && written.To != nil {
+		return nil, fault.New(fault.Invalid, "which tenant people go to stands in lanyard.yaml").At("%s", written.ToPlace).
+			Fix("move the import there, or leave to: out")
+	}
 	if err == nil && written.From != nil {
 		return nil, fault.New(fault.Invalid, "where a source is read from stands in lanyard.yaml").At("%s:%d:%d", file, written.From.Line, written.From.Column).
 			Fix("move the import there, or leave from: out")
@@ -220,20 +224,22 @@ mappings give, what would be done.`, `  lanyard explain --user ada@example.com -
 	cmd.Flags().StringVar(&o.command.Person, "user", "", "the `PERSON`: login, id of the account, or id in the source")
 	cmd.Flags().StringVar(&source, "source", "", "the `SOURCE`; without it all that are there")
 	f.bindFrom(cmd)
-	o.first(cmd, func(*cobra.Command, []string) error {
+	then := cmd.RunE
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if o.command.Person == "" {
 			return fault.New(fault.Usage, "it is not said whom to explain").At("--user").Fix("name a login, an id, or the id in the source")
 		}
-		file, _, err := o.localFile(f.from)
+		file, done, err := o.localFile(f.from)
 		if err != nil {
 			return err
 		}
-		o.command.Source, o.command.From = source, file
+		defer done()
+		o.command.Source, o.command.From, o.command.Sandbox = source, file, f.sandbox
 		if source == "" && file != "" {
 			o.command.Label = labelOf(f.from)
 		}
-		return nil
-	})
+		return then(cmd, args)
+	}
 	o.before = func(ctx context.Context, session Session) error {
 		if o.command.Source != "" || o.command.Label != "" {
 			return nil

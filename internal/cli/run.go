@@ -194,6 +194,9 @@ func (w *watcher) report(ctx context.Context, id string, records []run.Record) (
 	if err == nil {
 		var rep *report.Report
 		if rep, err = report.Build(summary, records); err == nil {
+			if err := rep.ReadFailedItem(context.WithoutCancel(ctx), w.session); err != nil {
+				w.shell.log.Warn("the failed item of the run cannot be shown", "run", id, "error", err)
+			}
 			if w.remedy != nil && rep.Status == run.Failed && rep.Remedy == "" {
 				rep.Remedy = w.remedy(rep)
 			}

@@ -172,6 +172,9 @@ func (o *runsShowOptions) run(cmd *cobra.Command, id string) error {
 	if err != nil {
 		return err
 	}
+	if err := rep.ReadFailedItem(ctx, session); err != nil {
+		return err
+	}
 	if err := writeFiles(rep, o.har, o.junit); err != nil {
 		return err
 	}

@@ -12,6 +12,9 @@ type Clock interface {
 	Wait(ctx context.Context, d time.Duration) error
 }
 
+// SystemClock is the Clock of the machine.
+func SystemClock() Clock { return systemClock{} }
+
 // systemClock is the Clock of the machine.
 type systemClock struct{}
 

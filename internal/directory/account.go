@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -81,7 +82,7 @@ func (p Provider) external() bool {
 }
 
 // UserType returns the id of the account's user type.
-func (a *Account) UserType() string { return or(a.Type, DefaultUserType) }
+func (a *Account) UserType() string { return cmp.Or(a.Type, DefaultUserType) }
 
 // Text returns a profile attribute that is a string, "" when it is absent.
 func (a *Account) Text(attribute string) string {

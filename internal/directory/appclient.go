@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"cmp"
 	"context"
 	"crypto/subtle"
 	"net/url"
@@ -48,9 +49,9 @@ var applicationTypes = []string{"web", "native", "browser", "service"}
 // complete fills in Okta's defaults (Okta OpenAPI 2026.06.3,
 // OpenIdConnectApplicationSettingsClient).
 func (c *Client) complete(appID string) {
-	c.ID = or(c.ID, appID)
-	c.ApplicationType = or(c.ApplicationType, "web")
-	c.AuthMethod = or(c.AuthMethod, ClientSecretBasic)
+	c.ID = cmp.Or(c.ID, appID)
+	c.ApplicationType = cmp.Or(c.ApplicationType, "web")
+	c.AuthMethod = cmp.Or(c.AuthMethod, ClientSecretBasic)
 	if c.AuthMethod == NoClientAuth {
 		c.PKCE = true // nothing else proves that the code came back to who asked
 	}
@@ -197,7 +198,7 @@ func (d *Directory) settleSecret(tx Tx, app *App, chosen string, now time.Time) 
 	if !needs {
 		return "", nil
 	}
-	secret := or(chosen, d.IDs.Token(madeSecret))
+	secret := cmp.Or(chosen, d.IDs.Token(madeSecret))
 	return secret, putObject(tx, &appSecret{Meta: Meta{ID: app.ID, Realm: app.Realm}, Digest: Digest(secret)}, now)
 }
 

@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -340,7 +341,7 @@ func (d *Directory) EditApp(ctx context.Context, actor Actor, realm, id string, 
 		if err != nil {
 			return err
 		}
-		c := change{at: d.now(), actor: actor, kind: or(e.Kind, "application.lifecycle.update")}
+		c := change{at: d.now(), actor: actor, kind: cmp.Or(e.Kind, "application.lifecycle.update")}
 		after, err = amend(d, tx, before, c, func(a *App) error {
 			if err := e.Change(a); err != nil {
 				return err
@@ -436,7 +437,7 @@ func (a *App) text(path ...string) string {
 func (a *App) Scheme() string {
 	switch a.SignOnMode {
 	case BasicAuth, BrowserPlugin, SecurePasswordStore, AutoLogin:
-		return or(a.text("credentials", "scheme"), "EDIT_USERNAME_AND_PASSWORD")
+		return cmp.Or(a.text("credentials", "scheme"), "EDIT_USERNAME_AND_PASSWORD")
 	}
 	return ""
 }

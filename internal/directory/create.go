@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"time"
@@ -131,7 +132,7 @@ func (d *Directory) shapeFor(r Reader, realm *Realm, userType string) (*Shape, e
 	if realm.Kind != Okta {
 		return nil, nil
 	}
-	id := or(canonicalType(userType), DefaultUserType)
+	id := cmp.Or(canonicalType(userType), DefaultUserType)
 	s, err := d.shape(r, realm.ID, SchemaOf(id))
 	if fault.Is(err, fault.NotFound) {
 		return nil, NotFound(UserTypeNoun, userType)

@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -139,7 +140,7 @@ func (d *Directory) secretForEdit(ctx context.Context, a *Account, e Edit) (*Sec
 // over returns the credentials that an account has after an edit: what the new
 // ones do not say stays as it is in old.
 func (s Secret) over(old Secret) *Secret {
-	s.Password, s.Answer = or(s.Password, old.Password), or(s.Answer, old.Answer)
+	s.Password, s.Answer = cmp.Or(s.Password, old.Password), cmp.Or(s.Answer, old.Answer)
 	return &s
 }
 

@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"iter"
@@ -170,7 +171,7 @@ func (d *Directory) insertObject(tx Tx, o Object, c change) error {
 		return err
 	}
 	m := o.meta()
-	c.realm, c.target, c.after = m.Realm, or(c.target, m.ID), o
+	c.realm, c.target, c.after = m.Realm, cmp.Or(c.target, m.ID), o
 	return d.log(tx, c)
 }
 
@@ -182,7 +183,7 @@ func (d *Directory) updateObject(tx Tx, before, after Object, c change) error {
 	if err := replaceObject(tx, after, c.at); err != nil {
 		return err
 	}
-	c.realm, c.target, c.before, c.after = m.Realm, or(c.target, m.ID), before, after
+	c.realm, c.target, c.before, c.after = m.Realm, cmp.Or(c.target, m.ID), before, after
 	return d.log(tx, c)
 }
 
@@ -192,7 +193,7 @@ func (d *Directory) deleteObject(tx Tx, o Object, c change) error {
 	if err := tx.DeleteRecord(m.Realm, o.Place().Noun, m.ID); err != nil {
 		return err
 	}
-	c.realm, c.target, c.before = m.Realm, or(c.target, m.ID), o
+	c.realm, c.target, c.before = m.Realm, cmp.Or(c.target, m.ID), o
 	return d.log(tx, c)
 }
 
@@ -247,11 +248,4 @@ func NewRecord(realm string, noun Noun, id string, body any) (*Record, error) {
 		return nil, err
 	}
 	return &Record{Realm: realm, Noun: noun, ID: id, Version: 1, Body: b}, nil
-}
-
-func or(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
 }

@@ -515,7 +515,10 @@ func (t *turn) delay(a *plan.Action, o outcome) (wait time.Duration, why string)
 	return wait, why
 }
 
-// retryAfter reads the header: seconds or an HTTP date (RFC 9110 10.2.3).
+// retryAfter reads the header: seconds or an HTTP date (RFC 9110 10.2.3). It is not
+// connector.RetryAfter, which paces calls by the machine's clock and believes no long
+// waits: this one is part of what a run decides, comes out the same on replay, and has
+// the plan's own limit (Profile.WaitCap).
 func retryAfter(h http.Header, now time.Time) (time.Duration, bool) {
 	for name, values := range h {
 		if !strings.EqualFold(name, "Retry-After") || len(values) == 0 {

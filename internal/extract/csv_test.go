@@ -165,6 +165,8 @@ func TestCSVFiles(t *testing.T) {
 	wantFault(t, err, dir+"/nobody.csv: there is no such file; check the path; relative ones start at the folder of lanyard.yaml")
 	_, err = tryOpen(t, Env{}, dir, "csv: .")
 	wantFault(t, err, dir+": this is a folder; name a file in it")
+	_, err = tryOpen(t, Env{}, dir, "csv: "+os.DevNull)
+	wantFault(t, err, os.DevNull+": this is a pipe or a device, not a file; write what it gives into a file, or hand it over on the standard input: -")
 	_, err = tryOpen(t, Env{}, dir, "csv: '-'")
 	wantFault(t, err, "there is no standard input here; name a file")
 

@@ -76,6 +76,9 @@ func (f *file) check(env Env) error {
 		return fault.Wrap(fault.Unavailable, err, "the file cannot be read").At("%s", f.path).Fix("check its permissions")
 	case info.IsDir():
 		return fault.New(fault.Invalid, "this is a folder").At("%s", f.path).Fix("name a file in it")
+	case !info.Mode().IsRegular():
+		// Opening a pipe waits for its other side, and nothing ends that.
+		return fault.New(fault.Invalid, "this is a pipe or a device, not a file").At("%s", f.path).Fix("write what it gives into a file, or hand it over on the standard input: -")
 	}
 	return nil
 }

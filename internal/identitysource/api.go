@@ -130,8 +130,14 @@ type over struct {
 	index *openapi.Index
 }
 
+// appsPath is where the applications of a tenant are.
+const appsPath = "/api/v1/apps"
+
 // pattern is the described path of a call.
 func pattern(path string) string {
+	if path == appsPath {
+		return path
+	}
 	const base = "/api/v1/identity-sources/{identitySourceId}/sessions"
 	parts := strings.Split(strings.TrimPrefix(path, "/api/v1/identity-sources/"), "/")
 	switch len(parts) {
@@ -144,11 +150,12 @@ func pattern(path string) string {
 }
 
 func (o *over) Call(ctx context.Context, method, path string, body []byte) (Answer, error) {
+	path, query, _ := strings.Cut(path, "?")
 	op, err := o.index.ByPath(pattern(path), method)
 	if err != nil {
 		return Answer{}, err
 	}
-	req := &openapi.Request{Method: method, Path: path}
+	req := &openapi.Request{Method: method, Path: path, Query: query}
 	if body != nil {
 		req.ContentType, req.Body = "application/json", body
 	}

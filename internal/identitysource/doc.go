@@ -1,11 +1,12 @@
 // Package identitysource brings the changes of an import into an Okta tenant,
 // through the identity source API of a Custom Identity Source application there.
 //
-//	mirror.go   Mirror: decide here, load there, then carry the decision out here
+//	send.go     Send: what an import session does here, brought into the tenant
 //	changes.go  Changes: what a plan says, as entries of bulk requests
 //	chunk.go    requests of at most 200 entries and 200 KB
 //	push.go     Push: sessions one after the other, each loaded, triggered, awaited
 //	session.go  opening a session: older ones, the five-minute rule, lost answers
+//	find.go     Find: the identity source that a label names
 //	files.go    Files: where a push stands, on disk
 //	api.go      calls and what their answers mean; Over makes them on a connection
 //

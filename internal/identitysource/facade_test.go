@@ -92,6 +92,7 @@ type world struct {
 	troubled        bool
 	calls, troubles int
 	kill            context.CancelFunc
+	runs            int
 }
 
 // keeper keeps progress in memory, as a disk would.
@@ -122,8 +123,18 @@ func newWorld(t *testing.T, seed uint64) *world {
 	w.local = newPlace(t, w.clock, settings)
 	tenant := reconcile.OktaSettings()
 	tenant.Confirm = reconcile.Confirm{Exact: true, New: true}
+	tenant.Guard.Off = []reconcile.Code{reconcile.Removals}
 	tenant.Activate, tenant.Sourcing.Users = true, true
 	w.there = newPlace(t, w.clock, tenant)
+	w.local.imports.Outside = w
+	own, err := w.local.imports.Source(t.Context(), w.local.source)
+	if err == nil {
+		own.To = &reconcile.Target{Connection: "okta", Source: "HR"}
+		_, err = w.local.imports.PutSource(t.Context(), me, "HR", own)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 	w.api = okta.New(okta.Options{
 		Directory: w.there.dir, Sources: w.there.imports, BaseURL: "https://tenant.okta.com",
 		Authorizer: okta.Tokens(map[string]string{"good": directory.Administrator}),
@@ -205,21 +216,27 @@ func people(n int) rows {
 	return out
 }
 
+// Send implements importer.Outside.
+func (w *world) Send(ctx context.Context, session string, _ reconcile.Target, entities []importer.PlanEntity) (*importer.Sent, error) {
+	tenant := &identitysource.Tenant{API: w, Source: w.there.source, Clock: w, Poll: 10 * time.Second}
+	return tenant.Send(ctx, session, entities, w.keeper)
+}
+
 // run imports until it is through, starting again whenever the process ended.
-func (w *world) run(r rows) *identitysource.Outcome {
+func (w *world) run(r rows) *importer.Session {
 	w.t.Helper()
-	mirror := &identitysource.Mirror{
-		Decider: w.local.imports, Keeper: w.keeper,
-		Tenant: &identitysource.Tenant{API: w, Source: w.there.source, Clock: w, Poll: 10 * time.Second},
-	}
+	w.runs++
 	for range 200 {
 		var ctx context.Context
 		ctx, w.kill = context.WithCancel(w.t.Context())
-		out, err := mirror.Run(ctx, me, w.local.source, r, importer.PreviewOptions{}, false)
+		s, err := w.local.imports.Run(ctx, me, w.local.source, r, importer.RunOptions{ID: fmt.Sprintf("run%d", w.runs)})
 		w.kill()
 		switch {
 		case err == nil:
-			return out
+			if s.Sent == nil {
+				s.Sent = &importer.Sent{}
+			}
+			return s
 		case errors.Is(err, context.Canceled), fault.Is(err, fault.Unavailable), fault.Is(err, fault.Timeout):
 		default:
 			w.t.Fatal(err)
@@ -235,13 +252,13 @@ func TestMirror(t *testing.T) {
 	w := newWorld(t, 0)
 	r := people(100)
 	out := w.run(r)
-	if got := w.there.statuses(t); got[directory.Provisioned] != 100 || out.Pushed.Changes != 100 || out.Plan.Counts.Added != 100 {
-		t.Fatalf("%v, %+v, %+v", got, out.Pushed, out.Plan.Counts)
+	if got := w.there.statuses(t); got[directory.Provisioned] != 100 || out.Sent.Changes != 100 || out.Counts.Added != 100 {
+		t.Fatalf("%v, %+v, %+v", got, out.Sent, out.Counts)
 	}
 	r[7]["lastName"] = "Changed"
 	out = w.run(r)
-	if c := out.Plan.Counts; out.Pushed.Changes != 1 || c.Updated != 1 || c.Unchanged != 99 {
-		t.Errorf("%+v, %+v", out.Pushed, c)
+	if c := out.Counts; out.Sent.Changes != 1 || c.Updated != 1 || c.Unchanged != 99 {
+		t.Errorf("%+v, %+v", out.Sent, c)
 	}
 	rec := w.serve("GET", "/api/v1/users/p7@example.com", nil)
 	if !strings.Contains(rec.Body.String(), `"lastName":"Changed"`) {
@@ -249,11 +266,11 @@ func TestMirror(t *testing.T) {
 	}
 	r[8]["active"] = "false"
 	out = w.run(r)
-	if got := w.there.statuses(t); out.Pushed.Changes != 1 || out.Plan.Counts.Removed != 1 || got[directory.Deprovisioned] != 1 {
-		t.Errorf("%+v, %+v, %v", out.Pushed, out.Plan.Counts, got)
+	if got := w.there.statuses(t); out.Sent.Changes != 1 || out.Counts.Removed != 1 || got[directory.Deprovisioned] != 1 {
+		t.Errorf("%+v, %+v, %v", out.Sent, out.Counts, got)
 	}
 	calls := w.calls
-	if out = w.run(r); out.Pushed.Changes != 0 || w.calls != calls {
+	if out = w.run(r); out.Sent.Changes != 0 || w.calls != calls {
 		t.Errorf("nothing changed, and %d calls were made", w.calls-calls)
 	}
 }
@@ -313,13 +330,40 @@ func TestMirrorHolds(t *testing.T) {
 	for _, row := range r[:60] {
 		row["active"] = "false"
 	}
-	mirror := &identitysource.Mirror{
-		Decider: w.local.imports, Keeper: w.keeper, Tenant: &identitysource.Tenant{API: w, Source: w.there.source, Clock: w},
-	}
 	calls := w.calls
-	_, err = mirror.Run(t.Context(), me, w.local.source, r, importer.PreviewOptions{}, false)
-	if !fault.Is(err, fault.Conflict) || w.calls != calls {
-		t.Errorf("%v after %d calls", err, w.calls-calls)
+	held := w.run(r)
+	if held.Phase != importer.Held || w.calls != calls {
+		t.Errorf("%s after %d calls", held.Phase, w.calls-calls)
+	}
+	approved, err := w.local.imports.Approve(t.Context(), me, held.ID, "the office has closed")
+	if err != nil || approved.Phase != importer.Sending {
+		t.Fatalf("%+v, %v", approved, err)
+	}
+	if err := w.local.imports.Settle(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.there.statuses(t); got[directory.Deprovisioned] != 60 {
+		t.Errorf("approved: %v", got)
+	}
+}
+
+// What the tenant refuses ends the session, and nothing is carried out here; an
+// import that is cancelled while it is sent lets the next one go.
+func TestRefused(t *testing.T) {
+	w := newWorld(t, 0)
+	r := people(3)
+	r[0]["costCenter"] = "7" // which the tenant's application does not have
+	if s := w.run(r); s.State != importer.Failed || !strings.Contains(s.Error, "costCenter") || !strings.Contains(s.Remedy, "none") {
+		t.Errorf("%s %q %q", s.State, s.Error, s.Remedy)
+	}
+	for name, p := range map[string]*place{"tenant": w.there, "here": w.local} {
+		if got := p.statuses(t); len(got) != 0 {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+	delete(r[0], "costCenter")
+	if s := w.run(r); s.State != importer.Completed || s.Sent.Changes != 3 {
+		t.Errorf("%s %+v", s.State, s.Sent)
 	}
 }
 

@@ -1,6 +1,7 @@
 package identitysource
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
@@ -8,6 +9,7 @@ import (
 	"math"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/lanyard-id/lanyard/internal/fault"
@@ -25,7 +27,8 @@ type Tenant struct {
 	// trigger. Else they are waited for, or are in the way.
 	CancelOthers bool
 
-	// Poll is how often a session is looked at that the tenant works on; 0: 20 s.
+	// Poll is how often a session is looked at, in the end, that the tenant works
+	// on: at first it is looked at more often. 0: 20 s.
 	Poll time.Duration
 	// Patience is how long the tenant may take for one session; 0: 2 h.
 	Patience time.Duration
@@ -51,7 +54,9 @@ type Progress struct {
 	Requests int      `json:"requests,omitempty"` // that were sent to load it, answered or not
 	Full     bool     `json:"full,omitempty"`     // it is to be triggered
 
-	Ours     []string `json:"ours,omitempty"` // all sessions that were opened
+	Ours     []string `json:"ours,omitempty"`     // all sessions that were opened
+	Complete []string `json:"complete,omitempty"` // sessions of this work that the tenant has carried out
+	Calls    int      `json:"calls,omitempty"`    // made for this work, but for those that a kill hid
 	Finished bool     `json:"finished,omitempty"`
 }
 
@@ -102,9 +107,14 @@ type pushing struct {
 	keeper Keeper
 	at     Progress
 	result Result
+
+	counted int // calls of result that are in at
 }
 
-func (p *pushing) keep(ctx context.Context) error { return p.keeper.Keep(ctx, p.Source, p.at) }
+func (p *pushing) keep(ctx context.Context) error {
+	p.at.Calls, p.counted = p.at.Calls+p.result.Calls-p.counted, p.result.Calls
+	return p.keeper.Keep(ctx, p.Source, p.at)
+}
 
 // ours are the sessions that were opened, the current one too.
 func (p Progress) ours() []string {
@@ -233,6 +243,10 @@ func (p *pushing) send(ctx context.Context, r request) (bool, error) {
 		return true, err
 	}
 	refusal := a.refused("the load " + r.name)
+	if strings.Contains(fault.Public(refusal), "is not defined in profile") { // recorded
+		refusal = fault.New(fault.Refused, "%s", fault.Public(refusal)).
+			Fix("add the attribute to the profile of the tenant's application, or leave it out of the import: profile: {NAME: none}")
+	}
 	// Nothing of this session will be triggered: it would block the next one.
 	if err := p.cancel(ctx, p.at.Session); err != nil {
 		p.note("session cannot be cancelled", p.at.Session)
@@ -262,8 +276,9 @@ func (p *pushing) trigger(ctx context.Context) error {
 
 // await looks at the session until it is over.
 func (p *pushing) await(ctx context.Context) error {
-	poll, patience := orElse(p.Poll, 20*time.Second), orElse(p.Patience, 2*time.Hour)
-	for until := p.Clock.Now().Add(patience); ; {
+	poll, patience := cmp.Or(p.Poll, 20*time.Second), cmp.Or(p.Patience, 2*time.Hour)
+	pause := min(poll, time.Second) // a small session is over soon
+	for until := p.Clock.Now().Add(patience); ; pause = min(2*pause, poll) {
 		s, err := p.show(ctx, p.at.Session)
 		if err != nil {
 			return err
@@ -271,6 +286,7 @@ func (p *pushing) await(ctx context.Context) error {
 		switch s.Status {
 		case completed:
 			p.result.Sessions = append(p.result.Sessions, s.ID)
+			p.at.Complete = append(p.at.Complete, s.ID)
 			p.at.Done += p.at.Loaded
 			return p.leave(ctx)
 		case failed:
@@ -287,7 +303,7 @@ func (p *pushing) await(ctx context.Context) error {
 			return fault.New(fault.Timeout, "the tenant works on the import session %s for more than %s", s.ID, patience).
 				Fix("push again later: it goes on with this session")
 		}
-		if err := p.Clock.Wait(ctx, poll); err != nil {
+		if err := p.Clock.Wait(ctx, pause); err != nil {
 			return err
 		}
 	}
@@ -334,13 +350,6 @@ func (p *pushing) note(text, session string) {
 	if p.Log != nil {
 		p.Log.Info(text, slog.String("source", p.Source), slog.String("session", session))
 	}
-}
-
-func orElse(d, otherwise time.Duration) time.Duration {
-	if d == 0 {
-		return otherwise
-	}
-	return d
 }
 
 // Forecast is what a push would take.

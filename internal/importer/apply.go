@@ -14,6 +14,7 @@ import (
 // done twice or left out wherever the process ends.
 func (im *Importer) apply(ctx context.Context, s *Session) (*Session, error) {
 	a := &applier{im: im, id: s.ID}
+	defer a.stop()
 	for {
 		next, err := a.some(ctx, im.portion())
 		if alone(err) { // one of them is in the way: find out who
@@ -40,8 +41,10 @@ type applier struct {
 	im *Importer
 	id string
 
+	// Of gather, of which one is under way at most.
 	seq   int // of the block in mind
 	block *block
+	ahead chan gathered // what is under way; nil: nothing is
 }
 
 // some carries the next entities out, in one transaction.
@@ -52,17 +55,18 @@ func (a *applier) some(ctx context.Context, limit int) (s *Session, err error) {
 		if s, err = a.im.session(tx, "", a.id); err != nil {
 			return err
 		}
-		entities, err := tx.ImportEntities(EntityQuery{Session: s.ID, After: s.Position, Limit: limit})
+		next, err := a.next(ctx, tx, s.Position, limit)
 		if err != nil {
 			return err
 		}
+		entities := next.entities
 		if len(entities) == 0 {
 			if err := a.im.complete(tx, s); err != nil {
 				return err
 			}
 			return a.im.save(tx, s)
 		}
-		swept, err = a.carryOut(tx, s, entities)
+		swept, err = a.carryOut(tx, s, next.decided)
 		if err != nil {
 			return err
 		}
@@ -133,7 +137,7 @@ func (e *Entity) refuse(tx Tx, s *Session, code reconcile.Code, reason, remedy s
 }
 
 // carryOut carries entities out within a transaction.
-func (a *applier) carryOut(tx Tx, s *Session, entities []Entity) (swept bool, err error) {
+func (a *applier) carryOut(tx Tx, s *Session, all []*decided) (swept bool, err error) {
 	d, err := a.im.decider(tx, s)
 	if err != nil {
 		return false, err
@@ -149,13 +153,8 @@ func (a *applier) carryOut(tx Tx, s *Session, entities []Entity) (swept bool, er
 	s.Doubt = s.Doubt || last != s.Basis
 	x := &hand{decider: d, world: w, tx: tx}
 	var people, groups []*decided
-	for i := range entities {
-		e := &entities[i]
-		one, err := a.read(tx, e)
-		if err != nil {
-			return false, err
-		}
-		if e.Kind == UserKind {
+	for _, one := range all {
+		if one.entity.Kind == UserKind {
 			people = append(people, one)
 		} else {
 			groups = append(groups, one)

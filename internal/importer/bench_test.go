@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -76,7 +77,7 @@ type flaky struct {
 	// nothing of it is written; else all is, and the caller never hears of it.
 	failAt int
 	before bool
-	dead   bool
+	dead   atomic.Bool
 
 	wrote chan struct{} // signals that something was written; nil: nobody waits
 }
@@ -86,13 +87,13 @@ type killed struct{}
 func (killed) Error() string { return "killed" }
 
 func (f *flaky) Update(ctx context.Context, work func(importer.Tx) error) error {
-	if f.dead {
+	if f.dead.Load() {
 		return killed{}
 	}
 	f.updates++
 	if f.failAt > 0 {
 		if f.failAt--; f.failAt == 0 {
-			f.dead = true
+			f.dead.Store(true)
 			if f.before {
 				return killed{}
 			}
@@ -111,7 +112,7 @@ func (f *flaky) Update(ctx context.Context, work func(importer.Tx) error) error 
 }
 
 func (f *flaky) View(ctx context.Context, work func(importer.Reader) error) error {
-	if f.dead {
+	if f.dead.Load() {
 		return killed{}
 	}
 	return f.Store.View(ctx, work)

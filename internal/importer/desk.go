@@ -1,6 +1,7 @@
 package importer
 
 import (
+	"cmp"
 	"context"
 	"strings"
 
@@ -16,7 +17,7 @@ type Desk struct {
 	Actor    directory.Actor
 	// Read opens what a source is read from by its name in the settings, or from
 	// what the command gives.
-	Read func(ctx context.Context, source *Source, from string) (Rows, error)
+	Read func(ctx context.Context, source *Source, c Command) (Rows, error)
 }
 
 // Verb is what a Command asks for.
@@ -54,8 +55,9 @@ type Command struct {
 	Label    string              `json:"label,omitempty"` // of SetSource: of the application
 	Settings *reconcile.Settings `json:"settings,omitempty"`
 
-	From     string         `json:"from,omitempty"` // of RunImport, MakePreview, ExplainUser: instead of the source's own
-	Keep     int            `json:"keep,omitempty"` // of SetSource: days that sessions are kept
+	From     string         `json:"from,omitempty"`    // of RunImport, MakePreview, ExplainUser: instead of the source's own
+	Sandbox  bool           `json:"sandbox,omitempty"` // of those: nothing leaves this machine
+	Keep     int            `json:"keep,omitempty"`    // of SetSource: days that sessions are kept
 	Run      RunOptions     `json:"run,omitzero"`
 	Plan     *Plan          `json:"plan,omitempty"`
 	Sessions *SessionQuery  `json:"sessions,omitempty"`
@@ -202,7 +204,7 @@ func (d *Desk) show(ctx context.Context, _ Command, r *Reply) error {
 // that label.
 func (d *Desk) setSource(ctx context.Context, c Command, r *Reply) error {
 	next := &Source{Settings: reconcile.FileSettings()}
-	known, err := d.Importer.FindSource(ctx, or(c.Source, c.Label))
+	known, err := d.Importer.FindSource(ctx, cmp.Or(c.Source, c.Label))
 	switch {
 	case err == nil:
 		*next = *known
@@ -218,7 +220,7 @@ func (d *Desk) setSource(ctx context.Context, c Command, r *Reply) error {
 	if c.Keep != 0 {
 		next.Keep = c.Keep
 	}
-	r.Source, err = d.Importer.PutSource(ctx, d.Actor, or(c.Label, c.Source), next)
+	r.Source, err = d.Importer.PutSource(ctx, d.Actor, cmp.Or(c.Label, c.Source), next)
 	if err == nil {
 		r.Label = r.Source.Label
 	}
@@ -234,7 +236,7 @@ func (d *Desk) rows(ctx context.Context, c Command, r *Reply) (Rows, error) {
 	if d.Read == nil || c.From == "" && r.Source.From == "" {
 		return nil, fault.New(fault.Usage, "the source %q is not read from anywhere", r.Label).Fix("name a file, or write imports: in lanyard.yaml")
 	}
-	return d.Read(ctx, r.Source, c.From)
+	return d.Read(ctx, r.Source, c)
 }
 
 func (d *Desk) run(ctx context.Context, c Command, r *Reply) error {
@@ -294,7 +296,7 @@ func (d *Desk) entities(ctx context.Context, c Command, r *Reply) (err error) {
 	if c.Entities != nil {
 		q = *c.Entities
 	}
-	q.Session = or(c.Session, q.Session)
+	q.Session = cmp.Or(c.Session, q.Session)
 	if r.Entities, err = d.Importer.Entities(ctx, q); err != nil {
 		return err
 	}
@@ -337,8 +339,14 @@ func (d *Desk) cancel(ctx context.Context, c Command, r *Reply) error {
 	if err != nil {
 		return err
 	}
-	if s.Phase == Held {
+	switch s.Phase {
+	case Held:
 		return d.reject(ctx, c, r)
+	case Sending:
+		if err := d.Importer.stopSending(ctx, d.Actor, s.ID); err != nil {
+			return err
+		}
+		return d.session(ctx, c, r)
 	}
 	if err := d.Importer.CancelSession(ctx, d.Actor, s.Source, s.ID); err != nil {
 		return err

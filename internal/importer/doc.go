@@ -39,6 +39,7 @@
 //	run.go, block.go             reading a source; how records are kept
 //	drive.go, decide.go          the phases; the delta, candidates, claims
 //	apply.go, groups.go          carrying it out; groups and memberships
+//	ahead.go                     what goes on beside the transaction of the moment
 //	preview.go, plan.go          plans
 //	single.go                    one person at once, and who waits to be confirmed
 //	explain.go, download.go      how it came to that; reports as files

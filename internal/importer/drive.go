@@ -3,6 +3,7 @@ package importer
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"slices"
 	"time"
 
@@ -23,7 +24,7 @@ const (
 
 // drive carries a session through its phases, until it is over or held.
 func (im *Importer) drive(ctx context.Context, s *Session) error {
-	for s.State == Triggered && s.Phase != Held {
+	for s.State == Triggered && s.Phase != Held && s.Phase != Sending {
 		var err error
 		s, err = im.advance(ctx, s)
 		if err == nil {
@@ -53,14 +54,22 @@ func (im *Importer) giveUp(ctx context.Context, id string, cause error) error {
 		if !s.State.Active() {
 			return nil
 		}
-		s.State, s.Phase, s.Ended, s.Error = Failed, "", im.Directory.Now(), fault.Public(cause)
-		s.Stale = fault.Is(cause, fault.Stale)
-		err := im.event(tx, systemActor(), s, "system.import.complete", directory.Outcome{Result: "FAILURE", Reason: s.Error})
-		if fault.Is(err, fault.NotFound) { // the application is gone
-			return nil
+		s.Error, s.Stale = fault.Public(cause), fault.Is(cause, fault.Stale)
+		if f := (*fault.Error)(nil); errors.As(cause, &f) {
+			s.Remedy = f.Remedy
 		}
-		return err
+		return im.fail(tx, s)
 	})
+	return err
+}
+
+// fail ends a session that has an error. The caller saves it.
+func (im *Importer) fail(tx Tx, s *Session) error {
+	s.State, s.Phase, s.Ended = Failed, "", im.Directory.Now()
+	err := im.event(tx, systemActor(), s, "system.import.complete", directory.Outcome{Result: "FAILURE", Reason: s.Error})
+	if fault.Is(err, fault.NotFound) { // the application is gone
+		return nil
+	}
 	return err
 }
 
@@ -68,10 +77,12 @@ func (im *Importer) giveUp(ctx context.Context, id string, cause error) error {
 func (im *Importer) advance(ctx context.Context, s *Session) (*Session, error) {
 	switch s.Phase {
 	case Matching:
+		check := im.overtaken
 		if s.Origin == FromPlan {
-			if err := im.recheck(ctx, s); err != nil {
-				return s, err
-			}
+			check = im.recheck
+		}
+		if err := check(ctx, s); err != nil {
+			return s, err
 		}
 		return im.makeDelta(ctx, s)
 	case Guarding:
@@ -127,7 +138,9 @@ func (im *Importer) makeDelta(ctx context.Context, s *Session) (*Session, error)
 	if err != nil {
 		return s, err
 	}
-	d, err := im.newDelta(ctx, s, l, func(ctx context.Context, seq int) (*block, error) { return im.block(ctx, s.ID, seq) })
+	ahead := &ahead{im: im, session: s.ID, last: s.Blocks}
+	defer ahead.stop()
+	d, err := im.newDelta(ctx, s, l, ahead.block)
 	if err != nil {
 		return s, err
 	}
@@ -137,12 +150,9 @@ func (im *Importer) makeDelta(ctx context.Context, s *Session) (*Session, error)
 	if err := im.Store.Update(ctx, func(tx Tx) error { return tx.DeleteImportEntities(s.ID) }); err != nil {
 		return s, err
 	}
-	d.sink = func(ctx context.Context, _ []*decided, entities []Entity) error {
-		if len(entities) == 0 {
-			return nil
-		}
-		return im.Store.Update(ctx, func(tx Tx) error { return tx.InsertImportEntities(s.ID, entities) })
-	}
+	keep := &keeper{im: im, session: s.ID}
+	defer func() { _ = keep.wait() }() // the first error is the one to report
+	d.sink = keep.keep
 	var basis int64
 	err = im.Store.View(ctx, func(r Reader) (err error) {
 		basis, err = r.LastChange()
@@ -154,6 +164,9 @@ func (im *Importer) makeDelta(ctx context.Context, s *Session) (*Session, error)
 	if err := d.make(ctx); err != nil {
 		return s, err
 	}
+	if err := keep.wait(); err != nil {
+		return s, err
+	}
 	figures, err := deflated(d.tally)
 	if err != nil {
 		return s, err
@@ -162,6 +175,81 @@ func (im *Importer) makeDelta(ctx context.Context, s *Session) (*Session, error)
 		s.Phase, s.Counts, s.Total, s.Position, s.Basis = Guarding, d.counts, d.seq, 0, basis
 		return tx.PutImportBlock(s.ID, deltaTally, figures)
 	})
+}
+
+// touching are the actions after which somebody is not as he was.
+func touching() []reconcile.Action {
+	return []reconcile.Action{
+		reconcile.Create, reconcile.LinkTo, reconcile.Update, reconcile.Deactivate, reconcile.Suspend, reconcile.Reactivate, reconcile.Unlink,
+	}
+}
+
+// overtaken refuses a session that waited behind others when these changed people
+// of whom it says nothing new. They were compared while the source was read, and
+// only counted: nobody knows any more what the source had of them.
+func (im *Importer) overtaken(ctx context.Context, s *Session) error {
+	if s.Origin != FromReader {
+		return nil
+	}
+	var before []*Session
+	err := im.Store.View(ctx, func(r Reader) error {
+		recent, err := r.ImportSessions(SessionQuery{Realm: im.Realm, Source: s.Source, States: []State{Completed}, Limit: 200})
+		for _, one := range recent {
+			loaded := one.Origin == FromReader || one.Origin == FromPlan || one.Origin == FromAPI
+			if loaded && one.ID != s.ID && one.Ended.After(s.Created) {
+				before = append(before, one)
+			}
+		}
+		return err
+	})
+	if err != nil || len(before) == 0 {
+		return err
+	}
+	var same []uint64
+	for seq := 1; seq <= s.Blocks; seq++ {
+		b, err := im.block(ctx, s.ID, seq)
+		if err != nil {
+			return err
+		}
+		if same, err = unpackHashes(b.Same, same); err != nil {
+			return err
+		}
+	}
+	slices.Sort(same)
+	for _, one := range before {
+		n, err := im.touched(ctx, one.ID, same)
+		if err != nil {
+			return err
+		}
+		if n > 0 {
+			return fault.New(fault.Stale, "the session %s changed %d of those who were unchanged when the source was read for this one", one.ID, n).
+				Fix("import the source again")
+		}
+	}
+	return nil
+}
+
+// touched counts the people of a sorted list of idHash whom a session changed.
+func (im *Importer) touched(ctx context.Context, session string, people []uint64) (n int, err error) {
+	const page = 1000
+	q := EntityQuery{Session: session, Kind: UserKind, Actions: touching(), Limit: page}
+	for more := true; more; {
+		err := im.Store.View(ctx, func(r Reader) error {
+			list, err := r.ImportEntities(q)
+			more = len(list) == page
+			for i := range list {
+				q.After = list[i].Seq
+				if _, has := slices.BinarySearch(people, idHash(list[i].ExternalID)); has {
+					n++
+				}
+			}
+			return err
+		})
+		if err != nil {
+			return 0, err
+		}
+	}
+	return n, nil
 }
 
 // noteNames makes sure that partial matches find everybody.
@@ -550,8 +638,8 @@ func (im *Importer) guard(ctx context.Context, s *Session) (*Session, error) {
 	}
 	return im.change(ctx, "", s.ID, func(tx Tx, s *Session) error {
 		if len(holds) == 0 {
-			s.Phase = Applying
-			return nil
+			s.Phase, err = im.accepted(tx, s)
+			return err
 		}
 		s.Phase, s.Holds = Held, holds
 		return im.ownEvent(tx, systemActor(), s, "system.import.roadblock", directory.Outcome{Result: "DENY", Reason: holds[0].Text})

@@ -162,6 +162,7 @@ func (e *explainer) tell(ctx context.Context, source string) error {
 		}
 		t.Decision, t.Matched = &one.Decision, one.Match
 		e.conclude(one)
+		e.send(one, d.source)
 		return nil
 	})
 }

@@ -21,11 +21,13 @@ type Importer struct {
 	Realm     string
 	Log       *slog.Logger // nil: nothing is logged
 
+	Outside Outside // nil: there are no tenants to send to
+
 	atOnce int // people in a block and in a transaction; 0: those of the constants
 
 	working  sync.Mutex // who carries sessions out
 	pruned   time.Time  // when old sessions were last removed; guarded by working
-	reading  sync.Map   // ids of the sessions whose source this process reads
+	sending  sendings
 	wakeOnce sync.Once
 	wake     chan struct{}
 }
@@ -74,18 +76,44 @@ func (im *Importer) ring() {
 	}
 }
 
+// Recover ends the sessions whose source was being read when an earlier process
+// ended: what was not read is not known, and who reads it begins anew. Whoever
+// owns the store calls it once, before anything is imported.
+func (im *Importer) Recover(ctx context.Context) error {
+	return im.Store.Update(ctx, func(tx Tx) error {
+		open, err := tx.ImportSessions(SessionQuery{Realm: im.Realm, States: []State{Created, InProgress}})
+		if err != nil {
+			return err
+		}
+		for _, s := range open {
+			if !s.reads() {
+				continue
+			}
+			s.Error = "The process ended while the source was being read; nothing was applied."
+			s.Remedy = "Start the import again."
+			if err := im.fail(tx, s); err != nil {
+				return err
+			}
+			if err := im.save(tx, s); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
 // Serve works on triggered sessions, expires those that nobody loads, and looks
 // at people whose first or last day has come, until ctx ends. It first goes on
 // with what another process left. The clock is the directory's, which may be
 // moved, so Serve looks often rather than sleeping until something is due.
 func (im *Importer) Serve(ctx context.Context) error {
-	if err := im.abandon(ctx); err != nil && ctx.Err() == nil {
-		return err
-	}
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
+	couriers := &couriers{im: im, again: map[string]time.Time{}}
+	defer couriers.wait.Wait()
 	for {
-		if err := im.Settle(ctx); err != nil && ctx.Err() == nil {
+		err := fault.Join(im.settle(ctx), couriers.dispatch(ctx)) // a source that is stuck keeps no tenant waiting
+		if err != nil && ctx.Err() == nil {
 			im.log().Error("an import cannot go on; it is tried again", "error", err)
 		}
 		select {
@@ -97,32 +125,31 @@ func (im *Importer) Serve(ctx context.Context) error {
 	}
 }
 
-// abandon ends the sessions whose source was being read when the process ended:
-// what was not read is not known, and who reads it begins anew.
-func (im *Importer) abandon(ctx context.Context) error {
-	return im.Store.Update(ctx, func(tx Tx) error {
-		open, err := tx.ImportSessions(SessionQuery{Realm: im.Realm, States: []State{Created, InProgress}})
-		if err != nil {
+// Settle works until nothing is left to do now, neither here nor in a tenant. A
+// session that cannot go on keeps only those of its own source waiting; its error
+// is returned at the end.
+func (im *Importer) Settle(ctx context.Context) error {
+	for {
+		if err := im.settle(ctx); err != nil {
 			return err
 		}
-		for _, s := range open {
-			if _, mine := im.reading.Load(s.ID); mine || !s.reads() {
-				continue
-			}
-			s.State, s.Phase, s.Ended = Failed, "", im.Directory.Now()
-			s.Error = "The process ended while the source was being read; nothing was applied."
-			s.Remedy = "Start the import again."
-			if err := im.save(tx, s); err != nil {
-				return err
-			}
+		list, err := im.toSend(ctx, "")
+		if err != nil || len(list) == 0 {
+			return err
 		}
-		return nil
-	})
+		var errs []error
+		for _, s := range list {
+			errs = append(errs, im.send(ctx, s.ID))
+		}
+		if err := fault.Join(errs...); err != nil {
+			return err
+		}
+	}
 }
 
-// Settle works until nothing is left to do now. A session that cannot go on
-// keeps only those of its own source waiting; its error is returned at the end.
-func (im *Importer) Settle(ctx context.Context) error {
+// settle works until nothing is left to do here. What is sent to a tenant takes
+// minutes, and other sources do not wait for it.
+func (im *Importer) settle(ctx context.Context) error {
 	im.working.Lock()
 	defer im.working.Unlock()
 	stuck := map[string]error{} // by source
@@ -150,7 +177,7 @@ func (im *Importer) Settle(ctx context.Context) error {
 }
 
 // next returns the session to be worked on: the one that was triggered first, of a
-// source of which none is held and which is not stuck.
+// source of which none is held or being sent and which is not stuck.
 func (im *Importer) next(ctx context.Context, stuck map[string]error) (first *Session, err error) {
 	err = im.Store.View(ctx, func(r Reader) error {
 		list, err := r.ImportSessions(SessionQuery{Realm: im.Realm, States: []State{Triggered}})
@@ -159,7 +186,7 @@ func (im *Importer) next(ctx context.Context, stuck map[string]error) (first *Se
 		}
 		held := map[string]bool{}
 		for _, s := range list {
-			held[s.Source] = held[s.Source] || s.Phase == Held
+			held[s.Source] = held[s.Source] || s.Phase == Held || s.Phase == Sending
 		}
 		for _, s := range list {
 			if held[s.Source] || stuck[s.Source] != nil {

@@ -14,10 +14,11 @@ import (
 // revived is another process on what this one has left.
 func (b *bench) revived() *importer.Importer {
 	b.Helper()
-	b.store.dead, b.store.failAt = false, 0
+	b.store.dead.Store(false)
+	b.store.failAt = 0
 	im := &importer.Importer{Directory: b.Directory, Store: b.store, Realm: b.Realm}
 	im.AtOnce(7)
-	b.do(importer.Abandon(im, b.Context()))
+	b.do(im.Recover(b.Context()))
 	b.do(im.Settle(b.Context()))
 	return im
 }
@@ -59,7 +60,10 @@ func TestKilledAnywhere(t *testing.T) {
 				s, err := im.Session(t.Context(), b.source, id)
 				if err != nil || s.State != importer.Completed {
 					// It was cut off while the source was read: whoever reads it begins anew.
-					s, err = im.Run(t.Context(), me, b.source, second(), importer.RunOptions{Type: importer.Full})
+					if err == nil && !s.Unread() {
+						t.Errorf("the session is %s: %s", s.State, s.Error)
+					}
+					s, err = im.Run(t.Context(), me, b.source, second(), importer.RunOptions{Type: importer.Full, ID: id})
 					b.do(err)
 				}
 				b.done(s, map[string]int{"scanned": 40, "unchanged": 28, "updated": 10, "added": 2, "removed": 2})
@@ -99,8 +103,10 @@ func TestServe(t *testing.T) {
 	if !errors.As(err, new(killed)) {
 		t.Fatal(err)
 	}
-	b.store.dead, b.store.wrote = false, make(chan struct{}, 1)
+	b.store.dead.Store(false)
+	b.store.wrote = make(chan struct{}, 1)
 	im := &importer.Importer{Directory: b.Directory, Store: b.store, Realm: b.Realm}
+	b.do(im.Recover(t.Context()))
 	ctx, stop := context.WithCancel(t.Context())
 	served := make(chan error)
 	go func() { served <- im.Serve(ctx) }()

@@ -19,12 +19,16 @@ type Plan struct {
 	Type     Type               `json:"type"`
 	Made     time.Time          `json:"made"`
 	Counts   Counts             `json:"counts"`
-	Holds    []reconcile.Reason `json:"holds,omitempty"` // it would be held, for these
-	Calls    int                `json:"calls"`           // to a tenant of the provider, by its limits
-	Minutes  int                `json:"minutes"`         // that the calls take, by the provider's rate limit
-	Entities []PlanEntity       `json:"entities"`        // all but those of whom nothing is new
+	Holds    []reconcile.Reason `json:"holds,omitempty"`    // it would be held, for these
+	Calls    int                `json:"calls"`              // to a tenant of the provider, by its limits
+	Minutes  int                `json:"minutes"`            // that the calls take, by the provider's rate limit
+	Sessions int                `json:"sessions,omitempty"` // of that tenant, which the calls fill
+	To       *reconcile.Target  `json:"to,omitempty"`       // the tenant that it goes to
+	First    bool               `json:"first,omitempty"`    // the source has brought nobody yet
+	Entities []PlanEntity       `json:"entities"`           // all but those of whom nothing is new
 
-	// Digest covers what the plan does, and the rules by which it does so.
+	// Digest covers what the plan does, the rules by which it does so, and the
+	// figures that guards look at.
 	Digest   string             `json:"digest"`
 	Settings int64              `json:"settings"`         // version of the source
 	Rules    reconcile.Settings `json:"rules"`            // as completed by the headings of the source

@@ -45,6 +45,9 @@ func (im *Importer) plan(ctx context.Context, s *Session, l *loaded, blocks func
 	if err != nil {
 		return nil, err
 	}
+	if before.Tally == nil {
+		before.Tally = &reconcile.Tally{}
+	}
 	p := &Plan{
 		Version: planVersion, Realm: im.Realm, Source: s.Source, Label: d.source.Label, Type: s.Type, Made: d.now,
 		Settings: d.source.Version, Rules: d.rules.Settings(), Loaded: before.Tally, Same: before.Same, Scanned: before.Scanned, Doubled: before.Doubled,
@@ -52,6 +55,11 @@ func (im *Importer) plan(ctx context.Context, s *Session, l *loaded, blocks func
 	d.sink = func(_ context.Context, batch []*decided, entities []Entity) error {
 		records := map[[2]int]*item{}
 		for _, one := range batch {
+			if (one.item == nil || one.item.Kind == UserKind) && one.idle() { // counted with those of whom nothing is new
+				p.Same++
+				p.Loaded.Add(one.person(), one.link0(), &one.Decision)
+				continue
+			}
 			records[[2]int{one.block, one.n}] = one.item
 		}
 		for _, e := range entities {
@@ -70,11 +78,12 @@ func (im *Importer) plan(ctx context.Context, s *Session, l *loaded, blocks func
 	if err := d.make(ctx); err != nil {
 		return nil, err
 	}
-	p.Counts = d.counts
+	p.Counts, p.To = d.counts, d.source.To
 	p.Calls, p.Minutes = estimate(p)
 	err = im.Store.View(ctx, func(r Reader) error {
 		base, err := im.base(r, s)
 		if err == nil {
+			p.First = base.Linked == 0
 			p.Holds = d.rules.Guard(base, d.tally)
 		}
 		return err
@@ -128,11 +137,14 @@ func copyJSON(from, into any) error {
 	return nil
 }
 
-// digest covers what the plan does, and the rules by which it does so.
+// digest covers what the plan does, the rules by which it does so, and the figures
+// that guards look at.
 func (p *Plan) digest() (string, error) {
 	sum := sha256.New()
 	enc := json.NewEncoder(sum)
-	parts := []any{p.Version, p.Realm, p.Source, p.Type, p.Rules, p.Counts, len(p.Entities)}
+	parts := []any{
+		p.Version, p.Realm, p.Source, p.Type, p.Settings, p.Rules, p.Counts, p.Loaded, p.Same, p.Scanned, append([]string{}, p.Doubled...), len(p.Entities),
+	}
 	for i := range p.Entities {
 		parts = append(parts, &p.Entities[i])
 	}
@@ -220,7 +232,7 @@ func (im *Importer) stillSo(ctx context.Context, s *Session, p *Plan, blocks []*
 	if err != nil {
 		return err
 	}
-	if again.Digest != p.Digest || again.Settings != p.Settings {
+	if again.Digest != p.Digest {
 		return stalePlan()
 	}
 	return nil

@@ -23,10 +23,7 @@ func (im *Importer) Run(ctx context.Context, actor directory.Actor, source strin
 		return nil, err
 	}
 	if fresh {
-		id := s.ID
-		s, err = im.read(ctx, s, rows)
-		im.reading.Delete(id)
-		if err != nil {
+		if s, err = im.read(ctx, s, rows); err != nil {
 			return nil, err
 		}
 		im.ring()
@@ -37,12 +34,25 @@ func (im *Importer) Run(ctx context.Context, actor directory.Actor, source strin
 	return im.wait(ctx, s)
 }
 
-// wait works until nothing is left to do, and returns what became of a session.
+// wait works until nothing is left to do for the source of a session, and returns
+// what became of the session.
 func (im *Importer) wait(ctx context.Context, s *Session) (*Session, error) {
-	if err := im.Settle(ctx); err != nil {
-		return nil, err
+	for {
+		if err := im.settle(ctx); err != nil {
+			return nil, err
+		}
+		s, err := im.Session(ctx, s.Source, s.ID)
+		if err != nil {
+			return nil, err
+		}
+		list, err := im.toSend(ctx, s.Source)
+		if err != nil || len(list) == 0 || s.Phase == Held || !s.State.Active() {
+			return s, err
+		}
+		if err := im.send(ctx, list[0].ID); err != nil {
+			return nil, err
+		}
 	}
-	return im.Session(ctx, s.Source, s.ID)
 }
 
 // begin makes the session of a source that is about to be read.
@@ -50,17 +60,7 @@ func (im *Importer) begin(ctx context.Context, actor directory.Actor, source str
 	err = im.Store.Update(ctx, func(tx Tx) error {
 		fresh = false
 		if o.ID != "" {
-			known, err := tx.ImportSession(o.ID)
-			switch {
-			case err == nil && known.Unread():
-				err = tx.DeleteImportSession(o.ID)
-			case fault.Is(err, fault.NotFound):
-				err = nil
-			case err == nil:
-				s = known
-				return nil
-			}
-			if err != nil {
+			if s, err = im.known(tx, source, o.ID); s != nil || err != nil {
 				return err
 			}
 		}
@@ -76,13 +76,28 @@ func (im *Importer) begin(ctx context.Context, actor directory.Actor, source str
 			s.ID = o.ID
 		}
 		s.State = InProgress
-		im.reading.Store(s.ID, true)
 		if err := tx.InsertImportSession(s); err != nil {
 			return err
 		}
 		return im.event(tx, actor, s, "system.import.session.created", directory.Outcome{})
 	})
 	return s, fresh, err
+}
+
+// known returns the session that was begun under an id; nil: it is to be begun now.
+func (im *Importer) known(tx Tx, source, id string) (*Session, error) {
+	s, err := tx.ImportSession(id)
+	switch {
+	case fault.Is(err, fault.NotFound):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	case s.Source != source || s.Realm != im.Realm:
+		return nil, fault.New(fault.Conflict, "another source has an import session %q", id).Fix("choose another id")
+	case s.Unread():
+		return nil, tx.DeleteImportSession(id)
+	}
+	return s, nil
 }
 
 // or is the type that the settings ask for where nobody says otherwise.

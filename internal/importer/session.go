@@ -43,6 +43,8 @@ type Session struct {
 	Plan     string             `json:"plan,omitempty"`  // digest of the plan that it carries out
 	Stale    bool               `json:"stale,omitempty"` // it failed because that would have come out otherwise
 
+	Sent *Sent `json:"sent,omitempty"` // what a tenant got of it
+
 	Version int64 `json:"version"`
 
 	// Position is the last entity that was applied.
@@ -102,6 +104,7 @@ const (
 	Matching Phase = "matching" // people are found and compared: the delta is made
 	Guarding Phase = "guard"    // the delta is looked at as a whole
 	Held     Phase = "held"     // waits for approval
+	Sending  Phase = "sending"  // a tenant is told, which carries it out first
 	Applying Phase = "applying"
 )
 

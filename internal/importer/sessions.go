@@ -300,7 +300,9 @@ func (im *Importer) Approve(ctx context.Context, actor directory.Actor, session,
 			return err
 		}
 		// A delta whose basis has changed is made again, and held again if it is worse.
-		s.Phase = Applying
+		if s.Phase, err = im.accepted(tx, s); err != nil {
+			return err
+		}
 		if last != s.Basis {
 			s.Phase = Matching
 		}

@@ -377,6 +377,52 @@ func TestSingly(t *testing.T) {
 
 // A delta that was held is made again when somebody else has changed something,
 // and held again only if it has become worse.
+// A session that waits behind a held one was compared before that was carried out.
+func TestOvertaken(t *testing.T) {
+	b := newBench(t, nil)
+	all := people(20)
+	b.run(all, importer.Full)
+	held := b.run(all[:9], importer.Full)
+	b.equal("phase", held.Phase, importer.Held)
+	b.clock.Step(time.Hour)
+	whole, other := b.run(all, importer.Full), b.run(all[:3], importer.Incremental)
+	b.clock.Step(time.Hour)
+	_, err := b.Approve(t.Context(), me, held.ID, "")
+	b.do(err)
+	b.do(b.Settle(t.Context()))
+	b.state(held, importer.Completed)
+	b.state(whole, importer.Failed)
+	b.state(other, importer.Completed) // it has nobody who was touched
+	whole, err = b.Session(t.Context(), b.source, whole.ID)
+	b.do(err)
+	if !strings.Contains(whole.Error, "changed 11 of those who were unchanged") {
+		t.Errorf("it failed by %q", whole.Error)
+	}
+	b.done(b.run(all, importer.Full), map[string]int{"scanned": 20, "unchanged": 9, "reactivated": 11})
+}
+
+// The figures that guards look at are part of what a plan says.
+func TestPlanFigures(t *testing.T) {
+	b := newBench(t, nil)
+	all := people(20)
+	b.run(all, importer.Full)
+	all[3]["department"] = "Legal"
+	for name, change := range map[string]func(*importer.Plan){
+		"loaded":   func(p *importer.Plan) { p.Loaded = nil },
+		"same":     func(p *importer.Plan) { p.Same++ },
+		"scanned":  func(p *importer.Plan) { p.Scanned++ },
+		"doubled":  func(p *importer.Plan) { p.Doubled = []string{"1003"} },
+		"settings": func(p *importer.Plan) { p.Settings++ },
+	} {
+		p, err := b.Preview(t.Context(), b.source, all, importer.PreviewOptions{Type: importer.Full})
+		b.do(err)
+		change(p)
+		if _, err := b.Apply(t.Context(), me, p); !fault.Is(err, fault.Invalid) {
+			t.Errorf("%s: a plan that was changed is answered %v", name, err)
+		}
+	}
+}
+
 func TestApprovalOfOldDelta(t *testing.T) {
 	for _, test := range []struct {
 		name  string

@@ -1,6 +1,7 @@
 package importer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -23,6 +24,9 @@ func (im *Importer) singly(tx Tx, actor directory.Actor, source, event string, i
 	d, err := im.decider(tx, &Session{Source: source})
 	if err != nil {
 		return nil, err
+	}
+	if d.source.To != nil {
+		return nil, onlyInSessions(d.source)
 	}
 	w, err := im.world(tx, tx, actor, d.source)
 	if err != nil {
@@ -424,6 +428,13 @@ func (im *Importer) Confirm(ctx context.Context, actor directory.Actor, source, 
 		if err := im.open(tx, source); err != nil {
 			return err
 		}
+		known, err := im.source(tx, source)
+		if err != nil {
+			return err
+		}
+		if known.To != nil && answer != IsIgnored {
+			return onlyInSessions(known)
+		}
 		links, err := tx.ImportLinks(source, UserKind, []string{externalID})
 		if err != nil {
 			return err
@@ -488,7 +499,7 @@ func (c *confirmation) person() *reconcile.Person {
 
 // isAccount links to an account, and tells it what the source says.
 func (c *confirmation) isAccount(ref string) error {
-	a, err := c.im.findAccount(c.tx, or(ref, c.link.Candidate))
+	a, err := c.im.findAccount(c.tx, cmp.Or(ref, c.link.Candidate))
 	if err != nil {
 		return err
 	}
@@ -526,7 +537,7 @@ func (c *confirmation) carryOut(want reconcile.Action, answer func(*reconcile.Se
 	switch one.Action {
 	case reconcile.Update, reconcile.Unchanged:
 		one.Action = reconcile.LinkTo
-		one.Account = or(one.Account, c.link.Account)
+		one.Account = cmp.Or(one.Account, c.link.Account)
 		if one.account == nil {
 			if one.account, err = c.tx.Account(c.im.Realm, one.Account); err != nil {
 				return err
@@ -551,11 +562,4 @@ func (im *Importer) findAccount(r Reader, ref string) (*directory.Account, error
 		a, err = r.AccountByKey(im.Realm, directory.LoginKey(ref))
 	}
 	return a, err
-}
-
-func or(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
 }

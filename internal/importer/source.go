@@ -19,6 +19,7 @@ type Source struct {
 	Label    string             `json:"label"` // of the application when the settings were last stored
 	Settings reconcile.Settings `json:"settings"`
 	From     string             `json:"from,omitempty"` // name of what it is read from in lanyard.yaml; empty: it is only loaded
+	To       *reconcile.Target  `json:"to,omitempty"`   // the tenant that its people go to; nil: none
 	Keep     int                `json:"keep,omitempty"` // days that its sessions are kept; 0: 30, never less than 7
 }
 
@@ -169,7 +170,7 @@ func (im *Importer) PutSource(ctx context.Context, actor directory.Actor, label 
 	var out *Source
 	err = im.Store.Update(ctx, func(tx Tx) error {
 		now := directory.Event{At: im.Directory.Now(), Actor: actor, Kind: settingsChanged, Targets: []directory.Target{{Type: "AppInstance", ID: app.ID, AlternateID: app.Label, DisplayName: app.Label}}}
-		next := &Source{Meta: directory.Meta{ID: app.ID, Realm: im.Realm}, Label: app.Label, Settings: s.Settings, From: s.From, Keep: s.Keep}
+		next := &Source{Meta: directory.Meta{ID: app.ID, Realm: im.Realm}, Label: app.Label, Settings: s.Settings, From: s.From, To: s.To, Keep: s.Keep}
 		out = next
 		before, err := directory.Get[Source](tx, im.Realm, app.ID)
 		if fault.Is(err, fault.NotFound) {

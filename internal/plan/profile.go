@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/lanyard-id/lanyard/internal/fault"
@@ -69,30 +70,25 @@ func (p Profile) Check() error {
 }
 
 // StepBudget is the number of step visits a run may make.
-func (p Profile) StepBudget() int { return or(p.MaxSteps, DefaultMaxSteps) }
+func (p Profile) StepBudget() int { return cmp.Or(p.MaxSteps, DefaultMaxSteps) }
 
 // RepeatBudget is how often in a row a step may get the same answer to the same
 // request without a pause: polling so fast helps nobody, and a loop that learns
 // nothing new never ends.
-func (p Profile) RepeatBudget() int { return or(p.MaxRepeats, DefaultMaxRepeats) }
+func (p Profile) RepeatBudget() int { return cmp.Or(p.MaxRepeats, DefaultMaxRepeats) }
 
 // RetryCap is the most that any retryLimit may be.
-func (p Profile) RetryCap() int { return or(p.MaxRetries, DefaultMaxRetries) }
+func (p Profile) RetryCap() int { return cmp.Or(p.MaxRetries, DefaultMaxRetries) }
 
 // WaitCap is the longest wait before a retry.
-func (p Profile) WaitCap() time.Duration { return seconds(or(p.MaxRetryAfter, DefaultMaxRetryAfter)) }
+func (p Profile) WaitCap() time.Duration {
+	return seconds(cmp.Or(p.MaxRetryAfter, DefaultMaxRetryAfter))
+}
 
 // CallLimit is how long one HTTP exchange may take without a step timeout.
-func (p Profile) CallLimit() time.Duration { return seconds(or(p.CallTimeout, DefaultCallTimeout)) }
+func (p Profile) CallLimit() time.Duration { return seconds(cmp.Or(p.CallTimeout, DefaultCallTimeout)) }
 
 // RunLimit is how long a run may take, zero for no limit.
 func (p Profile) RunLimit() time.Duration { return seconds(p.RunTimeout) }
 
 func seconds(n int) time.Duration { return time.Duration(n) * time.Second }
-
-func or(n, otherwise int) int {
-	if n == 0 {
-		return otherwise
-	}
-	return n
-}

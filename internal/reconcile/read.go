@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 
@@ -17,6 +18,19 @@ type Written struct {
 	Settings Settings
 	Label    string     // of the application that it is bound to; empty: the import's name
 	From     *yaml.Node // what extract reads; nil: the source is only loaded through the API
+	To       *Target    // nil: the embedded org
+	ToPlace  string     // where To stands
+}
+
+// Target is an identity source of an Okta tenant that an import's people go to.
+type Target struct {
+	Connection string `json:"connection"` // to the tenant
+	Source     string `json:"source"`     // id or label of the Custom Identity Source application
+}
+
+// String names the target for people.
+func (t *Target) String() string {
+	return "the identity source " + t.Source + " of the connection " + t.Connection
 }
 
 // ReadSettings reads what stands under the name of an import in lanyard.yaml. What
@@ -29,7 +43,13 @@ func ReadSettings(section config.Section) (*Written, error) {
 	maps.Copy(fields, r.deciding())
 	fields["label"] = r.Text(&w.Label)
 	fields["from"] = func(n *yaml.Node) { w.From = n }
+	fields["to"] = func(n *yaml.Node) {
+		w.To, w.ToPlace = r.target(n), fmt.Sprintf("%s:%d:%d", section.File, n.Line, n.Column)
+	}
 	written := r.Mapping(section.Node, "an import", fields)
+	if written["to"] != nil && (written["match"] == nil || !names(written["match"], "partial")) {
+		w.Settings.Match.Partial = false // who somebody is there, the tenant finds out
+	}
 	if at := written["guard"]; at != nil {
 		for _, err := range w.Settings.Guard.check(w.Settings.Mode) {
 			r.refuse(at, err)
@@ -39,6 +59,33 @@ func ReadSettings(section config.Section) (*Written, error) {
 		return nil, err
 	}
 	return w, nil
+}
+
+// names reports whether a mapping has a key.
+func names(n *yaml.Node, key string) bool {
+	n = strict.Follow(n)
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if n.Content[i].Value == key {
+			return true
+		}
+	}
+	return false
+}
+
+// target reads where the people of an import go.
+func (r *settingsReader) target(n *yaml.Node) *Target {
+	t := &Target{}
+	r.Mapping(n, "to", map[string]strict.Field{"connection": r.Text(&t.Connection), "source": r.Text(&t.Source)})
+	if n.Kind != yaml.MappingNode {
+		return t
+	}
+	if t.Connection == "" {
+		r.Wrong(n, "add connection: with the name of a connection to an Okta tenant", "it is not said which connection leads to the tenant")
+	}
+	if t.Source == "" {
+		r.Wrong(n, "add source: with the id (0oa...) or the label of the Custom Identity Source application", "it is not said which identity source of the tenant it is")
+	}
+	return t
 }
 
 // settingsReader reads Settings.

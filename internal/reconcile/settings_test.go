@@ -266,7 +266,7 @@ func TestSchema(t *testing.T) {
 	r := &settingsReader{s: &Settings{}}
 	fields := r.reading()
 	maps.Copy(fields, r.deciding())
-	want := append(slices.Sorted(maps.Keys(fields)), "from", "label")
+	want := append(slices.Sorted(maps.Keys(fields)), "from", "label", "to")
 	slices.Sort(want)
 	if diff := cmp.Diff(want, slices.Sorted(maps.Keys(inSchema))); diff != "" {
 		t.Errorf("the keys of the schema (-reader +schema):\n%s", diff)

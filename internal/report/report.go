@@ -9,8 +9,10 @@ package report
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/lanyard-id/lanyard/internal/engine"
@@ -52,8 +54,9 @@ type Step struct {
 	Micros     int64             `json:"us"` // from the first call to the judgement
 	Tries      []*Try            `json:"tries,omitempty"`
 	Calls      []*Call           `json:"calls,omitempty"`
-	Items      *engine.ItemCount `json:"items,omitempty"`  // of a step that works through a list; each is a run of its own
-	Doubts     []string          `json:"doubts,omitempty"` // what was decided about calls in doubt
+	Items      *engine.ItemCount `json:"items,omitempty"`      // of a step that works through a list; each is a run of its own
+	FailedItem *Report           `json:"failedItem,omitempty"` // the run of the first of Items that failed, see ReadFailedItem
+	Doubts     []string          `json:"doubts,omitempty"`     // what was decided about calls in doubt
 	Depth      int               `json:"-"`
 
 	began time.Time
@@ -253,10 +256,61 @@ func (r *Report) FailedStep() string {
 	return at
 }
 
-// AuthFailed reports whether the run failed because a credential was refused or
-// could not be had.
+// Reader reads runs, their records and the items of their lists, as worker.Store
+// has them.
+type Reader interface {
+	Run(ctx context.Context, id string) (run.Run, error)
+	Records(ctx context.Context, id string, after int, wait bool) ([]run.Record, error)
+	Items(ctx context.Context, f worker.ItemFilter) ([]run.Item, error)
+}
+
+// ReadFailedItem adds the run of the first failed item to the last step that
+// failed over a list, since that run has the answers that explain the failure.
+// Items may work through lists themselves. A run that is no longer kept, or that
+// was never begun, is left out.
+func (r *Report) ReadFailedItem(ctx context.Context, from Reader) error {
+	for _, s := range slices.Backward(r.Steps) {
+		if s.Status != engine.StepFailed || s.Items == nil || s.Items.Failed == 0 {
+			continue
+		}
+		items, err := from.Items(ctx, worker.ItemFilter{Run: r.Run, Loop: s.Items.Loop, Statuses: []run.Status{run.Failed}, Limit: 1})
+		if err != nil || len(items) == 0 || items[0].Child == "" {
+			return err
+		}
+		s.FailedItem, err = read(ctx, from, items[0].Child)
+		return err
+	}
+	return nil
+}
+
+// read returns the report of a run with its failed item, nil when there is no
+// such run.
+func read(ctx context.Context, from Reader, id string) (*Report, error) {
+	summary, err := from.Run(ctx, id)
+	if fault.Is(err, fault.NotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	records, err := from.Records(ctx, id, 0, false)
+	if err != nil {
+		return nil, err
+	}
+	r, err := Build(summary, records)
+	if err != nil {
+		return nil, err
+	}
+	return r, r.ReadFailedItem(ctx, from)
+}
+
+// AuthFailed reports whether the run, or its failed item, failed because a
+// credential was refused or could not be had.
 func (r *Report) AuthFailed() bool {
 	for _, s := range r.Steps {
+		if s.FailedItem != nil && s.FailedItem.AuthFailed() {
+			return true
+		}
 		for _, c := range s.Calls {
 			if c.Answer != nil && (c.Answer.Denied != "" || c.Answer.Failure != nil && c.Answer.Failure.Kind == fault.Unauthorized.String()) {
 				return true

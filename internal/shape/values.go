@@ -53,7 +53,7 @@ func decimal(f float64) json.Number { return json.Number(strconv.FormatFloat(f, 
 type exact json.Number
 
 // exactType has no arithmetic.
-var exactType = types.NewTypeValue("exact", traits.ComparerType)
+var exactType = types.NewTypeValue("exact", traits.ComparerType) //nolint:staticcheck // what is offered in its place would have fields
 
 // ConvertToNative implements ref.Val.
 func (n exact) ConvertToNative(to reflect.Type) (any, error) {

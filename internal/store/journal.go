@@ -159,7 +159,8 @@ func (j *Journal) Runs(ctx context.Context, f worker.Filter) ([]run.Run, error) 
 		where = append(where, "workflow = "+arg(f.Workflow))
 	}
 	where = append(where, "parent = "+arg(f.Parent))
-	query := runColumns + " WHERE " + strings.Join(where, " AND ")
+	query := runColumns
+	query += " WHERE " + strings.Join(where, " AND ")
 	query += " ORDER BY created DESC, id DESC"
 	if f.Limit > 0 {
 		query += " LIMIT " + arg(f.Limit)
@@ -253,12 +254,14 @@ func (j *Journal) Items(ctx context.Context, f worker.ItemFilter) ([]run.Item, e
 		}
 		where = append(where, "status IN ("+strings.Join(in, ", ")+")")
 	}
-	query := "SELECT loop, position, step, status, try, child, result, sealed, sealed IS NOT NULL FROM journal_items WHERE " +
-		strings.Join(where, " AND ") + " ORDER BY loop, position"
-	if f.Limit > 0 {
-		query += " LIMIT " + arg(f.Limit)
+	query := []string{
+		`SELECT loop, position, step, status, try, child, result, sealed, sealed IS NOT NULL FROM journal_items WHERE`,
+		strings.Join(where, " AND "), "ORDER BY loop, position",
 	}
-	rows, err := j.db.sql.QueryContext(ctx, query, args...)
+	if f.Limit > 0 {
+		query = append(query, "LIMIT", arg(f.Limit))
+	}
+	rows, err := j.db.sql.QueryContext(ctx, strings.Join(query, " "), args...)
 	if err != nil {
 		return nil, j.db.Translate(err)
 	}

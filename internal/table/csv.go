@@ -23,6 +23,10 @@ type csvLine struct {
 // csvReader reads the comma-separated values of RFC 4180, every byte of a cell as it
 // is, and says of every mistake in which line it is. Rows end with LF, CRLF or CR; the
 // delimiter is a comma, a semicolon or a tab; lines with nothing in them are skipped.
+//
+// It is not the reader of package extract, which ends at the first mistake because an
+// import must not take people for gone who were not read. This one goes on behind it:
+// rows stand alone, and whoever corrects a file wants all its mistakes.
 type csvReader struct {
 	in        *bufio.Reader
 	delimiter byte
@@ -165,7 +169,7 @@ func (c *csvReader) quoted(line *csvLine) (text string, quoted bool, stop ending
 		}
 		if !ok || line.err != nil {
 			c.unclosed(line, opened)
-			break
+			return "", true, atEnd, err
 		}
 		if b != '"' {
 			if b == '\n' || b == '\r' && !c.follows('\n') {
@@ -188,7 +192,6 @@ func (c *csvReader) quoted(line *csvLine) (text string, quoted bool, stop ending
 		line.err = fault.New(fault.Invalid, "something stands behind the quote that closes a cell").Fix("a quote inside of a cell is written twice")
 		return c.skip(line)
 	}
-	return "", true, atEnd, nil
 }
 
 // unclosed ends the file: whatever follows may be inside of the cell or outside.

@@ -1,6 +1,7 @@
 package hooks
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -129,20 +130,11 @@ func (h *Hooks) bearer(r *http.Request, o *trigger.OAuth) error {
 			return fault.New(fault.Forbidden, "the access token lacks the scope %s", needed)
 		}
 	}
-	client := firstOf(claims.CID, claims.ClientID, claims.AZP)
+	client := cmp.Or(claims.CID, claims.ClientID, claims.AZP)
 	if len(o.Clients) > 0 && !slices.Contains(o.Clients, client) {
 		return fault.New(fault.Forbidden, "the client of the access token may not call this endpoint")
 	}
 	return nil
-}
-
-func firstOf(texts ...string) string {
-	for _, s := range texts {
-		if s != "" {
-			return s
-		}
-	}
-	return ""
 }
 
 // words reads a list of texts, or a text with blanks between.

@@ -1,6 +1,7 @@
 package scim
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
 	"slices"
@@ -55,12 +56,12 @@ func (c *call) bulk() error {
 	if limit == 0 {
 		limit = DefaultMaxBody
 	}
-	c.config.MaxBody = min(limit, int64(orElse(f.BulkPayload, defaultBulkPayload)))
+	c.config.MaxBody = min(limit, int64(cmp.Or(f.BulkPayload, defaultBulkPayload)))
 	body, err := c.readBody()
 	if err != nil {
 		return err
 	}
-	request, err := readBulk(body, orElse(f.BulkOperations, defaultBulkOperations))
+	request, err := readBulk(body, cmp.Or(f.BulkOperations, defaultBulkOperations))
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package scim
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
@@ -33,9 +34,9 @@ type paging struct {
 // high the most there is (RFC 7644 3.4.2.4).
 func (c *call) paging(s search, typ string) (*paging, error) {
 	f := c.config.Features
-	p := &paging{count: orElse(f.DefaultPageSize, defaultPage), sealer: c.Sealer}
+	p := &paging{count: cmp.Or(f.DefaultPageSize, defaultPage), sealer: c.Sealer}
 	if s.count != nil {
-		p.count = min(max(0, *s.count), orElse(f.MaxPageSize, maxPage))
+		p.count = min(max(0, *s.count), cmp.Or(f.MaxPageSize, maxPage))
 	}
 	if !f.Cursor || s.cursor == nil {
 		return p, nil

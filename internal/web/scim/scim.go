@@ -14,6 +14,7 @@
 package scim
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"log/slog"
@@ -273,7 +274,7 @@ func (c *call) authorize() error {
 		endpoint = f.WithFlag()
 	}
 	c.endpoint, c.config = endpoint, endpoint.Config()
-	if wait := c.limit.take(c.connection, orElse(c.config.PerSecond, DefaultPerSecond)); wait > 0 && c.EnforceLimits() {
+	if wait := c.limit.take(c.connection, cmp.Or(c.config.PerSecond, DefaultPerSecond)); wait > 0 && c.EnforceLimits() {
 		return tooManyRequests(wait)
 	}
 	return nil
@@ -369,11 +370,4 @@ func (c *call) note(notes ...scim.Note) {
 			c.why = append(c.why, string(n))
 		}
 	}
-}
-
-func orElse(n, otherwise int) int {
-	if n == 0 {
-		return otherwise
-	}
-	return n
 }

@@ -1,0 +1,810 @@
+package script_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lanyard-id/lanyard/internal/directory"
+	"github.com/lanyard-id/lanyard/internal/importer"
+	"github.com/lanyard-id/lanyard/internal/reconcile"
+	"github.com/lanyard-id/lanyard/internal/run"
+	"github.com/lanyard-id/lanyard/internal/store/sqlite"
+	"github.com/lanyard-id/lanyard/internal/trigger"
+	"github.com/lanyard-id/lanyard/internal/web/api"
+)
+
+// maxResume is how long a process that is started again may take, once it is
+// ready, until what another left moves.
+const maxResume = 2 * time.Second
+
+// TestImportsKilled kills lanyard at random moments: while people are loaded
+// through the identity source API, while files are imported, and while a flow works
+// through a list. Whatever was cut off goes on by itself or can be started again at
+// once; nobody is there twice, nothing that was acknowledged is lost, and the figures
+// are those of imports that nobody disturbed. LANYARD_KILLS says how often.
+func TestImportsKilled(t *testing.T) {
+	kills := 6
+	if text := os.Getenv("LANYARD_KILLS"); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil {
+			t.Fatalf("LANYARD_KILLS: %v", err)
+		}
+		kills = n
+	}
+	k := &killed{
+		T: t, binary: buildBinary(t), dir: t.TempDir(), seen: map[string]bool{}, tally: map[string]int{},
+		random: rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 1)),
+	}
+	k.write("lanyard.yaml", fmt.Sprintf(`imports:
+  hr: {from: {csv: people.csv}, mode: incremental, guard: {off: [%s]}}
+triggers:
+  nightly: {schedule: {cron: "0 3 1 1 *"}, import: hr}
+`, strings.Trim(fmt.Sprint(commaed(reconcile.Codes())), "[]")))
+	k.write("people.csv", personnel(0, cohort{}))
+	k.write("flow.yaml", listDocument)
+	k.write("people.yaml", crashDescription)
+	k.up()
+	loads := k.loads(kills / 3)
+	files := k.files(kills / 3)
+	k.lists(kills - 2*(kills/3))
+	k.down()
+	k.compare(loads, files)
+	t.Logf("killed %d times: %v; went on after %v at most", k.kills, k.tally, k.slowest.Round(time.Millisecond))
+}
+
+func commaed[T ~string](list []T) string {
+	out := make([]string, len(list))
+	for i, one := range list {
+		out[i] = string(one)
+	}
+	return strings.Join(out, ", ")
+}
+
+// killed is a data folder whose process is killed.
+type killed struct {
+	*testing.T
+	binary, dir string
+	random      *rand.Rand
+
+	server *exec.Cmd // nil: nobody serves
+	client *api.Client
+	okta   string // URL of the org
+	token  string // for it
+
+	seen    map[string]bool // sessions that were looked at
+	kills   int
+	left    int         // kills that are to come, see kill
+	timer   *time.Timer // of the next one
+	target  *exec.Cmd   // of it
+	tally   map[string]int
+	slowest time.Duration // from being ready until it moved
+}
+
+func (k *killed) write(name, text string) {
+	k.Helper()
+	if err := os.WriteFile(filepath.Join(k.dir, name), []byte(text), 0o600); err != nil {
+		k.Fatal(err)
+	}
+}
+
+func (k *killed) command(args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(k.Context(), k.binary, args...)
+	cmd.Dir = k.dir
+	cmd.Env = append(os.Environ(), "HOME="+k.dir)
+	return cmd
+}
+
+// lanyard runs a command that has to succeed.
+func (k *killed) lanyard(args ...string) string {
+	k.Helper()
+	out, err := k.command(args...).CombinedOutput()
+	if err != nil {
+		k.Fatalf("lanyard %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return string(out)
+}
+
+// up serves, and returns when that was ready.
+func (k *killed) up() time.Time {
+	k.Helper()
+	if k.server != nil {
+		return time.Now()
+	}
+	k.server = k.command("serve", "--api-port", "-1", "--okta-port", "-1", "--auth0-port", "-1", "-o", "json")
+	k.server.Stderr = os.Stderr
+	out, err := k.server.StdoutPipe()
+	if err == nil {
+		err = k.server.Start()
+	}
+	if err != nil {
+		k.Fatal(err)
+	}
+	line, err := bufio.NewReader(out).ReadBytes('\n')
+	ready := time.Now()
+	if err != nil {
+		k.Fatalf("lanyard serve: %v", err)
+	}
+	var addresses struct{ Okta string }
+	var own struct{ URL, Token string }
+	var made struct{ OktaAPIToken string }
+	for text, into := range map[string]any{string(line): &addresses, k.read("serve.json"): &own, k.read("sandbox.json"): &made} {
+		if err := json.Unmarshal([]byte(text), into); err != nil {
+			k.Fatal(err)
+		}
+	}
+	k.okta, k.token = addresses.Okta, made.OktaAPIToken
+	k.client = &api.Client{Base: own.URL, Token: own.Token, HTTP: &http.Client{Transport: &http.Transport{}}}
+	return ready
+}
+
+func (k *killed) read(name string) string {
+	text, err := os.ReadFile(filepath.Join(k.dir, ".lanyard", name))
+	if err != nil {
+		k.Fatal(err)
+	}
+	return string(text)
+}
+
+// down ends what serves as Ctrl-C does.
+func (k *killed) down() {
+	k.Helper()
+	if k.server == nil {
+		return
+	}
+	k.client.HTTP.CloseIdleConnections()
+	if err := k.server.Process.Signal(os.Interrupt); err != nil {
+		k.Fatal(err)
+	}
+	if err := k.server.Wait(); err != nil {
+		k.Errorf("lanyard serve: %v", err)
+	}
+	k.server = nil
+}
+
+// revive waits for the end of what serves, which is killed, serves again, and
+// measures until a session that was triggered moves.
+func (k *killed) revive() {
+	k.Helper()
+	_ = k.server.Wait() // it was killed
+	k.server = nil
+	k.kills++
+	ready := k.up()
+	for _, s := range k.sessions() {
+		if s.State != importer.Triggered {
+			continue
+		}
+		k.tally["a session went on"]++
+		k.poll(func() bool {
+			r, err := k.client.Imports(k.Context(), importer.Command{Do: importer.ShowSession, Session: s.ID})
+			if err != nil {
+				k.Fatal(err)
+			}
+			return r.Session.Version != s.Version
+		})
+	}
+	k.moved(ready)
+}
+
+// moved notes how long it took until a process that is ready did something.
+func (k *killed) moved(ready time.Time) {
+	k.Helper()
+	took := time.Since(ready)
+	k.slowest = max(k.slowest, took)
+	if took > maxResume {
+		k.Errorf("what was cut off went on after %v only", took)
+	}
+}
+
+// poll asks another process until it says yes.
+func (k *killed) poll(done func() bool) {
+	k.Helper()
+	tick, late := time.NewTicker(5*time.Millisecond), time.After(time.Minute)
+	defer tick.Stop()
+	for !done() {
+		select {
+		case <-tick.C:
+		case <-late:
+			text, err := json.Marshal(k.sessions())
+			k.Fatalf("nothing moves; sessions: %s %v", text, err)
+		}
+	}
+}
+
+// sessions are those that were not looked at, the oldest first.
+func (k *killed) sessions() (out []*importer.Session) {
+	k.Helper()
+	r, err := k.client.Imports(k.Context(), importer.Command{Do: importer.ListSessions})
+	if err != nil {
+		k.Fatal(err)
+	}
+	for _, s := range slices.Backward(r.Sessions) {
+		if !k.seen[s.ID] {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// settled waits until no session has anything before it, looks at those that are
+// new, and returns their sum. Nothing is in the figures that was not applied, and
+// nothing is missing in them.
+func (k *killed) settled() (sum importer.Counts) {
+	k.Helper()
+	k.poll(func() bool {
+		return !slices.ContainsFunc(k.sessions(), func(s *importer.Session) bool { return s.State.Active() })
+	})
+	for _, s := range k.sessions() {
+		k.seen[s.ID] = true
+		c := s.Counts
+		k.tally["sessions "+string(s.State)]++
+		if s.State == importer.Failed {
+			if !s.Unread() {
+				k.Errorf("session %s has failed: %s", s.ID, s.Error)
+			}
+			if c.Added+c.Updated+c.Removed > 0 {
+				k.Errorf("session %s has failed, and did something: %+v", s.ID, c)
+			}
+			continue
+		}
+		if s.State != importer.Completed || c.Failed+c.Held+c.Linked+c.Suspended+c.Reactivated > 0 {
+			k.Errorf("session %s is %s %s: %+v", s.ID, s.State, s.Phase, c)
+		}
+		if c.Added+c.Updated+c.Unchanged+c.Removed+c.Skipped != c.Scanned {
+			k.Errorf("the figures of session %s do not add up: %+v", s.ID, c)
+		}
+		k.entities(s)
+		sum.Scanned, sum.Added, sum.Updated, sum.Removed = sum.Scanned+c.Scanned, sum.Added+c.Added, sum.Updated+c.Updated, sum.Removed+c.Removed
+	}
+	return sum
+}
+
+// entities holds the figures of a session against what it did to whom.
+func (k *killed) entities(s *importer.Session) {
+	k.Helper()
+	did := map[reconcile.Action]int{}
+	twice := map[string]bool{}
+	q := &importer.EntityQuery{Limit: 1000}
+	for {
+		r, err := k.client.Imports(k.Context(), importer.Command{Do: importer.ListEntities, Session: s.ID, Entities: q})
+		if err != nil {
+			k.Fatal(err)
+		}
+		for _, e := range r.Entities {
+			if !e.Done || twice[e.ExternalID] {
+				k.Errorf("session %s: %s, done: %t, twice: %t", s.ID, e.ExternalID, e.Done, twice[e.ExternalID])
+			}
+			twice[e.ExternalID] = true
+			did[e.Action]++
+			q.After = e.Seq
+		}
+		if len(r.Entities) < q.Limit {
+			break
+		}
+	}
+	if did[reconcile.Create] != s.Counts.Added || did[reconcile.Update] != s.Counts.Updated || did[reconcile.Deactivate] != s.Counts.Removed {
+		k.Errorf("session %s says %+v, its people %v", s.ID, s.Counts, did)
+	}
+}
+
+// cohort says how many people come in every round. In the round after they are
+// changed, and in the one after that some of them leave.
+type cohort struct {
+	name          string
+	size, leavers int
+}
+
+// want is what a round comes to.
+func (c cohort) want(round int) (added, updated, removed int) {
+	added = c.size
+	if round > 0 {
+		updated = c.size
+	}
+	if round > 1 {
+		removed = c.leavers
+	}
+	return added, updated, removed
+}
+
+func (c cohort) id(round, i int) string { return fmt.Sprintf("%s%d-%d", c.name, round, i) }
+
+const killedDomain = "@killed.example"
+
+// names are those that people come with, and are changed to.
+var names = [2]string{"Ash", "Birch"}
+
+// personnel is the file of a round.
+func personnel(round int, c cohort) string {
+	var b strings.Builder
+	b.WriteString("employee_id,first_name,last_name,email,status\n")
+	for back := range min(round, 2) + 1 {
+		people, status := c.size, "active"
+		if back == 2 {
+			people, status = c.leavers, "terminated"
+		}
+		for i := range people {
+			id := c.id(round-back, i)
+			fmt.Fprintf(&b, "%s,%s,%s,%s%s,%s\n", id, id, names[min(back, 1)], strings.ToLower(id), killedDomain, status)
+		}
+	}
+	return b.String()
+}
+
+// played is what a number of rounds leaves behind.
+type played struct {
+	cohort
+	rounds int
+}
+
+// files imports a file in each round: through what serves, as a process of its own,
+// or by a trigger, is killed, and imports it again.
+func (k *killed) files(kills int) played {
+	c := cohort{"F", 1000, 100}
+	ways := []func(time.Duration){k.served, k.alone, k.aloneThenServed, k.triggered}
+	first, usual, round := k.random.IntN(len(ways)), 400*time.Millisecond, 0
+	for before := k.kills; k.kills-before < kills; round++ {
+		k.write("people.csv", personnel(round, c))
+		ways[(first+round)%len(ways)](time.Duration(k.random.Int64N(int64(usual))))
+		begun, done := time.Now(), k.tally["sessions "+string(importer.Completed)]
+		k.lanyard("import", "run", "hr")
+		took := time.Since(begun)
+		if k.server == nil {
+			k.up()
+		}
+		sum := k.settled()
+		added, updated, removed := c.want(round)
+		if sum.Added != added || sum.Updated != updated || sum.Removed != removed {
+			k.Errorf("round %d added %d, updated %d, removed %d; want %d, %d, %d", round, sum.Added, sum.Updated, sum.Removed, added, updated, removed)
+		}
+		if k.tally["sessions "+string(importer.Completed)] == done+1 { // the import after the kill did it all
+			usual = (usual + took) / 2
+		}
+	}
+	return played{c, round}
+}
+
+// served kills what serves while a command waits for it.
+func (k *killed) served(after time.Duration) {
+	k.up()
+	cmd := k.command("import", "run", "hr")
+	if err := cmd.Start(); err != nil {
+		k.Fatal(err)
+	}
+	<-time.After(after)
+	k.tally["import through serve"]++
+	_ = k.server.Process.Kill() // which serves still
+	_ = cmd.Wait()              // it may have been told of the end, or not
+	k.revive()
+}
+
+// alone kills the command itself.
+func (k *killed) alone(after time.Duration) {
+	k.down()
+	cmd := k.command("import", "run", "hr")
+	if err := cmd.Start(); err != nil {
+		k.Fatal(err)
+	}
+	kill := time.AfterFunc(after, func() { _ = cmd.Process.Kill() }) // it may have ended
+	if cmd.Wait() == nil {
+		k.tally["too late for the command"]++
+	} else {
+		k.tally["import by itself"]++
+		k.kills++
+	}
+	kill.Stop()
+}
+
+// aloneThenServed lets a process that serves go on with what a command began.
+func (k *killed) aloneThenServed(after time.Duration) {
+	k.alone(after)
+	ready := k.up()
+	if list := k.sessions(); len(list) > 0 {
+		k.poll(func() bool {
+			s := k.sessions()[0]
+			return s.State != importer.Triggered || s.Version != list[0].Version
+		})
+	}
+	k.moved(ready)
+}
+
+// triggered kills what serves while it imports what a trigger began. What was
+// accepted is imported, with nobody asking again.
+func (k *killed) triggered(after time.Duration) {
+	k.up()
+	kill := time.AfterFunc(after, func() { _ = k.server.Process.Kill() })
+	_, err := k.client.Triggers(k.Context(), trigger.Command{Do: trigger.Fire, Name: "nightly"})
+	if !kill.Stop() {
+		k.tally["trigger, before it was accepted"]++
+	} else {
+		if err != nil {
+			k.Fatal(err)
+		}
+		<-time.After(after / 2)
+		_ = k.server.Process.Kill()
+	}
+	k.tally["import by a trigger"]++
+	k.revive()
+	if err == nil {
+		k.poll(func() bool {
+			return slices.ContainsFunc(k.sessions(), func(s *importer.Session) bool {
+				return strings.HasPrefix(s.ID, "trg-") && s.State == importer.Completed
+			})
+		})
+	}
+}
+
+// loads loads a session in each round through the identity source API, whose server
+// is killed up to four times meanwhile. The client says again what was not answered.
+func (k *killed) loads(kills int) played {
+	c := cohort{"L", 400, 100}
+	var app, session struct{ ID, Status string }
+	k.ask(&app, "POST", "/api/v1/apps", `{"name":"custom_identity_source","label":"Loaded","features":["IMPORT_NEW_USERS","PROFILE_MASTERING"]}`)
+	k.ask(nil, "PUT", "/api/v1/apps/"+app.ID+"/features/INBOUND_PROVISIONING", `{"importRules":{"userCreateAndMatch":{
+		"autoConfirmExactMatch":true,"autoConfirmNewUsers":true,"autoActivateNewUsers":true}}}`)
+	k.unguarded(app.ID)
+	sessions := "/api/v1/identity-sources/" + app.ID + "/sessions"
+	round := 0
+	for done := 0; done < kills; round++ {
+		before := k.kills
+		k.kill(min(4, kills-done))
+		if !k.ask(&session, "POST", sessions, "") { // the answer was lost: it is there
+			var list []struct{ ID, Status string }
+			k.ask(&list, "GET", sessions, "")
+			session = list[0]
+		}
+		path := sessions + "/" + session.ID
+		for _, b := range bulks(round, c) {
+			k.ask(nil, "POST", path+b.path, b.body)
+		}
+		k.ask(nil, "POST", path+"/start-import", "") // refused when the answer was lost
+		k.poll(func() bool {
+			k.ask(&session, "GET", path, "")
+			return session.Status == string(importer.Completed)
+		})
+		k.spare()
+		done += k.kills - before
+		sum := k.settled()
+		added, updated, removed := c.want(round)
+		if sum.Added != added || sum.Updated != updated || sum.Removed != removed || sum.Scanned != added+updated+removed {
+			k.Errorf("round %d: %+v; want %d, %d, %d", round, sum, added, updated, removed)
+		}
+	}
+	return played{c, round}
+}
+
+// unguarded lets a source change everybody at once.
+func (k *killed) unguarded(source string) {
+	k.Helper()
+	r, err := k.client.Imports(k.Context(), importer.Command{Do: importer.ShowSource, Source: source})
+	if err == nil {
+		settings := r.Source.Settings
+		settings.Guard.Off = reconcile.Codes()
+		_, err = k.client.Imports(k.Context(), importer.Command{Do: importer.SetSource, Source: source, Label: r.Label, Settings: &settings})
+	}
+	if err != nil {
+		k.Fatal(err)
+	}
+}
+
+type bulk struct{ path, body string }
+
+// bulks are the requests of a round, of 200 people each.
+func bulks(round int, c cohort) (out []bulk) {
+	const most = 200
+	var people []string
+	for back := range min(round, 1) + 1 {
+		for i := range c.size {
+			id := c.id(round-back, i)
+			login := strings.ToLower(id) + killedDomain
+			people = append(people, fmt.Sprintf(`{"externalId":%q,"profile":{"userName":%q,"email":%q,"firstName":%q,"lastName":%q}}`, id, login, login, id, names[back]))
+		}
+	}
+	for part := range slices.Chunk(people, most) {
+		out = append(out, bulk{"/bulk-upsert", `{"entityType":"USERS","profiles":[` + strings.Join(part, ",") + `]}`})
+	}
+	if round > 1 {
+		var gone []string
+		for i := range c.leavers {
+			gone = append(gone, fmt.Sprintf(`{"externalId":%q}`, c.id(round-2, i)))
+		}
+		out = append(out, bulk{"/bulk-delete", `{"entityType":"USERS","profiles":[` + strings.Join(gone, ",") + `]}`})
+	}
+	return out
+}
+
+// kill lets what serves be killed so many times, at moments of chance.
+func (k *killed) kill(times int) {
+	k.left = times
+	k.arm()
+}
+
+func (k *killed) arm() {
+	if k.left == 0 {
+		return
+	}
+	k.left--
+	k.target = k.server
+	process := k.server.Process
+	k.timer = time.AfterFunc(time.Duration(k.random.IntN(200))*time.Millisecond, func() { _ = process.Kill() })
+}
+
+// spare lets live what serves. It may have been killed just now.
+func (k *killed) spare() {
+	k.left = 0
+	if !k.timer.Stop() && k.target == k.server {
+		k.revive()
+	}
+}
+
+// ask calls the org until it answers, and reports whether it did what it was asked.
+// Whoever gets no answer asks again once the org is back.
+func (k *killed) ask(into any, method, path, body string) bool {
+	k.Helper()
+	for again := false; ; again = true {
+		status, answer := k.call(method, path, body)
+		switch {
+		case status == 0:
+			k.tally["call without an answer: "+method]++
+			k.revive()
+			k.arm()
+			continue
+		case status/100 == 2:
+			if into != nil {
+				if err := json.Unmarshal(answer, into); err != nil {
+					k.Fatalf("%s %s: %s", method, path, answer)
+				}
+			}
+			return true
+		case !again || status != http.StatusBadRequest:
+			k.Fatalf("%s %s = %d %s", method, path, status, answer)
+		}
+		return false
+	}
+}
+
+// call makes one call. Status 0 means that no answer came.
+func (k *killed) call(method, path, body string) (status int, answer []byte) {
+	req, err := http.NewRequestWithContext(k.Context(), method, k.okta+path, bytes.NewReader([]byte(body)))
+	if err != nil {
+		k.Fatal(err)
+	}
+	req.Header.Set("Authorization", "SSWS "+k.token)
+	req.Header.Set("Content-Type", "application/json")
+	res, err := k.client.HTTP.Do(req)
+	if err != nil {
+		return 0, nil
+	}
+	defer res.Body.Close()
+	if answer, err = io.ReadAll(res.Body); err != nil {
+		return 0, nil
+	}
+	return res.StatusCode, answer
+}
+
+// lists lets flows work through lists, and kills what serves, up to ten times in
+// each.
+func (k *killed) lists(kills int) {
+	const items = 25 // for each kill
+	for n := 0; kills > 0; n++ {
+		times := min(kills, 10)
+		kills -= times
+		l := &killedList{killed: k, id: fmt.Sprintf("run_list%d", n), people: &manyPeople{made: map[string]int{}}}
+		l.play(items*(times+1), times)
+	}
+}
+
+// killedList is one run that works through a list.
+type killedList struct {
+	*killed
+	id     string
+	people *manyPeople
+}
+
+func (l *killedList) play(n, times int) {
+	server := httptest.NewServer(l.people)
+	defer server.Close()
+	l.up()
+	start := l.command("run", "flow.yaml", "--server", "people="+server.URL, "--allow-private", "--id", l.id, "--input", fmt.Sprintf("n:=%d", n))
+	for kill := range times {
+		l.killAt(1 + l.random.IntN(n/(times+1)))
+		if kill == 0 {
+			_ = start.Run() // it is told of the end of what serves
+		}
+		_ = l.server.Wait()
+		l.server = nil
+		l.kills++
+		l.tally["list"]++
+		moved := l.killAt(0)
+		ready := l.up()
+		l.poll(func() bool { return len(moved) > 0 || l.run().Status != run.Running })
+		l.moved(ready)
+	}
+	for held := 0; ; held++ {
+		l.poll(func() bool { return l.run().Status != run.Running })
+		r := l.run()
+		if r.Status == run.Succeeded {
+			break
+		}
+		if r.Status != run.Held || held > 8*times {
+			l.Fatalf("the run is %s: %s", r.Status, r.Reason)
+		}
+		l.decide(r)
+	}
+	l.people.mu.Lock()
+	defer l.people.mu.Unlock()
+	for i := range n {
+		if login := fmt.Sprintf("p%d", i); l.people.made[login] != 1 {
+			l.Errorf("%s was made %d times", login, l.people.made[login])
+		}
+	}
+}
+
+// killAt kills what serves when so many more people were made; 0: not. Whoever
+// listens learns of the next one.
+func (l *killedList) killAt(more int) (next chan struct{}) {
+	next = make(chan struct{}, 1)
+	l.people.mu.Lock()
+	defer l.people.mu.Unlock()
+	at := l.people.hits + more
+	server := l.server
+	l.people.hook = func(hits int) {
+		select {
+		case next <- struct{}{}:
+		default:
+		}
+		if more > 0 && hits >= at {
+			_ = server.Process.Kill() // it may be dead
+		}
+	}
+	return next
+}
+
+func (l *killedList) run() run.Run {
+	r, err := l.client.Run(l.Context(), l.id)
+	if err != nil {
+		l.Fatal(err)
+	}
+	return r
+}
+
+// decide says of an item that is in doubt what a person finds out.
+func (l *killedList) decide(r run.Run) {
+	_, rest, _ := strings.Cut(r.Reason, ", ")
+	login, _, _ := strings.Cut(rest, ":")
+	l.people.mu.Lock()
+	decision := "retry"
+	if l.people.made[login] > 0 {
+		decision = "skip"
+	}
+	l.people.mu.Unlock()
+	l.tally["list: "+decision+" by a person"]++
+	out, err := l.command("runs", decision, l.id, "--step", "plain").CombinedOutput()
+	if err != nil && !errors.As(err, new(*exec.ExitError)) {
+		l.Fatalf("%v: %s", err, out)
+	}
+}
+
+// compare holds the directory against what the sources had: everybody is there once,
+// was made once, and is as the source had him last.
+func (k *killed) compare(all ...played) {
+	ctx := k.Context()
+	db, err := sqlite.Open(ctx, filepath.Join(k.dir, ".lanyard", "lanyard.db"))
+	if err != nil {
+		k.Fatal(err)
+	}
+	defer db.Close()
+	d := directory.New(db.Directory())
+	changes, err := d.Changes(ctx, directory.ChangeQuery{Realm: directory.OktaRealm, Kind: "user.lifecycle.create"}, 0, nil)
+	if err != nil {
+		k.Fatal(err)
+	}
+	made := map[string]int{} // by account
+	for i := range changes {
+		made[changes[i].Target]++
+	}
+	want := map[string]person{}
+	for _, p := range all {
+		maps.Insert(want, p.people())
+	}
+	accounts, err := d.Accounts(ctx, directory.AccountQuery{Realm: directory.OktaRealm}, 0, nil)
+	if err != nil {
+		k.Fatal(err)
+	}
+	byLogin := map[string]*directory.Account{}
+	for _, a := range accounts {
+		login := directory.Fold(a.Login())
+		if !strings.HasSuffix(login, killedDomain) {
+			continue
+		}
+		w, known := want[login]
+		switch {
+		case byLogin[login] != nil:
+			k.Errorf("%s is there twice", login)
+		case !known:
+			k.Errorf("%s is not in the source", login)
+		case made[a.ID] != 1:
+			k.Errorf("%s was made %d times", login, made[a.ID])
+		case a.Profile["lastName"] != w.name || (a.Status == directory.Deprovisioned) != w.gone:
+			k.Errorf("%s is %s with %v; want %+v", login, a.Status, a.Profile["lastName"], w)
+		}
+		byLogin[login] = a
+	}
+	if len(byLogin) != len(want) {
+		k.Errorf("%d people, want %d", len(byLogin), len(want))
+	}
+	k.links(ctx, db.Importer(), byLogin, want)
+}
+
+// links makes sure that everybody has one externalId, and each of them one account.
+func (k *killed) links(ctx context.Context, store importer.Store, accounts map[string]*directory.Account, want map[string]person) {
+	owner := map[string]string{}
+	err := store.View(ctx, func(r importer.Reader) error {
+		var sources []string
+		list, err := r.ImportSessions(importer.SessionQuery{Realm: directory.OktaRealm})
+		for _, s := range list {
+			if !slices.Contains(sources, s.Source) {
+				sources = append(sources, s.Source)
+			}
+		}
+		for _, source := range sources {
+			for l, err := range r.EachImportLink(importer.LinkQuery{Source: source, Kind: importer.UserKind}) {
+				if err != nil {
+					return err
+				}
+				if owner[l.Account] != "" {
+					k.Errorf("%s is %s and %s", l.Account, owner[l.Account], l.ExternalID)
+				}
+				owner[l.Account] = l.ExternalID
+			}
+		}
+		return err
+	})
+	if err != nil {
+		k.Fatal(err)
+	}
+	for login, w := range want {
+		if a := accounts[login]; a != nil && owner[a.ID] != w.id {
+			k.Errorf("%s is %q, want %q", login, owner[a.ID], w.id)
+		}
+	}
+}
+
+// person is how somebody has to be in the end.
+type person struct {
+	id, name string
+	gone     bool
+}
+
+// people are those of all rounds, by login.
+func (p played) people() func(yield func(string, person) bool) {
+	return func(yield func(string, person) bool) {
+		for round := range p.rounds {
+			for i := range p.size {
+				id := p.id(round, i)
+				w := person{id: id, name: names[1], gone: i < p.leavers && round+2 < p.rounds}
+				if round == p.rounds-1 {
+					w.name = names[0]
+				}
+				if !yield(strings.ToLower(id)+killedDomain, w) {
+					return
+				}
+			}
+		}
+	}
+}
