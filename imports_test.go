@@ -48,7 +48,7 @@ var floors = [][]string{
 	{"internal/engine", "internal/reconcile/reconciletest"},
 	// 5
 	{"internal/connector", "internal/engine/drivertest", "internal/importer", "internal/provision", "internal/table"},
-	{"internal/extract", "internal/identitysource"},
+	{"internal/bundle", "internal/extract", "internal/identitysource"},
 	// 6
 	{"internal/trigger", "internal/worker"},
 	// 7

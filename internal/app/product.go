@@ -41,6 +41,7 @@ func (a *App) Product() cli.Product {
 		FindOperation: a.findOperation,
 		Sources:       a.sources,
 		Connections:   connections{a},
+		Folders:       bundles{a},
 		Serve:         a.serve,
 		Rehearsal:     a.rehearsal,
 		LockHolder:    LockHolder,

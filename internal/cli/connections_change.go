@@ -134,7 +134,7 @@ printed, to be registered with the provider.`,
 	flags, c := cmd.Flags(), &opts.conn
 	flags.StringVar(&c.Provider, "provider", "", "the `NAME` of the provider in the catalogue, when name and server do not tell: okta, auth0")
 	flags.StringVar(&c.Server, "server", "", "the base `URL` of the API")
-	flags.StringVar(&c.Auth.Type, "type", "", "the `KIND` of credential: ssws, bearer, apiKey, basic, client_credentials, private_key_jwt, authorization_code; default: the provider's usual one")
+	flags.StringVar(&c.Auth.Type, "type", "", "the `KIND` of credential: none, ssws, bearer, apiKey, basic, client_credentials, private_key_jwt, authorization_code; default: the provider's usual one")
 	flags.StringVar(&c.Auth.ClientID, "client-id", "", "the `ID` of the application")
 	flags.StringVar(&c.Auth.Username, "username", "", "the `NAME` for basic")
 	flags.StringVar(&c.Auth.KeyID, "key-id", "", "the `ID` under which the provider knows the key of --key-from")
@@ -168,9 +168,9 @@ func (o *connectionsAddOptions) run(cmd *cobra.Command, name string) error {
 		req.Connection.Auth.Type = usualType(name, o.conn)
 	}
 	kind := req.Connection.Auth.Type
-	if _, ok := credentialFields[kind]; !ok {
+	if _, ok := credentialFields[kind]; !ok && kind != config.AuthNone {
 		return fault.New(fault.Usage, "there is no kind of credential %q here", kind).At("--type").
-			Fix("use ssws, bearer, apiKey, basic, client_credentials, private_key_jwt or authorization_code")
+			Fix("use none, ssws, bearer, apiKey, basic, client_credentials, private_key_jwt or authorization_code")
 	}
 	if req.Credentials, err = o.secrets.read(cmd.Context(), o.shell, kind); err != nil {
 		return err

@@ -38,6 +38,9 @@ type Product struct {
 	// Connections looks after the connections and the vault; see Connections.
 	Connections Connections
 
+	// Folders packs and unpacks folders of flows.
+	Folders Folders
+
 	// Serve serves until ctx ends.
 	Serve func(ctx context.Context, req ServeRequest) error
 

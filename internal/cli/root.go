@@ -98,6 +98,7 @@ Exit codes:
 		newImport(sh),
 		newExplain(sh),
 		newTriggers(sh),
+		newFolder(sh),
 		newRehearsal(sh),
 		newConnections(sh),
 		newVault(sh),

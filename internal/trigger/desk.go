@@ -41,6 +41,9 @@ const (
 	Fire    Verb = "fire"
 	History Verb = "history"
 	Test    Verb = "test"
+
+	// Definitions asks for the triggers that were added by command, as they were.
+	Definitions Verb = "definitions"
 )
 
 // Command is something to be done. Which fields count depends on the verb.
@@ -56,6 +59,7 @@ type Command struct {
 	Wait  bool   `json:"wait,omitempty"`  // for the end of what is fired
 	By    string `json:"by,omitempty"`
 	Why   string `json:"why,omitempty"`
+	Ahead bool   `json:"ahead,omitempty"` // Off is said before the trigger is there
 
 	State State `json:"state,omitempty"` // of the history
 	Limit int   `json:"limit,omitempty"`
@@ -69,7 +73,7 @@ type Event struct {
 
 // Local reports whether a command only reads what is kept here.
 func (c *Command) Local() bool {
-	return c.Do == List || c.Do == Show || c.Do == History || c.Do == Test && !c.Run
+	return c.Do == List || c.Do == Show || c.Do == Definitions || c.Do == History || c.Do == Test && !c.Run
 }
 
 // Reply is what came of a Command: those members that its verb fills.
@@ -80,6 +84,8 @@ type Reply struct {
 	Notes    []string    `json:"notes,omitempty"`
 	Switch   *Switch     `json:"switch,omitempty"`
 	Added    *Definition `json:"added,omitempty"`
+
+	Definitions []Definition `json:"definitions,omitempty"`
 }
 
 // View is a trigger for people.
@@ -223,6 +229,9 @@ func (d *Desk) Do(ctx context.Context, c Command) (*Reply, error) {
 		return d.history(ctx, c)
 	case Test:
 		return d.test(ctx, c)
+	case Definitions:
+		all, err := d.Engine.Store.Definitions(ctx)
+		return &Reply{Definitions: all}, err
 	}
 	return nil, fault.New(fault.Usage, "triggers know no command %q", c.Do)
 }
@@ -388,7 +397,7 @@ func (d *Desk) turn(ctx context.Context, c Command) (*Reply, error) {
 		if err := d.fromNow(ctx, uses, s.Off); err != nil {
 			return nil, err
 		}
-	} else {
+	} else if !c.Ahead || !s.Off {
 		t, err := d.find(ctx, c.Name)
 		if err != nil {
 			return nil, err
