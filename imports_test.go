@@ -62,7 +62,7 @@ var floors = [][]string{
 	{"internal/cli", "internal/inbound/inboundtest"},
 	{"internal/app"},
 	// 10
-	{"bench", "cmd/lanyard", "script/clients"},
+	{"bench", "cmd/lanyard", "examples/anything-as-a-source/items-api", "script/clients"},
 }
 
 const (

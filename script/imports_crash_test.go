@@ -105,7 +105,7 @@ triggers: {nightly: {schedule: {cron: "0 3 1 1 *"}, import: hr}}
 	})
 	_ = k.server.Process.Kill() // it reads
 	k.revive()
-	k.poll(func() bool { s := k.sessions(); return len(s) == 1 && !s[0].CutOff && !s[0].State.Active() })
+	k.poll(func() bool { s := k.sessions(); return len(s) == 1 && !s[0].Unread() && !s[0].State.Active() })
 	if sum := k.settled(); sum.Added != c.size || k.tally["sessions ERROR"] != 1 {
 		t.Errorf("%+v, %v", sum, k.tally)
 	}
