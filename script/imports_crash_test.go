@@ -99,11 +99,18 @@ triggers: {nightly: {schedule: {cron: "0 3 1 1 *"}, import: hr}}
 	if sum := k.settled(); sum.Added != c.size || k.tally["sessions ERROR"] != 1 {
 		t.Errorf("%+v, %v", sum, k.tally)
 	}
+	client, fired := k.client, make(chan error, 1)
 	k.reading(personnel(1, c), func() error {
-		_, err := k.client.Triggers(t.Context(), trigger.Command{Do: trigger.Fire, Name: "nightly"})
-		return err
+		go func() { // it waits until the source is read
+			_, err := client.Triggers(t.Context(), trigger.Command{Do: trigger.Fire, Name: "nightly"})
+			fired <- err
+		}()
+		return nil
 	})
 	_ = k.server.Process.Kill() // it reads
+	if err := <-fired; err == nil {
+		t.Error("the source was read to its end")
+	}
 	k.revive()
 	k.poll(func() bool { s := k.sessions(); return len(s) == 1 && !s[0].Unread() && !s[0].State.Active() })
 	if sum := k.settled(); sum.Added != c.size || k.tally["sessions ERROR"] != 1 {
