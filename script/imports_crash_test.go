@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,6 +19,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -87,11 +89,13 @@ func newKilled(t *testing.T) *killed {
 func TestImportCutOff(t *testing.T) {
 	k := newKilled(t)
 	c := cohort{"C", 10, 0}
-	k.write("lanyard.yaml", `imports: {hr: {from: {csv: people.csv}}}
+	source := newStallingSource(t)
+	k.write("lanyard.yaml", `connections: {hr: {server: "`+source.URL+`", allowPrivate: true, auth: {type: none}}}
+imports: {hr: {from: {http: {connection: hr, path: /people}}}}
 triggers: {nightly: {schedule: {cron: "0 3 1 1 *"}, import: hr}}
 `)
 	cmd := k.command("import", "run", "hr")
-	k.reading(personnel(0, c), cmd.Start)
+	source.stall(personnel(0, c), cmd.Start)
 	_ = cmd.Process.Kill() // it reads
 	_ = cmd.Wait()
 	k.lanyard("import", "run", "hr")
@@ -100,7 +104,7 @@ triggers: {nightly: {schedule: {cron: "0 3 1 1 *"}, import: hr}}
 		t.Errorf("%+v, %v", sum, k.tally)
 	}
 	client, fired := k.client, make(chan error, 1)
-	k.reading(personnel(0, cohort{"D", c.size, 0}), func() error {
+	source.stall(personnel(0, cohort{"D", c.size, 0}), func() error {
 		go func() { // it waits until the source is read
 			_, err := client.Triggers(t.Context(), trigger.Command{Do: trigger.Fire, Name: "nightly"})
 			fired <- err
@@ -119,29 +123,56 @@ triggers: {nightly: {schedule: {cron: "0 3 1 1 *"}, import: hr}}
 	k.down()
 }
 
-// reading starts something that reads the people of a file, and returns while it
-// waits for more of them. From then on the file has them all.
-func (k *killed) reading(text string, start func() error) {
-	k.Helper()
-	pipe, file := filepath.Join(k.dir, "pipe"), filepath.Join(k.dir, "people.csv")
-	if out, err := exec.CommandContext(k.Context(), "mkfifo", pipe).CombinedOutput(); err != nil {
-		k.Fatalf("mkfifo: %v: %s", err, out)
-	}
-	if err := errors.Join(os.Rename(pipe, file), start()); err != nil {
-		k.Fatal(err)
-	}
-	w, err := os.OpenFile(file, os.O_WRONLY, 0) // waits for who reads
+// stallingSource is an API of people whose next answer may never come.
+type stallingSource struct {
+	*testing.T
+	*httptest.Server
+	people atomic.Pointer[[]byte] // JSON
+	asked  chan struct{}          // for an answer that does not come
+	stalls atomic.Bool            // the next one does not
+}
+
+func newStallingSource(t *testing.T) *stallingSource {
+	s := &stallingSource{T: t, asked: make(chan struct{})}
+	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.stalls.CompareAndSwap(true, false) {
+			s.asked <- struct{}{}
+			<-r.Context().Done()
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write(*s.people.Load())
+	}))
+	t.Cleanup(s.Close)
+	return s
+}
+
+// stall starts something that reads the people of a file, and returns while it
+// waits for them. Who asks after that gets them.
+func (s *stallingSource) stall(text string, start func() error) {
+	s.Helper()
+	rows, err := csv.NewReader(strings.NewReader(text)).ReadAll()
 	if err != nil {
-		k.Fatal(err)
+		s.Fatal(err)
 	}
-	k.Cleanup(func() { _ = w.Close() })
-	if _, err := io.WriteString(w, text[:len(text)/2]); err != nil {
-		k.Fatal(err)
+	people := []map[string]string{}
+	for _, row := range rows[1:] {
+		one := map[string]string{}
+		for i, v := range row {
+			one[rows[0][i]] = v
+		}
+		people = append(people, one)
 	}
-	if err := os.Remove(file); err != nil {
-		k.Fatal(err)
+	body, err := json.Marshal(people)
+	if err != nil {
+		s.Fatal(err)
 	}
-	k.write("people.csv", text)
+	s.people.Store(&body)
+	s.stalls.Store(true)
+	if err := start(); err != nil {
+		s.Fatal(err)
+	}
+	<-s.asked
 }
 
 func commaed[T ~string](list []T) string {
