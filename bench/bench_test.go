@@ -5,6 +5,7 @@ package main
 import (
 	"encoding/json"
 	"net/http/httptest"
+	"strings"
 	"testing"
 )
 
@@ -13,9 +14,16 @@ import (
 func TestParts(t *testing.T) {
 	server := httptest.NewServer(services())
 	defer server.Close()
-	o := &options{runs: 40, at: 4, rounds: 2, steps: 500, target: server.URL}
 	for name, part := range parts {
 		t.Run(name, func(t *testing.T) {
+			o := &options{runs: 40, at: 4, rounds: 2, steps: 500, items: 20, target: server.URL}
+			if strings.HasPrefix(name, "import") {
+				to, err := json.Marshal(importsTo{Folder: t.TempDir(), People: 20})
+				if err != nil {
+					t.Fatal(err)
+				}
+				o.target = string(to)
+			}
 			measured, err := part(t.Context(), o)
 			if err != nil {
 				t.Fatal(err)
@@ -24,7 +32,20 @@ func TestParts(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if name == "machine" {
+			switch name {
+			case "import", "import-bare":
+				var f importFigures
+				if err := json.Unmarshal(raw, &f); err != nil || f.Seconds <= 0 {
+					t.Errorf("figures are %s, %v", raw, err)
+				}
+				return
+			case "items":
+				var f itemFigures
+				if err := json.Unmarshal(raw, &f); err != nil || f.Items != 20 || f.Rate <= 0 {
+					t.Errorf("figures are %s, %v", raw, err)
+				}
+				return
+			case "machine":
 				var f machineFigures
 				if err := json.Unmarshal(raw, &f); err != nil || f.Steps != 500 || f.PerStep <= 0 || f.Decode <= 0 || f.Late <= 0 {
 					t.Errorf("figures are %s, %v", raw, err)

@@ -121,7 +121,7 @@ func TestListCrash(t *testing.T) {
 		people.mu.Lock()
 		people.hook = func(hits int) {
 			if killAt > 0 && hits >= killAt {
-				_ = cmd.Process.Kill() // it may have ended
+				cancel() // kills it
 			}
 		}
 		people.mu.Unlock()
