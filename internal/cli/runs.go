@@ -153,6 +153,20 @@ the values it saw, the action that was chosen and why, attempts and waits.`,
 	return cmd
 }
 
+// reportOf reads what a run did until now, and the records that tell it.
+func reportOf(ctx context.Context, session Session, id string) (*report.Report, []run.Record, error) {
+	summary, err := session.Run(ctx, id)
+	if err != nil {
+		return nil, nil, err
+	}
+	records, err := session.Records(ctx, id, 0, false)
+	if err != nil {
+		return nil, nil, err
+	}
+	rep, err := report.Build(summary, records)
+	return rep, records, err
+}
+
 func (o *runsShowOptions) run(cmd *cobra.Command, id string) error {
 	ctx := cmd.Context()
 	session, err := o.shell.open(ctx, o.shell.settings(cmd), ReadOnly)
@@ -160,15 +174,7 @@ func (o *runsShowOptions) run(cmd *cobra.Command, id string) error {
 		return err
 	}
 	defer closeSession(o.shell, session)
-	summary, err := session.Run(ctx, id)
-	if err != nil {
-		return err
-	}
-	records, err := session.Records(ctx, id, 0, false)
-	if err != nil {
-		return err
-	}
-	rep, err := report.Build(summary, records)
+	rep, records, err := reportOf(ctx, session, id)
 	if err != nil {
 		return err
 	}

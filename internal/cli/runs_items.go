@@ -56,15 +56,7 @@ func (o *runsItemsOptions) run(cmd *cobra.Command, id, step string) error {
 		return err
 	}
 	defer closeSession(o.shell, session)
-	summary, err := session.Run(ctx, id)
-	if err != nil {
-		return err
-	}
-	records, err := session.Records(ctx, id, 0, false)
-	if err != nil {
-		return err
-	}
-	rep, err := report.Build(summary, records)
+	rep, _, err := reportOf(ctx, session, id)
 	if err != nil {
 		return err
 	}
