@@ -77,12 +77,10 @@ func (im *Importer) fail(tx Tx, s *Session) error {
 func (im *Importer) advance(ctx context.Context, s *Session) (*Session, error) {
 	switch s.Phase {
 	case Matching:
-		check := im.overtaken
 		if s.Origin == FromPlan {
-			check = im.recheck
-		}
-		if err := check(ctx, s); err != nil {
-			return s, err
+			if err := im.recheck(ctx, s); err != nil {
+				return s, err
+			}
 		}
 		return im.makeDelta(ctx, s)
 	case Guarding:
@@ -175,81 +173,6 @@ func (im *Importer) makeDelta(ctx context.Context, s *Session) (*Session, error)
 		s.Phase, s.Counts, s.Total, s.Position, s.Basis = Guarding, d.counts, d.seq, 0, basis
 		return tx.PutImportBlock(s.ID, deltaTally, figures)
 	})
-}
-
-// touching are the actions after which somebody is not as he was.
-func touching() []reconcile.Action {
-	return []reconcile.Action{
-		reconcile.Create, reconcile.LinkTo, reconcile.Update, reconcile.Deactivate, reconcile.Suspend, reconcile.Reactivate, reconcile.Unlink,
-	}
-}
-
-// overtaken refuses a session that waited behind others when these changed people
-// of whom it says nothing new. They were compared while the source was read, and
-// only counted: nobody knows any more what the source had of them.
-func (im *Importer) overtaken(ctx context.Context, s *Session) error {
-	if s.Origin != FromReader {
-		return nil
-	}
-	var before []*Session
-	err := im.Store.View(ctx, func(r Reader) error {
-		recent, err := r.ImportSessions(SessionQuery{Realm: im.Realm, Source: s.Source, States: []State{Completed}, Limit: 200})
-		for _, one := range recent {
-			loaded := one.Origin == FromReader || one.Origin == FromPlan || one.Origin == FromAPI
-			if loaded && one.ID != s.ID && one.Ended.After(s.Created) {
-				before = append(before, one)
-			}
-		}
-		return err
-	})
-	if err != nil || len(before) == 0 {
-		return err
-	}
-	var same []uint64
-	for seq := 1; seq <= s.Blocks; seq++ {
-		b, err := im.block(ctx, s.ID, seq)
-		if err != nil {
-			return err
-		}
-		if same, err = unpackHashes(b.Same, same); err != nil {
-			return err
-		}
-	}
-	slices.Sort(same)
-	for _, one := range before {
-		n, err := im.touched(ctx, one.ID, same)
-		if err != nil {
-			return err
-		}
-		if n > 0 {
-			return fault.New(fault.Stale, "the session %s changed %d of those who were unchanged when the source was read for this one", one.ID, n).
-				Fix("import the source again")
-		}
-	}
-	return nil
-}
-
-// touched counts the people of a sorted list of idHash whom a session changed.
-func (im *Importer) touched(ctx context.Context, session string, people []uint64) (n int, err error) {
-	const page = 1000
-	q := EntityQuery{Session: session, Kind: UserKind, Actions: touching(), Limit: page}
-	for more := true; more; {
-		err := im.Store.View(ctx, func(r Reader) error {
-			list, err := r.ImportEntities(q)
-			more = len(list) == page
-			for i := range list {
-				q.After = list[i].Seq
-				if _, has := slices.BinarySearch(people, idHash(list[i].ExternalID)); has {
-					n++
-				}
-			}
-			return err
-		})
-		if err != nil {
-			return 0, err
-		}
-	}
-	return n, nil
 }
 
 // noteNames makes sure that partial matches find everybody.
