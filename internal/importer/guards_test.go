@@ -172,3 +172,57 @@ func (b *bench) last() *importer.Session {
 	b.do(err)
 	return list[0]
 }
+
+// After a source was removed, its file meets the settings of Okta, by which everybody
+// waits: they are confirmed together.
+func TestConfirmAll(t *testing.T) {
+	b := newBench(t, nil)
+	b.AtOnce(5)
+	ctx := t.Context()
+	all := people(20)
+	b.run(all, importer.Full)
+	admin := b.account("1011")
+	b.assign(admin.ID, directory.AppAdmin)
+	b.assign(b.account("1012").ID, directory.SuperAdmin)
+	b.do(b.RemoveSource(ctx, me, b.source))
+	twin := map[string]any{"login": "twin@example.com", "email": "t@example.com", "firstName": "Ann 3", "lastName": "Smith"}
+	for range 2 { // two accounts of one name
+		_, err := b.Directory.CreateAccount(ctx, me, b.Realm, directory.Draft{Profile: twin})
+		b.do(err)
+		twin["login"] = "twin2@example.com"
+	}
+	settings := reconcile.OktaSettings()
+	settings.Activate, settings.Sourcing.Users = true, true
+	_, err := b.PutSource(ctx, me, "HR", &importer.Source{Settings: settings})
+	b.do(err)
+	all = append(all, person("2000", "New", "Comer"), person("2001", "New", "Other"), person("2002", "Ann 3", "Smith"))
+	all[2]["userName"] = "moved@example.com" // found by name
+	all[11]["email"] = "somebody.else@example.com"
+	all[12]["department"] = "Legal"
+	b.done(b.run(all, importer.Incremental), map[string]int{"scanned": 23, "held": 23})
+	before := b.accounts()
+
+	count := func(bulk importer.Bulk, want importer.Confirmed) {
+		t.Helper()
+		got, err := b.ConfirmAll(ctx, me, b.source, bulk)
+		b.do(err)
+		b.equal("confirmed", *got, want)
+	}
+	count(importer.Bulk{Exact: true, Partial: true, New: true, DryRun: true}, importer.Confirmed{Exact: 17, Partial: 1, New: 2, Left: 3, DryRun: true})
+	b.equal("accounts", b.accounts(), before)
+	count(importer.Bulk{Exact: true, DryRun: true}, importer.Confirmed{Exact: 17, Left: 6, DryRun: true})
+	count(importer.Bulk{Exact: true}, importer.Confirmed{Exact: 17, Left: 6})
+	b.equal("accounts", b.accounts(), before)
+	count(importer.Bulk{New: true}, importer.Confirmed{New: 2, Left: 4})
+	b.equal("accounts", len(b.accounts()), len(before)+2)
+	count(importer.Bulk{Exact: true, Partial: true, New: true}, importer.Confirmed{Partial: 1, Left: 3})
+	a, err := b.Directory.FindAccount(ctx, b.Realm, admin.ID)
+	b.do(err)
+	b.equal("the administrator", a.Profile, admin.Profile)
+	waiting, err := b.Waiting(ctx, b.source, "", 0)
+	b.do(err)
+	b.equal("who waits", []string{waiting[0].ExternalID, waiting[1].ExternalID, waiting[2].ExternalID}, []string{"1011", "1012", "2002"})
+	b.equal("in the log", b.logged("system.import.user_match.confirm"), 20)
+	s := b.run(all, importer.Incremental)
+	b.equal("counts", b.counts(s)["unchanged"], 20)
+}
