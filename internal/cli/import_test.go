@@ -55,6 +55,7 @@ func importSession(t *testing.T) *fakeSession {
 		{Source: &importer.Source{Meta: directory.Meta{ID: "0oa2"}, Label: "Contractors"}, Label: "Contractors"},
 	}
 	s := play(t)
+	s.bulk = &importer.Reply{Source: source, Label: "hr", Confirmed: &importer.Confirmed{Exact: 40, Partial: 1, New: 2, Left: 1, Over: map[string]int{"Payroll": 3}, DryRun: true}}
 	s.imported = map[importer.Verb]*importer.Reply{
 		importer.ListSources: {Sources: views}, importer.ShowSource: {Source: source, Label: "hr", Sources: views[:1]},
 		importer.SetSource: {Source: source, Label: "hr"}, importer.RemoveSource: {Source: source, Label: "hr"},
@@ -105,6 +106,7 @@ func TestImportGolden(t *testing.T) {
 		{"waiting", "hr"},
 		{"confirm", "hr", "E4", "--account", "dee"},
 		{"confirm", "hr", "E4", "--new"},
+		{"confirm", "hr", "--all", "--dry-run"},
 		{"sources", "list"},
 		{"sources", "show", "hr"},
 		{"sources", "set", "hr", "--file", "hr.yaml"},
@@ -122,6 +124,9 @@ func TestImportGolden(t *testing.T) {
 		{"people", "hr", "--action", "hired"},
 		{"confirm", "hr", "E4"},
 		{"confirm", "hr", "E4", "--new", "--ignore"},
+		{"confirm", "hr", "E4", "--all"},
+		{"confirm", "hr"},
+		{"confirm", "hr", "--ignore"},
 		{"sources", "set", "hr"},
 		{"sources", "set", "hr", "--file", "wrong.yaml"},
 		{"sources", "set", "hr", "--file", "from.yaml"},
@@ -172,6 +177,8 @@ func TestImportFlags(t *testing.T) {
 		}},
 		{"reject iis2 --reason no", exitOK, importer.Command{Do: importer.Reject, Session: "iis2", Reason: "no"}},
 		{"confirm hr E4 --ignore", exitOK, importer.Command{Do: importer.Confirm, Source: "hr", Person: "E4", Answer: importer.IsIgnored}},
+		{"confirm hr --exact --new", exitOK, importer.Command{Do: importer.Confirm, Source: "hr", Bulk: &importer.Bulk{Exact: true, New: true}}},
+		{"confirm hr --all --dry-run", exitOK, importer.Command{Do: importer.Confirm, Source: "hr", Bulk: &importer.Bulk{Exact: true, Partial: true, New: true, DryRun: true}}},
 		{"sources set hr --keep 90", exitOK, importer.Command{Do: importer.SetSource, Source: "hr", Keep: 90}},
 	} {
 		session := importSession(t)

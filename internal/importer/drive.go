@@ -128,6 +128,8 @@ type delta struct {
 	seen    []uint64        // of FULL: everybody whom the source has
 	last    map[string]int  // place of the last record of an id, where a later one counts
 	doubled map[string]bool // ids of several records; true: it was told
+
+	admins *directory.Administrators // nil: nobody asked yet
 }
 
 // makeDelta makes and keeps the delta of a session.
@@ -405,12 +407,18 @@ func (d *delta) decide(ctx context.Context, kind Kind, batch []*decided) error {
 			return err
 		}
 		if kind != UserKind {
-			return d.groupBatch(w, kind, batch)
+			if err := d.groupBatch(w, kind, batch); err != nil {
+				return err
+			}
+			return d.memberPowers(r, kind, batch)
 		}
 		if err := d.links(w, batch); err != nil {
 			return err
 		}
-		return d.people(w, batch)
+		if err := d.people(w, batch); err != nil {
+			return err
+		}
+		return d.powers(r, batch)
 	})
 	if err != nil {
 		return err
@@ -439,9 +447,49 @@ func (d *decided) idle() bool {
 	return p == nil || d.link == nil || d.fresh || d.link.State == reconcile.Removed
 }
 
-// weigh counts somebody for the guard. Nobody comes to an administrator role by an
-// import: the directory keeps roles from groups that rules or applications fill, as
-// Okta does, so there is nothing for the guard to count.
+// powers counts for the guard who comes to an administrator role because he gets an
+// account that has one.
+func (d *delta) powers(r Reader, batch []*decided) error {
+	for _, one := range batch {
+		if one.Action != reconcile.Reactivate && !one.Renames() {
+			continue
+		}
+		if err := d.administrators(r); err != nil {
+			return err
+		}
+		if role := d.admins.Accounts[one.Account]; role != "" {
+			d.tally.Administrator(one.id(), role, &one.Decision)
+		}
+	}
+	return nil
+}
+
+// memberPowers counts who comes to an administrator role by a group. The directory
+// keeps roles from groups that applications or rules fill, as Okta does; this is for
+// those that were written past it.
+func (d *delta) memberPowers(r Reader, kind Kind, batch []*decided) error {
+	if kind != MembershipKind {
+		return nil
+	}
+	if err := d.administrators(r); err != nil {
+		return err
+	}
+	for _, one := range batch {
+		if role := d.admins.Groups[one.Account]; role != "" && one.Action == reconcile.Create {
+			d.tally.Grant(reconcile.Grant{ExternalID: one.item.Member, Role: role, By: "the group " + one.id()})
+		}
+	}
+	return nil
+}
+
+func (d *delta) administrators(r Reader) (err error) {
+	if d.admins == nil {
+		d.admins, err = directory.AdministratorsOf(r, d.im.Realm)
+	}
+	return err
+}
+
+// weigh counts somebody for the guard.
 func (d *delta) weigh(one *decided) {
 	p := one.person()
 	switch {
@@ -545,7 +593,7 @@ func (im *Importer) guard(ctx context.Context, s *Session) (*Session, error) {
 		if err := inflate(body, tally); err != nil {
 			return err
 		}
-		base, err := im.base(r, s)
+		base, err := im.base(r, s, d.source.Label)
 		if err != nil {
 			return err
 		}
@@ -570,7 +618,7 @@ func (im *Importer) guard(ctx context.Context, s *Session) (*Session, error) {
 }
 
 // base is what a session is compared with.
-func (im *Importer) base(r Reader, s *Session) (*reconcile.Base, error) {
+func (im *Importer) base(r Reader, s *Session, label string) (*reconcile.Base, error) {
 	links, err := r.CountImportLinks(s.Source)
 	if err != nil {
 		return nil, err
@@ -579,7 +627,7 @@ func (im *Importer) base(r Reader, s *Session) (*reconcile.Base, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &reconcile.Base{Linked: links[reconcile.Linked]}
+	b := &reconcile.Base{Name: label, Linked: links[reconcile.Linked]}
 	if state.Last != nil && state.Mode == modeOf(s) {
 		b.Last, b.At = state.Last, state.At
 	}
