@@ -230,7 +230,9 @@ func (i *imports) do(ctx context.Context, c importer.Command) (*importer.Reply, 
 	}
 	reply, err := i.desk.Do(ctx, c)
 	if err == nil && c.Do == importer.MakePreview {
-		err = i.foresee(reply.Plan)
+		if err = i.foresee(reply.Plan); err != nil {
+			reply.Plan.Close()
+		}
 	}
 	return reply, err
 }

@@ -201,7 +201,16 @@ func (im *Importer) newDelta(ctx context.Context, s *Session, l *loaded, blocks 
 	if err != nil {
 		return nil, err
 	}
-	d.claims = newClaims()
+	d.claims = newClaims(func(r Reader, seq int) (*block, error) {
+		body, err := r.ImportBlock(s.ID, seq)
+		if fault.Is(err, fault.NotFound) { // of a plan, whose session is not stored
+			return blocks(ctx, seq)
+		}
+		if err != nil {
+			return nil, err
+		}
+		return decodeBlock(body)
+	})
 	if l.Tally != nil {
 		d.tally = l.Tally
 	}
@@ -286,6 +295,7 @@ func (d *delta) make(ctx context.Context) error {
 // requests the last record of somebody counts, and there are groups.
 func (d *delta) survey(ctx context.Context) (later []Kind, err error) {
 	if d.session.Origin != FromAPI {
+		d.claims.people = nil // no groups
 		return nil, nil
 	}
 	d.last = map[string]int{}
