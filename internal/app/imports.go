@@ -330,10 +330,11 @@ func (i *imports) bind(ctx context.Context, name string, known []*importer.Sourc
 	if w.from != nil {
 		from = name
 	}
-	for _, s := range known {
-		if s.Label != w.label {
-			continue
-		}
+	s, err := i.labelled(known, w.label, from)
+	if err != nil {
+		return "", err
+	}
+	if s != nil {
 		same, err := alike(&s.Settings, &w.settings)
 		if err != nil {
 			return "", err
@@ -343,11 +344,36 @@ func (i *imports) bind(ctx context.Context, name string, known []*importer.Sourc
 		}
 		id = s.ID
 	}
-	s, err := i.importer.PutSource(ctx, commandActor, w.label, &importer.Source{Meta: directory.Meta{ID: id}, Settings: w.settings, From: from, To: w.to})
+	s, err = i.importer.PutSource(ctx, commandActor, w.label, &importer.Source{Meta: directory.Meta{ID: id}, Settings: w.settings, From: from, To: w.to})
 	if err != nil {
 		return "", err
 	}
 	return s.ID, nil
+}
+
+// labelled returns the source with a label, nil for none. Of several it is the one
+// that the import is bound to already: somebody may have given another application
+// that label since.
+func (i *imports) labelled(known []*importer.Source, label, from string) (*importer.Source, error) {
+	var all, bound []*importer.Source
+	for _, s := range known {
+		if s.Label != label {
+			continue
+		}
+		all = append(all, s)
+		if s.From == from && s.Version > 0 {
+			bound = append(bound, s)
+		}
+	}
+	switch {
+	case len(all) == 0:
+		return nil, nil
+	case len(all) == 1:
+		return all[0], nil
+	case len(bound) == 1:
+		return bound[0], nil
+	}
+	return nil, importer.Ambiguous(label, all)
 }
 
 func sameTarget(a, b *reconcile.Target) bool {

@@ -85,7 +85,7 @@ or nobody of ours. PERSON is the id in the source, as lanyard import waiting sho
   lanyard import confirm hr E18 --new`)
 	cmd.Flags().StringVar(&account, "account", "", "it is this `ACCOUNT`: login or id")
 	cmd.Flags().BoolVar(&isNew, "new", false, "it is somebody new: an account is made")
-	cmd.Flags().BoolVar(&ignore, "ignore", false, "it is nobody of ours: imports leave him out from now on")
+	cmd.Flags().BoolVar(&ignore, "ignore", false, "it is nobody of ours: imports leave this person out from now on")
 	o.first(cmd, func(*cobra.Command, []string) error {
 		answers := map[importer.Answer]bool{importer.IsAccount: account != "", importer.IsNew: isNew, importer.IsIgnored: ignore}
 		maps.DeleteFunc(answers, func(_ importer.Answer, given bool) bool { return !given })

@@ -61,7 +61,7 @@ type PreviewOptions struct {
 type Trace struct {
 	Source   string              `json:"source"`
 	Who      string              `json:"who"`
-	Found    []TraceRow          `json:"found"` // rows of the source that speak of him
+	Found    []TraceRow          `json:"found"` // rows of the source that speak of the person
 	Link     *reconcile.Link     `json:"link,omitempty"`
 	Person   *reconcile.Person   `json:"person,omitempty"`
 	Scoped   string              `json:"scoped,omitempty"` // one sentence

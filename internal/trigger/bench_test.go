@@ -65,6 +65,7 @@ type flows struct {
 	fails  error                     // of Start
 	hold   chan struct{}             // Start waits for it to be closed; nil: it does not
 	broken string                    // a file that cannot be loaded
+	wrong  error                     // of Check
 }
 
 func newFlows() *flows {
@@ -85,6 +86,9 @@ type flow struct {
 
 // Check wants a login that is a text, when there is one.
 func (f *flow) Check(inputs map[string]any) error {
+	if f.wrong != nil {
+		return f.wrong
+	}
 	if v, ok := inputs["login"]; ok {
 		if _, ok := v.(string); !ok {
 			return fault.New(fault.Invalid, "login: got number, want string")
