@@ -238,7 +238,10 @@ func printFolderImport(sh *shell, r *FolderImport, to string) error {
 	}
 	switch {
 	case r.Refused != "":
-		line("%s: it would be refused; nothing was written: %s", r.Name, r.Refused)
+		line("%s: it would be refused; nothing was written:", r.Name)
+		for conflict := range strings.Lines(r.Refused) {
+			line("  %s", strings.TrimSpace(conflict))
+		}
 	case changed == 0:
 		line("%s: all of it is there already", r.Name)
 	case r.DryRun:

@@ -29,13 +29,14 @@ type Plan struct {
 
 	// Digest covers what the plan does, the rules by which it does so, and the
 	// figures that guards look at.
-	Digest   string             `json:"digest"`
-	Settings int64              `json:"settings"`         // version of the source
-	Rules    reconcile.Settings `json:"rules"`            // as completed by the headings of the source
-	Loaded   *reconcile.Tally   `json:"loaded,omitempty"` // of those of whom nothing is new
-	Same     int                `json:"same"`             // how many these are
-	Scanned  int                `json:"scanned"`
-	Doubled  []string           `json:"doubled,omitempty"`
+	Digest   string              `json:"digest"`
+	Settings int64               `json:"settings"`         // version of the source
+	Draft    *reconcile.Settings `json:"draft,omitempty"`  // of a source that was not stored with these; Source is empty when it was not there at all
+	Rules    reconcile.Settings  `json:"rules"`            // as completed by the headings of the source
+	Loaded   *reconcile.Tally    `json:"loaded,omitempty"` // of those of whom nothing is new
+	Same     int                 `json:"same"`             // how many these are
+	Scanned  int                 `json:"scanned"`
+	Doubled  []string            `json:"doubled,omitempty"`
 }
 
 // PlanEntity is an entity with the record that it comes from.

@@ -149,6 +149,9 @@ func (p *Plan) digest() (string, error) {
 	for i := range p.Entities {
 		parts = append(parts, &p.Entities[i])
 	}
+	if p.Draft != nil {
+		parts = append(parts, p.Label, p.Draft)
+	}
 	for _, part := range parts {
 		if err := enc.Encode(part); err != nil {
 			return "", fault.Wrap(fault.Internal, err, "the plan cannot be written as JSON")
@@ -165,6 +168,10 @@ func (im *Importer) Apply(ctx context.Context, actor directory.Actor, p *Plan) (
 	}
 	if digest, err := p.digest(); err != nil || digest != p.Digest {
 		return nil, fault.New(fault.Invalid, "the plan was changed after it was made").Fix("make a new one")
+	}
+	p, err := im.settled(ctx, actor, p)
+	if err != nil {
+		return nil, err
 	}
 	s, b, l := im.planned(actor, p)
 	if err := im.stillSo(ctx, s, p, b); err != nil {
