@@ -70,6 +70,9 @@ type Command struct {
 	Account  string         `json:"account,omitempty"`
 
 	Actor *directory.Actor `json:"-"` // who asks for it; nil: the Desk's
+	// Draft is what MakePreview and ExplainUser look at instead of a stored source;
+	// its label is Label.
+	Draft *Source `json:"-"`
 }
 
 // DownloadFormat is the form of a report that is downloaded.
@@ -153,6 +156,10 @@ func (d *Desk) Do(ctx context.Context, c Command) (*Reply, error) {
 	}[c.Do]
 	if !ok {
 		return nil, fault.New(fault.Invalid, "there is no command %q", string(c.Do))
+	}
+	if c.Draft != nil && (c.Do == MakePreview || c.Do == ExplainUser) {
+		r.Source, r.Label = c.Draft, c.Label
+		return r, do(ctx, c, r)
 	}
 	source, err := d.Importer.FindSource(ctx, c.Source)
 	if err != nil {
@@ -259,7 +266,12 @@ func (d *Desk) preview(ctx context.Context, c Command, r *Reply) error {
 	if err != nil {
 		return err
 	}
-	r.Plan, err = d.Importer.Preview(ctx, r.Source.ID, rows, PreviewOptions{Type: c.Run.Type})
+	o := PreviewOptions{Type: c.Run.Type}
+	if c.Draft != nil {
+		r.Plan, err = d.Importer.PreviewDraft(ctx, c.Label, c.Draft, rows, o)
+		return err
+	}
+	r.Plan, err = d.Importer.Preview(ctx, r.Source.ID, rows, o)
 	return err
 }
 
@@ -380,7 +392,14 @@ func (d *Desk) explain(ctx context.Context, c Command, r *Reply) error {
 			return err
 		}
 	}
+	im, id := d.Importer, r.Source.ID
+	if c.Draft != nil {
+		var err error
+		if im, id, err = d.Importer.Drafted(ctx, c.Label, c.Draft); err != nil {
+			return err
+		}
+	}
 	var err error
-	r.Trace, err = d.Importer.Explain(ctx, r.Source.ID, c.Person, rows)
+	r.Trace, err = im.Explain(ctx, id, c.Person, rows)
 	return err
 }

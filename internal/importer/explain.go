@@ -35,7 +35,7 @@ type explainer struct {
 	who   string
 
 	account *directory.Account
-	items   []item // rows that speak of him
+	items   []item // rows that speak of the person
 	rules   *reconcile.Rules
 }
 
@@ -76,7 +76,7 @@ func (e *explainer) identify(ctx context.Context, source string) error {
 	})
 }
 
-// search reads the source for rows that speak of him.
+// search reads the source for rows that speak of the person.
 func (e *explainer) search(ctx context.Context, source string, rows Rows) error {
 	l, err := e.im.newLoader(ctx, source, nil)
 	if err != nil {
@@ -115,7 +115,7 @@ func (e *explainer) speaks(p *reconcile.Person) bool {
 	return false
 }
 
-// tell decides about him and says how.
+// tell decides about the person and says how.
 func (e *explainer) tell(ctx context.Context, source string) error {
 	t := e.trace
 	switch n := len(t.Found); {
@@ -124,7 +124,7 @@ func (e *explainer) tell(ctx context.Context, source string) error {
 		for i := range t.Found {
 			places[i] = t.Found[i].Place
 		}
-		e.step("found", "The source has %d of his records: %s.", n, strings.Join(places, ", "))
+		e.step("found", "Records of the source that speak of this person: %d (%s).", n, strings.Join(places, ", "))
 	case len(e.items) == 0 && t.Link != nil:
 		e.step("found", "No record was read; what the source said last is id %s.", t.Link.ExternalID)
 		p := &reconcile.Person{ExternalID: t.Link.ExternalID, Profile: t.Link.Profile, Presence: reconcile.Present, Due: t.Link.Due}
@@ -171,13 +171,13 @@ func (e *explainer) tell(ctx context.Context, source string) error {
 func scoped(p *reconcile.Person) string {
 	switch p.Presence {
 	case reconcile.Leaving:
-		return "The source says that he has left."
+		return "The source says that this person has left."
 	case reconcile.Early:
-		return "His first day has not come."
+		return "The first day of this person has not come."
 	case reconcile.Outside:
-		return "The scope of the import leaves him out."
+		return "The scope of the import leaves this person out."
 	}
-	return "He is in the scope of the import, and present."
+	return "In the scope of the import, and present."
 }
 
 func (e *explainer) conclude(one *decided) {

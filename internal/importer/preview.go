@@ -161,12 +161,16 @@ func (im *Importer) Apply(ctx context.Context, actor directory.Actor, p *Plan) (
 	if err := p.intact(); err != nil {
 		return nil, err
 	}
+	p, err := im.settled(ctx, actor, p)
+	if err != nil {
+		return nil, err
+	}
 	s := im.newSession(actor, p.Source, p.Type, FromPlan)
 	s.Plan, s.Rules, s.Blocks = p.Digest, &p.Rules, p.entities.pieces()
 	if err := im.stillSo(ctx, s, p); err != nil {
 		return nil, err
 	}
-	s, err := im.enlist(ctx, s, p)
+	s, err = im.enlist(ctx, s, p)
 	if err != nil {
 		return nil, err
 	}

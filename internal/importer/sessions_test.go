@@ -509,3 +509,20 @@ func TestRetention(t *testing.T) {
 	_, err = b.Session(t.Context(), b.source, s.ID)
 	b.missing(err, importer.SessionNoun)
 }
+
+// A label that two applications have names neither of them.
+func TestSourceOfTwoWithOneLabel(t *testing.T) {
+	b := newBench(t, nil)
+	app, _, err := b.Directory.CreateApp(t.Context(), me, directory.OktaRealm, directory.AppDraft{Name: importer.AppName, Label: "HR", SignOnMode: directory.AutoLogin, Activate: true})
+	b.do(err)
+	_, err = b.FindSource(t.Context(), "HR")
+	_, stored := b.PutSource(t.Context(), me, "HR", &importer.Source{Settings: reconcile.FileSettings()})
+	for _, err := range []error{err, stored} {
+		if said := fault.Public(err); !fault.Is(err, fault.Conflict) || !strings.Contains(said, b.source) || !strings.Contains(said, app.ID) {
+			t.Errorf("a label that two have: %v", said)
+		}
+	}
+	if s, err := b.FindSource(t.Context(), b.source); err != nil || s.ID != b.source {
+		t.Errorf("by its id: %v, %v", s, err)
+	}
+}
