@@ -233,7 +233,7 @@ func (im *Importer) stillSo(ctx context.Context, s *Session, p *Plan, blocks []*
 	if err != nil {
 		return err
 	}
-	if again.Digest != p.Digest {
+	if again.Digest != p.Digest || held(again) && !held(p) {
 		return stalePlan()
 	}
 	// The limits are never those of a file that somebody may have written.
@@ -245,6 +245,8 @@ func (im *Importer) stillSo(ctx context.Context, s *Session, p *Plan, blocks []*
 		return err
 	})
 }
+
+func held(p *Plan) bool { return len(p.Holds) > 0 }
 
 func stalePlan() error {
 	return fault.New(fault.Stale, "what the plan was computed from has changed; nothing was applied").Fix("make a new plan")
