@@ -247,7 +247,7 @@ func (im *Importer) stillSo(ctx context.Context, s *Session, p *Plan) error {
 	if err != nil {
 		return err
 	}
-	if again.Digest != p.Digest {
+	if again.Digest != p.Digest || held(again) && !held(p) {
 		return stalePlan()
 	}
 	// The limits are never those of a file that somebody may have written.
@@ -259,6 +259,8 @@ func (im *Importer) stillSo(ctx context.Context, s *Session, p *Plan) error {
 		return err
 	})
 }
+
+func held(p *Plan) bool { return len(p.Holds) > 0 }
 
 func stalePlan() error {
 	return fault.New(fault.Stale, "what the plan was computed from has changed; nothing was applied").Fix("make a new plan")

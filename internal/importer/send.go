@@ -299,8 +299,8 @@ func (e *explainer) send(one *decided, source *Source) {
 	case !one.Writes():
 		e.step("sent", "Nothing of it would be sent to %s.", source.To)
 	case one.Action == reconcile.Deactivate, one.Action == reconcile.Suspend, one.Action == reconcile.Unlink:
-		e.step("sent", "A deletion of id %s would be sent to %s, whose settings say what becomes of the account.", one.item.id(), source.To)
+		e.step("sent", "A deletion of id %s would be sent to %s, whose settings say what becomes of the account.", one.id(), source.To)
 	default:
-		e.step("sent", "The record of id %s would be sent to %s, which finds the account by its own matching.", one.item.id(), source.To)
+		e.step("sent", "The record of id %s would be sent to %s, which finds the account by its own matching.", one.id(), source.To)
 	}
 }

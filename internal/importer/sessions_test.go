@@ -3,6 +3,7 @@ package importer_test
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -175,17 +176,7 @@ func TestOrder(t *testing.T) {
 	b.do(err)
 	b.clock.Step(time.Second)
 	b.imported(first)
-	b.equal("the one triggered last counts", slices.Collect(maps(b.accounts())), []string{"ann@example.com"})
-}
-
-func maps(m map[string]string) func(func(string) bool) {
-	return func(yield func(string) bool) {
-		for k := range m {
-			if !yield(k) {
-				return
-			}
-		}
-	}
+	b.equal("the one triggered last counts", slices.Collect(maps.Keys(b.accounts())), []string{"ann@example.com"})
 }
 
 // What a change of a person brings with it: group rules, applications, and the end
