@@ -66,6 +66,7 @@ type Command struct {
 	Reason   string         `json:"reason,omitempty"` // of Approve, Reject and Cancel
 	Person   string         `json:"person,omitempty"` // of Confirm: externalId; of ExplainUser: externalId, login or id
 	Answer   Answer         `json:"answer,omitempty"` // of Confirm
+	Bulk     *Bulk          `json:"bulk,omitempty"`   // of Confirm: instead of Person and Answer
 	Account  string         `json:"account,omitempty"`
 
 	Actor *directory.Actor `json:"-"` // who asks for it; nil: the Desk's
@@ -95,16 +96,17 @@ type Reply struct {
 	Source *Source `json:"source,omitempty"`
 	Label  string  `json:"label,omitempty"`
 
-	Sources  []SourceView `json:"sources,omitempty"`
-	Session  *Session     `json:"session,omitempty"`
-	Sessions []*Session   `json:"sessions,omitempty"`
-	Report   *Report      `json:"report,omitempty"`
-	Entities []Entity     `json:"entities,omitempty"`
-	Waiting  []Waiting    `json:"waiting,omitempty"`
-	Plan     *Plan        `json:"plan,omitempty"`
-	Trace    *Trace       `json:"trace,omitempty"`
-	Text     string       `json:"text,omitempty"` // of Download
-	Count    int          `json:"count,omitempty"`
+	Sources   []SourceView `json:"sources,omitempty"`
+	Session   *Session     `json:"session,omitempty"`
+	Sessions  []*Session   `json:"sessions,omitempty"`
+	Report    *Report      `json:"report,omitempty"`
+	Entities  []Entity     `json:"entities,omitempty"`
+	Waiting   []Waiting    `json:"waiting,omitempty"`
+	Confirmed *Confirmed   `json:"confirmed,omitempty"` // of Confirm with Bulk
+	Plan      *Plan        `json:"plan,omitempty"`
+	Trace     *Trace       `json:"trace,omitempty"`
+	Text      string       `json:"text,omitempty"` // of Download
+	Count     int          `json:"count,omitempty"`
 }
 
 // SourceView is an identity source as lists show it.
@@ -359,7 +361,11 @@ func (d *Desk) waiting(ctx context.Context, _ Command, r *Reply) (err error) {
 	return err
 }
 
-func (d *Desk) confirm(ctx context.Context, c Command, r *Reply) error {
+func (d *Desk) confirm(ctx context.Context, c Command, r *Reply) (err error) {
+	if c.Bulk != nil {
+		r.Confirmed, err = d.Importer.ConfirmAll(ctx, d.Actor, r.Source.ID, *c.Bulk)
+		return err
+	}
 	return d.Importer.Confirm(ctx, d.Actor, r.Source.ID, c.Person, c.Answer, c.Account)
 }
 

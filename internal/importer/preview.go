@@ -82,7 +82,7 @@ func (im *Importer) plan(ctx context.Context, s *Session, l *loaded, blocks func
 	p.Counts, p.To = d.counts, d.source.To
 	p.Calls, p.Minutes = estimate(p)
 	err = im.Store.View(ctx, func(r Reader) error {
-		base, err := im.base(r, s)
+		base, err := im.base(r, s, d.source.Label)
 		if err == nil {
 			p.First = base.Linked == 0
 			p.Holds = d.rules.Guard(base, d.tally)

@@ -177,9 +177,9 @@ func (g *generator) check() string {
 		}
 	}
 	source := g.rows()
-	before := g.store.updates
+	before := g.store.updates.Load()
 	plan, err := g.Preview(ctx, g.source, source, importer.PreviewOptions{Type: t()})
-	g.equal("writes while previewing", g.store.updates-before, 0)
+	g.equal("writes while previewing", g.store.updates.Load()-before, int64(0))
 	if fault.Is(err, fault.Invalid) { // no rows and no headings
 		return ""
 	}

@@ -2,6 +2,7 @@ package importer
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -40,19 +41,10 @@ func (im *Importer) accepted(r directory.Reader, s *Session) (Phase, error) {
 	return Sending, nil
 }
 
-// toSend returns the sessions that are to be sent, of a source or of all.
-func (im *Importer) toSend(ctx context.Context, source string) (out []*Session, err error) {
-	err = im.Store.View(ctx, func(r Reader) error {
-		list, err := r.ImportSessions(SessionQuery{Realm: im.Realm, Source: source, States: []State{Triggered}})
-		out = nil
-		for _, s := range list {
-			if s.Phase == Sending {
-				out = append(out, s)
-			}
-		}
-		return err
-	})
-	return out, err
+// toSend returns the sessions that are to be sent.
+func (im *Importer) toSend(ctx context.Context) ([]*Session, error) {
+	list, err := im.triggered(ctx, "")
+	return slices.DeleteFunc(list, func(s *Session) bool { return s.Phase != Sending }), err
 }
 
 // sendings are the sessions that this process sends.
@@ -243,7 +235,7 @@ type couriers struct {
 
 // dispatch begins to send what is to be sent and is not under way.
 func (c *couriers) dispatch(ctx context.Context) error {
-	list, err := c.im.toSend(ctx, "")
+	list, err := c.im.toSend(ctx)
 	if err != nil {
 		return err
 	}
