@@ -189,7 +189,7 @@ func (o *importOptions) ending(s *importer.Session) {
 		o.line("done")
 	case s.State == importer.Failed:
 		o.line("failed: %s", s.Error)
-		if s.Remedy != "" {
+		if s.Remedy != "" && !strings.HasSuffix(s.Error, s.Remedy) {
 			o.line("    %s", s.Remedy)
 		}
 	case s.State == importer.Closed && s.Approval != nil:
@@ -216,10 +216,23 @@ func (o *importOptions) figures(s *importer.Session) {
 	switch {
 	case s.Phase != importer.Queued:
 		o.counts(&s.Counts)
+		if s.State == importer.Failed || s.State == importer.Closed {
+			o.carriedOut(s)
+		}
 	case s.First:
 		o.line("    %d unchanged; all others are compared when its turn comes", s.Counts.Unchanged)
 	default:
 		o.line("    all are compared when its turn comes")
+	}
+}
+
+// carriedOut says of a session that came to nothing how its figures are meant.
+func (o *importOptions) carriedOut(s *importer.Session) {
+	switch {
+	case s.Total > 0 && s.Position == 0:
+		o.line("    nothing of it was carried out here")
+	case s.Position < s.Total:
+		o.line("    it was carried out in part: lanyard import people %s -o json says of each whether it is done", s.ID)
 	}
 }
 

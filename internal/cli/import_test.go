@@ -229,6 +229,28 @@ func TestImportFlags(t *testing.T) {
 	}
 }
 
+// The figures of a session that came to nothing are not taken for what was done.
+func TestImportCameToNothing(t *testing.T) {
+	for _, test := range []struct {
+		state    importer.State
+		position int64
+		want     string
+	}{
+		{importer.Failed, 0, "1 created, 0 unchanged\n    nothing of it was carried out here\n"},
+		{importer.Closed, 0, "nothing of it was carried out here"},
+		{importer.Failed, 2, "carried out in part: lanyard import people iis9 -o json"},
+		{importer.Failed, 3, "1 created, 0 unchanged\n"},
+	} {
+		session := importSession(t)
+		session.imported[importer.RunImport].Session = &importer.Session{ID: "iis9", State: test.state, Position: test.position, Total: 3, Counts: importer.Counts{Added: 1}, Error: "it broke; mend it", Remedy: "mend it"}
+		s := newTestIO("", nil)
+		Main(t.Context(), s.IO, newProduct(session).Product, []string{"import", "run", "hr"})
+		if !strings.Contains(s.out.String(), test.want) || test.position == 3 && strings.Contains(s.out.String(), "carried out") || strings.Count(s.out.String(), "mend it") > 1 {
+			t.Errorf("%s at %d: %s", test.state, test.position, s.out)
+		}
+	}
+}
+
 // Whoever has to wait is told for whom, before and after; nothing is said of figures
 // that nobody knows yet.
 func TestImportWaits(t *testing.T) {

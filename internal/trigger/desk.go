@@ -586,7 +586,7 @@ func (d *Desk) fire(ctx context.Context, c Command) (*Reply, error) {
 		return nil, err
 	}
 	if why, _ := d.Engine.off(t.Trigger); why != "" {
-		return nil, fault.New(fault.Conflict, "%s", why).Fix("lanyard triggers on %s", c.Name)
+		return nil, fault.New(fault.Conflict, "%s", why).Fix("%s", d.Engine.turnOn(t.Trigger))
 	}
 	r, err := d.Engine.Starter.Load(ctx, t.Action)
 	if err != nil {

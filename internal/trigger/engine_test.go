@@ -477,6 +477,13 @@ func TestSwitches(t *testing.T) {
 	if _, err := b.engine.Deliver(t.Context(), "h", []byte(delivery("d1", "x", "u1"))); !fault.Is(err, fault.Unavailable) {
 		t.Errorf("Deliver = %v, want Unavailable", err)
 	}
+	for name, remedy := range map[string]string{"h": "lanyard triggers on --flow f.yaml", "d": "lanyard triggers on d"} {
+		var why *fault.Error
+		_, err := b.desk.Do(t.Context(), trigger.Command{Do: trigger.Fire, Name: name})
+		if !errors.As(err, &why) || why.Remedy != remedy {
+			t.Errorf("firing %s = %v, want the remedy %q", name, err, remedy)
+		}
+	}
 	b.somebody("ada@example.com", "IT", true)
 	b.tick()
 	b.do(trigger.Command{Do: trigger.On, Flow: "f.yaml"})
