@@ -21,11 +21,16 @@ import (
 // test ends.
 func Open(t testing.TB) *store.DB {
 	t.Helper()
+	return OpenAt(t, filepath.Join(t.TempDir(), "lanyard.db"))
+}
+
+// OpenAt is Open for tests that need to know the file, which must not exist.
+func OpenAt(t testing.TB, path string) *store.DB {
+	t.Helper()
 	content, err := empty()
 	if err != nil {
 		t.Fatalf("the schema of the tests' databases: %v", err)
 	}
-	path := filepath.Join(t.TempDir(), "lanyard.db")
 	if err := os.WriteFile(path, content, 0o600); err != nil {
 		t.Fatal(err)
 	}
