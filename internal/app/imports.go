@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/lanyard-id/lanyard/internal/config"
@@ -28,10 +29,41 @@ type imports struct {
 	folder   *Folder
 	importer *importer.Importer
 	desk     *importer.Desk
-	written  map[string]*writtenImport // what lanyard.yaml says, by name
+
+	current atomic.Pointer[map[string]*writtenImport] // what lanyard.yaml says, by name; never changed
 
 	mu    sync.Mutex // while sources are bound
 	bound map[string]string
+}
+
+// written is what lanyard.yaml says, by name.
+func (i *imports) written() map[string]*writtenImport { return *i.current.Load() }
+
+// reload takes the imports of a configuration over, and returns how to go back. When
+// anything is wrong with any of them, all stays as it was.
+func (i *imports) reload(ctx context.Context, sections map[string]config.Section) (back func() error, err error) {
+	next, err := readImports(sections)
+	if err != nil {
+		return nil, err
+	}
+	before := i.written()
+	back = func() error {
+		i.use(before)
+		return i.bindAll(context.WithoutCancel(ctx))
+	}
+	i.use(next)
+	if err := i.bindAll(ctx); err != nil {
+		return nil, fault.Join(err, back())
+	}
+	return back, nil
+}
+
+// use makes imports those that are there. They are bound when they are needed.
+func (i *imports) use(written map[string]*writtenImport) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.current.Store(&written)
+	i.bound = map[string]string{}
 }
 
 // writtenImport is an import of lanyard.yaml.
@@ -115,10 +147,12 @@ func (f *Folder) openImports(ctx context.Context) (*imports, error) {
 		return nil, err
 	}
 	f.importsOnce.Do(func() {
-		i := &imports{folder: f, bound: map[string]string{}}
-		if i.written, f.importsErr = readImports(f.config.Imports); f.importsErr != nil {
+		i := &imports{folder: f}
+		written, err := readImports(f.config.Imports)
+		if f.importsErr = err; err != nil {
 			return
 		}
+		i.use(written)
 		i.importer = box.imports
 		if !f.readOnly {
 			if f.importsErr = i.importer.Recover(context.WithoutCancel(ctx)); f.importsErr != nil {
@@ -238,7 +272,7 @@ func (i *imports) do(ctx context.Context, c importer.Command) (*importer.Reply, 
 // mine refuses to change by command what stands in lanyard.yaml.
 func (i *imports) mine(ctx context.Context, c importer.Command) error {
 	names := []string{c.Source, c.Label}
-	for name, w := range i.written {
+	for name, w := range i.written() {
 		if !slices.Contains(names, name) && !slices.Contains(names, w.label) {
 			s, err := i.importer.FindSource(ctx, c.Source)
 			if err != nil || s.Label != w.label {
@@ -273,7 +307,7 @@ func (i *imports) resolve(ctx context.Context, ref string) (string, error) {
 
 // unknown says which sources there are instead.
 func (i *imports) unknown(ctx context.Context, ref string) error {
-	names := slices.Collect(maps.Keys(i.written))
+	names := slices.Collect(maps.Keys(i.written()))
 	if all, err := i.importer.Sources(ctx); err == nil {
 		for _, s := range all {
 			names = append(names, s.Label)
@@ -289,12 +323,12 @@ func (i *imports) unknown(ctx context.Context, ref string) error {
 // bindAll gives every import of lanyard.yaml its application, and the settings
 // that the file has. What is so already is not written again.
 func (i *imports) bindAll(ctx context.Context) error {
-	if len(i.written) == 0 || i.folder.readOnly {
+	if len(i.written()) == 0 || i.folder.readOnly {
 		return nil
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if len(i.bound) == len(i.written) {
+	if len(i.bound) == len(i.written()) {
 		return nil
 	}
 	known, err := i.importer.Sources(ctx)
@@ -302,7 +336,7 @@ func (i *imports) bindAll(ctx context.Context) error {
 		return err
 	}
 	var errs []error
-	for _, name := range slices.Sorted(maps.Keys(i.written)) {
+	for _, name := range slices.Sorted(maps.Keys(i.written())) {
 		id, err := i.bind(ctx, name, known)
 		if err != nil {
 			errs = append(errs, at(err, "import "+name))
@@ -325,7 +359,7 @@ func at(err error, place string) error {
 }
 
 func (i *imports) bind(ctx context.Context, name string, known []*importer.Source) (id string, err error) {
-	w := i.written[name]
+	w := i.written()[name]
 	from := ""
 	if w.from != nil {
 		from = name
@@ -390,7 +424,7 @@ func (i *imports) fileSource(ctx context.Context, label string) (string, error) 
 func (i *imports) read(ctx context.Context, s *importer.Source, c importer.Command) (importer.Rows, error) {
 	where := extract.OfFile(c.From)
 	if c.From == "" {
-		w := i.written[s.From]
+		w := i.written()[s.From]
 		if w == nil || w.from == nil {
 			return nil, fault.New(fault.Invalid, "it is not said where %q is read from", s.Label).
 				Fix("add from: to the import in lanyard.yaml, or say --from FILE; a source can also be loaded through the identity source API")
@@ -448,10 +482,10 @@ func (f *Folder) importable(ctx context.Context, name string) (trigger.Runnable,
 	if err != nil {
 		return nil, err
 	}
-	w := i.written[name]
+	w := i.written()[name]
 	if w == nil || w.from == nil {
 		e := fault.New(fault.NotFound, "there is no import %q in lanyard.yaml that is read from somewhere", name)
-		if like := spelling.Nearest(name, slices.Collect(maps.Keys(i.written))); like != "" && like != name {
+		if like := spelling.Nearest(name, slices.Collect(maps.Keys(i.written()))); like != "" && like != name {
 			return nil, e.Fix("did you mean %q?", like)
 		}
 		return nil, e.Fix("write it there under imports, with from:")
@@ -472,7 +506,7 @@ func (m *importable) Check(map[string]any) error { return nil }
 // was read is begun anew.
 func (m *importable) Start(ctx context.Context, id, by string, _ map[string]any, sandbox bool) error {
 	i, source := m.imports, m.source
-	if sandbox && i.written[m.name].to == nil {
+	if w := i.written()[m.name]; sandbox && (w == nil || w.to == nil) {
 		return fault.New(fault.Unsupported, "an import has no test run").Fix("lanyard import preview %s shows what it would do", m.name)
 	}
 	if sandbox {

@@ -77,7 +77,7 @@ func (i *imports) foresee(p *importer.Plan) error {
 
 // placeOf is where it stands that people go to a tenant.
 func (i *imports) placeOf(to *reconcile.Target) string {
-	for _, w := range i.written {
+	for _, w := range i.written() {
 		if sameTarget(w.to, to) {
 			return w.toPlace
 		}
@@ -89,9 +89,9 @@ func (i *imports) placeOf(to *reconcile.Target) string {
 // instead of its tenant: one of its own, so that it is not taken for what the
 // tenant has. An import without a tenant plays on its own source.
 func (i *imports) rehearsed(ctx context.Context, name string) (string, error) {
-	w := i.written[name]
+	w := i.written()[name]
 	if w == nil {
-		for _, other := range i.written {
+		for _, other := range i.written() {
 			if other.label == name {
 				w = other
 			}
@@ -113,7 +113,7 @@ func (i *imports) rehearsed(ctx context.Context, name string) (string, error) {
 	default:
 		next.Meta = directory.Meta{ID: known.ID}
 	}
-	for key, other := range i.written {
+	for key, other := range i.written() {
 		if other == w && w.from != nil {
 			next.From = key
 		}
