@@ -398,7 +398,7 @@ func TestOvertaken(t *testing.T) {
 	if !strings.Contains(whole.Error, "changed 11 of those who were unchanged") {
 		t.Errorf("it failed by %q", whole.Error)
 	}
-	b.done(b.run(all, importer.Full), map[string]int{"scanned": 20, "unchanged": 9, "reactivated": 11})
+	b.done(b.held(b.run(all, importer.Full), reconcile.Returns, "11 accounts"), map[string]int{"scanned": 20, "unchanged": 9, "reactivated": 11})
 }
 
 // The figures that guards look at are part of what a plan says.
