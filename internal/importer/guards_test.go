@@ -95,7 +95,10 @@ func TestAdministratorsGroup(t *testing.T) {
 func TestSuperAdminsStay(t *testing.T) {
 	for _, removal := range []reconcile.Removal{reconcile.RemovalDeactivates, reconcile.RemovalSuspends, reconcile.RemovalIsNothing} {
 		t.Run(string(removal), func(t *testing.T) {
-			b := newBench(t, func(s *reconcile.Settings) { api(s); s.Removal, s.Reactivate = removal, reconcile.Reactivation{Suspended: true, Deactivated: true} })
+			b := newBench(t, func(s *reconcile.Settings) {
+				api(s)
+				s.Removal, s.Reactivate = removal, reconcile.Reactivation{Suspended: true, Deactivated: true}
+			})
 			ctx := t.Context()
 			s := b.create()
 			b.load(s, importer.Batch{

@@ -76,7 +76,7 @@ func names(n *yaml.Node, key string) bool {
 func (r *settingsReader) target(n *yaml.Node) *Target {
 	t := &Target{}
 	r.Mapping(n, "to", map[string]strict.Field{"connection": r.Text(&t.Connection), "source": r.Text(&t.Source)})
-	if n.Kind != yaml.MappingNode {
+	if strict.Follow(n).Kind != yaml.MappingNode {
 		return t
 	}
 	if t.Connection == "" {
