@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"iter"
-	"path/filepath"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -35,8 +34,7 @@ type bench struct {
 
 func newBench(t *testing.T, change func(*reconcile.Settings)) *bench {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "lanyard.db")
-	db := sqlitetest.OpenAt(t, path)
+	db, path := sqlitetest.OpenFile(t)
 	b := &bench{T: t, clock: directorytest.NewClock(start), store: &flaky{Store: db.Importer()}, path: path}
 	d := directory.New(db.Directory())
 	d.Hash = func(password string) (string, error) { return password, nil }

@@ -21,20 +21,22 @@ import (
 // test ends.
 func Open(t testing.TB) *store.DB {
 	t.Helper()
-	return OpenAt(t, filepath.Join(t.TempDir(), "lanyard.db"))
+	db, _ := OpenFile(t)
+	return db
 }
 
-// OpenAt is Open for tests that need to know the file, which must not exist.
-func OpenAt(t testing.TB, path string) *store.DB {
+// OpenFile is Open for tests that look at the file, too.
+func OpenFile(t testing.TB) (db *store.DB, path string) {
 	t.Helper()
 	content, err := empty()
 	if err != nil {
 		t.Fatalf("the schema of the tests' databases: %v", err)
 	}
+	path = filepath.Join(t.TempDir(), "lanyard.db")
 	if err := os.WriteFile(path, content, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	db, err := sqlite.Open(context.Background(), path)
+	db, err = sqlite.Open(context.Background(), path)
 	if err != nil {
 		t.Fatalf("Open: %v", err)
 	}
@@ -43,7 +45,7 @@ func OpenAt(t testing.TB, path string) *store.DB {
 			t.Errorf("Close: %v", err)
 		}
 	})
-	return db
+	return db, path
 }
 
 // empty is the content of a database that has nothing but its schema. It is read
