@@ -30,16 +30,18 @@ type bench struct {
 	clock  *directorytest.Clock
 	source string
 	store  *flaky
+	path   string // of the database
 }
 
 func newBench(t *testing.T, change func(*reconcile.Settings)) *bench {
 	t.Helper()
-	db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "lanyard.db"))
+	path := filepath.Join(t.TempDir(), "lanyard.db")
+	db, err := sqlite.Open(t.Context(), path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = db.Close() })
-	b := &bench{T: t, clock: directorytest.NewClock(start), store: &flaky{Store: db.Importer()}}
+	b := &bench{T: t, clock: directorytest.NewClock(start), store: &flaky{Store: db.Importer()}, path: path}
 	d := directory.New(db.Directory())
 	d.Hash = func(password string) (string, error) { return password, nil }
 	d.Clock, d.IDs = b.clock.Now, directory.NewIDs(b.clock.Now)

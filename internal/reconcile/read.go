@@ -333,6 +333,10 @@ func (r *settingsReader) guard(n *yaml.Node) {
 		"change":     r.unlessNone(&g.Change, r.Percent(&g.Change)),
 		"failures":   r.unlessNone(&g.Failures, r.Percent(&g.Failures)),
 		"privileges": r.unlessNone(&g.Privileges, r.AtLeast(&g.Privileges, 0)),
+		"takeOver":   r.unlessNone(&g.TakeOver, r.Percent(&g.TakeOver)),
+		"growth":     r.unlessNone(&g.Growth, r.Percent(&g.Growth)),
+		"newcomers":  r.unlessNone(&g.Newcomers, r.AtLeast(&g.Newcomers, 1)),
+		"renames":    r.unlessNone(&g.Renames, r.Percent(&g.Renames)),
 		"off":        r.Texts(&off),
 	})
 	for _, code := range off {

@@ -66,6 +66,7 @@ type flows struct {
 	hold   chan struct{}             // Start waits for it to be closed; nil: it does not
 	begins func()                    // when Start is called; nil: nothing
 	broken string                    // a file that cannot be loaded
+	wrong  error                     // of Check
 }
 
 func newFlows() *flows {
@@ -86,6 +87,9 @@ type flow struct {
 
 // Check wants a login that is a text, when there is one.
 func (f *flow) Check(inputs map[string]any) error {
+	if f.wrong != nil {
+		return f.wrong
+	}
 	if v, ok := inputs["login"]; ok {
 		if _, ok := v.(string); !ok {
 			return fault.New(fault.Invalid, "login: got number, want string")
