@@ -315,11 +315,11 @@ func (i *imports) list(ctx context.Context, c importer.Command) (*importer.Reply
 	}
 	written := i.written()
 	for _, name := range slices.Sorted(maps.Keys(written)) {
-		w := written[name]
-		if slices.ContainsFunc(reply.Sources, func(s importer.SourceView) bool { return s.Label == w.label }) {
+		label := written[name].label
+		if slices.ContainsFunc(reply.Sources, func(s importer.SourceView) bool { return s.Label == label }) {
 			continue
 		}
-		reply.Sources = append(reply.Sources, importer.SourceView{Source: w.wanted(), Label: w.label, Active: true})
+		reply.Sources = append(reply.Sources, importer.SourceView{Source: written[name].wanted(), Label: label, Active: true})
 	}
 	return reply, nil
 }

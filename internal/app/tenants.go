@@ -85,7 +85,8 @@ func (i *imports) placeOf(to *reconcile.Target) string {
 }
 
 // rehearsed returns the identity source of the embedded org that an import plays on
-// instead of its tenant. An import without a tenant plays on its own source.
+// instead of its tenant: one of its own, so that it is not taken for what the
+// tenant has. An import without a tenant plays on its own source.
 func (i *imports) rehearsed(ctx context.Context, ref string) (string, error) {
 	w := i.named(ref)
 	if w == nil || w.to == nil {
