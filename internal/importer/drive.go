@@ -92,7 +92,7 @@ func (im *Importer) advance(ctx context.Context, s *Session) (*Session, error) {
 	}
 	return im.change(ctx, "", s.ID, func(tx Tx, s *Session) error {
 		s.Phase, s.Started = Matching, im.Directory.Now()
-		return im.event(tx, systemActor(), s, "system.import.start", directory.Outcome{})
+		return im.events(tx, systemActor(), s, startEvents)
 	})
 }
 
@@ -173,7 +173,14 @@ func (im *Importer) makeDelta(ctx context.Context, s *Session) (*Session, error)
 	}
 	return im.change(ctx, "", s.ID, func(tx Tx, s *Session) error {
 		s.Phase, s.Counts, s.Total, s.Position, s.Basis = Guarding, d.counts, d.seq, 0, basis
-		return tx.PutImportBlock(s.ID, deltaTally, figures)
+		if err := tx.PutImportBlock(s.ID, deltaTally, figures); err != nil {
+			return err
+		}
+		kinds := matchedEvents
+		if s.Type == Full {
+			kinds = slices.Concat(matchedEvents, absentEvents)
+		}
+		return im.own(tx, s, func() error { return im.events(tx, systemActor(), s, kinds) })
 	})
 }
 
@@ -698,7 +705,7 @@ func (im *Importer) complete(tx Tx, s *Session) error {
 			return err
 		}
 	}
-	return im.event(tx, systemActor(), s, "system.import.complete", directory.Outcome{})
+	return im.events(tx, systemActor(), s, completeEvents)
 }
 
 // remember keeps what the next session that reads the source is compared with.
