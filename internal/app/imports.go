@@ -560,8 +560,8 @@ func (i *imports) read(ctx context.Context, s *importer.Source, c importer.Comma
 	}
 	return extract.Open(ctx, where, extract.Env{
 		Connections: f.executor.connector, Client: f.executor.client, Tables: wholeRows{f.tables().Tables},
-		Bindings: run.Bindings{Sandbox: c.Sandbox},
-		Secrets:  &secret.Resolver{Env: f.env, Vault: &secret.FileVault{Dir: f.data, Env: f.env}},
+		Bindings: run.Bindings{Sandbox: c.Sandbox}, Log: f.log,
+		Secrets: &secret.Resolver{Env: f.env, Vault: &secret.FileVault{Dir: f.data, Env: f.env}},
 	})
 }
 
