@@ -288,7 +288,9 @@ func (i *imports) look(ctx context.Context, c importer.Command) (*importer.Reply
 	}
 	reply, err := i.desk.Do(ctx, c)
 	if err == nil && c.Do == importer.MakePreview {
-		err = i.foresee(reply.Plan)
+		if err = i.foresee(reply.Plan); err != nil {
+			reply.Plan.Close()
+		}
 	}
 	if want != nil {
 		err = i.locate(i.nameOf(label, want), err)

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"iter"
 	"path/filepath"
 
 	"github.com/lanyard-id/lanyard/internal/connector"
@@ -33,7 +34,7 @@ func (t *tenants) connection(to *reconcile.Target) (*connector.Connection, error
 }
 
 // Send implements importer.Outside.
-func (t *tenants) Send(ctx context.Context, session string, to reconcile.Target, entities []importer.PlanEntity) (*importer.Sent, error) {
+func (t *tenants) Send(ctx context.Context, session string, to reconcile.Target, entities iter.Seq2[*importer.PlanEntity, error]) (*importer.Sent, error) {
 	conn, err := t.connection(&to)
 	if err != nil {
 		return nil, err
@@ -68,7 +69,7 @@ func (i *imports) foresee(p *importer.Plan) error {
 	if _, err := (&tenants{i.folder}).connection(p.To); err != nil {
 		return at(err, i.placeOf(p.To))
 	}
-	f, err := identitysource.ForecastOf(identitysource.Changes(p))
+	f, err := identitysource.ForecastOf(identitysource.Changes(p.Entities()))
 	p.Sessions, p.Calls, p.Minutes = f.Sessions, f.Calls, f.Minutes
 	return err
 }

@@ -92,8 +92,11 @@ func (im *Importer) PreviewDraft(ctx context.Context, label string, draft *Sourc
 		return nil, err
 	}
 	p.Source, p.Label, p.Settings, p.Draft = draft.ID, label, 0, &draft.Settings
-	p.Digest, err = p.digest()
-	return p, err
+	if p.Digest, err = p.digest(); err != nil {
+		p.Close()
+		return nil, err
+	}
+	return p, nil
 }
 
 // settled is the plan of a draft for the source that it has become since. A plan is

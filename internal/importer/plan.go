@@ -1,8 +1,6 @@
 package importer
 
 import (
-	"bytes"
-	"encoding/json"
 	"time"
 
 	"github.com/lanyard-id/lanyard/internal/reconcile"
@@ -10,7 +8,11 @@ import (
 
 // Plan is what an import would do, in full, and from what that was computed. It
 // is made without a single write, and carried out later only if the delta comes
-// out the same.
+// out the same. Its entities lie in a file without a name until Close: a plan does
+// not grow with its source.
+//
+// Written, it is one JSON document (WriteTo): what stands here, and behind it the
+// entities, one in a line.
 type Plan struct {
 	Version  int                `json:"version"`
 	Realm    string             `json:"realm"`
@@ -25,7 +27,6 @@ type Plan struct {
 	Sessions int                `json:"sessions,omitempty"` // of that tenant, which the calls fill
 	To       *reconcile.Target  `json:"to,omitempty"`       // the tenant that it goes to
 	First    bool               `json:"first,omitempty"`    // the source has brought nobody yet
-	Entities []PlanEntity       `json:"entities"`           // all but those of whom nothing is new
 
 	// Digest covers what the plan does, the rules by which it does so, and the
 	// figures that guards look at.
@@ -37,20 +38,15 @@ type Plan struct {
 	Same     int                 `json:"same"`             // how many these are
 	Scanned  int                 `json:"scanned"`
 	Doubled  []string            `json:"doubled,omitempty"`
+	Size     int                 `json:"size"` // how many entities there are: all but those of whom nothing is new
+
+	entities planLines
 }
 
 // PlanEntity is an entity with the record that it comes from.
 type PlanEntity struct {
 	Entity
 	Record *item `json:"record,omitempty"`
-}
-
-// UnmarshalJSON reads a plan without losing digits: they count for the digest.
-func (p *Plan) UnmarshalJSON(text []byte) error {
-	type plain Plan
-	dec := json.NewDecoder(bytes.NewReader(text))
-	dec.UseNumber()
-	return dec.Decode((*plain)(p))
 }
 
 // PreviewOptions say how a preview is made.

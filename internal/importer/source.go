@@ -187,6 +187,12 @@ func (im *Importer) PutSource(ctx context.Context, actor directory.Actor, label 
 		return nil, err
 	}
 	app, err := im.application(ctx, actor, label, s.ID)
+	if err == nil && app.SourcesProfiles() != s.Settings.Sourcing.Users { // whoever asks for the application is told
+		app, _, err = im.Directory.EditApp(ctx, actor, im.Realm, app.ID, directory.AppEdit{Change: func(a *directory.App) error {
+			a.SourceProfiles(s.Settings.Sourcing.Users)
+			return nil
+		}})
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -586,7 +586,7 @@ func (d *Desk) fire(ctx context.Context, c Command) (*Reply, error) {
 		return nil, err
 	}
 	if why, _ := d.Engine.off(t.Trigger); why != "" {
-		return nil, fault.New(fault.Conflict, "%s", why).Fix("lanyard triggers on %s", c.Name)
+		return nil, fault.New(fault.Conflict, "%s", why).Fix("%s", d.Engine.turnOn(t.Trigger))
 	}
 	r, err := d.Engine.Starter.Load(ctx, t.Action)
 	if err != nil {
@@ -607,14 +607,12 @@ func (d *Desk) runAll(ctx context.Context, t *Trigger, r Runnable, would []Would
 			continue
 		}
 		f := d.Engine.row(t, w.Key)
-		f.Kind, f.State, f.Sandbox = Manual, Started, sandbox
-		if err := r.Start(ctx, f.ID, t.Name, inputs[i], sandbox); err != nil {
-			w.Problem, f.State, f.Reason = fault.Public(err), Failed, fault.Public(err)
-		} else {
-			w.Run = f.ID
-		}
-		if _, err := d.Engine.Store.Accept(ctx, nil, []Firing{f}); err != nil {
+		f.Kind, f.Sandbox = Manual, sandbox
+		if err := d.begin(ctx, r, &f, inputs[i]); err != nil {
 			return err
+		}
+		if w.Problem = f.Reason; f.State == Started {
+			w.Run = f.ID
 		}
 	}
 	for i := range would {
@@ -627,4 +625,45 @@ func (d *Desk) runAll(ctx context.Context, t *Trigger, r Runnable, would []Would
 		}
 	}
 	return nil
+}
+
+// begin starts the run of a firing that somebody asks for. Like any other, it is on
+// disk before that: when this process is killed while an import reads its source, the
+// next one that serves begins again. Of a test, only what came of it is kept.
+func (d *Desk) begin(ctx context.Context, r Runnable, f *Firing, inputs map[string]any) (err error) {
+	e := d.Engine
+	f.State = Waiting
+	if !f.Sandbox {
+		if f.Sealed, err = e.seal(f.ID, inputs); err != nil {
+			return err
+		}
+		if d.Served {
+			e.claim(f, e.real())
+		}
+		if _, err := e.Store.Accept(ctx, nil, []Firing{*f}); err != nil {
+			e.unclaim(f.ID)
+			return err
+		}
+	}
+	kept := context.WithoutCancel(ctx)
+	switch err := r.Start(ctx, f.ID, f.Trigger, inputs, f.Sandbox); {
+	case err == nil:
+		f.State = Started
+	case ctx.Err() != nil && d.Served && !f.Sandbox: // nobody listens any more, or the process ends
+		e.unclaim(f.ID)
+		e.more()
+		return err
+	case ctx.Err() != nil:
+		f.State, f.Reason = Failed, "it was interrupted before it had begun; fire it again"
+	default:
+		f.State, f.Reason = Failed, fault.Public(err)
+	}
+	f.Sealed = nil
+	if f.Sandbox {
+		_, err = e.Store.Accept(kept, nil, []Firing{*f})
+	} else {
+		err = e.Store.Settle(kept, *f)
+	}
+	e.unclaim(f.ID)
+	return err
 }

@@ -477,6 +477,13 @@ func TestSwitches(t *testing.T) {
 	if _, err := b.engine.Deliver(t.Context(), "h", []byte(delivery("d1", "x", "u1"))); !fault.Is(err, fault.Unavailable) {
 		t.Errorf("Deliver = %v, want Unavailable", err)
 	}
+	for name, remedy := range map[string]string{"h": "lanyard triggers on --flow f.yaml", "d": "lanyard triggers on d"} {
+		var why *fault.Error
+		_, err := b.desk.Do(t.Context(), trigger.Command{Do: trigger.Fire, Name: name})
+		if !errors.As(err, &why) || why.Remedy != remedy {
+			t.Errorf("firing %s = %v, want the remedy %q", name, err, remedy)
+		}
+	}
 	b.somebody("ada@example.com", "IT", true)
 	b.tick()
 	b.do(trigger.Command{Do: trigger.On, Flow: "f.yaml"})
@@ -536,5 +543,53 @@ func TestLongStart(t *testing.T) {
 	b.engine.Serve(ctx) // waits for what is being begun
 	if got := b.do(trigger.Command{Do: trigger.History, State: trigger.Started}).Firings; len(got) != 1 {
 		t.Errorf("%d runs, want 1", len(got))
+	}
+}
+
+// What somebody fires is on disk before it begins. When the process ends while an
+// import reads its source, the next one that serves begins it again, once.
+func TestFireInterrupted(t *testing.T) {
+	b := newBench(t, "  i:\n    schedule: {cron: '0 3 1 1 *'}\n    import: hr\n")
+	ctx, end := context.WithCancel(t.Context())
+	begun := 0
+	b.flows.begins = func() {
+		if begun++; begun > 1 {
+			return
+		}
+		if got := b.told(); len(got) != 1 || !strings.HasPrefix(got[0], "waiting manual/") { // which looks at what waits, too
+			t.Errorf("while it is being begun: %q", got)
+		}
+		end()
+	}
+	if _, err := b.desk.Do(ctx, trigger.Command{Do: trigger.Fire, Name: "i"}); !errors.Is(err, context.Canceled) {
+		t.Errorf("the one who fired it is told %v", err)
+	}
+	if begun != 1 || len(b.started()) != 0 {
+		t.Fatalf("it was begun %d times", begun)
+	}
+	b.restart()
+	serve := func() {
+		ctx, stop := context.WithCancel(t.Context())
+		b.tick()
+		stop()
+		b.engine.Serve(ctx) // waits for what is being begun
+	}
+	serve()
+	serve()
+	if got := b.told(); begun != 2 || len(got) != 1 || !strings.HasPrefix(got[0], "started manual/") {
+		t.Errorf("begun %d times: %q", begun, got)
+	}
+	// Where nothing serves, nobody would expect it to begin again by itself.
+	b.desk.Served = false
+	b.clock.add(time.Second)
+	ctx, b.flows.begins = context.WithCancel(t.Context())
+	r, err := b.desk.Do(ctx, trigger.Command{Do: trigger.Fire, Name: "i"})
+	if err != nil || !strings.Contains(r.Would[0].Problem, "interrupted before it had begun; fire it again") {
+		t.Errorf("%+v, %v", r, err)
+	}
+	b.flows.begins = nil
+	serve()
+	if got := b.told(); len(got) != 2 || !strings.HasPrefix(got[1], "failed manual/") {
+		t.Errorf("it was called off: %q", got)
 	}
 }
