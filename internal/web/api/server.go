@@ -64,6 +64,7 @@ func (a *API) Mount(mux *http.ServeMux) {
 		"/":                                    unknown,
 	}
 	maps.Copy(handlers, a.scim())
+	maps.Copy(handlers, a.triggerRoutes())
 	if a.Stage != nil {
 		maps.Copy(handlers, a.rehearsal())
 	}
@@ -152,6 +153,19 @@ func read(r *http.Request, into any) error {
 	if err != nil {
 		return err
 	}
+	return decode(data, into)
+}
+
+// readIfAny is read where no body means that nothing is said.
+func readIfAny(r *http.Request, into any) error {
+	data, err := web.ReadBody(r, maxBody)
+	if err != nil || len(bytes.TrimSpace(data)) == 0 {
+		return err
+	}
+	return decode(data, into)
+}
+
+func decode(data []byte, into any) error {
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.UseNumber()
 	dec.DisallowUnknownFields()

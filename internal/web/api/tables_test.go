@@ -261,7 +261,7 @@ func TestDescriptionOfOwnAPI(t *testing.T) {
 			t.Errorf("%s needs the scope %q; described: %t", pattern, r.scope, described[pattern])
 		}
 	}
-	for _, request := range []string{"GET /tokens", "POST /runs {}", "POST /desk/tables {}", "POST /tables/T/import x"} {
+	for _, request := range []string{"GET /tokens", "GET /triggers", "POST /triggers/x/fire", "GET /firings", "POST /runs {}", "POST /desk/tables {}", "POST /tables/T/import x"} {
 		if status, text := askAs(t, server, "SSWS "+strings.Join(Scopes(), ","), request); status != http.StatusForbidden {
 			t.Errorf("%s is open to callers with scopes: %d %s", request, status, text)
 		}
