@@ -119,6 +119,7 @@ type fakeSession struct {
 	told     []trigger.Command
 	outcomes map[trigger.Verb]*trigger.Reply
 	imports  []importer.Command
+	bulk     *importer.Reply // of Confirm for many
 	imported map[importer.Verb]*importer.Reply
 	queries  []wirelog.Query
 }
@@ -403,7 +404,20 @@ func (s *fakeSession) Imports(_ context.Context, c importer.Command) (*importer.
 	if c.Session == "hr" {
 		return nil, fault.New(fault.NotFound, "there is no session %q", c.Session)
 	}
-	return s.imported[c.Do], nil
+	if c.Bulk != nil {
+		return s.bulk, nil
+	}
+	reply := *s.imported[c.Do]
+	if reply.Plan != nil { // who gets one closes it
+		var text bytes.Buffer
+		if _, err := reply.Plan.WriteTo(&text); err != nil {
+			return nil, err
+		}
+		var err error
+		reply.Plan, err = importer.ReadPlan(&text)
+		return &reply, err
+	}
+	return &reply, nil
 }
 
 func (s *fakeSession) ReplayExchange(_ context.Context, id string) (*wirelog.Replayed, error) {

@@ -5,8 +5,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"iter"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -36,14 +36,17 @@ func (o *importOptions) plan(p *importer.Plan, list listFlags, kept string) erro
 	o.counts(&p.Counts)
 	o.readAs(&p.Rules)
 	shown := 0
-	for i := range p.Entities {
+	for e, err := range p.Entities() {
+		if err != nil {
+			return err
+		}
 		if list.limit > 0 && shown == list.limit {
 			break
 		}
-		o.entity(&p.Entities[i].Entity, list)
+		o.entity(&e.Entity, list)
 		shown++
 	}
-	o.more(shown, len(p.Entities), "--limit 0 shows everybody")
+	o.more(shown, p.Size, "--limit 0 shows everybody")
 	if len(p.Holds) > 0 {
 		o.line("this import would be held:")
 		o.reasons(p.Holds)
@@ -95,7 +98,7 @@ func (o *importOptions) report(ctx context.Context, session Session, s *importer
 		label = r.Report.Label
 	}
 	o.line("%s: %s, %s, session %s", label, kindWords(s.Type), howMany(int64(s.Counts.Scanned), "row"), s.ID)
-	o.counts(&s.Counts)
+	o.figures(s)
 	if s.Rules != nil {
 		o.readAs(s.Rules)
 	}
@@ -112,13 +115,46 @@ func (o *importOptions) report(ctx context.Context, session Session, s *importer
 
 // queued says whom a session waits for.
 func (o *importOptions) queued(ctx context.Context, session Session, s *importer.Session) error {
-	first, err := heldSession(ctx, session, s.Source)
-	if err != nil || first == "" {
+	first, err := sessionAhead(ctx, session, s.Source)
+	if err != nil || first == nil || first.ID == s.ID {
 		o.ending(s)
 		return err
 	}
-	o.line("waits for session %s, which is held: lanyard import show %s", first, first)
+	o.line("%s: lanyard import show %s", waitsFor(first), first.ID)
 	return nil
+}
+
+// waitsFor says whom a session waits for.
+func waitsFor(s *importer.Session) string {
+	what := "being carried out"
+	switch {
+	case s.Phase == importer.Held:
+		what = "held"
+	case s.Phase == importer.Sending:
+		what = "being sent to the tenant"
+	case s.State == importer.InProgress:
+		what = "being read"
+	}
+	return "waits for session " + s.ID + ", which is " + what
+}
+
+// sessionAhead returns the session of a source that those which come now wait for,
+// nil for none.
+func sessionAhead(ctx context.Context, session Session, source string) (first *importer.Session, err error) {
+	q := &importer.SessionQuery{Source: source, States: []importer.State{importer.InProgress, importer.Triggered}}
+	r, err := session.Imports(ctx, importer.Command{Do: importer.ListSessions, Sessions: q})
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range r.Sessions { // the newest first
+		switch {
+		case s.Phase == importer.Held, s.Phase == importer.Sending:
+			return s, nil
+		case s.State == importer.Triggered, s.Origin == importer.FromReader:
+			first = s
+		}
+	}
+	return first, nil
 }
 
 // people prints the entities of a session.
@@ -153,7 +189,7 @@ func (o *importOptions) ending(s *importer.Session) {
 		o.line("done")
 	case s.State == importer.Failed:
 		o.line("failed: %s", s.Error)
-		if s.Remedy != "" {
+		if s.Remedy != "" && !strings.HasSuffix(s.Error, s.Remedy) {
 			o.line("    %s", s.Remedy)
 		}
 	case s.State == importer.Closed && s.Approval != nil:
@@ -172,6 +208,32 @@ func kindWords(t importer.Type) string {
 		return "full import"
 	}
 	return "incremental import"
+}
+
+// figures prints what a session did, or would do. Of one that waits for others, only
+// those are known who were compared while it was read.
+func (o *importOptions) figures(s *importer.Session) {
+	switch {
+	case s.Phase != importer.Queued:
+		o.counts(&s.Counts)
+		if s.State == importer.Failed || s.State == importer.Closed {
+			o.carriedOut(s)
+		}
+	case s.First:
+		o.line("    %d unchanged; all others are compared when its turn comes", s.Counts.Unchanged)
+	default:
+		o.line("    all are compared when its turn comes")
+	}
+}
+
+// carriedOut says of a session that came to nothing how its figures are meant.
+func (o *importOptions) carriedOut(s *importer.Session) {
+	switch {
+	case s.Total > 0 && s.Position == 0:
+		o.line("    nothing of it was carried out here")
+	case s.Position < s.Total:
+		o.line("    it was carried out in part: lanyard import people %s -o json says of each whether it is done", s.ID)
+	}
 }
 
 // counts prints the figures that are not zero, and always what is unchanged.
@@ -413,7 +475,7 @@ SESSION may be a source, for its newest session; without it the newest of all.`,
 	o.data = func(r *importer.Reply) any { return r.Report }
 	o.print = func(_ context.Context, _ Session, r *importer.Reply) error {
 		o.heading(r.Report)
-		o.counts(&r.Report.Session.Counts)
+		o.figures(r.Report.Session)
 		o.sent(r.Report.Session)
 		o.ending(r.Report.Session)
 		return nil
@@ -475,7 +537,7 @@ its newest session; without it the newest of all.`, `  lanyard import report hr
 		case importer.CSV, importer.JSON:
 			o.command.Do, o.command.Format = importer.Download, importer.DownloadFormat(format)
 			o.output.format = formatText // the report has its own
-			o.print = func(_ context.Context, _ Session, r *importer.Reply) error { return o.download(r.Text, out) }
+			o.print = func(_ context.Context, _ Session, r *importer.Reply) error { return o.download(r.Pieces, out) }
 			return nil
 		}
 		return fault.New(fault.Usage, "there is no format %q here", format).At("--format").Fix("use csv or json")
@@ -536,15 +598,22 @@ SESSION may be a source, for its newest session; without it the newest of all.`,
 }
 
 // download writes a report where it was asked for.
-func (o *importOptions) download(text, file string) error {
+func (o *importOptions) download(pieces iter.Seq2[[]byte, error], file string) error {
+	write := func(w io.Writer) error {
+		for piece, err := range pieces {
+			if err != nil {
+				return err
+			}
+			if _, err := w.Write(piece); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 	if file == "" {
-		_, err := io.WriteString(o.shell.Out, text)
-		return err
+		return write(o.shell.Out)
 	}
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		return fault.Wrap(fault.Usage, err, "the report cannot be kept: %s", plainCause(err)).At("%s", file).Fix("choose another file with --out")
-	}
-	return nil
+	return writeWhole(file, write)
 }
 
 // people is a number of persons.

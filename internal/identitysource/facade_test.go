@@ -217,7 +217,7 @@ func people(n int) rows {
 }
 
 // Send implements importer.Outside.
-func (w *world) Send(ctx context.Context, session string, _ reconcile.Target, entities []importer.PlanEntity) (*importer.Sent, error) {
+func (w *world) Send(ctx context.Context, session string, _ reconcile.Target, entities iter.Seq2[*importer.PlanEntity, error]) (*importer.Sent, error) {
 	tenant := &identitysource.Tenant{API: w, Source: w.there.source, Clock: w, Poll: 10 * time.Second}
 	return tenant.Send(ctx, session, entities, w.keeper)
 }
@@ -390,8 +390,8 @@ func TestOver(t *testing.T) {
 		t.Fatal(err)
 	}
 	tenant := &identitysource.Tenant{API: api, Source: w.there.source, Clock: w}
-	changes := func(yield func(identitysource.Change) bool) {
-		yield(identitysource.Change{ExternalID: "E", Profile: map[string]any{"userName": "e@example.com", "email": "e@example.com", "firstName": "E", "lastName": "F"}})
+	changes := func(yield func(identitysource.Change, error) bool) {
+		yield(identitysource.Change{ExternalID: "E", Profile: map[string]any{"userName": "e@example.com", "email": "e@example.com", "firstName": "E", "lastName": "F"}}, nil)
 	}
 	if _, err := tenant.Push(t.Context(), "w", changes, w.keeper); err != nil {
 		t.Fatal(err)

@@ -74,7 +74,7 @@ func (b *bench) equal(what string, got, want any) {
 // flaky is a store that can be made to fail at a commit.
 type flaky struct {
 	importer.Store
-	updates int
+	updates atomic.Int64
 	// failAt ends the process, as it were, at the n-th update from now: with before,
 	// nothing of it is written; else all is, and the caller never hears of it.
 	failAt int
@@ -92,7 +92,7 @@ func (f *flaky) Update(ctx context.Context, work func(importer.Tx) error) error 
 	if f.dead.Load() {
 		return killed{}
 	}
-	f.updates++
+	f.updates.Add(1)
 	if f.failAt > 0 {
 		if f.failAt--; f.failAt == 0 {
 			f.dead.Store(true)

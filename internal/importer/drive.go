@@ -94,9 +94,6 @@ func (im *Importer) advance(ctx context.Context, s *Session) (*Session, error) {
 // looked at before, and again when somebody has changed something meanwhile.
 func (im *Importer) match(ctx context.Context, s *Session) (*Session, error) {
 	if s.Origin != FromPlan {
-		if err := im.overtaken(ctx, s); err != nil {
-			return s, err
-		}
 		return im.makeDelta(ctx, s)
 	}
 	before, err := im.lastChange(ctx)
@@ -164,6 +161,8 @@ type delta struct {
 	seen    []uint64        // of FULL: everybody whom the source has
 	last    map[string]int  // place of the last record of an id, where a later one counts
 	doubled map[string]bool // ids of several records; true: it was told
+
+	admins *directory.Administrators // nil: nobody asked yet
 }
 
 // makeDelta makes and keeps the delta of a session.
@@ -207,81 +206,6 @@ func (im *Importer) makeDelta(ctx context.Context, s *Session) (*Session, error)
 	})
 }
 
-// touching are the actions after which somebody is not as he was.
-func touching() []reconcile.Action {
-	return []reconcile.Action{
-		reconcile.Create, reconcile.LinkTo, reconcile.Update, reconcile.Deactivate, reconcile.Suspend, reconcile.Reactivate, reconcile.Unlink,
-	}
-}
-
-// overtaken refuses a session that waited behind others when these changed people
-// of whom it says nothing new. They were compared while the source was read, and
-// only counted: nobody knows any more what the source had of them.
-func (im *Importer) overtaken(ctx context.Context, s *Session) error {
-	if s.Origin != FromReader {
-		return nil
-	}
-	var before []*Session
-	err := im.Store.View(ctx, func(r Reader) error {
-		recent, err := r.ImportSessions(SessionQuery{Realm: im.Realm, Source: s.Source, States: []State{Completed}, Limit: 200})
-		for _, one := range recent {
-			loaded := one.Origin == FromReader || one.Origin == FromPlan || one.Origin == FromAPI
-			if loaded && one.ID != s.ID && one.Ended.After(s.Created) {
-				before = append(before, one)
-			}
-		}
-		return err
-	})
-	if err != nil || len(before) == 0 {
-		return err
-	}
-	var same []uint64
-	for seq := 1; seq <= s.Blocks; seq++ {
-		b, err := im.block(ctx, s.ID, seq)
-		if err != nil {
-			return err
-		}
-		if same, err = unpackHashes(b.Same, same); err != nil {
-			return err
-		}
-	}
-	slices.Sort(same)
-	for _, one := range before {
-		n, err := im.touched(ctx, one.ID, same)
-		if err != nil {
-			return err
-		}
-		if n > 0 {
-			return fault.New(fault.Stale, "the session %s changed %d of those who were unchanged when the source was read for this one", one.ID, n).
-				Fix("import the source again")
-		}
-	}
-	return nil
-}
-
-// touched counts the people of a sorted list of idHash whom a session changed.
-func (im *Importer) touched(ctx context.Context, session string, people []uint64) (n int, err error) {
-	const page = 1000
-	q := EntityQuery{Session: session, Kind: UserKind, Actions: touching(), Limit: page}
-	for more := true; more; {
-		err := im.Store.View(ctx, func(r Reader) error {
-			list, err := r.ImportEntities(q)
-			more = len(list) == page
-			for i := range list {
-				q.After = list[i].Seq
-				if _, has := slices.BinarySearch(people, idHash(list[i].ExternalID)); has {
-					n++
-				}
-			}
-			return err
-		})
-		if err != nil {
-			return 0, err
-		}
-	}
-	return n, nil
-}
-
 // noteNames makes sure that partial matches find everybody.
 func (im *Importer) noteNames(ctx context.Context, rules *reconcile.Rules) error {
 	for done := !rules.Settings().Match.Partial; !done; {
@@ -306,7 +230,16 @@ func (im *Importer) newDelta(ctx context.Context, s *Session, l *loaded, blocks 
 	if err != nil {
 		return nil, err
 	}
-	d.claims = newClaims()
+	d.claims = newClaims(func(r Reader, seq int) (*block, error) {
+		body, err := r.ImportBlock(s.ID, seq)
+		if fault.Is(err, fault.NotFound) { // of a plan, whose session is not stored
+			return blocks(ctx, seq)
+		}
+		if err != nil {
+			return nil, err
+		}
+		return decodeBlock(body)
+	})
 	if l.Tally != nil {
 		d.tally = l.Tally
 	}
@@ -391,6 +324,7 @@ func (d *delta) make(ctx context.Context) error {
 // requests the last record of somebody counts, and there are groups.
 func (d *delta) survey(ctx context.Context) (later []Kind, err error) {
 	if d.session.Origin != FromAPI {
+		d.claims.people = nil // no groups
 		return nil, nil
 	}
 	d.last = map[string]int{}
@@ -514,12 +448,18 @@ func (d *delta) decide(ctx context.Context, kind Kind, batch []*decided) error {
 			return err
 		}
 		if kind != UserKind {
-			return d.groupBatch(w, kind, batch)
+			if err := d.groupBatch(w, kind, batch); err != nil {
+				return err
+			}
+			return d.memberPowers(r, kind, batch)
 		}
 		if err := d.links(w, batch); err != nil {
 			return err
 		}
-		return d.people(w, batch)
+		if err := d.people(w, batch); err != nil {
+			return err
+		}
+		return d.powers(r, batch)
 	})
 	if err != nil {
 		return err
@@ -548,9 +488,49 @@ func (d *decided) idle() bool {
 	return p == nil || d.link == nil || d.fresh || d.link.State == reconcile.Removed
 }
 
-// weigh counts somebody for the guard. Nobody comes to an administrator role by an
-// import: the directory keeps roles from groups that rules or applications fill, as
-// Okta does, so there is nothing for the guard to count.
+// powers counts for the guard who comes to an administrator role because he gets an
+// account that has one.
+func (d *delta) powers(r Reader, batch []*decided) error {
+	for _, one := range batch {
+		if one.Action != reconcile.Reactivate && !one.Renames() {
+			continue
+		}
+		if err := d.administrators(r); err != nil {
+			return err
+		}
+		if role := d.admins.Accounts[one.Account]; role != "" {
+			d.tally.Administrator(one.id(), role, &one.Decision)
+		}
+	}
+	return nil
+}
+
+// memberPowers counts who comes to an administrator role by a group. The directory
+// keeps roles from groups that applications or rules fill, as Okta does; this is for
+// those that were written past it.
+func (d *delta) memberPowers(r Reader, kind Kind, batch []*decided) error {
+	if kind != MembershipKind {
+		return nil
+	}
+	if err := d.administrators(r); err != nil {
+		return err
+	}
+	for _, one := range batch {
+		if role := d.admins.Groups[one.Account]; role != "" && one.Action == reconcile.Create {
+			d.tally.Grant(reconcile.Grant{ExternalID: one.item.Member, Role: role, By: "the group " + one.id()})
+		}
+	}
+	return nil
+}
+
+func (d *delta) administrators(r Reader) (err error) {
+	if d.admins == nil {
+		d.admins, err = directory.AdministratorsOf(r, d.im.Realm)
+	}
+	return err
+}
+
+// weigh counts somebody for the guard.
 func (d *delta) weigh(one *decided) {
 	p := one.person()
 	switch {
@@ -654,7 +634,7 @@ func (im *Importer) guard(ctx context.Context, s *Session) (*Session, error) {
 		if err := inflate(body, tally); err != nil {
 			return err
 		}
-		base, err := im.base(r, s)
+		base, err := im.base(r, s, d.source.Label)
 		if err != nil {
 			return err
 		}
@@ -679,7 +659,7 @@ func (im *Importer) guard(ctx context.Context, s *Session) (*Session, error) {
 }
 
 // base is what a session is compared with.
-func (im *Importer) base(r Reader, s *Session) (*reconcile.Base, error) {
+func (im *Importer) base(r Reader, s *Session, label string) (*reconcile.Base, error) {
 	links, err := r.CountImportLinks(s.Source)
 	if err != nil {
 		return nil, err
@@ -688,7 +668,7 @@ func (im *Importer) base(r Reader, s *Session) (*reconcile.Base, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &reconcile.Base{Linked: links[reconcile.Linked]}
+	b := &reconcile.Base{Name: label, Linked: links[reconcile.Linked]}
 	if state.Last != nil && state.Mode == modeOf(s) {
 		b.Last, b.At = state.Last, state.At
 	}

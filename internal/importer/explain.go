@@ -37,7 +37,7 @@ type explainer struct {
 
 	account *directory.Account
 	read    bool   // the source was read
-	items   []item // rows that speak of him
+	items   []item // rows that speak of the person
 	rules   *reconcile.Rules
 }
 
@@ -78,7 +78,7 @@ func (e *explainer) identify(ctx context.Context, source string) error {
 	})
 }
 
-// search reads the source for rows that speak of him.
+// search reads the source for rows that speak of the person.
 func (e *explainer) search(ctx context.Context, source string, rows Rows) error {
 	l, err := e.im.newLoader(ctx, source, nil)
 	if err != nil {
@@ -118,7 +118,7 @@ func (e *explainer) speaks(p *reconcile.Person) bool {
 	return false
 }
 
-// tell decides about him and says how.
+// tell decides about the person and says how.
 func (e *explainer) tell(ctx context.Context, source string) error {
 	t := e.trace
 	switch n := len(t.Found); {
@@ -127,7 +127,7 @@ func (e *explainer) tell(ctx context.Context, source string) error {
 		for i := range t.Found {
 			places[i] = t.Found[i].Place
 		}
-		e.step("found", "The source has %d of his records: %s.", n, strings.Join(places, ", "))
+		e.step("found", "Records of the source that speak of this person: %d (%s).", n, strings.Join(places, ", "))
 	case t.Link != nil && e.read:
 		e.step("found", "The source does not have id %s any more.", t.Link.ExternalID)
 		return e.absent(ctx, source)
@@ -145,13 +145,13 @@ func (e *explainer) tell(ctx context.Context, source string) error {
 	return e.decide(ctx, source, &decided{item: &it, doubled: slices.ContainsFunc(e.items[1:], func(o item) bool { return o.id() == it.id() })})
 }
 
-// absent says what it means that the source does not have him.
+// absent says what it means that the source does not have the person.
 func (e *explainer) absent(ctx context.Context, source string) error {
 	if e.rules.Settings().Mode == reconcile.Full {
-		e.step("scoped", "The source always has everybody, so he is leaving.")
+		e.step("scoped", "The source always has everybody, so this person is leaving.")
 		return e.decide(ctx, source, &decided{absentee: e.trace.Link.ExternalID})
 	}
-	e.step("scoped", "The source does not always have everybody: an import leaves him alone, unless it is a full one (--full).")
+	e.step("scoped", "The source does not always have everybody: an import leaves this person alone, unless it is a full one (--full).")
 	e.trace.Decision = &reconcile.Decision{Action: reconcile.Unchanged, Account: e.trace.Link.Account}
 	e.conclude(&decided{link: &Link{Link: *e.trace.Link}, Decision: *e.trace.Decision})
 	return nil
@@ -169,7 +169,7 @@ func lastSaid(l *reconcile.Link, now time.Time) *reconcile.Person {
 	return p.At(now)
 }
 
-// decide decides about him and says how.
+// decide decides about the person and says how.
 func (e *explainer) decide(ctx context.Context, source string, one *decided) error {
 	t := e.trace
 	return e.im.Store.View(ctx, func(r Reader) error {
@@ -205,13 +205,13 @@ func (e *explainer) decide(ctx context.Context, source string, one *decided) err
 func scoped(p *reconcile.Person) string {
 	switch p.Presence {
 	case reconcile.Leaving:
-		return "The source says that he has left."
+		return "The source says that this person has left."
 	case reconcile.Early:
-		return "His first day has not come."
+		return "The first day of this person has not come."
 	case reconcile.Outside:
-		return "The scope of the import leaves him out."
+		return "The scope of the import leaves this person out."
 	}
-	return "He is in the scope of the import, and present."
+	return "In the scope of the import, and present."
 }
 
 func (e *explainer) conclude(one *decided) {

@@ -1,6 +1,7 @@
 package importer_test
 
 import (
+	"bytes"
 	"database/sql"
 	"encoding/json"
 	"fmt"
@@ -393,11 +394,17 @@ func (g *generator) check() string {
 }
 
 func (g *generator) throughJSON(p *importer.Plan) *importer.Plan {
-	text, err := json.Marshal(p)
+	defer p.Close()
+	var text bytes.Buffer
+	_, err := p.WriteTo(&text)
 	g.do(err)
-	var out importer.Plan
-	g.do(json.Unmarshal(text, &out))
-	return &out
+	if !json.Valid(text.Bytes()) {
+		g.Fatalf("a plan is no JSON document:\n%s", text.String())
+	}
+	out, err := importer.ReadPlan(&text)
+	g.do(err)
+	g.Cleanup(out.Close)
+	return out
 }
 
 // snapshot is all accounts of the realm, by id.
@@ -457,16 +464,21 @@ func (g *generator) belongs(p *importer.Plan, s *importer.Session, before map[st
 func (g *generator) compare(p *importer.Plan, s *importer.Session, before map[string]*directory.Account) {
 	entities, err := g.Entities(g.Context(), importer.EntityQuery{Session: s.ID})
 	g.do(err)
-	if len(entities) != len(p.Entities) {
-		g.Fatalf("%d entities, %d planned", len(entities), len(p.Entities))
+	var all []importer.Entity
+	for e, err := range p.Entities() {
+		g.do(err)
+		all = append(all, e.Entity)
+	}
+	if len(entities) != len(all) || len(all) != p.Size {
+		g.Fatalf("%d entities, %d planned", len(entities), len(all))
 	}
 	after := g.snapshot()
 	want := map[string]*directory.Account{}
 	for id, a := range before {
 		want[id] = a
 	}
-	for i := range p.Entities {
-		planned, did := p.Entities[i].Entity, entities[i]
+	for i, planned := range all {
+		did := entities[i]
 		g.actions[did.Action]++
 		if planned.Action != did.Action || planned.ExternalID != did.ExternalID || cmp.Diff(planned.After, did.After) != "" {
 			g.Errorf("planned %+v\ndid %+v", planned, did)

@@ -499,10 +499,6 @@ func (c *confirmation) hand() (*hand, error) {
 	return &hand{decider: d, world: w, tx: c.tx}, nil
 }
 
-func (c *confirmation) person() *reconcile.Person {
-	return &reconcile.Person{ExternalID: c.link.ExternalID, Profile: c.link.Profile, Presence: reconcile.Present, Due: c.link.Due, Ends: c.link.Ends}
-}
-
 // isAccount links to an account, and tells it what the source says.
 func (c *confirmation) isAccount(ref string) error {
 	a, err := c.im.findAccount(c.tx, cmp.Or(ref, c.link.Candidate))
@@ -533,7 +529,7 @@ func (c *confirmation) carryOut(want reconcile.Action, answer func(*reconcile.Se
 	if x.decider.rules, err = c.im.compile(c.tx, settings); err != nil {
 		return err
 	}
-	one := &decided{item: &item{Kind: UserKind, Person: c.person(), Place: c.link.Place}, link: c.link}
+	one := &decided{item: &item{Kind: UserKind, Person: c.link.person(), Place: c.link.Place}, link: c.link}
 	if want == reconcile.Create {
 		one.link = nil
 	}

@@ -64,7 +64,9 @@ type flows struct {
 	busy   bool                      // runs do not end by themselves
 	fails  error                     // of Start
 	hold   chan struct{}             // Start waits for it to be closed; nil: it does not
+	begins func()                    // when Start is called; nil: nothing
 	broken string                    // a file that cannot be loaded
+	wrong  error                     // of Check
 }
 
 func newFlows() *flows {
@@ -85,6 +87,9 @@ type flow struct {
 
 // Check wants a login that is a text, when there is one.
 func (f *flow) Check(inputs map[string]any) error {
+	if f.wrong != nil {
+		return f.wrong
+	}
 	if v, ok := inputs["login"]; ok {
 		if _, ok := v.(string); !ok {
 			return fault.New(fault.Invalid, "login: got number, want string")
@@ -93,9 +98,15 @@ func (f *flow) Check(inputs map[string]any) error {
 	return nil
 }
 
-func (f *flow) Start(_ context.Context, id, _ string, inputs map[string]any, sandbox bool) error {
+func (f *flow) Start(ctx context.Context, id, _ string, inputs map[string]any, sandbox bool) error {
+	if f.begins != nil {
+		f.begins()
+	}
 	if f.hold != nil {
 		<-f.hold
+	}
+	if err := ctx.Err(); err != nil {
+		return err
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
