@@ -8,6 +8,7 @@ import (
 
 	"github.com/lanyard-id/lanyard/internal/fault"
 	"github.com/lanyard-id/lanyard/internal/importer"
+	"github.com/lanyard-id/lanyard/internal/reconcile"
 )
 
 // planText makes a plan over a directory that has people, and returns it as it is
@@ -26,7 +27,7 @@ func (b *bench) planText(all rows) string {
 // A plan that is not as it was made is refused before anything is written, and says
 // what is wrong with it.
 func TestPlanFile(t *testing.T) {
-	b := newBench(t, nil)
+	b := newBench(t, func(s *reconcile.Settings) { s.Guard.Growth = -1 })
 	all := people(1200) // more than a piece
 	b.run(all[:100], importer.Full)
 	whole := b.planText(all)
