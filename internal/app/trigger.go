@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 	"github.com/lanyard-id/lanyard/internal/arazzo"
 	"github.com/lanyard-id/lanyard/internal/cli"
 	"github.com/lanyard-id/lanyard/internal/config"
+	"github.com/lanyard-id/lanyard/internal/fault"
 	"github.com/lanyard-id/lanyard/internal/plan"
 	"github.com/lanyard-id/lanyard/internal/run"
 	"github.com/lanyard-id/lanyard/internal/secret"
@@ -178,9 +180,13 @@ type startable struct {
 	bindings run.Bindings
 }
 
-// Check implements trigger.Runnable.
+// Check implements trigger.Runnable. Its error does not say how a command is given
+// inputs: who reads it has called a hook.
 func (w *startable) Check(inputs map[string]any) error {
 	_, err := w.plan.Workflows[w.plan.Main].Prepare(inputs)
+	if bad := (*fault.Error)(nil); errors.As(err, &bad) && bad.Kind == fault.Invalid {
+		return fault.New(bad.Kind, "%s", bad.Msg)
+	}
 	return err
 }
 
