@@ -1,13 +1,13 @@
 package app
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"iter"
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/lanyard-id/lanyard/internal/config"
@@ -28,14 +28,46 @@ type imports struct {
 	folder   *Folder
 	importer *importer.Importer
 	desk     *importer.Desk
-	written  map[string]*writtenImport // what lanyard.yaml says, by name
+
+	current atomic.Pointer[map[string]*writtenImport] // what lanyard.yaml says, by name; never changed
 
 	mu    sync.Mutex // while sources are bound
 	bound map[string]string
 }
 
+// written is what lanyard.yaml says, by name.
+func (i *imports) written() map[string]*writtenImport { return *i.current.Load() }
+
+// reload takes the imports of a configuration over, and returns how to go back. When
+// anything is wrong with any of them, all stays as it was.
+func (i *imports) reload(ctx context.Context, sections map[string]config.Section) (back func() error, err error) {
+	next, err := readImports(sections)
+	if err != nil {
+		return nil, err
+	}
+	before := i.written()
+	back = func() error {
+		i.use(before)
+		return i.bindAll(context.WithoutCancel(ctx))
+	}
+	i.use(next)
+	if err := i.bindAll(ctx); err != nil {
+		return nil, fault.Join(err, back())
+	}
+	return back, nil
+}
+
+// use makes imports those that are there. They are bound when they are needed.
+func (i *imports) use(written map[string]*writtenImport) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.current.Store(&written)
+	i.bound = map[string]string{}
+}
+
 // writtenImport is an import of lanyard.yaml.
 type writtenImport struct {
+	name     string
 	label    string
 	settings reconcile.Settings
 	from     *extract.From     // nil: the source is only loaded through the API
@@ -74,7 +106,7 @@ func readImports(sections map[string]config.Section) (map[string]*writtenImport,
 
 func readImport(name string, section config.Section) (*writtenImport, error) {
 	read, err := reconcile.ReadSettings(section)
-	w := &writtenImport{label: name}
+	w := &writtenImport{name: name, label: name}
 	if read == nil { // what is wrong with where it is read from is told too
 		return nil, fault.Join(err, fromMistakes(section))
 	}
@@ -115,10 +147,12 @@ func (f *Folder) openImports(ctx context.Context) (*imports, error) {
 		return nil, err
 	}
 	f.importsOnce.Do(func() {
-		i := &imports{folder: f, bound: map[string]string{}}
-		if i.written, f.importsErr = readImports(f.config.Imports); f.importsErr != nil {
+		i := &imports{folder: f}
+		written, err := readImports(f.config.Imports)
+		if f.importsErr = err; err != nil {
 			return
 		}
+		i.use(written)
 		i.importer = box.imports
 		if !f.readOnly {
 			if f.importsErr = i.importer.Recover(context.WithoutCancel(ctx)); f.importsErr != nil {
@@ -206,10 +240,21 @@ func (i *imports) do(ctx context.Context, c importer.Command) (*importer.Reply, 
 			return i.desk.Do(ctx, c)
 		}
 	}
+	switch c.Do {
+	case importer.MakePreview, importer.ExplainUser:
+		return i.look(ctx, c)
+	case importer.ListSources:
+		return i.list(ctx, c)
+	}
 	if err := i.bindAll(ctx); err != nil {
 		return nil, err
 	}
 	var err error
+	if c.Plan != nil && c.Plan.Draft != nil {
+		if err := i.rehearse(ctx, c.Plan.Label); err != nil {
+			return nil, err
+		}
+	}
 	if c.Sandbox {
 		if c.Source, err = i.rehearsed(ctx, c.Source); err != nil {
 			return nil, err
@@ -228,17 +273,130 @@ func (i *imports) do(ctx context.Context, c importer.Command) (*importer.Reply, 
 			return nil, err
 		}
 	}
+	return i.desk.Do(ctx, c)
+}
+
+// look carries a command out that only looks. What it looks at need not be stored:
+// it writes nothing, not even the application of a source that is new.
+func (i *imports) look(ctx context.Context, c importer.Command) (*importer.Reply, error) {
+	id, label, want, err := i.meant(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	c.Source = id
+	if want != nil {
+		known, err := i.importer.Sources(ctx)
+		if err != nil {
+			return nil, err
+		}
+		stored, err := i.stored(known, label, want)
+		if err != nil {
+			return nil, err
+		}
+		if c.Source = want.ID; !stored {
+			c.Draft, c.Label = want, label
+		}
+	}
 	reply, err := i.desk.Do(ctx, c)
 	if err == nil && c.Do == importer.MakePreview {
-		err = i.foresee(reply.Plan)
+		if err = i.foresee(reply.Plan); err != nil {
+			reply.Plan.Close()
+		}
 	}
 	return reply, err
+}
+
+// list lists the sources, with the imports of lanyard.yaml that nothing was imported
+// from yet: these have no id.
+func (i *imports) list(ctx context.Context, c importer.Command) (*importer.Reply, error) {
+	reply, err := i.desk.Do(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	written := i.written()
+	for _, name := range slices.Sorted(maps.Keys(written)) {
+		label := written[name].label
+		if slices.ContainsFunc(reply.Sources, func(s importer.SourceView) bool { return s.Label == label }) {
+			continue
+		}
+		reply.Sources = append(reply.Sources, importer.SourceView{Source: written[name].wanted(), Label: label, Active: true})
+	}
+	return reply, nil
+}
+
+// meant is the source that a command names: the id of a stored one, or the source
+// as it is to be, with its label.
+func (i *imports) meant(ctx context.Context, c importer.Command) (id, label string, want *importer.Source, err error) {
+	ref, file := c.Source, c.Source == "" && c.From != "" && c.Label != ""
+	w := i.named(ref)
+	if file { // it is the source with its label, whatever imports are called
+		ref = c.Label
+		w = i.labels(ref)
+	}
+	if w == nil {
+		s, err := i.importer.FindSource(ctx, ref)
+		switch {
+		case fault.Is(err, fault.NotFound) && file:
+			return "", ref, &importer.Source{Settings: reconcile.FileSettings()}, nil
+		case fault.Is(err, fault.NotFound):
+			return "", "", nil, i.unknown(ctx, ref)
+		case err != nil:
+			return "", "", nil, err
+		}
+		if w = i.labels(s.Label); w == nil {
+			return s.ID, "", nil, nil
+		}
+	}
+	if c.Sandbox && w.to != nil {
+		label, want = w.rehearsal()
+		return "", label, want, nil
+	}
+	return "", w.label, w.wanted(), nil
+}
+
+// named returns the import of lanyard.yaml with a name or label, nil for none.
+func (i *imports) named(ref string) *writtenImport {
+	if w := i.written()[ref]; w != nil {
+		return w
+	}
+	return i.labels(ref)
+}
+
+// labels returns the import of lanyard.yaml with a label, nil for none.
+func (i *imports) labels(label string) *writtenImport {
+	for _, w := range i.written() {
+		if w.label == label {
+			return w
+		}
+	}
+	return nil
+}
+
+// wanted is the source of an import of lanyard.yaml as the file wants it.
+func (w *writtenImport) wanted() *importer.Source {
+	s := &importer.Source{Settings: w.settings, To: w.to}
+	if w.from != nil {
+		s.From = w.name
+	}
+	return s
+}
+
+// stored gives a source as it is wanted the id of the stored one with the label, if
+// there is one, and reports whether that is the same.
+func (i *imports) stored(known []*importer.Source, label string, want *importer.Source) (bool, error) {
+	s, err := labelled(known, label, want.From)
+	if s == nil || err != nil {
+		return false, err
+	}
+	want.Meta = directory.Meta{ID: s.ID}
+	same, err := importer.Alike(&s.Settings, &want.Settings)
+	return same && s.From == want.From && sameTarget(s.To, want.To) && s.Version > 0, err
 }
 
 // mine refuses to change by command what stands in lanyard.yaml.
 func (i *imports) mine(ctx context.Context, c importer.Command) error {
 	names := []string{c.Source, c.Label}
-	for name, w := range i.written {
+	for name, w := range i.written() {
 		if !slices.Contains(names, name) && !slices.Contains(names, w.label) {
 			s, err := i.importer.FindSource(ctx, c.Source)
 			if err != nil || s.Label != w.label {
@@ -273,7 +431,7 @@ func (i *imports) resolve(ctx context.Context, ref string) (string, error) {
 
 // unknown says which sources there are instead.
 func (i *imports) unknown(ctx context.Context, ref string) error {
-	names := slices.Collect(maps.Keys(i.written))
+	names := slices.Collect(maps.Keys(i.written()))
 	if all, err := i.importer.Sources(ctx); err == nil {
 		for _, s := range all {
 			names = append(names, s.Label)
@@ -289,12 +447,12 @@ func (i *imports) unknown(ctx context.Context, ref string) error {
 // bindAll gives every import of lanyard.yaml its application, and the settings
 // that the file has. What is so already is not written again.
 func (i *imports) bindAll(ctx context.Context) error {
-	if len(i.written) == 0 || i.folder.readOnly {
+	if len(i.written()) == 0 || i.folder.readOnly {
 		return nil
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if len(i.bound) == len(i.written) {
+	if len(i.bound) == len(i.written()) {
 		return nil
 	}
 	known, err := i.importer.Sources(ctx)
@@ -302,8 +460,9 @@ func (i *imports) bindAll(ctx context.Context) error {
 		return err
 	}
 	var errs []error
-	for _, name := range slices.Sorted(maps.Keys(i.written)) {
-		id, err := i.bind(ctx, name, known)
+	written := i.written()
+	for _, name := range slices.Sorted(maps.Keys(written)) {
+		id, err := i.bind(ctx, written[name], known)
 		if err != nil {
 			errs = append(errs, at(err, "import "+name))
 			continue
@@ -324,30 +483,41 @@ func at(err error, place string) error {
 	return &placed
 }
 
-func (i *imports) bind(ctx context.Context, name string, known []*importer.Source) (id string, err error) {
-	w := i.written[name]
-	from := ""
-	if w.from != nil {
-		from = name
+func (i *imports) bind(ctx context.Context, w *writtenImport, known []*importer.Source) (id string, err error) {
+	want := w.wanted()
+	if same, err := i.stored(known, w.label, want); err != nil || same {
+		return want.ID, err
 	}
-	for _, s := range known {
-		if s.Label != w.label {
-			continue
-		}
-		same, err := alike(&s.Settings, &w.settings)
-		if err != nil {
-			return "", err
-		}
-		if same && s.From == from && sameTarget(s.To, w.to) && s.Version > 0 {
-			return s.ID, nil
-		}
-		id = s.ID
-	}
-	s, err := i.importer.PutSource(ctx, commandActor, w.label, &importer.Source{Meta: directory.Meta{ID: id}, Settings: w.settings, From: from, To: w.to})
+	s, err := i.importer.PutSource(ctx, commandActor, w.label, want)
 	if err != nil {
 		return "", err
 	}
 	return s.ID, nil
+}
+
+// labelled returns the source with a label, nil for none. Of several it is the one
+// that the import is bound to already: somebody may have given another application
+// that label since.
+func labelled(known []*importer.Source, label, from string) (*importer.Source, error) {
+	var all, bound []*importer.Source
+	for _, s := range known {
+		if s.Label != label {
+			continue
+		}
+		all = append(all, s)
+		if s.From == from && s.Version > 0 {
+			bound = append(bound, s)
+		}
+	}
+	switch {
+	case len(all) == 0:
+		return nil, nil
+	case len(all) == 1:
+		return all[0], nil
+	case len(bound) == 1:
+		return bound[0], nil
+	}
+	return nil, importer.Ambiguous(label, all)
 }
 
 func sameTarget(a, b *reconcile.Target) bool {
@@ -355,19 +525,6 @@ func sameTarget(a, b *reconcile.Target) bool {
 		return a == b
 	}
 	return *a == *b
-}
-
-// alike compares settings as they are stored.
-func alike(a, b *reconcile.Settings) (bool, error) {
-	one, err := json.Marshal(a)
-	if err != nil {
-		return false, fault.Wrap(fault.Internal, err, "the settings cannot be written")
-	}
-	other, err := json.Marshal(b)
-	if err != nil {
-		return false, fault.Wrap(fault.Internal, err, "the settings cannot be written")
-	}
-	return bytes.Equal(one, other), nil
 }
 
 // fileSource returns the source of a file that lanyard.yaml says nothing of, and
@@ -390,7 +547,7 @@ func (i *imports) fileSource(ctx context.Context, label string) (string, error) 
 func (i *imports) read(ctx context.Context, s *importer.Source, c importer.Command) (importer.Rows, error) {
 	where := extract.OfFile(c.From)
 	if c.From == "" {
-		w := i.written[s.From]
+		w := i.written()[s.From]
 		if w == nil || w.from == nil {
 			return nil, fault.New(fault.Invalid, "it is not said where %q is read from", s.Label).
 				Fix("add from: to the import in lanyard.yaml, or say --from FILE; a source can also be loaded through the identity source API")
@@ -448,10 +605,10 @@ func (f *Folder) importable(ctx context.Context, name string) (trigger.Runnable,
 	if err != nil {
 		return nil, err
 	}
-	w := i.written[name]
+	w := i.written()[name]
 	if w == nil || w.from == nil {
 		e := fault.New(fault.NotFound, "there is no import %q in lanyard.yaml that is read from somewhere", name)
-		if like := spelling.Nearest(name, slices.Collect(maps.Keys(i.written))); like != "" && like != name {
+		if like := spelling.Nearest(name, slices.Collect(maps.Keys(i.written()))); like != "" && like != name {
 			return nil, e.Fix("did you mean %q?", like)
 		}
 		return nil, e.Fix("write it there under imports, with from:")
@@ -472,7 +629,7 @@ func (m *importable) Check(map[string]any) error { return nil }
 // was read is begun anew.
 func (m *importable) Start(ctx context.Context, id, by string, _ map[string]any, sandbox bool) error {
 	i, source := m.imports, m.source
-	if sandbox && i.written[m.name].to == nil {
+	if w := i.written()[m.name]; sandbox && (w == nil || w.to == nil) {
 		return fault.New(fault.Unsupported, "an import has no test run").Fix("lanyard import preview %s shows what it would do", m.name)
 	}
 	if sandbox {

@@ -2,11 +2,10 @@ package app
 
 import (
 	"context"
+	"iter"
 	"path/filepath"
 
 	"github.com/lanyard-id/lanyard/internal/connector"
-	"github.com/lanyard-id/lanyard/internal/directory"
-	"github.com/lanyard-id/lanyard/internal/fault"
 	"github.com/lanyard-id/lanyard/internal/identitysource"
 	"github.com/lanyard-id/lanyard/internal/importer"
 	"github.com/lanyard-id/lanyard/internal/reconcile"
@@ -35,7 +34,7 @@ func (t *tenants) connection(to *reconcile.Target) (*connector.Connection, error
 }
 
 // Send implements importer.Outside.
-func (t *tenants) Send(ctx context.Context, session string, to reconcile.Target, entities []importer.PlanEntity) (*importer.Sent, error) {
+func (t *tenants) Send(ctx context.Context, session string, to reconcile.Target, entities iter.Seq2[*importer.PlanEntity, error]) (*importer.Sent, error) {
 	conn, err := t.connection(&to)
 	if err != nil {
 		return nil, err
@@ -70,14 +69,14 @@ func (i *imports) foresee(p *importer.Plan) error {
 	if _, err := (&tenants{i.folder}).connection(p.To); err != nil {
 		return at(err, i.placeOf(p.To))
 	}
-	f, err := identitysource.ForecastOf(identitysource.Changes(p))
+	f, err := identitysource.ForecastOf(identitysource.Changes(p.Entities()))
 	p.Sessions, p.Calls, p.Minutes = f.Sessions, f.Calls, f.Minutes
 	return err
 }
 
 // placeOf is where it stands that people go to a tenant.
 func (i *imports) placeOf(to *reconcile.Target) string {
-	for _, w := range i.written {
+	for _, w := range i.written() {
 		if sameTarget(w.to, to) {
 			return w.toPlace
 		}
@@ -88,44 +87,45 @@ func (i *imports) placeOf(to *reconcile.Target) string {
 // rehearsed returns the identity source of the embedded org that an import plays on
 // instead of its tenant: one of its own, so that it is not taken for what the
 // tenant has. An import without a tenant plays on its own source.
-func (i *imports) rehearsed(ctx context.Context, name string) (string, error) {
-	w := i.written[name]
-	if w == nil {
-		for _, other := range i.written {
-			if other.label == name {
-				w = other
-			}
-		}
-	}
+func (i *imports) rehearsed(ctx context.Context, ref string) (string, error) {
+	w := i.named(ref)
 	if w == nil || w.to == nil {
-		return name, nil
+		return ref, nil
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	label := w.label + " (sandbox)"
-	next := &importer.Source{Settings: w.settings}
-	next.Settings.Sourcing.Priority = 0 // below the import itself
-	known, err := i.importer.FindSource(ctx, label)
-	switch {
-	case fault.Is(err, fault.NotFound):
-	case err != nil:
+	label, want := w.rehearsal()
+	known, err := i.importer.Sources(ctx)
+	if err != nil {
 		return "", err
-	default:
-		next.Meta = directory.Meta{ID: known.ID}
 	}
-	for key, other := range i.written {
-		if other == w && w.from != nil {
-			next.From = key
-		}
+	if same, err := i.stored(known, label, want); err != nil || same {
+		return want.ID, err
 	}
-	if known != nil && known.From == next.From {
-		if same, err := alike(&known.Settings, &next.Settings); err != nil || same {
-			return known.ID, err
-		}
-	}
-	s, err := i.importer.PutSource(ctx, commandActor, label, next)
+	s, err := i.importer.PutSource(ctx, commandActor, label, want)
 	if err != nil {
 		return "", err
 	}
 	return s.ID, nil
+}
+
+// rehearse makes the source with a label, if it is one on which an import plays: a
+// preview that looked at it has not.
+func (i *imports) rehearse(ctx context.Context, label string) error {
+	for name, w := range i.written() {
+		if played, _ := w.rehearsal(); played == label && w.to != nil {
+			_, err := i.rehearsed(ctx, name)
+			return err
+		}
+	}
+	return nil
+}
+
+// rehearsal is the source on which an import plays, with its label: one of its own,
+// so that it is not taken for what the tenant has.
+func (w *writtenImport) rehearsal() (label string, want *importer.Source) {
+	want = w.wanted()
+	want.To = nil
+	want.Settings.Sourcing.Priority = 0 // below the import itself
+	return w.label + " (sandbox)", want
 }

@@ -407,7 +407,17 @@ func (s *fakeSession) Imports(_ context.Context, c importer.Command) (*importer.
 	if c.Bulk != nil {
 		return s.bulk, nil
 	}
-	return s.imported[c.Do], nil
+	reply := *s.imported[c.Do]
+	if reply.Plan != nil { // who gets one closes it
+		var text bytes.Buffer
+		if _, err := reply.Plan.WriteTo(&text); err != nil {
+			return nil, err
+		}
+		var err error
+		reply.Plan, err = importer.ReadPlan(&text)
+		return &reply, err
+	}
+	return &reply, nil
 }
 
 func (s *fakeSession) ReplayExchange(_ context.Context, id string) (*wirelog.Replayed, error) {

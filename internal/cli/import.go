@@ -3,7 +3,7 @@ package cli
 import (
 	"cmp"
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -49,6 +49,8 @@ type importOptions struct {
 	data func(*importer.Reply) any
 	// keep stores what the command was asked to keep, before anything is printed.
 	keep func(*importer.Reply) error
+	// write does so where it is too long for memory; nil: data says it.
+	write func(*importer.Reply) error
 	// before fills the command in where the session is needed for it.
 	before func(context.Context, Session) error
 }
@@ -99,12 +101,15 @@ func (o *importOptions) run(cmd *cobra.Command) error {
 		if err != nil {
 			return err
 		}
+		defer reply.Plan.Close()
 		if o.keep != nil {
 			if err := o.keep(reply); err != nil {
 				return err
 			}
 		}
-		if o.output.json() {
+		if o.output.json() && o.write != nil {
+			err = o.write(reply)
+		} else if o.output.json() {
 			var data any = reply
 			if o.data != nil {
 				data = o.data(reply)
@@ -277,26 +282,21 @@ the plan; lanyard import apply carries exactly that out, or refuses.`, `  lanyar
 	_ = cmd.MarkFlagFilename("out", "json")
 	list.bind(cmd)
 	o.readsSource(cmd)
-	o.data = func(r *importer.Reply) any { return r.Plan }
 	o.keep = func(r *importer.Reply) error {
 		if out == "" {
 			return nil
 		}
-		return writePlan(out, r.Plan)
+		return writeWhole(out, func(w io.Writer) error {
+			_, err := r.Plan.WriteTo(w)
+			return err
+		})
 	}
 	o.print = func(_ context.Context, _ Session, r *importer.Reply) error { return o.plan(r.Plan, list, out) }
+	o.write = func(r *importer.Reply) error {
+		_, err := r.Plan.WriteTo(sh.Out)
+		return err
+	}
 	return cmd
-}
-
-func writePlan(file string, p *importer.Plan) error {
-	text, err := json.Marshal(p)
-	if err != nil {
-		return fault.Wrap(fault.Internal, err, "the plan cannot be written")
-	}
-	if err := os.WriteFile(file, append(text, '\n'), 0o600); err != nil {
-		return fault.Wrap(fault.Usage, err, "the plan cannot be kept: %s", plainCause(err)).At("%s", file).Fix("choose another file with --out")
-	}
-	return nil
 }
 
 func newImportRun(sh *shell) *cobra.Command {
@@ -343,6 +343,7 @@ done, or nothing.`, `  lanyard import preview hr --out plan.json
 		if err != nil {
 			return err
 		}
+		defer p.Close()
 		o.command.Plan = p
 		return o.run(cmd)
 	}
@@ -352,14 +353,18 @@ done, or nothing.`, `  lanyard import preview hr --out plan.json
 	return cmd
 }
 
+// readPlan reads a plan to its end, before anything else is done with it.
 func readPlan(file string) (*importer.Plan, error) {
-	text, err := os.ReadFile(file)
+	f, err := os.Open(file)
 	if err != nil {
 		return nil, fault.Wrap(fault.Usage, err, "the plan cannot be read: %s", plainCause(err)).At("%s", file).Fix("make one with lanyard import preview SOURCE --out %s", file)
 	}
-	p := &importer.Plan{}
-	if err := json.Unmarshal(text, p); err != nil || p.Digest == "" {
-		return nil, fault.Wrap(fault.Invalid, err, "this is no plan of an import").At("%s", file).Fix("make one with lanyard import preview SOURCE --out %s", file)
+	defer f.Close()
+	p, err := importer.ReadPlan(f)
+	if refused := (*fault.Error)(nil); errors.As(err, &refused) {
+		placed := *refused
+		placed.Place = file
+		return nil, &placed
 	}
-	return p, nil
+	return p, err
 }

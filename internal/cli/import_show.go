@@ -5,8 +5,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"iter"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -36,14 +36,17 @@ func (o *importOptions) plan(p *importer.Plan, list listFlags, kept string) erro
 	o.counts(&p.Counts)
 	o.readAs(&p.Rules)
 	shown := 0
-	for i := range p.Entities {
+	for e, err := range p.Entities() {
+		if err != nil {
+			return err
+		}
 		if list.limit > 0 && shown == list.limit {
 			break
 		}
-		o.entity(&p.Entities[i].Entity, list)
+		o.entity(&e.Entity, list)
 		shown++
 	}
-	o.more(shown, len(p.Entities), "--limit 0 shows everybody")
+	o.more(shown, p.Size, "--limit 0 shows everybody")
 	if len(p.Holds) > 0 {
 		o.line("this import would be held:")
 		o.reasons(p.Holds)
@@ -534,7 +537,7 @@ its newest session; without it the newest of all.`, `  lanyard import report hr
 		case importer.CSV, importer.JSON:
 			o.command.Do, o.command.Format = importer.Download, importer.DownloadFormat(format)
 			o.output.format = formatText // the report has its own
-			o.print = func(_ context.Context, _ Session, r *importer.Reply) error { return o.download(r.Text, out) }
+			o.print = func(_ context.Context, _ Session, r *importer.Reply) error { return o.download(r.Pieces, out) }
 			return nil
 		}
 		return fault.New(fault.Usage, "there is no format %q here", format).At("--format").Fix("use csv or json")
@@ -595,15 +598,22 @@ SESSION may be a source, for its newest session; without it the newest of all.`,
 }
 
 // download writes a report where it was asked for.
-func (o *importOptions) download(text, file string) error {
+func (o *importOptions) download(pieces iter.Seq2[[]byte, error], file string) error {
+	write := func(w io.Writer) error {
+		for piece, err := range pieces {
+			if err != nil {
+				return err
+			}
+			if _, err := w.Write(piece); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 	if file == "" {
-		_, err := io.WriteString(o.shell.Out, text)
-		return err
+		return write(o.shell.Out)
 	}
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		return fault.Wrap(fault.Usage, err, "the report cannot be kept: %s", plainCause(err)).At("%s", file).Fix("choose another file with --out")
-	}
-	return nil
+	return writeWhole(file, write)
 }
 
 // people is a number of persons.

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"encoding/json"
+	"iter"
 	"os"
 	"path/filepath"
 	"slices"
@@ -43,11 +44,16 @@ func importSession(t *testing.T) *fakeSession {
 		{Seq: 6, Kind: importer.MembershipKind, ExternalID: "G1", Member: "E1", Decision: reconcile.Decision{Action: reconcile.Create}},
 	}
 	plan := &importer.Plan{
-		Version: 1, Source: "0oa1", Label: "hr", Type: importer.Incremental, Counts: done.Counts, Holds: held.Holds, Calls: 3, Minutes: 1, Digest: "abc", Rules: settings,
+		Version: 2, Source: "0oa1", Label: "hr", Type: importer.Incremental, Counts: done.Counts, Holds: held.Holds, Calls: 3, Minutes: 1, Rules: settings,
 	}
 	plan.Counts.Groups.Added, plan.Counts.Memberships.Added = 1, 1
 	for _, e := range entities {
-		plan.Entities = append(plan.Entities, importer.PlanEntity{Entity: e})
+		if err := plan.Add(&importer.PlanEntity{Entity: e}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := plan.Seal(); err != nil {
+		t.Fatal(err)
 	}
 	source := &importer.Source{Meta: directory.Meta{ID: "0oa1"}, Label: "hr", From: "hr", Settings: settings}
 	views := []importer.SourceView{
@@ -62,7 +68,7 @@ func importSession(t *testing.T) *fakeSession {
 		importer.RunImport: {Source: source, Label: "hr", Session: done}, importer.MakePreview: {Source: source, Label: "hr", Plan: plan},
 		importer.ApplyPlan: {Session: held}, importer.ListSessions: {Sessions: []*importer.Session{held, done, failed}},
 		importer.ShowSession: {Session: done}, importer.ShowReport: {Report: &importer.Report{Session: held, Label: "hr", Waiting: 1}},
-		importer.ListEntities: {Entities: entities, Count: 7}, importer.Download: {Text: "seq,kind\n1,user\n"},
+		importer.ListEntities: {Entities: entities, Count: 7}, importer.Download: {Pieces: inPieces("seq,kind\n", "1,user\n")},
 		importer.Approve: {Session: done}, importer.Reject: {Session: &importer.Session{ID: "iis2", State: importer.Closed}}, importer.Cancel: {Session: &importer.Session{ID: "iis2", State: importer.Closed}},
 		importer.ListWaiting: {Waiting: []importer.Waiting{{ExternalID: "E4", Name: "Dee Dee", Login: "dee@example.com", Reason: "the name is that of somebody else"}}},
 		importer.Confirm:     {Source: source, Label: "hr"},
@@ -74,11 +80,22 @@ func importSession(t *testing.T) *fakeSession {
 	return s
 }
 
+// inPieces yields a report piece by piece.
+func inPieces(pieces ...string) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) {
+		for _, piece := range pieces {
+			if !yield([]byte(piece), nil) {
+				return
+			}
+		}
+	}
+}
+
 // What the commands print, and what goes wrong before anything is asked.
 func TestImportGolden(t *testing.T) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{
-		"people.csv": "id\n", "plan.json": `{"version":1,"source":"0oa1","label":"hr","digest":"abc"}`, "other.json": `{}`,
+		"people.csv": "id\n", "old.json": `{"version":1,"source":"0oa1","label":"hr","digest":"abc"}`, "other.json": `{}`,
 		"hr.yaml": "label: HR system\nid: employee_id\n", "wrong.yaml": "id: x\nremovall: suspend\nguard: {percent: 200}\n", "from.yaml": "id: x\nfrom: {csv: people.csv}\n",
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
@@ -92,7 +109,7 @@ func TestImportGolden(t *testing.T) {
 		{"preview", "hr"},
 		{"preview", "people.csv", "--limit", "1", "--attributes", "--out", "kept.json"},
 		{"run", "hr", "--full"},
-		{"apply", "plan.json", "--limit", "2"},
+		{"apply", "kept.json", "--limit", "2"},
 		{"sessions"},
 		{"show"},
 		{"show", "hr"},
@@ -118,6 +135,7 @@ func TestImportGolden(t *testing.T) {
 		{"run", "hr", "--from", "."},
 		{"apply", "absent.json"},
 		{"apply", "other.json"},
+		{"apply", "old.json"},
 		{"sessions", "--state", "done"},
 		{"report", "--out", "x"},
 		{"report", "--format", "xml"},
@@ -147,9 +165,10 @@ func TestImportGolden(t *testing.T) {
 		t.Errorf("%d of %d sessions were closed", session.closed, len(p.access))
 	}
 	kept, err := readPlan(filepath.Join(dir, "kept.json"))
-	if err != nil || len(kept.Entities) != 6 {
-		t.Errorf("the plan that was kept: %v", err)
+	if err != nil || kept.Size != 6 {
+		t.Fatalf("the plan that was kept: %v", err)
 	}
+	kept.Close()
 }
 
 // What flags say arrives at the desk, and the exit codes say what came of it.

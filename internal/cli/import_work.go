@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -317,7 +318,7 @@ mappings give, what would be done.`, `  lanyard explain --user ada@example.com -
 		case 0:
 			return fault.New(fault.NotFound, "there is no identity source").Fix("name a file with --from")
 		case 1:
-			o.command.Source = r.Sources[0].ID
+			o.command.Source = cmp.Or(r.Sources[0].ID, r.Sources[0].Label)
 			return nil
 		}
 		var names []string

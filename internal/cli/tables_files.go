@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -177,9 +178,16 @@ import takes off again.`,
 
 // writeWhole writes a file that is there when it is whole, and not before.
 func writeWhole(path string, write func(io.Writer) error) error {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() && !info.IsDir() { // a pipe: there is nothing to replace
+		f, err := os.OpenFile(path, os.O_WRONLY, 0)
+		if err != nil {
+			return fault.Wrap(fault.Usage, err, "%s", plainCause(err)).At("%s", path)
+		}
+		return cmp.Or(write(f), f.Close())
+	}
 	f, err := os.CreateTemp(filepath.Dir(path), ".export-*")
 	if err != nil {
-		return fault.Wrap(fault.Usage, err, "%s", plainCause(err)).At("%s", path).Fix("choose another file with --to")
+		return fault.Wrap(fault.Usage, err, "%s", plainCause(err)).At("%s", path).Fix("choose another file")
 	}
 	err = write(f)
 	if closed := f.Close(); err == nil && closed != nil {

@@ -179,4 +179,4 @@ func (o *over) Call(ctx context.Context, method, path string, body []byte) (Answ
 }
 
 // encode writes a body.
-func encode(v map[string]any) ([]byte, error) { return value.Encode(v) }
+func encode(v any) ([]byte, error) { return value.Encode(v) }

@@ -29,15 +29,29 @@ const (
 	DropGroup
 )
 
-// Changes yields what a plan does, in the order of kinds and of its entities.
-// People who are not touched are not in it; whom the source lets go is dropped,
-// and what that does to the account is a setting of the tenant's application.
-func Changes(p *importer.Plan) iter.Seq[Change] {
-	return func(yield func(Change) bool) {
+// Changes yields what the entities of a plan do, in the order of kinds and of the
+// entities; an error ends it. People who are not touched are not in it; whom the
+// source lets go is dropped, and what that does to the account is a setting of the
+// tenant's application. It goes through the entities once for each kind that they
+// have, rather than keeping them.
+func Changes(entities iter.Seq2[*importer.PlanEntity, error]) iter.Seq2[Change, error] {
+	return func(yield func(Change, error) bool) {
+		var there [DropGroup + 1]bool
 		for kind := PutUser; kind <= DropGroup; kind++ {
-			for i := range p.Entities {
-				c, ok := changeOf(&p.Entities[i])
-				if ok && c.Kind == kind && !yield(c) {
+			if kind > PutUser && !there[kind] { // as the first round found
+				continue
+			}
+			for e, err := range entities {
+				if err != nil {
+					yield(Change{}, err)
+					return
+				}
+				c, ok := changeOf(e)
+				if !ok {
+					continue
+				}
+				there[c.Kind] = true
+				if c.Kind == kind && !yield(c, nil) {
 					return
 				}
 			}

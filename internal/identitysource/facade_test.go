@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -24,7 +23,7 @@ import (
 	"github.com/lanyard-id/lanyard/internal/identitysource"
 	"github.com/lanyard-id/lanyard/internal/importer"
 	"github.com/lanyard-id/lanyard/internal/reconcile"
-	"github.com/lanyard-id/lanyard/internal/store/sqlite"
+	"github.com/lanyard-id/lanyard/internal/store/sqlite/sqlitetest"
 	"github.com/lanyard-id/lanyard/internal/web/okta"
 )
 
@@ -42,11 +41,7 @@ type place struct {
 
 func newPlace(t *testing.T, clock *directorytest.Clock, settings reconcile.Settings) *place {
 	t.Helper()
-	db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "lanyard.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close() })
+	db := sqlitetest.Open(t)
 	d := directory.New(db.Directory())
 	d.Clock, d.IDs = clock.Now, directory.NewIDs(clock.Now)
 	if err := d.AddRealm(t.Context(), directory.Realm{ID: directory.OktaRealm, Kind: directory.Okta, Name: "Okta"}); err != nil {
@@ -217,7 +212,7 @@ func people(n int) rows {
 }
 
 // Send implements importer.Outside.
-func (w *world) Send(ctx context.Context, session string, _ reconcile.Target, entities []importer.PlanEntity) (*importer.Sent, error) {
+func (w *world) Send(ctx context.Context, session string, _ reconcile.Target, entities iter.Seq2[*importer.PlanEntity, error]) (*importer.Sent, error) {
 	tenant := &identitysource.Tenant{API: w, Source: w.there.source, Clock: w, Poll: 10 * time.Second}
 	return tenant.Send(ctx, session, entities, w.keeper)
 }
@@ -390,8 +385,8 @@ func TestOver(t *testing.T) {
 		t.Fatal(err)
 	}
 	tenant := &identitysource.Tenant{API: api, Source: w.there.source, Clock: w}
-	changes := func(yield func(identitysource.Change) bool) {
-		yield(identitysource.Change{ExternalID: "E", Profile: map[string]any{"userName": "e@example.com", "email": "e@example.com", "firstName": "E", "lastName": "F"}})
+	changes := func(yield func(identitysource.Change, error) bool) {
+		yield(identitysource.Change{ExternalID: "E", Profile: map[string]any{"userName": "e@example.com", "email": "e@example.com", "firstName": "E", "lastName": "F"}}, nil)
 	}
 	if _, err := tenant.Push(t.Context(), "w", changes, w.keeper); err != nil {
 		t.Fatal(err)

@@ -81,7 +81,7 @@ type Result struct {
 //
 // A failure of the tenant to carry out a session is fault.Refused, one to answer
 // fault.Unavailable.
-func (t *Tenant) Push(ctx context.Context, work string, changes iter.Seq[Change], keeper Keeper) (Result, error) {
+func (t *Tenant) Push(ctx context.Context, work string, changes iter.Seq2[Change, error], keeper Keeper) (Result, error) {
 	p := pushing{Tenant: t, keeper: keeper}
 	var err error
 	if p.at, err = keeper.Progress(ctx, t.Source); err != nil {
@@ -133,13 +133,17 @@ func recent(sessions []string) []string {
 }
 
 // session brings one session to its end, or finds that there is nothing left.
-func (p *pushing) session(ctx context.Context, changes iter.Seq[Change]) error {
+func (p *pushing) session(ctx context.Context, changes iter.Seq2[Change, error]) error {
 	state, err := p.current(ctx)
 	if err != nil {
 		return err
 	}
 	if state == "" {
-		if !longer(changes, p.at.Done) {
+		more, err := longer(changes, p.at.Done)
+		if err != nil {
+			return err
+		}
+		if !more {
 			p.at.Finished = true
 			return p.keep(ctx)
 		}
@@ -166,14 +170,17 @@ func (p *pushing) session(ctx context.Context, changes iter.Seq[Change]) error {
 }
 
 // longer reports whether there are more than n changes.
-func longer(changes iter.Seq[Change], n int) bool {
+func longer(changes iter.Seq2[Change, error], n int) (bool, error) {
 	seen := 0
-	for range changes {
+	for _, err := range changes {
+		if err != nil {
+			return false, err
+		}
 		if seen++; seen > n {
-			return true
+			return true, nil
 		}
 	}
-	return false
+	return false, nil
 }
 
 // current returns the state of the session that was under way, empty when there
@@ -199,7 +206,7 @@ func (p *pushing) leave(ctx context.Context) error {
 }
 
 // load fills the session with what is left, as far as it takes it.
-func (p *pushing) load(ctx context.Context, changes iter.Seq[Change]) error {
+func (p *pushing) load(ctx context.Context, changes iter.Seq2[Change, error]) error {
 	for r, err := range requests(changes, p.at.Done+p.at.Loaded) {
 		if err != nil {
 			return err
@@ -371,7 +378,7 @@ const callsPerMinute = 15
 // ForecastOf says what a push of changes takes: for each session four calls beside
 // the loads, and one more a minute while the tenant works on it, which is taken
 // for one minute.
-func ForecastOf(changes iter.Seq[Change]) (Forecast, error) {
+func ForecastOf(changes iter.Seq2[Change, error]) (Forecast, error) {
 	var f Forecast
 	loads := 0
 	for _, err := range requests(changes, 0) {

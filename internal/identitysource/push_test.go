@@ -250,11 +250,22 @@ func (d *desk) Keep(ctx context.Context, _ string, p Progress) (err error) {
 	return err
 }
 
-func people(n int) iter.Seq[Change] {
-	return func(yield func(Change) bool) {
+// each yields changes.
+func each(changes ...Change) iter.Seq2[Change, error] {
+	return func(yield func(Change, error) bool) {
+		for _, c := range changes {
+			if !yield(c, nil) {
+				return
+			}
+		}
+	}
+}
+
+func people(n int) iter.Seq2[Change, error] {
+	return func(yield func(Change, error) bool) {
 		for i := range n {
 			id := fmt.Sprintf("E%05d", i)
-			if !yield(Change{Kind: PutUser, ExternalID: id, Profile: map[string]any{"userName": id + "@example.com"}}) {
+			if !yield(Change{Kind: PutUser, ExternalID: id, Profile: map[string]any{"userName": id + "@example.com"}}, nil) {
 				return
 			}
 		}
@@ -262,7 +273,7 @@ func people(n int) iter.Seq[Change] {
 }
 
 // push pushes until it ends, or is killed.
-func (m *model) push(work string, changes iter.Seq[Change], keeper Keeper) error {
+func (m *model) push(work string, changes iter.Seq2[Change, error], keeper Keeper) error {
 	ctx, kill := context.WithCancel(m.t.Context())
 	defer kill()
 	m.kill = kill
@@ -321,14 +332,14 @@ func TestPush(t *testing.T) {
 // All kinds of changes arrive, in their order.
 func TestPushKinds(t *testing.T) {
 	m := newModel(t)
-	changes := slices.Values([]Change{
+	changes := each([]Change{
 		{Kind: PutUser, ExternalID: "E1", Profile: map[string]any{"userName": "a"}},
 		{Kind: DropUser, ExternalID: "E2"},
 		{Kind: PutGroup, ExternalID: "G1", Profile: map[string]any{"displayName": "G"}},
 		{Kind: PutGroup, ExternalID: "G2", Profile: map[string]any{"displayName": "H"}},
 		{Kind: PutMembers, ExternalID: "G1", Members: []string{"E1"}},
 		{Kind: DropGroup, ExternalID: "G2"},
-	})
+	}...)
 	if _, err := m.tenant().Push(t.Context(), "w", changes, &desk{}); err != nil {
 		t.Fatal(err)
 	}
@@ -346,7 +357,7 @@ func TestRequestsAreSmall(t *testing.T) {
 		changes = append(changes, Change{ExternalID: strconv.Itoa(i), Profile: map[string]any{"x": strings.Repeat("é\"", random.IntN(4000))}})
 	}
 	n := 0
-	for r, err := range requests(slices.Values(changes), 0) {
+	for r, err := range requests(each(changes...), 0) {
 		if err != nil || len(r.body) > maxBytes || r.changes > maxEntries {
 			t.Fatalf("%d bytes, %d entries, %v", len(r.body), r.changes, err)
 		}
@@ -355,10 +366,48 @@ func TestRequestsAreSmall(t *testing.T) {
 	if n != len(changes) {
 		t.Errorf("%d entries, want %d", n, len(changes))
 	}
-	large := []Change{{ExternalID: "large", Profile: map[string]any{"x": strings.Repeat("x", maxBytes)}}}
-	for _, err := range requests(slices.Values(large), 0) {
-		if !fault.Is(err, fault.TooLarge) || !strings.Contains(err.Error(), "large") {
-			t.Errorf("%v", err)
+}
+
+// A body is as large as it may be, and not a byte larger, for every kind; one whose
+// entry is too large alone is an error before anything of it is sent.
+func TestRequestsToTheByte(t *testing.T) {
+	for kind := PutUser; kind <= DropGroup; kind++ {
+		alone := func(id int) []Change {
+			c := Change{Kind: kind, ExternalID: strings.Repeat("i", id)}
+			return []Change{c}
+		}
+		bytes := func(changes []Change) (n int, all []int, err error) {
+			for r, err := range requests(each(changes...), 0) {
+				if err != nil {
+					return 0, nil, err
+				}
+				if !json.Valid(r.body) {
+					t.Fatalf("%s", r.body)
+				}
+				n, all = n+r.changes, append(all, len(r.body))
+			}
+			return n, all, nil
+		}
+		_, small, err := bytes(alone(1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		most := maxBytes - small[0] + 1 // the longest id that a request can hold
+		if _, got, err := bytes(alone(most)); err != nil || got[0] != maxBytes {
+			t.Errorf("%d: %d bytes, %v", kind, got, err)
+		}
+		if _, _, err := bytes(alone(most + 1)); !fault.Is(err, fault.TooLarge) || !strings.Contains(err.Error(), "iii") {
+			t.Errorf("%d: a byte more is answered %v", kind, err)
+		}
+		two := func(more int) []Change { // which share a request, but for more bytes
+			entry := small[0] - forms[kind].around() - 1 // without its id
+			return append(alone(most/2), alone(maxBytes-forms[kind].around()-len(",")-2*entry-most/2+more)...)
+		}
+		if _, got, err := bytes(two(0)); err != nil || len(got) != 1 || got[0] != maxBytes {
+			t.Errorf("%d: two entries: %d bytes, %v", kind, got, err)
+		}
+		if n, got, err := bytes(two(1)); err != nil || len(got) != 2 || n != 2 {
+			t.Errorf("%d: two entries and a byte: %d bytes, %v", kind, got, err)
 		}
 	}
 }
@@ -492,7 +541,7 @@ func TestAnotherPlan(t *testing.T) {
 // is not left open.
 func TestRefusedLoad(t *testing.T) {
 	m := newModel(t)
-	changes := slices.Values([]Change{{ExternalID: "bad", Profile: map[string]any{}}})
+	changes := each([]Change{{ExternalID: "bad", Profile: map[string]any{}}}...)
 	_, err := m.tenant().Push(t.Context(), "w", changes, &desk{})
 	if !fault.Is(err, fault.Refused) || !strings.Contains(err.Error(), "E0000001") {
 		t.Errorf("%v", err)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"iter"
-	"path/filepath"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -15,7 +14,7 @@ import (
 	"github.com/lanyard-id/lanyard/internal/directory/directorytest"
 	"github.com/lanyard-id/lanyard/internal/importer"
 	"github.com/lanyard-id/lanyard/internal/reconcile"
-	"github.com/lanyard-id/lanyard/internal/store/sqlite"
+	"github.com/lanyard-id/lanyard/internal/store/sqlite/sqlitetest"
 )
 
 var (
@@ -30,16 +29,13 @@ type bench struct {
 	clock  *directorytest.Clock
 	source string
 	store  *flaky
+	path   string // of the database
 }
 
 func newBench(t *testing.T, change func(*reconcile.Settings)) *bench {
 	t.Helper()
-	db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "lanyard.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close() })
-	b := &bench{T: t, clock: directorytest.NewClock(start), store: &flaky{Store: db.Importer()}}
+	db, path := sqlitetest.OpenFile(t)
+	b := &bench{T: t, clock: directorytest.NewClock(start), store: &flaky{Store: db.Importer()}, path: path}
 	d := directory.New(db.Directory())
 	d.Hash = func(password string) (string, error) { return password, nil }
 	d.Clock, d.IDs = b.clock.Now, directory.NewIDs(b.clock.Now)

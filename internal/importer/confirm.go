@@ -101,17 +101,22 @@ func (im *Importer) confirmIn(tx Tx, actor directory.Actor, source string, b Bul
 	if err != nil {
 		return nil, err
 	}
-	x.decider.claims = newClaims()
 	links, err := tx.ImportLinks(source, UserKind, ids)
 	if err != nil {
 		return nil, err
 	}
 	var batch []*decided
+	all := &block{} // as if they had come in one
 	for i := range links {
 		if l := &links[i]; l.State == reconcile.Unconfirmed {
-			batch = append(batch, &decided{item: &item{Kind: UserKind, Person: l.person(), Place: l.Place}, link: l})
+			all.Items = append(all.Items, item{Kind: UserKind, Person: l.person(), Place: l.Place})
+			batch = append(batch, &decided{link: l, block: 1, n: len(batch)})
 		}
 	}
+	for i := range batch {
+		batch[i].item = &all.Items[i]
+	}
+	x.decider.claims = newClaims(func(Reader, int) (*block, error) { return all, nil })
 	if err := x.decider.people(x.world, batch); err != nil {
 		return nil, err
 	}

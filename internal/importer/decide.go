@@ -26,17 +26,56 @@ type decider struct {
 	byExact map[string][]string
 }
 
-// claims are what the records of a session will have when it is applied.
+// claims are what the records of a session will have when it is applied. A session
+// has millions of records and hardly ever two that want the same: of each claim
+// there are two numbers, and who makes it is looked up when somebody asks.
 type claims struct {
-	keys     map[directory.Key]string // external id
-	accounts map[string]string        // account: external id
-	wanted   map[string]string        // account: external id of who would have been it, were it not linked
-	groups   map[string]string        // external id: group that will be made
-	people   map[string]string        // external id: account that will be made or linked; only where groups may ask
+	keys     map[uint64]place  // by claimHash of keys
+	accounts map[uint64]place  // by idHash of accounts
+	wanted   map[uint64]place  // by accounts: who would have been it, were it not linked
+	groups   map[string]string // external id: group that will be made
+	people   map[string]string // external id: account that will be made or linked; nil: no groups ask
+
+	record func(r Reader, block int) (*block, error)
+	seq    int // of the block that was read last
+	last   *block
 }
 
-func newClaims() *claims {
-	return &claims{keys: map[directory.Key]string{}, accounts: map[string]string{}, wanted: map[string]string{}, groups: map[string]string{}, people: map[string]string{}}
+// place is where a record of a session is kept: the number of its block, from 1, and
+// behind 32 bits its number there. Zero is no place.
+type place uint64
+
+func (d *decided) place() place { return place(d.block)<<32 | place(d.n) }
+
+func newClaims(record func(r Reader, block int) (*block, error)) *claims {
+	return &claims{
+		keys: map[uint64]place{}, accounts: map[uint64]place{}, wanted: map[uint64]place{}, groups: map[string]string{}, people: map[string]string{},
+		record: record,
+	}
+}
+
+// claimHash stands for a key, as idHash does for ids.
+func claimHash(k directory.Key) uint64 { return idHash(k.Scope + "\x00" + k.Name + "\x00" + k.Value) }
+
+// rival returns the external id of who has claimed something before; empty when it
+// is nobody, or the one who asks.
+func (c *claims) rival(r Reader, by map[uint64]place, hash uint64, asks *decided) (string, error) {
+	p := by[hash]
+	if p == 0 || p == asks.place() {
+		return "", nil
+	}
+	if seq := int(p >> 32); c.last == nil || c.seq != seq { //nolint:gosec // it was an int
+		b, err := c.record(r, seq)
+		if err != nil {
+			return "", err
+		}
+		c.seq, c.last = seq, b
+	}
+	id := c.last.Items[p&(1<<32-1)].id()
+	if id == asks.id() { // another record of his
+		return "", nil
+	}
+	return id, nil
 }
 
 // decided is a record with what becomes of it.
@@ -128,7 +167,9 @@ func (im *Importer) world(r Reader, tx Tx, actor directory.Actor, source *Source
 		return nil, err
 	}
 	for _, s := range all {
-		if s.ID != source.ID {
+		// What goes to a tenant is decided there, and what comes here, here: neither
+		// takes people from the other.
+		if s.ID != source.ID && (s.To == nil) == (source.To == nil) {
 			w.sources[s.ID] = s
 		}
 	}
@@ -316,7 +357,10 @@ func (d *decider) person(w *world, f *found, one *decided) error {
 	p := one.person()
 	if one.link != nil && one.link.Account != "" {
 		if a := f.accounts[one.link.Account]; a != nil {
-			linked := d.candidate(w, f, a, one.link.ExternalID)
+			linked, err := d.candidate(w, f, a, one, one.link.ExternalID)
+			if err != nil {
+				return err
+			}
 			c.Linked = &linked
 		}
 	}
@@ -332,12 +376,17 @@ func (d *decider) person(w *world, f *found, one *decided) error {
 				if c.Linked != nil && c.Linked.Account.ID == a.ID || slices.ContainsFunc(c.Found, func(o reconcile.Candidate) bool { return o.Account.ID == a.ID }) {
 					continue
 				}
-				c.Found = append(c.Found, d.candidate(w, f, a, p.ExternalID))
+				candidate, err := d.candidate(w, f, a, one, p.ExternalID)
+				if err != nil {
+					return err
+				}
+				c.Found = append(c.Found, candidate)
 			}
 		}
 		if d.claims != nil && one.keys.Login != "" {
-			if rival := d.claims.keys[directory.LoginKey(one.keys.Login)]; rival != p.ExternalID {
-				c.Rival = rival
+			var err error
+			if c.Rival, err = d.claims.rival(w.r, d.claims.keys, claimHash(directory.LoginKey(one.keys.Login)), one); err != nil {
+				return err
 			}
 		}
 		one.Decision = d.rules.Decide(p, one.link0(), c, d.now)
@@ -359,17 +408,17 @@ func (d *decider) claim(one *decided) {
 		return
 	}
 	if one.Code == reconcile.LinkedToElse && one.Account != "" {
-		d.claims.wanted[one.Account] = p.ExternalID
+		d.claims.wanted[idHash(one.Account)] = one.place()
 	}
 	if !one.Writes() {
 		return
 	}
 	if _, renamed := one.After["login"]; renamed && one.keys.Login != "" {
-		d.claims.keys[directory.LoginKey(one.keys.Login)] = p.ExternalID
+		d.claims.keys[claimHash(directory.LoginKey(one.keys.Login))] = one.place()
 	}
 	switch one.Action {
 	case reconcile.LinkTo, reconcile.Reactivate:
-		d.claims.accounts[one.Account] = p.ExternalID
+		d.claims.accounts[idHash(one.Account)] = one.place()
 	case reconcile.Deactivate, reconcile.Suspend, reconcile.Unlink:
 		d.claims.person(p.ExternalID, "")
 		return
@@ -384,7 +433,7 @@ func (c *claims) person(externalID, account string) {
 	}
 }
 
-func (d *decider) candidate(w *world, f *found, a *directory.Account, externalID string) reconcile.Candidate {
+func (d *decider) candidate(w *world, f *found, a *directory.Account, one *decided, externalID string) (reconcile.Candidate, error) {
 	c := reconcile.Candidate{Account: a, SuperAdmin: w.supers[a.ID]}
 	for _, l := range f.links[a.ID] {
 		if l.Source == d.source.ID {
@@ -402,15 +451,18 @@ func (d *decider) candidate(w *world, f *found, a *directory.Account, externalID
 			c.Owner = owner
 		}
 	}
-	if d.claims != nil {
-		if other := d.claims.accounts[a.ID]; other != "" && other != externalID {
-			c.Other, c.OtherLeft = other, false
-		}
-		if wanted := d.claims.wanted[a.ID]; wanted != externalID {
-			c.Wanted = wanted
-		}
+	if d.claims == nil {
+		return c, nil
 	}
-	return c
+	other, err := d.claims.rival(w.r, d.claims.accounts, idHash(a.ID), one)
+	if err != nil {
+		return c, err
+	}
+	if other != "" {
+		c.Other, c.OtherLeft = other, false
+	}
+	c.Wanted, err = d.claims.rival(w.r, d.claims.wanted, idHash(a.ID), one)
+	return c, err
 }
 
 // above reports whether a priority is higher: 1 is the highest, 0 the lowest.
@@ -444,13 +496,16 @@ func (d *decider) unique(w *world, batch []*decided) error {
 		return err
 	}
 	for _, x := range wishes {
-		id := x.one.id()
 		taken := have[x.key] != "" && have[x.key] != x.one.Account
 		if d.claims != nil {
-			if other, ok := d.claims.keys[x.key]; ok && other != id {
+			other, err := d.claims.rival(w.r, d.claims.keys, claimHash(x.key), x.one)
+			if err != nil {
+				return err
+			}
+			if other != "" {
 				taken = true
 			} else if !taken {
-				d.claims.keys[x.key] = id
+				d.claims.keys[claimHash(x.key)] = x.one.place()
 			}
 		}
 		if taken && x.one.Action != reconcile.Fail {
@@ -526,5 +581,5 @@ func (d *decider) linksOf(w *world, batch []*decided, ids []string) error {
 }
 
 // lose makes sure that a link is looked at although the source says nothing new:
-// the account has lost the application by somebody else.
+// the account has lost the application by somebody else, or another source of it.
 func (l *Link) lose() { l.Fingerprint = reconcile.Fingerprint{} }

@@ -3,7 +3,7 @@ package importer
 import (
 	"cmp"
 	"context"
-	"strings"
+	"iter"
 
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/fault"
@@ -59,7 +59,7 @@ type Command struct {
 	Sandbox  bool           `json:"sandbox,omitempty"` // of those: nothing leaves this machine
 	Keep     int            `json:"keep,omitempty"`    // of SetSource: days that sessions are kept
 	Run      RunOptions     `json:"run,omitzero"`
-	Plan     *Plan          `json:"plan,omitempty"`
+	Plan     *Plan          `json:"-"` // of ApplyPlan; whoever asks closes it
 	Sessions *SessionQuery  `json:"sessions,omitempty"`
 	Entities *EntityQuery   `json:"entities,omitempty"`
 	Format   DownloadFormat `json:"format,omitempty"` // of Download
@@ -70,6 +70,9 @@ type Command struct {
 	Account  string         `json:"account,omitempty"`
 
 	Actor *directory.Actor `json:"-"` // who asks for it; nil: the Desk's
+	// Draft is what MakePreview and ExplainUser look at instead of a stored source;
+	// its label is Label.
+	Draft *Source `json:"-"`
 }
 
 // DownloadFormat is the form of a report that is downloaded.
@@ -103,10 +106,14 @@ type Reply struct {
 	Entities  []Entity     `json:"entities,omitempty"`
 	Waiting   []Waiting    `json:"waiting,omitempty"`
 	Confirmed *Confirmed   `json:"confirmed,omitempty"` // of Confirm with Bulk
-	Plan      *Plan        `json:"plan,omitempty"`
 	Trace     *Trace       `json:"trace,omitempty"`
-	Text      string       `json:"text,omitempty"` // of Download
 	Count     int          `json:"count,omitempty"`
+
+	// Of MakePreview, to be closed.
+	Plan *Plan `json:"-"`
+	// Of Download: the report, which is read from the store, or from the process
+	// that serves, while it is ranged over, and once.
+	Pieces iter.Seq2[[]byte, error] `json:"-"`
 }
 
 // SourceView is an identity source as lists show it.
@@ -149,6 +156,10 @@ func (d *Desk) Do(ctx context.Context, c Command) (*Reply, error) {
 	}[c.Do]
 	if !ok {
 		return nil, fault.New(fault.Invalid, "there is no command %q", string(c.Do))
+	}
+	if c.Draft != nil && (c.Do == MakePreview || c.Do == ExplainUser) {
+		r.Source, r.Label = c.Draft, c.Label
+		return r, do(ctx, c, r)
 	}
 	source, err := d.Importer.FindSource(ctx, c.Source)
 	if err != nil {
@@ -255,7 +266,12 @@ func (d *Desk) preview(ctx context.Context, c Command, r *Reply) error {
 	if err != nil {
 		return err
 	}
-	r.Plan, err = d.Importer.Preview(ctx, r.Source.ID, rows, PreviewOptions{Type: c.Run.Type})
+	o := PreviewOptions{Type: c.Run.Type}
+	if c.Draft != nil {
+		r.Plan, err = d.Importer.PreviewDraft(ctx, c.Label, c.Draft, rows, o)
+		return err
+	}
+	r.Plan, err = d.Importer.Preview(ctx, r.Source.ID, rows, o)
 	return err
 }
 
@@ -309,14 +325,13 @@ func (d *Desk) entities(ctx context.Context, c Command, r *Reply) (err error) {
 }
 
 func (d *Desk) download(ctx context.Context, c Command, r *Reply) error {
-	var b strings.Builder
-	for piece, err := range d.Importer.Download(ctx, c.Session, c.Format) {
-		if err != nil {
-			return err
-		}
-		b.Write(piece)
+	if c.Format != CSV && c.Format != JSON && c.Format != "" {
+		return fault.New(fault.Usage, "there is no format %q: csv or json", string(c.Format))
 	}
-	r.Text = b.String()
+	if _, err := d.Importer.Session(ctx, "", c.Session); err != nil {
+		return err
+	}
+	r.Pieces = d.Importer.Download(ctx, c.Session, c.Format)
 	return nil
 }
 
@@ -377,7 +392,14 @@ func (d *Desk) explain(ctx context.Context, c Command, r *Reply) error {
 			return err
 		}
 	}
+	im, id := d.Importer, r.Source.ID
+	if c.Draft != nil {
+		var err error
+		if im, id, err = d.Importer.Drafted(ctx, c.Label, c.Draft); err != nil {
+			return err
+		}
+	}
 	var err error
-	r.Trace, err = d.Importer.Explain(ctx, r.Source.ID, c.Person, rows)
+	r.Trace, err = im.Explain(ctx, id, c.Person, rows)
 	return err
 }

@@ -21,8 +21,8 @@
 // else each person is decided about once more before he is touched, and whoever
 // comes out otherwise is left to the next session.
 //
-// A Plan is a delta with its records that was never stored. Applying it makes the
-// delta again and refuses where that is another one.
+// A Plan is a delta with its records that was never stored: it lies in a file without
+// a name. Applying it makes the delta again and refuses where that is another one.
 //
 // # What a person costs
 //
@@ -40,7 +40,8 @@
 //	drive.go, decide.go          the phases; the delta, candidates, claims
 //	apply.go, groups.go          carrying it out; groups and memberships
 //	ahead.go                     what goes on beside the transaction of the moment
-//	preview.go, plan.go          plans
+//	preview.go, plan.go          plans: made and applied
+//	planfile.go, spool.go        plans as documents; what lies on disk for a while
 //	single.go                    one person at once, and who waits to be confirmed
 //	explain.go, download.go      how it came to that; reports as files
 //	desk.go, store.go            what administrators ask for; what is kept

@@ -77,12 +77,7 @@ func (im *Importer) fail(tx Tx, s *Session) error {
 func (im *Importer) advance(ctx context.Context, s *Session) (*Session, error) {
 	switch s.Phase {
 	case Matching:
-		if s.Origin == FromPlan {
-			if err := im.recheck(ctx, s); err != nil {
-				return s, err
-			}
-		}
-		return im.makeDelta(ctx, s)
+		return im.match(ctx, s)
 	case Guarding:
 		return im.guard(ctx, s)
 	case Applying:
@@ -90,8 +85,42 @@ func (im *Importer) advance(ctx context.Context, s *Session) (*Session, error) {
 	}
 	return im.change(ctx, "", s.ID, func(tx Tx, s *Session) error {
 		s.Phase, s.Started = Matching, im.Directory.Now()
+		s.AsOf = s.Started
 		return im.event(tx, systemActor(), s, "system.import.start", directory.Outcome{})
 	})
+}
+
+// match makes the delta of a session. That of a plan has to be the plan: this is
+// looked at before, and again when somebody has changed something meanwhile.
+func (im *Importer) match(ctx context.Context, s *Session) (*Session, error) {
+	if s.Origin != FromPlan {
+		return im.makeDelta(ctx, s)
+	}
+	before, err := im.lastChange(ctx)
+	if err != nil {
+		return s, err
+	}
+	if err := im.recheck(ctx, s); err != nil {
+		return s, err
+	}
+	next, err := im.makeDelta(ctx, s)
+	if err != nil {
+		return s, err
+	}
+	after, err := im.lastChange(ctx)
+	if err != nil || after == before {
+		return next, err
+	}
+	return next, im.recheck(ctx, next)
+}
+
+// lastChange is the number of the newest entry of the change log.
+func (im *Importer) lastChange(ctx context.Context) (last int64, err error) {
+	err = im.Store.View(ctx, func(r Reader) error {
+		last, err = r.LastChange()
+		return err
+	})
+	return last, err
 }
 
 // decider returns what decides about the records of a session.
@@ -110,7 +139,11 @@ func (im *Importer) decider(r Reader, s *Session) (*decider, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &decider{im: im, source: source, rules: rules, now: im.Directory.Now()}, nil
+	now := s.AsOf
+	if now.IsZero() {
+		now = im.Directory.Now()
+	}
+	return &decider{im: im, source: source, rules: rules, now: now}, nil
 }
 
 // delta is what the records of a session come to. It is made in one pass and
@@ -153,11 +186,7 @@ func (im *Importer) makeDelta(ctx context.Context, s *Session) (*Session, error)
 	keep := &keeper{im: im, session: s.ID}
 	defer func() { _ = keep.wait() }() // the first error is the one to report
 	d.sink = keep.keep
-	var basis int64
-	err = im.Store.View(ctx, func(r Reader) (err error) {
-		basis, err = r.LastChange()
-		return err
-	})
+	basis, err := im.lastChange(ctx)
 	if err != nil {
 		return s, err
 	}
@@ -201,7 +230,16 @@ func (im *Importer) newDelta(ctx context.Context, s *Session, l *loaded, blocks 
 	if err != nil {
 		return nil, err
 	}
-	d.claims = newClaims()
+	d.claims = newClaims(func(r Reader, seq int) (*block, error) {
+		body, err := r.ImportBlock(s.ID, seq)
+		if fault.Is(err, fault.NotFound) { // of a plan, whose session is not stored
+			return blocks(ctx, seq)
+		}
+		if err != nil {
+			return nil, err
+		}
+		return decodeBlock(body)
+	})
 	if l.Tally != nil {
 		d.tally = l.Tally
 	}
@@ -286,6 +324,7 @@ func (d *delta) make(ctx context.Context) error {
 // requests the last record of somebody counts, and there are groups.
 func (d *delta) survey(ctx context.Context) (later []Kind, err error) {
 	if d.session.Origin != FromAPI {
+		d.claims.people = nil // no groups
 		return nil, nil
 	}
 	d.last = map[string]int{}
@@ -333,6 +372,7 @@ func (d *delta) pass(ctx context.Context, kind Kind, leaving bool) error {
 			if it.Kind != kind {
 				continue
 			}
+			it.at(d.now)
 			d.leavers = d.leavers || it.leaves()
 			if kind == UserKind && d.session.Type == Full && !leaving && it.id() != "" {
 				d.seen = append(d.seen, idHash(it.id()))
@@ -362,10 +402,11 @@ func (d *delta) pass(ctx context.Context, kind Kind, leaving bool) error {
 	return nil
 }
 
-// absent decides about everybody who is linked and whom the source does not have.
+// absent decides about everybody whom earlier sessions know and the source does
+// not have: also who waits for a person or for his first day does not come then.
 func (d *delta) absent(ctx context.Context) error {
 	slices.Sort(d.seen)
-	for _, state := range []reconcile.LinkState{reconcile.Linked, reconcile.Unconfirmed} {
+	for _, state := range []reconcile.LinkState{reconcile.Linked, reconcile.Unconfirmed, reconcile.Awaited} {
 		for after, more := "", true; more; {
 			var batch []*decided
 			err := d.im.Store.View(ctx, func(r Reader) error {

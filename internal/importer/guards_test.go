@@ -95,7 +95,10 @@ func TestAdministratorsGroup(t *testing.T) {
 func TestSuperAdminsStay(t *testing.T) {
 	for _, removal := range []reconcile.Removal{reconcile.RemovalDeactivates, reconcile.RemovalSuspends, reconcile.RemovalIsNothing} {
 		t.Run(string(removal), func(t *testing.T) {
-			b := newBench(t, func(s *reconcile.Settings) { api(s); s.Removal, s.Reactivate = removal, reconcile.Reactivation{Suspended: true, Deactivated: true} })
+			b := newBench(t, func(s *reconcile.Settings) {
+				api(s)
+				s.Removal, s.Reactivate = removal, reconcile.Reactivation{Suspended: true, Deactivated: true}
+			})
 			ctx := t.Context()
 			s := b.create()
 			b.load(s, importer.Batch{
@@ -225,4 +228,23 @@ func TestConfirmAll(t *testing.T) {
 	b.equal("in the log", b.logged("system.import.user_match.confirm"), 20)
 	s := b.run(all, importer.Incremental)
 	b.equal("counts", b.counts(s)["unchanged"], 20)
+}
+
+// A column that was guessed and is gone says nothing any more of who has left: they
+// would all be back.
+func TestStatesLost(t *testing.T) {
+	b := newBench(t, nil)
+	all := people(40)
+	for i := range all {
+		all[i]["status"] = "Active"
+	}
+	b.run(all, importer.Full)
+	for i := range 7 {
+		all[i]["status"] = "Inactive"
+	}
+	b.done(b.run(all, importer.Full), map[string]int{"scanned": 40, "removed": 7, "unchanged": 33})
+	for i := range all {
+		delete(all[i], "status")
+	}
+	b.done(b.held(b.run(all, importer.Full), reconcile.Returns, "7 accounts would be reactivated"), map[string]int{"scanned": 40, "reactivated": 7, "unchanged": 33})
 }

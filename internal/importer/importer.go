@@ -91,6 +91,9 @@ func (im *Importer) Recover(ctx context.Context) error {
 			}
 			s.Error = "The process ended while the source was being read; nothing was applied."
 			s.Remedy = "Start the import again."
+			if s.Origin == FromPlan {
+				s.Error, s.Remedy = "The process ended while the plan was being read; nothing was applied.", "Apply the plan again."
+			}
 			if err := im.fail(tx, s); err != nil {
 				return err
 			}

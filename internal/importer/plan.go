@@ -1,8 +1,6 @@
 package importer
 
 import (
-	"bytes"
-	"encoding/json"
 	"time"
 
 	"github.com/lanyard-id/lanyard/internal/reconcile"
@@ -10,7 +8,11 @@ import (
 
 // Plan is what an import would do, in full, and from what that was computed. It
 // is made without a single write, and carried out later only if the delta comes
-// out the same.
+// out the same. Its entities lie in a file without a name until Close: a plan does
+// not grow with its source.
+//
+// Written, it is one JSON document (WriteTo): what stands here, and behind it the
+// entities, one in a line.
 type Plan struct {
 	Version  int                `json:"version"`
 	Realm    string             `json:"realm"`
@@ -25,31 +27,26 @@ type Plan struct {
 	Sessions int                `json:"sessions,omitempty"` // of that tenant, which the calls fill
 	To       *reconcile.Target  `json:"to,omitempty"`       // the tenant that it goes to
 	First    bool               `json:"first,omitempty"`    // the source has brought nobody yet
-	Entities []PlanEntity       `json:"entities"`           // all but those of whom nothing is new
 
 	// Digest covers what the plan does, the rules by which it does so, and the
 	// figures that guards look at.
-	Digest   string             `json:"digest"`
-	Settings int64              `json:"settings"`         // version of the source
-	Rules    reconcile.Settings `json:"rules"`            // as completed by the headings of the source
-	Loaded   *reconcile.Tally   `json:"loaded,omitempty"` // of those of whom nothing is new
-	Same     int                `json:"same"`             // how many these are
-	Scanned  int                `json:"scanned"`
-	Doubled  []string           `json:"doubled,omitempty"`
+	Digest   string              `json:"digest"`
+	Settings int64               `json:"settings"`         // version of the source
+	Draft    *reconcile.Settings `json:"draft,omitempty"`  // of a source that was not stored with these; Source is empty when it was not there at all
+	Rules    reconcile.Settings  `json:"rules"`            // as completed by the headings of the source
+	Loaded   *reconcile.Tally    `json:"loaded,omitempty"` // of those of whom nothing is new
+	Same     int                 `json:"same"`             // how many these are
+	Scanned  int                 `json:"scanned"`
+	Doubled  []string            `json:"doubled,omitempty"`
+	Size     int                 `json:"size"` // how many entities there are: all but those of whom nothing is new
+
+	entities planLines
 }
 
 // PlanEntity is an entity with the record that it comes from.
 type PlanEntity struct {
 	Entity
 	Record *item `json:"record,omitempty"`
-}
-
-// UnmarshalJSON reads a plan without losing digits: they count for the digest.
-func (p *Plan) UnmarshalJSON(text []byte) error {
-	type plain Plan
-	dec := json.NewDecoder(bytes.NewReader(text))
-	dec.UseNumber()
-	return dec.Decode((*plain)(p))
 }
 
 // PreviewOptions say how a preview is made.
@@ -61,7 +58,7 @@ type PreviewOptions struct {
 type Trace struct {
 	Source   string              `json:"source"`
 	Who      string              `json:"who"`
-	Found    []TraceRow          `json:"found"` // rows of the source that speak of him
+	Found    []TraceRow          `json:"found"` // rows of the source that speak of the person
 	Link     *reconcile.Link     `json:"link,omitempty"`
 	Person   *reconcile.Person   `json:"person,omitempty"`
 	Scoped   string              `json:"scoped,omitempty"` // one sentence

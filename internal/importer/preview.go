@@ -2,26 +2,23 @@ package importer
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"reflect"
-	"slices"
 
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/fault"
 	"github.com/lanyard-id/lanyard/internal/reconcile"
 )
 
-// planVersion is that of the form of plans.
-const planVersion = 1
-
-// Preview makes a plan and writes nothing.
+// Preview makes a plan and writes nothing. The plan is to be closed.
 func (im *Importer) Preview(ctx context.Context, source string, rows Rows, o PreviewOptions) (*Plan, error) {
-	var kept [][]byte
+	var kept spool
+	defer kept.close()
 	l, err := im.newLoader(ctx, source, func(_ context.Context, b *block) error {
 		body, err := b.encode()
-		kept = append(kept, body)
+		if err == nil {
+			err = kept.put(body)
+		}
 		return err
 	})
 	if err != nil {
@@ -30,29 +27,41 @@ func (im *Importer) Preview(ctx context.Context, source string, rows Rows, o Pre
 	if err := l.load(ctx, rows); err != nil {
 		return nil, err
 	}
+	l.index = nil // the delta is made without it
 	s := im.newSession(systemActor(), source, o.Type.or(l.settings.Mode), FromReader)
-	s.Blocks, s.Rules = len(kept), &l.settings
-	return im.plan(ctx, s, l.loaded, func(_ context.Context, seq int) (*block, error) { return decodeBlock(kept[seq-1]) })
+	s.Blocks, s.Rules = len(kept.ends), &l.settings
+	p := &Plan{}
+	err = im.plan(ctx, p, s, l.loaded, func(_ context.Context, seq int) (*block, error) {
+		body, err := kept.piece(seq - 1)
+		if err != nil {
+			return nil, err
+		}
+		return decodeBlock(body)
+	})
+	if err != nil {
+		p.Close()
+		return nil, err
+	}
+	return p, nil
 }
 
-// plan makes the delta of a session that is not stored.
-func (im *Importer) plan(ctx context.Context, s *Session, l *loaded, blocks func(context.Context, int) (*block, error)) (*Plan, error) {
+// plan makes the delta of a session that is not stored, into a plan that is empty.
+func (im *Importer) plan(ctx context.Context, p *Plan, s *Session, l *loaded, blocks func(context.Context, int) (*block, error)) error {
 	// The figures of those of whom nothing is new go into the plan as they are now.
 	var before loaded
 	if err := copyJSON(l, &before); err != nil {
-		return nil, err
+		return err
 	}
 	d, err := im.newDelta(ctx, s, l, blocks)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if before.Tally == nil {
 		before.Tally = &reconcile.Tally{}
 	}
-	p := &Plan{
-		Version: planVersion, Realm: im.Realm, Source: s.Source, Label: d.source.Label, Type: s.Type, Made: d.now,
-		Settings: d.source.Version, Rules: d.rules.Settings(), Loaded: before.Tally, Same: before.Same, Scanned: before.Scanned, Doubled: before.Doubled,
-	}
+	p.Version, p.Realm, p.Source, p.Label, p.Type, p.Made = planVersion, im.Realm, s.Source, d.source.Label, s.Type, d.now
+	p.Settings, p.Rules, p.Loaded, p.Same, p.Scanned, p.Doubled = d.source.Version, d.rules.Settings(), before.Tally, before.Same, before.Scanned, before.Doubled
+	var calls calls
 	d.sink = func(_ context.Context, batch []*decided, entities []Entity) error {
 		records := map[[2]int]*item{}
 		for _, one := range batch {
@@ -72,15 +81,18 @@ func (im *Importer) plan(ctx context.Context, s *Session, l *loaded, blocks func
 			if e.Action == reconcile.Create {
 				e.Account = "" // made when it is carried out
 			}
-			p.Entities = append(p.Entities, PlanEntity{Entity: e, Record: record})
+			calls.count(e.Action)
+			if err := p.Add(&PlanEntity{Entity: e, Record: record}); err != nil {
+				return err
+			}
 		}
 		return nil
 	}
 	if err := d.make(ctx); err != nil {
-		return nil, err
+		return err
 	}
 	p.Counts, p.To = d.counts, d.source.To
-	p.Calls, p.Minutes = estimate(p)
+	p.Calls, p.Minutes = calls.estimate()
 	err = im.Store.View(ctx, func(r Reader) error {
 		base, err := im.base(r, s, d.source.Label)
 		if err == nil {
@@ -90,10 +102,9 @@ func (im *Importer) plan(ctx context.Context, s *Session, l *loaded, blocks func
 		return err
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	p.Digest, err = p.digest()
-	return p, err
+	return p.Seal()
 }
 
 // The limits of an Okta tenant that a plan's calls are reckoned by: entities in a
@@ -104,19 +115,22 @@ const (
 	requestsMinute = 15
 )
 
+// calls are the people of a plan by the calls that they are sent with.
+type calls struct{ upserts, deletes int }
+
+func (c *calls) count(a reconcile.Action) {
+	switch a {
+	case reconcile.Deactivate, reconcile.Suspend, reconcile.Unlink:
+		c.deletes++
+	case reconcile.Create, reconcile.LinkTo, reconcile.Update, reconcile.Reactivate:
+		c.upserts++
+	}
+}
+
 // estimate says how many calls a plan takes when it goes to a tenant of Okta's,
 // and how many minutes these take by its limits.
-func estimate(p *Plan) (calls, minutes int) {
-	upserts, deletes := 0, 0
-	for i := range p.Entities {
-		switch p.Entities[i].Action {
-		case reconcile.Deactivate, reconcile.Suspend, reconcile.Unlink:
-			deletes++
-		case reconcile.Create, reconcile.LinkTo, reconcile.Update, reconcile.Reactivate:
-			upserts++
-		}
-	}
-	loads := ceil(upserts, inRequest) + ceil(deletes, inRequest)
+func (c *calls) estimate() (calls, minutes int) {
+	loads := ceil(c.upserts, inRequest) + ceil(c.deletes, inRequest)
 	if loads == 0 {
 		return 0, 0
 	}
@@ -138,64 +152,25 @@ func copyJSON(from, into any) error {
 	return nil
 }
 
-// digest covers what the plan does, the rules by which it does so, and the figures
-// that guards look at.
-func (p *Plan) digest() (string, error) {
-	sum := sha256.New()
-	enc := json.NewEncoder(sum)
-	parts := []any{
-		p.Version, p.Realm, p.Source, p.Type, p.Settings, p.Rules, p.Counts, p.Loaded, p.Same, p.Scanned, append([]string{}, p.Doubled...), len(p.Entities),
-	}
-	for i := range p.Entities {
-		parts = append(parts, &p.Entities[i])
-	}
-	for _, part := range parts {
-		if err := enc.Encode(part); err != nil {
-			return "", fault.Wrap(fault.Internal, err, "the plan cannot be written as JSON")
-		}
-	}
-	return hex.EncodeToString(sum.Sum(nil)), nil
-}
-
 // Apply carries a plan out and waits. fault.Stale when what it was computed from
 // has changed: nothing is applied then.
 func (im *Importer) Apply(ctx context.Context, actor directory.Actor, p *Plan) (*Session, error) {
 	if p.Version != planVersion || p.Realm != im.Realm {
 		return nil, fault.New(fault.Unsupported, "the plan was made by another version, or for another org").Fix("make a new one")
 	}
-	if digest, err := p.digest(); err != nil || digest != p.Digest {
-		return nil, fault.New(fault.Invalid, "the plan was changed after it was made").Fix("make a new one")
-	}
-	s, b, l := im.planned(actor, p)
-	if err := im.stillSo(ctx, s, p, b); err != nil {
+	if err := p.intact(); err != nil {
 		return nil, err
 	}
-	figures, err := deflated(l)
+	p, err := im.settled(ctx, actor, p)
 	if err != nil {
 		return nil, err
 	}
-	err = im.Store.Update(ctx, func(tx Tx) error {
-		if err := im.open(tx, p.Source); err != nil {
-			return err
-		}
-		for i := range b {
-			body, err := b[i].encode()
-			if err != nil {
-				return err
-			}
-			if err := tx.PutImportBlock(s.ID, i+1, body); err != nil {
-				return err
-			}
-		}
-		if err := tx.PutImportBlock(s.ID, loadedTally, figures); err != nil {
-			return err
-		}
-		s.queue(im.Directory.Now())
-		if err := tx.InsertImportSession(s); err != nil {
-			return err
-		}
-		return im.event(tx, actor, s, "system.import.session.triggered", directory.Outcome{})
-	})
+	s := im.newSession(actor, p.Source, p.Type, FromPlan)
+	s.Plan, s.Rules, s.Blocks = p.Digest, &p.Rules, p.entities.pieces()
+	if err := im.stillSo(ctx, s, p); err != nil {
+		return nil, err
+	}
+	s, err = im.enlist(ctx, s, p)
 	if err != nil {
 		return nil, err
 	}
@@ -206,34 +181,73 @@ func (im *Importer) Apply(ctx context.Context, actor directory.Actor, p *Plan) (
 	return s, err
 }
 
-// planned is the session that carries a plan out, with its records.
-func (im *Importer) planned(actor directory.Actor, p *Plan) (*Session, []*block, *loaded) {
-	s := im.newSession(actor, p.Source, p.Type, FromPlan)
-	s.Plan, s.Rules = p.Digest, &p.Rules
-	l := &loaded{Tally: p.Loaded, Scanned: p.Scanned, Same: p.Same, Doubled: p.Doubled}
-	var blocks []*block
-	for part := range slices.Chunk(p.Entities, im.portion()) {
-		b := &block{}
-		for i := range part {
-			b.Items = append(b.Items, *part[i].Record)
-		}
-		blocks = append(blocks, b)
+// enlist queues the session that carries a plan out, with its records. As of a
+// source that is read, nothing of it counts before all of it is there.
+func (im *Importer) enlist(ctx context.Context, s *Session, p *Plan) (*Session, error) {
+	figures, err := deflated(p.loaded())
+	if err != nil {
+		return nil, err
 	}
-	s.Blocks = len(blocks)
-	return s, blocks, l
+	s.State = InProgress
+	err = im.Store.Update(ctx, func(tx Tx) error {
+		if err := im.open(tx, p.Source); err != nil {
+			return err
+		}
+		return tx.InsertImportSession(s)
+	})
+	if err != nil {
+		return nil, err
+	}
+	queued, err := im.enlisted(ctx, s, p, figures)
+	if err != nil {
+		return nil, fault.Join(err, im.giveUp(ctx, s.ID, err))
+	}
+	return queued, nil
+}
+
+func (im *Importer) enlisted(ctx context.Context, s *Session, p *Plan, figures []byte) (*Session, error) {
+	for seq := 1; seq <= s.Blocks; seq++ {
+		b, err := p.records(seq)
+		if err != nil {
+			return nil, err
+		}
+		body, err := b.encode()
+		if err != nil {
+			return nil, err
+		}
+		if err := im.Store.Update(ctx, func(tx Tx) error { return tx.PutImportBlock(s.ID, seq, body) }); err != nil {
+			return nil, err
+		}
+	}
+	return im.change(ctx, s.Source, s.ID, func(tx Tx, s *Session) error {
+		if s.State != InProgress {
+			return NotTriggerable.fault("the session is %s", s.State)
+		}
+		s.queue(im.Directory.Now())
+		if err := tx.PutImportBlock(s.ID, loadedTally, figures); err != nil {
+			return err
+		}
+		return im.event(tx, s.Actor, s, "system.import.session.triggered", directory.Outcome{})
+	})
+}
+
+// loaded are the figures of those whom a plan leaves out.
+func (p *Plan) loaded() *loaded {
+	return &loaded{Tally: p.Loaded, Scanned: p.Scanned, Same: p.Same, Doubled: p.Doubled}
 }
 
 // stillSo refuses a plan that would not come out the same.
-func (im *Importer) stillSo(ctx context.Context, s *Session, p *Plan, blocks []*block) error {
+func (im *Importer) stillSo(ctx context.Context, s *Session, p *Plan) error {
 	var l loaded
-	if err := copyJSON(&loaded{Tally: p.Loaded, Scanned: p.Scanned, Same: p.Same, Doubled: p.Doubled}, &l); err != nil {
+	if err := copyJSON(p.loaded(), &l); err != nil {
 		return err
 	}
-	again, err := im.plan(ctx, s, &l, func(_ context.Context, seq int) (*block, error) { return blocks[seq-1], nil })
+	again := &Plan{entities: planLines{blind: true}}
+	err := im.plan(ctx, again, s, &l, func(_ context.Context, seq int) (*block, error) { return p.records(seq) })
 	if err != nil {
 		return err
 	}
-	if again.Digest != p.Digest {
+	if again.Digest != p.Digest || held(again) && !held(p) {
 		return stalePlan()
 	}
 	// The limits are never those of a file that somebody may have written.
@@ -246,6 +260,8 @@ func (im *Importer) stillSo(ctx context.Context, s *Session, p *Plan, blocks []*
 	})
 }
 
+func held(p *Plan) bool { return len(p.Holds) > 0 }
+
 func stalePlan() error {
 	return fault.New(fault.Stale, "what the plan was computed from has changed; nothing was applied").Fix("make a new plan")
 }
@@ -257,7 +273,8 @@ func (im *Importer) recheck(ctx context.Context, s *Session) error {
 	if err != nil {
 		return err
 	}
-	p, err := im.plan(ctx, s, l, func(ctx context.Context, seq int) (*block, error) { return im.block(ctx, s.ID, seq) })
+	p := &Plan{entities: planLines{blind: true}}
+	err = im.plan(ctx, p, s, l, func(ctx context.Context, seq int) (*block, error) { return im.block(ctx, s.ID, seq) })
 	if err == nil && p.Digest != s.Plan {
 		err = stalePlan()
 	}

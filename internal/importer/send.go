@@ -2,6 +2,7 @@ package importer
 
 import (
 	"context"
+	"iter"
 	"slices"
 	"sync"
 	"time"
@@ -20,7 +21,8 @@ type Outside interface {
 	// Send tells a tenant what a session does and waits until that is carried out
 	// there. Called again for the same session, after an end of whatever kind, it
 	// goes on where it was. fault.Unavailable and fault.Timeout go by themselves.
-	Send(ctx context.Context, session string, to reconcile.Target, entities []PlanEntity) (*Sent, error)
+	// The entities may be gone through any number of times, while Send runs.
+	Send(ctx context.Context, session string, to reconcile.Target, entities iter.Seq2[*PlanEntity, error]) (*Sent, error)
 }
 
 // Sent is what a tenant got of a session.
@@ -152,14 +154,21 @@ func (im *Importer) tell(ctx context.Context, s *Session) (*Sent, error) {
 	if err != nil || source.To == nil {
 		return nil, err
 	}
-	entities, err := im.outgoing(ctx, s)
-	if err != nil || len(entities) == 0 {
-		return nil, err
+	for _, err := range im.outgoing(ctx, s) {
+		if err != nil {
+			return nil, err
+		}
+		return im.tellOf(ctx, s, source)
 	}
+	return nil, nil
+}
+
+// tellOf is tell where there is something to be told.
+func (im *Importer) tellOf(ctx context.Context, s *Session, source *Source) (*Sent, error) {
 	if im.Outside == nil {
 		return nil, fault.New(fault.Unsupported, "nothing can be sent to a tenant here")
 	}
-	sent, err := im.Outside.Send(ctx, s.ID, *source.To, entities)
+	sent, err := im.Outside.Send(ctx, s.ID, *source.To, im.outgoing(ctx, s))
 	if err != nil {
 		return nil, err
 	}
@@ -167,34 +176,39 @@ func (im *Importer) tell(ctx context.Context, s *Session) (*Sent, error) {
 	return sent, nil
 }
 
-// outgoing is what a session does, with the records that it comes from.
-func (im *Importer) outgoing(ctx context.Context, s *Session) (out []PlanEntity, err error) {
-	var list []Entity
-	err = im.Store.View(ctx, func(r Reader) error {
-		list, err = r.ImportEntities(EntityQuery{Session: s.ID})
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	var b *block
-	seq := 0
-	for _, e := range list {
-		switch {
-		case !e.Writes():
-			continue
-		case e.Block == 0:
-			out = append(out, PlanEntity{Entity: e})
-			continue
-		case e.Block != seq:
-			if b, err = im.block(ctx, s.ID, e.Block); err != nil {
-				return nil, err
+// outgoing yields what a session does, with the records that it comes from.
+func (im *Importer) outgoing(ctx context.Context, s *Session) iter.Seq2[*PlanEntity, error] {
+	return func(yield func(*PlanEntity, error) bool) {
+		var b *block
+		seq := 0
+		for after, more := int64(0), true; more; {
+			list, err := im.Entities(ctx, EntityQuery{Session: s.ID, After: after, Limit: itemsInBlock})
+			more = len(list) == itemsInBlock
+			for i := range list {
+				e := &PlanEntity{Entity: list[i]}
+				after = e.Seq
+				if !e.Writes() {
+					continue
+				}
+				if e.Block != 0 && e.Block != seq {
+					if b, err = im.block(ctx, s.ID, e.Block); err != nil {
+						break
+					}
+					seq = e.Block
+				}
+				if e.Block != 0 {
+					e.Record = &b.Items[e.Item]
+				}
+				if !yield(e, nil) {
+					return
+				}
 			}
-			seq = e.Block
+			if err != nil {
+				yield(nil, err)
+				return
+			}
 		}
-		out = append(out, PlanEntity{Entity: e, Record: &b.Items[e.Item]})
 	}
-	return out, nil
 }
 
 // stopSending closes a session that is being sent. What the tenant has carried out
@@ -285,8 +299,8 @@ func (e *explainer) send(one *decided, source *Source) {
 	case !one.Writes():
 		e.step("sent", "Nothing of it would be sent to %s.", source.To)
 	case one.Action == reconcile.Deactivate, one.Action == reconcile.Suspend, one.Action == reconcile.Unlink:
-		e.step("sent", "A deletion of id %s would be sent to %s, whose settings say what becomes of the account.", one.item.id(), source.To)
+		e.step("sent", "A deletion of id %s would be sent to %s, whose settings say what becomes of the account.", one.id(), source.To)
 	default:
-		e.step("sent", "The record of id %s would be sent to %s, which finds the account by its own matching.", one.item.id(), source.To)
+		e.step("sent", "The record of id %s would be sent to %s, which finds the account by its own matching.", one.id(), source.To)
 	}
 }

@@ -53,6 +53,9 @@ type Session struct {
 
 	Version int64 `json:"version"`
 
+	// AsOf is the time that the delta is made for: who is to be there by then is
+	// present. Zero until it is made.
+	AsOf time.Time `json:"asOf,omitzero"`
 	// Position is the last entity that was applied.
 	Position int64 `json:"position,omitempty"`
 	// Total is how many entities the delta has.

@@ -3,6 +3,7 @@ package importer_test
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -175,17 +176,7 @@ func TestOrder(t *testing.T) {
 	b.do(err)
 	b.clock.Step(time.Second)
 	b.imported(first)
-	b.equal("the one triggered last counts", slices.Collect(maps(b.accounts())), []string{"ann@example.com"})
-}
-
-func maps(m map[string]string) func(func(string) bool) {
-	return func(yield func(string) bool) {
-		for k := range m {
-			if !yield(k) {
-				return
-			}
-		}
-	}
+	b.equal("the one triggered last counts", slices.Collect(maps.Keys(b.accounts())), []string{"ann@example.com"})
 }
 
 // What a change of a person brings with it: group rules, applications, and the end
@@ -508,4 +499,21 @@ func TestRetention(t *testing.T) {
 	b.do(b.Settle(t.Context()))
 	_, err = b.Session(t.Context(), b.source, s.ID)
 	b.missing(err, importer.SessionNoun)
+}
+
+// A label that two applications have names neither of them.
+func TestSourceOfTwoWithOneLabel(t *testing.T) {
+	b := newBench(t, nil)
+	app, _, err := b.Directory.CreateApp(t.Context(), me, directory.OktaRealm, directory.AppDraft{Name: importer.AppName, Label: "HR", SignOnMode: directory.AutoLogin, Activate: true})
+	b.do(err)
+	_, err = b.FindSource(t.Context(), "HR")
+	_, stored := b.PutSource(t.Context(), me, "HR", &importer.Source{Settings: reconcile.FileSettings()})
+	for _, err := range []error{err, stored} {
+		if said := fault.Public(err); !fault.Is(err, fault.Conflict) || !strings.Contains(said, b.source) || !strings.Contains(said, app.ID) {
+			t.Errorf("a label that two have: %v", said)
+		}
+	}
+	if s, err := b.FindSource(t.Context(), b.source); err != nil || s.ID != b.source {
+		t.Errorf("by its id: %v, %v", s, err)
+	}
 }

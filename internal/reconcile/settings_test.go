@@ -44,7 +44,7 @@ func TestReadSettings(t *testing.T) {
 		Confirm:  Confirm{Partial: true},
 		Sourcing: Sourcing{Users: true, Priority: 3}, Reactivate: Reactivation{Deactivated: true},
 		Removal: RemovalSuspends, Mode: Full,
-		Guard: Limits{Percent: 10, Most: -1, Floor: 2, Drop: 5, Change: -1, Failures: 1, Privileges: 2, TakeOver: 7, Growth: -1, Newcomers: 9, Renames: 100, Off: []Code{Encoding, MassChange}},
+		Guard: Limits{Percent: 10, Most: -1, Floor: 2, Drop: 5, Change: -1, Failures: 1, Privileges: 2, TakeOver: 7, Growth: -1, Newcomers: 9, Renames: 100, Returns: 3, Off: []Code{Encoding, MassChange}},
 	}
 	if diff := cmp.Diff(want, w.Settings); diff != "" {
 		t.Errorf("the settings (-want +got):\n%s", diff)
@@ -286,7 +286,7 @@ func TestSchema(t *testing.T) {
 		t.Errorf("the keys of the schema (-reader +schema):\n%s", diff)
 	}
 	guard := []string{"off"}
-	for name := range mustObject(t, Limits{Percent: 1, Most: 1, Floor: 1, Drop: 1, Change: 1, Failures: 1, Privileges: 1, TakeOver: 1, Growth: 1, Newcomers: 1, Renames: 1}) {
+	for name := range mustObject(t, Limits{Percent: 1, Most: 1, Floor: 1, Drop: 1, Change: 1, Failures: 1, Privileges: 1, TakeOver: 1, Growth: 1, Newcomers: 1, Renames: 1, Returns: 1}) {
 		guard = append(guard, name)
 	}
 	slices.Sort(guard)

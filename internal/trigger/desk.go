@@ -68,7 +68,15 @@ type Command struct {
 // Event is what a trigger is told, for a test or to fire it: the body of a
 // request, or the event itself for a schedule and a directory change.
 type Event struct {
-	Body string `json:"body"` // as it is in the file
+	Body string `json:"body"`           // as it is in the file
+	From string `json:"from,omitempty"` // where it was given, for messages; empty: --event
+}
+
+func (e *Event) place() string {
+	if e == nil || e.From == "" {
+		return "--event"
+	}
+	return e.From
 }
 
 // Local reports whether a command only reads what is kept here.
@@ -472,18 +480,18 @@ func (d *Desk) history(ctx context.Context, c Command) (*Reply, error) {
 func (t *Trigger) told(event *Event, now time.Time) (out []Occurrence, user map[string]any, err error) {
 	if t.Okta != nil || t.Auth0 != nil {
 		if event == nil {
-			return nil, nil, fault.New(fault.Usage, "an event hook needs a delivery").At("--event").Fix("name a file with what the provider sends")
+			return nil, nil, fault.New(fault.Usage, "an event hook needs a delivery").At("%s", event.place()).Fix("name a file with what the provider sends")
 		}
 		out, err = t.occurrences([]byte(event.Body))
 		if err == nil && len(out) == 0 {
-			err = fault.New(fault.Invalid, "the delivery has no event of the types that are wanted").At("--event")
+			err = fault.New(fault.Invalid, "the delivery has no event of the types that are wanted").At("%s", event.place())
 		}
 		return out, nil, err
 	}
 	var v any
 	if event != nil {
-		if v, err = value.Decode([]byte(event.Body)); err != nil {
-			return nil, nil, fault.Wrap(fault.Invalid, err, "this is not JSON").At("--event")
+		if v, err = value.DecodeExact([]byte(event.Body)); err != nil {
+			return nil, nil, fault.Wrap(fault.Invalid, err, "this does not read as JSON: %s", fault.Public(err)).At("%s", event.place())
 		}
 	}
 	body, isObject := v.(map[string]any)
@@ -491,14 +499,14 @@ func (t *Trigger) told(event *Event, now time.Time) (out []Occurrence, user map[
 	case t.Endpoint != nil:
 		if s := t.Endpoint.Schema; s != nil {
 			if problems := s.Check(v); len(problems) > 0 {
-				return nil, nil, fault.New(fault.Invalid, "the body does not fit the endpoint's schema: %s", problems[0].Message).At("--event")
+				return nil, nil, fault.New(fault.Invalid, "the body does not fit the endpoint's schema: %s", problems[0].Message).At("%s", event.place())
 			}
 		}
 		return []Occurrence{{Event: map[string]any{"body": v, "query": map[string]any{}}}}, nil, nil
 	case t.Schedule != nil && v == nil:
 		return []Occurrence{scheduled(t.Schedule.Cron.Next(now))}, nil, nil
 	case !isObject:
-		return nil, nil, fault.New(fault.Usage, "the trigger needs an event, which is an object").At("--event").Fix("docs/triggers.md shows what it has")
+		return nil, nil, fault.New(fault.Usage, "the trigger needs an event, which is an object").At("%s", event.place()).Fix("docs/triggers.md shows what it has")
 	}
 	person, _ := body["person"].(map[string]any)
 	user, _ = person["profile"].(map[string]any)
@@ -525,7 +533,7 @@ func (d *Desk) would(ctx context.Context, t *Trigger, r Runnable, c Command, pre
 			inputs, err = t.inputs(o.Event)
 		}
 		if err == nil && ok {
-			err = r.Check(inputs)
+			err = t.check(r, inputs)
 		}
 		w.Filtered, w.Problem, w.Inputs = err == nil && !ok, fault.Public(err), masked(inputs)
 		if known, err := d.Engine.Store.Firing(ctx, w.ID); err == nil {

@@ -2,6 +2,7 @@ package trigger_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/fault"
+	"github.com/lanyard-id/lanyard/internal/plan"
 	"github.com/lanyard-id/lanyard/internal/trigger"
 	"github.com/lanyard-id/lanyard/internal/value"
 )
@@ -335,6 +337,72 @@ func TestChanges(t *testing.T) {
 		return err
 	}, `{"event":"deactivated","login":"bob@example.com"}`)
 	step("deleted", func() error { return b.directory.Remove(ctx, who, directory.OktaRealm, bob.ID) }, `{"login":"bob@example.com"}`)
+}
+
+// An entry of the change log that cannot be read is left out, on record, and those
+// behind it are told.
+func TestUnreadableChange(t *testing.T) {
+	for _, broken := range []string{"after", "detail"} {
+		b := newBench(t, "  joined: {directory: {on: joiner}, flow: f.yaml, inputs: {login: $event#/after/profile/login}}\n")
+		b.somebody("ada@example.com", "IT", false)
+		b.tick()
+		bad := b.somebody("bob@example.com", "IT", false)
+		if _, err := b.db.SQL().ExecContext(t.Context(), "UPDATE directory_changes SET "+broken+" = '{' WHERE target = '"+bad.ID+"'"); err != nil {
+			t.Fatal(err)
+		}
+		b.somebody("eve@example.com", "IT", false)
+		b.tick()
+		want := []any{map[string]any{"login": "ada@example.com"}, map[string]any{"login": "eve@example.com"}}
+		if diff := cmp.Diff(want, b.started()); diff != "" {
+			t.Errorf("%s: runs (-want +got):\n%s", broken, diff)
+		}
+		failed := 0
+		for _, f := range b.history() {
+			if f.State == trigger.Failed && strings.Contains(f.Reason, "cannot be read") {
+				failed++
+			}
+		}
+		if failed != 1 {
+			t.Errorf("%s: the history has %v, want one entry that was left out", broken, b.told())
+		}
+	}
+}
+
+// What does not fit names where inputs come from, which is no flag of a command.
+func TestWrongInputsNamePlace(t *testing.T) {
+	b := newBench(t, endpoint+`  m:
+    endpoint: {auth: {public: true}}
+    flow: f.yaml
+    inputs: {login: $event#/body/n}
+`)
+	b.flows.wrong = &plan.InputError{Workflow: "w", Problems: []plan.InputProblem{{Message: "login: got number, want string"}}}
+	for name, words := range map[string]string{"e": "as a member of the body", "m": "inputs: of the trigger m"} {
+		_, err := b.engine.Call(t.Context(), name, trigger.Call{Body: map[string]any{"n": json.Number("1")}})
+		if said := fault.Public(err); !fault.Is(err, fault.Invalid) || !strings.Contains(said, words) || strings.Contains(said, "--") {
+			t.Errorf("%s: %q, want %q", name, said, words)
+		}
+	}
+	_, err := b.desk.Do(t.Context(), trigger.Command{Do: trigger.Test, Name: "e", Event: &trigger.Event{Body: `{"n":1,"n":2}`, From: "event"}})
+	if said := fault.Public(err); !strings.HasPrefix(said, "event: ") || !strings.Contains(said, "a name twice") {
+		t.Errorf("an event of a request: %q", said)
+	}
+	if _, err := b.engine.Deliver(t.Context(), "e", nil); err == nil {
+		t.Error("an endpoint took a delivery")
+	}
+}
+
+// Names that stand twice in what a provider sends are refused: others may read the
+// first.
+func TestDeliveriesAreExact(t *testing.T) {
+	b := newBench(t, "  o: {okta: {secret: env:S}, flow: f.yaml}\n  a: {auth0: {secret: env:S}, flow: f.yaml}\n")
+	for name, body := range map[string]string{
+		"o": `{"eventId":"1","eventId":"2","data":{"events":[{"uuid":"u"}]}}`,
+		"a": `[{"log_id":"1","log_id":"2"}]`,
+	} {
+		if _, err := b.engine.Deliver(t.Context(), name, []byte(body)); !fault.Is(err, fault.Invalid) || !strings.Contains(fault.Public(err), "a name twice") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 }
 
 // What a trigger's own flow changes does not start it again, and flows that start

@@ -12,7 +12,6 @@ import (
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/engine"
 	"github.com/lanyard-id/lanyard/internal/fault"
-	"github.com/lanyard-id/lanyard/internal/importer"
 	"github.com/lanyard-id/lanyard/internal/oauth"
 	"github.com/lanyard-id/lanyard/internal/plan"
 	"github.com/lanyard-id/lanyard/internal/provision"
@@ -242,15 +241,6 @@ func (c *Client) Provisioning(ctx context.Context, command provision.Command) (*
 func (c *Client) Triggers(ctx context.Context, command trigger.Command) (*trigger.Reply, error) {
 	var reply trigger.Reply
 	if err := c.call(ctx, http.MethodPost, "/triggers", command, &reply); err != nil {
-		return nil, err
-	}
-	return &reply, nil
-}
-
-// Imports implements Service.
-func (c *Client) Imports(ctx context.Context, command importer.Command) (*importer.Reply, error) {
-	var reply importer.Reply
-	if err := c.call(ctx, http.MethodPost, "/imports", command, &reply); err != nil {
 		return nil, err
 	}
 	return &reply, nil

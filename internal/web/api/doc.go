@@ -119,7 +119,6 @@ const prefix = "/api/v1"
 // answers.
 const (
 	maxBody   = 64 << 20
-	maxPlan   = 1 << 30 // a plan of an import names everybody whom it changes
 	maxAnswer = 1 << 30
 )
 

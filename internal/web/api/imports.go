@@ -1,9 +1,16 @@
 package api
 
 import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"iter"
 	"net/http"
+	"sync"
 
 	"github.com/lanyard-id/lanyard/internal/directory"
+	"github.com/lanyard-id/lanyard/internal/fault"
 	"github.com/lanyard-id/lanyard/internal/importer"
 	"github.com/lanyard-id/lanyard/internal/reconcile"
 	"github.com/lanyard-id/lanyard/internal/web"
@@ -14,6 +21,155 @@ const (
 	importsPath = prefix + "/imports"
 	importPath  = importsPath + "/{session}"
 )
+
+// imports carries out what the commands ask for. Plans and reports have no end that
+// memory could hold: they are the body as they stand.
+func (a *API) imports(w http.ResponseWriter, r *http.Request) error {
+	var body importer.Command
+	if err := read(r, &body); err != nil {
+		return err
+	}
+	reply, err := a.Service.Imports(r.Context(), body)
+	switch {
+	case err != nil:
+		return err
+	case reply.Pieces != nil:
+		return streamed(w, reply.Pieces, body.Format)
+	case reply.Plan != nil:
+		defer reply.Plan.Close()
+		out := &firstWrite{ResponseWriter: w, media: "application/json"}
+		if _, err := reply.Plan.WriteTo(out); err != nil && out.begun {
+			panic(http.ErrAbortHandler) // the status is out: only a cut tells
+		} else if err != nil {
+			return err
+		}
+		return nil
+	}
+	return web.WriteJSON(w, http.StatusOK, reply)
+}
+
+// streamed writes a report as it is read. One that breaks off is cut off: half a
+// report does not pass for a whole one.
+func streamed(w http.ResponseWriter, pieces iter.Seq2[[]byte, error], format importer.DownloadFormat) error {
+	out := &firstWrite{ResponseWriter: w, media: "text/csv; charset=utf-8"}
+	if format == importer.JSON {
+		out.media = "application/json"
+	}
+	for piece, err := range pieces {
+		if err == nil && len(piece) > 0 {
+			_, err = out.Write(piece)
+		}
+		if err != nil && out.begun {
+			panic(http.ErrAbortHandler) // the status is out: only a cut tells
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// applyPlan carries a plan out that is the body. All of it is read before anything
+// is done.
+func (a *API) applyPlan(w http.ResponseWriter, r *http.Request) error {
+	p, err := importer.ReadPlan(r.Body)
+	if err != nil {
+		return err
+	}
+	defer p.Close()
+	reply, err := a.Service.Imports(r.Context(), importer.Command{Do: importer.ApplyPlan, Plan: p})
+	return answer(w, http.StatusOK, reply, err)
+}
+
+// Imports implements Service.
+func (c *Client) Imports(ctx context.Context, command importer.Command) (*importer.Reply, error) {
+	var reply importer.Reply
+	switch command.Do {
+	case importer.ApplyPlan:
+		if command.Plan == nil {
+			return nil, fault.New(fault.Usage, "there is no plan to apply")
+		}
+		return &reply, c.applyPlan(ctx, command.Plan, &reply)
+	case importer.MakePreview, importer.Download:
+		return c.stream(ctx, command)
+	}
+	if err := c.call(ctx, http.MethodPost, "/imports", command, &reply); err != nil {
+		return nil, err
+	}
+	return &reply, nil
+}
+
+func (c *Client) applyPlan(ctx context.Context, p *importer.Plan, reply *importer.Reply) error {
+	body, to := io.Pipe()
+	var writing sync.WaitGroup
+	writing.Go(func() {
+		_, err := p.WriteTo(to)
+		_ = to.CloseWithError(err) // it never fails
+	})
+	defer writing.Wait()
+	defer body.Close() // when the answer came before the end of the plan
+	res, err := c.open(ctx, http.MethodPost, "/plans", body)
+	if err != nil {
+		return err
+	}
+	return c.finish(ctx, res, reply)
+}
+
+// stream asks for what is not read into memory.
+func (c *Client) stream(ctx context.Context, command importer.Command) (*importer.Reply, error) {
+	data, err := json.Marshal(command)
+	if err != nil {
+		return nil, fault.Wrap(fault.Internal, err, "the request cannot be written")
+	}
+	res, err := c.open(ctx, http.MethodPost, "/imports", bytes.NewReader(data))
+	if err != nil {
+		return nil, err
+	}
+	if res.StatusCode/100 != 2 {
+		return nil, c.finish(ctx, res, nil)
+	}
+	if command.Do == importer.Download {
+		return &importer.Reply{Pieces: pieces(ctx, res.Body)}, nil
+	}
+	defer res.Body.Close()
+	p, err := importer.ReadPlan(&answering{ctx: ctx, body: res.Body})
+	return &importer.Reply{Plan: p}, err
+}
+
+// pieces yields a body, which it closes.
+func pieces(ctx context.Context, body io.ReadCloser) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) {
+		defer body.Close()
+		from, b := &answering{ctx: ctx, body: body}, make([]byte, 1<<16)
+		for {
+			n, err := from.Read(b)
+			if n > 0 && !yield(b[:n], nil) || err == io.EOF { //nolint:errorlint // as io.Reader says
+				return
+			}
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+		}
+	}
+}
+
+// answering is a body of an answer, whose end before its time is told as what it is.
+type answering struct {
+	ctx  context.Context //nolint:containedctx // that of the request
+	body io.Reader
+}
+
+func (a *answering) Read(b []byte) (int, error) {
+	n, err := a.body.Read(b)
+	switch {
+	case err == nil, err == io.EOF: //nolint:errorlint // as io.Reader says
+		return n, err
+	case a.ctx.Err() != nil:
+		return n, a.ctx.Err()
+	}
+	return n, brokeOff(err)
+}
 
 // importRoutes are the paths of imports that callers with a scope may use. They
 // name no file: what a source is read from is written in lanyard.yaml.

@@ -16,7 +16,6 @@ import (
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/engine"
 	"github.com/lanyard-id/lanyard/internal/fault"
-	"github.com/lanyard-id/lanyard/internal/importer"
 	"github.com/lanyard-id/lanyard/internal/oauth"
 	"github.com/lanyard-id/lanyard/internal/plan"
 	"github.com/lanyard-id/lanyard/internal/provision"
@@ -60,6 +59,7 @@ func (a *API) Mount(mux *http.ServeMux) {
 		"POST " + prefix + "/provisioning":     a.provisioning,
 		"POST " + prefix + "/triggers":         a.triggers,
 		"POST " + prefix + "/imports":          a.imports,
+		"POST " + prefix + "/plans":            a.applyPlan,
 		"POST " + prefix + "/exchanges":        a.exchanges,
 		"POST " + prefix + "/exchanges/replay": a.replayExchange,
 		"/":                                    unknown,
@@ -148,10 +148,8 @@ func describe(err error) []errorBody {
 }
 
 // read decodes a request's body strictly and without losing digits.
-func read(r *http.Request, into any) error { return readUpTo(r, maxBody, into) }
-
-func readUpTo(r *http.Request, limit int64, into any) error {
-	data, err := web.ReadBody(r, limit)
+func read(r *http.Request, into any) error {
+	data, err := web.ReadBody(r, maxBody)
 	if err != nil {
 		return err
 	}
@@ -361,18 +359,6 @@ func (a *API) triggers(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	reply, err := a.Service.Triggers(run.WithStarter(r.Context(), body.By), body)
-	if err != nil {
-		return err
-	}
-	return web.WriteJSON(w, http.StatusOK, reply)
-}
-
-func (a *API) imports(w http.ResponseWriter, r *http.Request) error {
-	var body importer.Command
-	if err := readUpTo(r, maxPlan, &body); err != nil {
-		return err
-	}
-	reply, err := a.Service.Imports(r.Context(), body)
 	if err != nil {
 		return err
 	}
