@@ -296,8 +296,10 @@ func (i *imports) nameOf(label string, s *importer.Source) string {
 	if s.From != "" {
 		return s.From
 	}
-	name, _ := i.labels(label)
-	return name
+	if w := i.labels(label); w != nil {
+		return w.name
+	}
+	return ""
 }
 
 // look carries a command out that only looks. What it looks at need not be stored:
