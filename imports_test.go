@@ -59,7 +59,7 @@ var floors = [][]string{
 	// 8
 	{"conformance", "internal/conformance", "internal/store/postgres", "internal/store/sqlite", "internal/store/storetest"},
 	// 9: app stands above cli, whose Product and Session it makes
-	{"internal/cli", "internal/inbound/inboundtest"},
+	{"internal/cli", "internal/inbound/inboundtest", "internal/store/sqlite/sqlitetest"},
 	{"internal/app"},
 	// 10
 	{"bench", "cmd/lanyard", "examples/anything-as-a-source/items-api", "script/clients"},

@@ -20,9 +20,9 @@ import (
 const xaasExample = "../examples/anything-as-a-source"
 
 // TestAnythingAsASource plays the example from the CSV file to the report: the table
-// Sample Users, the items API, DynamoDB (dynalite), the flows that a trigger starts,
-// import sessions. Lanyard's own org is imported to directly, and as a tenant whose
-// API a connection calls; by flows that pull, and by a source that pushes.
+// Sample Users, the items API, DynamoDB (dynalite), the flows, import sessions.
+// Lanyard's own org is imported to directly, and as a tenant whose API a connection
+// calls; by flows that pull when their schedules are due, and by a source that pushes.
 func TestAnythingAsASource(t *testing.T) {
 	t.Parallel()
 	dynamo := startDynalite(t)
@@ -104,11 +104,12 @@ type xaas struct {
 	*testing.T
 	binary    string
 	connected bool
-	items     string // URL of the items API
-	org       string // folder of the org that is imported to
-	flows     string // folder of the flows; the same unless connected
-	okta      string // URL of the org's API
-	api       string // URL of lanyard serve's own API, where the flows are
+	items     string    // URL of the items API
+	org       string    // folder of the org that is imported to
+	flows     string    // folder of the flows; the same unless connected
+	okta      string    // URL of the org's API
+	api       string    // URL of lanyard serve's own API, where the flows are
+	due       time.Time // a full hour to come, at which the first import is due
 }
 
 func newXaaS(t *testing.T, binary string, connected bool) *xaas {
@@ -122,7 +123,9 @@ func newXaaS(t *testing.T, binary string, connected bool) *xaas {
 
 // play imports a hundred people, changes one, and lets one leave.
 func (x *xaas) play(pushed bool) {
+	x.due = time.Now().UTC().Truncate(time.Hour).Add(2 * time.Hour)
 	x.serve()
+	x.clock()
 	x.lanyard(x.flows, "tables", "import", "sample_users", "sampleUsers.csv")
 	run := []string{"run", "flows.arazzo.yaml", "--workflow", "populate_dynamodb_table"}
 	if !x.connected {
@@ -132,27 +135,31 @@ func (x *xaas) play(pushed bool) {
 	if n := len(x.all()); n != 100 {
 		x.Fatalf("DynamoDB has %d items", n)
 	}
-	goOn := func(trigger string) {
+	if pushed {
+		x.lanyard(x.flows, "triggers", "off", "import-active-users")
+		x.lanyard(x.flows, "triggers", "off", "import-deactive-users")
+	}
+	goOn := func(after time.Duration) {
+		x.clock("--at", x.due.Add(after).Format(time.RFC3339))
 		if pushed {
 			x.push()
-			return
 		}
-		x.lanyard(x.flows, "triggers", "fire", trigger, "--wait")
 	}
-	goOn("import-active-users")
+	goOn(0)
 	x.reports(1, map[string]int{"scanned": 100, "added": 100})
 
 	x.change("00002", "city", "Bath")
-	goOn("import-active-users")
+	goOn(time.Hour)
 	x.reports(2, map[string]int{"scanned": 100, "updated": 1, "unchanged": 99})
 
 	x.change("00003", "active", false)
-	goOn("import-deactive-users")
+	goOn(90 * time.Minute) // the schedule of those who leave
 	want := map[string]int{"scanned": 1, "removed": 1}
 	if pushed { // the source sends everybody
 		want = map[string]int{"scanned": 100, "removed": 1, "unchanged": 99}
 	}
 	x.reports(3, want)
+	x.fired(pushed)
 
 	var people []struct {
 		Name, Action  string
@@ -178,9 +185,44 @@ func (x *xaas) play(pushed bool) {
 	}
 }
 
+// clock makes the time of the flows' folder stand still, so that no schedule is due
+// before it is moved to one.
+func (x *xaas) clock(args ...string) {
+	x.lanyard(x.flows, append([]string{"rehearsal", "clock", "--freeze"}, args...)...)
+}
+
+// fired compares what started the flows.
+func (x *xaas) fired(pushed bool) {
+	want := map[string]int{
+		"import-active-users due/" + x.due.Format(time.RFC3339):                       1,
+		"import-active-users due/" + x.due.Add(time.Hour).Format(time.RFC3339):        1,
+		"import-deactive-users due/" + x.due.Add(90*time.Minute).Format(time.RFC3339): 1,
+	}
+	if pushed {
+		want = map[string]int{"people call": 3}
+	}
+	var history struct {
+		Firings []struct{ Trigger, State, Key string }
+	}
+	x.json(&history, x.flows, "triggers", "history", "--state", "started", "-o", "json")
+	got := map[string]int{}
+	for _, f := range history.Firings {
+		if pushed {
+			f.Key, _, _ = strings.Cut(f.Key, "/")
+		}
+		got[f.Trigger+" "+f.Key]++
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		x.Errorf("started by (-want +got):\n%s", diff)
+	}
+}
+
 // serve starts the org, and beside it whatever starts the flows.
 func (x *xaas) serve() {
 	x.folder(x.org, "")
+	if x.connected {
+		x.withoutTriggers(x.org)
+	}
 	org := x.start(x.org)
 	x.okta, x.api = org["okta"], org["api"]
 	if !x.connected {
@@ -220,6 +262,22 @@ func (x *xaas) folder(dir, tenant string) {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			x.Fatal(err)
 		}
+	}
+}
+
+// withoutTriggers makes a folder only be the org that is imported to.
+func (x *xaas) withoutTriggers(dir string) {
+	name := filepath.Join(dir, "lanyard.yaml")
+	data, err := os.ReadFile(name)
+	if err != nil {
+		x.Fatal(err)
+	}
+	before, _, found := bytes.Cut(data, []byte("\ntriggers:\n"))
+	if !found {
+		x.Fatal("lanyard.yaml has no triggers")
+	}
+	if err := os.WriteFile(name, append(before, '\n'), 0o600); err != nil {
+		x.Fatal(err)
 	}
 }
 

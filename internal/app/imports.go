@@ -1,7 +1,6 @@
 package app
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"iter"
@@ -206,10 +205,21 @@ func (i *imports) do(ctx context.Context, c importer.Command) (*importer.Reply, 
 			return i.desk.Do(ctx, c)
 		}
 	}
+	switch c.Do {
+	case importer.MakePreview, importer.ExplainUser:
+		return i.look(ctx, c)
+	case importer.ListSources:
+		return i.list(ctx, c)
+	}
 	if err := i.bindAll(ctx); err != nil {
 		return nil, err
 	}
 	var err error
+	if c.Plan != nil && c.Plan.Draft != nil {
+		if err := i.rehearse(ctx, c.Plan.Label); err != nil {
+			return nil, err
+		}
+	}
 	if c.Sandbox {
 		if c.Source, err = i.rehearsed(ctx, c.Source); err != nil {
 			return nil, err
@@ -228,6 +238,30 @@ func (i *imports) do(ctx context.Context, c importer.Command) (*importer.Reply, 
 			return nil, err
 		}
 	}
+	return i.desk.Do(ctx, c)
+}
+
+// look carries a command out that only looks. What it looks at need not be stored:
+// it writes nothing, not even the application of a source that is new.
+func (i *imports) look(ctx context.Context, c importer.Command) (*importer.Reply, error) {
+	id, label, want, err := i.meant(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	c.Source = id
+	if want != nil {
+		known, err := i.importer.Sources(ctx)
+		if err != nil {
+			return nil, err
+		}
+		stored, err := i.stored(known, label, want)
+		if err != nil {
+			return nil, err
+		}
+		if c.Source = want.ID; !stored {
+			c.Draft, c.Label = want, label
+		}
+	}
 	reply, err := i.desk.Do(ctx, c)
 	if err == nil && c.Do == importer.MakePreview {
 		if err = i.foresee(reply.Plan); err != nil {
@@ -235,6 +269,93 @@ func (i *imports) do(ctx context.Context, c importer.Command) (*importer.Reply, 
 		}
 	}
 	return reply, err
+}
+
+// list lists the sources, with the imports of lanyard.yaml that nothing was imported
+// from yet: these have no id.
+func (i *imports) list(ctx context.Context, c importer.Command) (*importer.Reply, error) {
+	reply, err := i.desk.Do(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range slices.Sorted(maps.Keys(i.written)) {
+		label := i.written[name].label
+		if slices.ContainsFunc(reply.Sources, func(s importer.SourceView) bool { return s.Label == label }) {
+			continue
+		}
+		reply.Sources = append(reply.Sources, importer.SourceView{Source: i.wanted(name), Label: label, Active: true})
+	}
+	return reply, nil
+}
+
+// meant is the source that a command names: the id of a stored one, or the source
+// as it is to be, with its label.
+func (i *imports) meant(ctx context.Context, c importer.Command) (id, label string, want *importer.Source, err error) {
+	ref, file := c.Source, c.Source == "" && c.From != "" && c.Label != ""
+	name, w := i.named(ref)
+	if file { // it is the source with its label, whatever imports are called
+		ref = c.Label
+		name, w = i.labels(ref)
+	}
+	if w == nil {
+		s, err := i.importer.FindSource(ctx, ref)
+		switch {
+		case fault.Is(err, fault.NotFound) && file:
+			return "", ref, &importer.Source{Settings: reconcile.FileSettings()}, nil
+		case fault.Is(err, fault.NotFound):
+			return "", "", nil, i.unknown(ctx, ref)
+		case err != nil:
+			return "", "", nil, err
+		}
+		if name, w = i.labels(s.Label); w == nil {
+			return s.ID, "", nil, nil
+		}
+	}
+	if c.Sandbox && w.to != nil {
+		label, want = i.rehearsal(name)
+		return "", label, want, nil
+	}
+	return "", w.label, i.wanted(name), nil
+}
+
+// named returns the import of lanyard.yaml with a name or label, nil for none.
+func (i *imports) named(ref string) (name string, w *writtenImport) {
+	if w := i.written[ref]; w != nil {
+		return ref, w
+	}
+	return i.labels(ref)
+}
+
+// labels returns the import of lanyard.yaml with a label, nil for none.
+func (i *imports) labels(label string) (name string, w *writtenImport) {
+	for name, w := range i.written {
+		if w.label == label {
+			return name, w
+		}
+	}
+	return "", nil
+}
+
+// wanted is the source of an import of lanyard.yaml as the file wants it.
+func (i *imports) wanted(name string) *importer.Source {
+	w := i.written[name]
+	s := &importer.Source{Settings: w.settings, To: w.to}
+	if w.from != nil {
+		s.From = name
+	}
+	return s
+}
+
+// stored gives a source as it is wanted the id of the stored one with the label, if
+// there is one, and reports whether that is the same.
+func (i *imports) stored(known []*importer.Source, label string, want *importer.Source) (bool, error) {
+	s, err := labelled(known, label, want.From)
+	if s == nil || err != nil {
+		return false, err
+	}
+	want.Meta = directory.Meta{ID: s.ID}
+	same, err := importer.Alike(&s.Settings, &want.Settings)
+	return same && s.From == want.From && sameTarget(s.To, want.To) && s.Version > 0, err
 }
 
 // mine refuses to change by command what stands in lanyard.yaml.
@@ -327,29 +448,40 @@ func at(err error, place string) error {
 }
 
 func (i *imports) bind(ctx context.Context, name string, known []*importer.Source) (id string, err error) {
-	w := i.written[name]
-	from := ""
-	if w.from != nil {
-		from = name
+	label, want := i.written[name].label, i.wanted(name)
+	if same, err := i.stored(known, label, want); err != nil || same {
+		return want.ID, err
 	}
-	for _, s := range known {
-		if s.Label != w.label {
-			continue
-		}
-		same, err := alike(&s.Settings, &w.settings)
-		if err != nil {
-			return "", err
-		}
-		if same && s.From == from && sameTarget(s.To, w.to) && s.Version > 0 {
-			return s.ID, nil
-		}
-		id = s.ID
-	}
-	s, err := i.importer.PutSource(ctx, commandActor, w.label, &importer.Source{Meta: directory.Meta{ID: id}, Settings: w.settings, From: from, To: w.to})
+	s, err := i.importer.PutSource(ctx, commandActor, label, want)
 	if err != nil {
 		return "", err
 	}
 	return s.ID, nil
+}
+
+// labelled returns the source with a label, nil for none. Of several it is the one
+// that the import is bound to already: somebody may have given another application
+// that label since.
+func labelled(known []*importer.Source, label, from string) (*importer.Source, error) {
+	var all, bound []*importer.Source
+	for _, s := range known {
+		if s.Label != label {
+			continue
+		}
+		all = append(all, s)
+		if s.From == from && s.Version > 0 {
+			bound = append(bound, s)
+		}
+	}
+	switch {
+	case len(all) == 0:
+		return nil, nil
+	case len(all) == 1:
+		return all[0], nil
+	case len(bound) == 1:
+		return bound[0], nil
+	}
+	return nil, importer.Ambiguous(label, all)
 }
 
 func sameTarget(a, b *reconcile.Target) bool {
@@ -357,19 +489,6 @@ func sameTarget(a, b *reconcile.Target) bool {
 		return a == b
 	}
 	return *a == *b
-}
-
-// alike compares settings as they are stored.
-func alike(a, b *reconcile.Settings) (bool, error) {
-	one, err := json.Marshal(a)
-	if err != nil {
-		return false, fault.Wrap(fault.Internal, err, "the settings cannot be written")
-	}
-	other, err := json.Marshal(b)
-	if err != nil {
-		return false, fault.Wrap(fault.Internal, err, "the settings cannot be written")
-	}
-	return bytes.Equal(one, other), nil
 }
 
 // fileSource returns the source of a file that lanyard.yaml says nothing of, and

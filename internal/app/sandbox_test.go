@@ -5,14 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/lanyard-id/lanyard/internal/config"
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/secret"
-	"github.com/lanyard-id/lanyard/internal/store/sqlite"
+	"github.com/lanyard-id/lanyard/internal/store/sqlite/sqlitetest"
 	"github.com/lanyard-id/lanyard/internal/web/rehearsal"
 )
 
@@ -36,11 +35,7 @@ func (s *brief) Update(ctx context.Context, f func(directory.Tx) error) error {
 func TestSandboxResumesRules(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
-	db, err := sqlite.Open(ctx, filepath.Join(t.TempDir(), "lanyard.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
+	db := sqlitetest.Open(t)
 	d := directory.New(db.Directory())
 	if err := directory.Seed(ctx, d); err != nil {
 		t.Fatal(err)

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/fault"
 	"github.com/lanyard-id/lanyard/internal/oauth"
+	"github.com/lanyard-id/lanyard/internal/plan"
 	"github.com/lanyard-id/lanyard/internal/run"
 	"github.com/lanyard-id/lanyard/internal/table"
 	"github.com/lanyard-id/lanyard/internal/trigger"
@@ -83,6 +85,10 @@ func (f *Folder) StartFlow(ctx context.Context, id string, flow api.Flow) (run.R
 		return run.Run{}, err
 	}
 	if _, err := f.worker.Start(ctx, run.Spec{ID: id, Bindings: run.Bindings{Sandbox: flow.Sandbox}, Trigger: "api", StartedBy: run.Starter(ctx)}, p, flow.Inputs); err != nil {
+		var wrong *plan.InputError
+		if errors.As(err, &wrong) {
+			err = fault.Wrap(fault.Invalid, err, "%s", fault.Public(err)).At("inputs").Fix("send each as a member of inputs in the body")
+		}
 		return run.Run{}, err
 	}
 	return f.worker.Store.Run(ctx, id)

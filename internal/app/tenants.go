@@ -6,8 +6,6 @@ import (
 	"path/filepath"
 
 	"github.com/lanyard-id/lanyard/internal/connector"
-	"github.com/lanyard-id/lanyard/internal/directory"
-	"github.com/lanyard-id/lanyard/internal/fault"
 	"github.com/lanyard-id/lanyard/internal/identitysource"
 	"github.com/lanyard-id/lanyard/internal/importer"
 	"github.com/lanyard-id/lanyard/internal/reconcile"
@@ -87,46 +85,46 @@ func (i *imports) placeOf(to *reconcile.Target) string {
 }
 
 // rehearsed returns the identity source of the embedded org that an import plays on
-// instead of its tenant: one of its own, so that it is not taken for what the
-// tenant has. An import without a tenant plays on its own source.
-func (i *imports) rehearsed(ctx context.Context, name string) (string, error) {
-	w := i.written[name]
-	if w == nil {
-		for _, other := range i.written {
-			if other.label == name {
-				w = other
-			}
-		}
-	}
+// instead of its tenant. An import without a tenant plays on its own source.
+func (i *imports) rehearsed(ctx context.Context, ref string) (string, error) {
+	name, w := i.named(ref)
 	if w == nil || w.to == nil {
-		return name, nil
+		return ref, nil
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	label := w.label + " (sandbox)"
-	next := &importer.Source{Settings: w.settings}
-	next.Settings.Sourcing.Priority = 0 // below the import itself
-	known, err := i.importer.FindSource(ctx, label)
-	switch {
-	case fault.Is(err, fault.NotFound):
-	case err != nil:
+	label, want := i.rehearsal(name)
+	known, err := i.importer.Sources(ctx)
+	if err != nil {
 		return "", err
-	default:
-		next.Meta = directory.Meta{ID: known.ID}
 	}
-	for key, other := range i.written {
-		if other == w && w.from != nil {
-			next.From = key
-		}
+	if same, err := i.stored(known, label, want); err != nil || same {
+		return want.ID, err
 	}
-	if known != nil && known.From == next.From {
-		if same, err := alike(&known.Settings, &next.Settings); err != nil || same {
-			return known.ID, err
-		}
-	}
-	s, err := i.importer.PutSource(ctx, commandActor, label, next)
+	s, err := i.importer.PutSource(ctx, commandActor, label, want)
 	if err != nil {
 		return "", err
 	}
 	return s.ID, nil
+}
+
+// rehearse makes the source with a label, if it is one on which an import plays: a
+// preview that looked at it has not.
+func (i *imports) rehearse(ctx context.Context, label string) error {
+	for name, w := range i.written {
+		if played, _ := i.rehearsal(name); played == label && w.to != nil {
+			_, err := i.rehearsed(ctx, name)
+			return err
+		}
+	}
+	return nil
+}
+
+// rehearsal is the source on which an import plays, with its label: one of its own,
+// so that it is not taken for what the tenant has.
+func (i *imports) rehearsal(name string) (label string, want *importer.Source) {
+	want = i.wanted(name)
+	want.To = nil
+	want.Settings.Sourcing.Priority = 0 // below the import itself
+	return i.written[name].label + " (sandbox)", want
 }

@@ -5,6 +5,8 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"strings"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 
@@ -34,6 +36,7 @@ type Formula struct {
 	Name string
 	Text string
 	node *yaml.Node
+	doc  *Document // nil when nothing has a place
 }
 
 // withField is the field of the extension that is no output.
@@ -115,7 +118,7 @@ func (s *Step) Computed(d *Document) (Computed, error) {
 		if !ok {
 			return c, fault.New(fault.Invalid, "the output %s must be an expression, written as text", key)
 		}
-		c.Formulas = append(c.Formulas, Formula{Pos: d.beside(v), Name: key, Text: text, node: v})
+		c.Formulas = append(c.Formulas, Formula{Pos: d.beside(v), Name: key, Text: text, node: v, doc: d})
 	}
 	if len(c.Formulas) == 0 {
 		return c, fault.New(fault.Invalid, "gives no output")
@@ -156,26 +159,25 @@ func (c *Computed) Compile(f Formula) (*shape.Expression, Pos, error) {
 	return e, at, err
 }
 
-// place turns a place in the text into one in the document, as near as the way
-// in which the text is written allows.
+// place turns a place in the text into one in the document: of the text as a
+// whole when that cannot be told.
 func (f Formula) place(line, column int) Pos {
-	at := f.Pos
-	switch {
-	case f.node.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0: // begins on the next line
-		at.Line += line
-		at.Col = 0
-		if f.node.Style&yaml.LiteralStyle == 0 { // lines were joined
-			at.Line = f.Line + 1
+	offset := 0
+	for n, text := range slices.Collect(strings.Lines(f.Text)) {
+		if n+1 < line {
+			offset += len(text)
+			continue
 		}
-	case line > 1:
-		at.Line += line - 1
-		at.Col = column
-	case f.node.Style&(yaml.DoubleQuotedStyle|yaml.SingleQuotedStyle) != 0:
-		at.Col += column
-	default:
-		at.Col += column - 1
+		for range column - 1 {
+			_, size := utf8.DecodeRuneInString(f.Text[offset:])
+			offset += size
+		}
+		break
 	}
-	return at
+	if at, ok := f.doc.inside(f.node, offset); ok {
+		return at
+	}
+	return f.Pos
 }
 
 // Expression turns what a formula reads into an expression of Arazzo; none for

@@ -150,14 +150,32 @@ func (d *Document) At(n *yaml.Node) Pos {
 	if n == nil {
 		return Pos{File: d.File}
 	}
+	at := Pos{File: d.File, Line: n.Line, Col: n.Column}
 	if len(d.moves) == 0 {
-		return Pos{File: d.File, Line: n.Line, Col: n.Column}
+		return at
 	}
-	offset, ok := d.source.offset(n.Line, n.Column)
-	if !ok {
-		return Pos{File: d.File, Line: n.Line, Col: n.Column}
+	if offset, ok := d.source.offset(n.Line, n.Column); ok {
+		return d.origin(offset)
 	}
-	var before source
+	return at
+}
+
+// inside returns the place of a byte of a scalar's value in the original file;
+// false when the text does not show where it stands.
+func (d *Document) inside(n *yaml.Node, offset int) (Pos, bool) {
+	if d == nil {
+		return Pos{}, false
+	}
+	sc, ok := d.source.scalar(n)
+	if !ok || offset >= len(sc.at) {
+		return Pos{}, false
+	}
+	return d.origin(sc.at[offset]), true
+}
+
+// origin returns the place of a byte of the text in the original file.
+func (d *Document) origin(offset int) Pos {
+	before := d.source
 	for _, m := range d.moves {
 		offset = m.back(offset)
 		before = m.before

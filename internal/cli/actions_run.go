@@ -89,7 +89,7 @@ func (o *actionsRunOptions) run(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := built.Plan.Workflows[built.Plan.Main].Prepare(inputs); err != nil {
+	if err := checkInputs(built.Plan, inputs); err != nil {
 		return err
 	}
 	if o.dryRun {

@@ -119,6 +119,7 @@ type fakeSession struct {
 	told     []trigger.Command
 	outcomes map[trigger.Verb]*trigger.Reply
 	imports  []importer.Command
+	bulk     *importer.Reply // of Confirm for many
 	imported map[importer.Verb]*importer.Reply
 	queries  []wirelog.Query
 }
@@ -402,6 +403,9 @@ func (s *fakeSession) Imports(_ context.Context, c importer.Command) (*importer.
 	}
 	if c.Session == "hr" {
 		return nil, fault.New(fault.NotFound, "there is no session %q", c.Session)
+	}
+	if c.Bulk != nil {
+		return s.bulk, nil
 	}
 	reply := *s.imported[c.Do]
 	if reply.Plan != nil { // who gets one closes it

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -160,7 +161,7 @@ func newFolderImport(sh *shell) *cobra.Command {
 		Short: "Unpack a file into the folder of lanyard.yaml",
 		Long: `Unpack a file that folder export wrote into the folder of lanyard.yaml. All of it is
 verified before the first file is written. What is there and differs is named, and
-nothing is written, unless --replace is said. Triggers come switched off. At the end it
+nothing is written, unless --replace is said; --dry-run ends the same way. Triggers come switched off. At the end it
 is said which connections to add and how to switch the triggers on.`,
 		Example: `  lanyard folder import joiners.folder --dry-run
   lanyard folder import joiners.folder --to joiners`,
@@ -180,9 +181,14 @@ is said which connections to add and how to switch the triggers on.`,
 			return err
 		}
 		if out.json() {
-			return writeJSON(sh.Out, out.format, r)
+			err = writeJSON(sh.Out, out.format, r)
+		} else {
+			err = printFolderImport(sh, r, to)
 		}
-		return printFolderImport(sh, r, to)
+		if r.Refused != "" { // as it would end without --dry-run
+			err = cmp.Or(err, error(outcome(exitError)))
+		}
+		return err
 	}
 	out.bind(cmd, formatText, formatJSON)
 	flags := cmd.Flags()
@@ -232,7 +238,10 @@ func printFolderImport(sh *shell, r *FolderImport, to string) error {
 	}
 	switch {
 	case r.Refused != "":
-		line("%s: it would be refused; nothing was written: %s", r.Name, r.Refused)
+		line("%s: it would be refused; nothing was written:", r.Name)
+		for conflict := range strings.Lines(r.Refused) {
+			line("  %s", strings.TrimSpace(conflict))
+		}
 	case changed == 0:
 		line("%s: all of it is there already", r.Name)
 	case r.DryRun:

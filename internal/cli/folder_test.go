@@ -25,6 +25,9 @@ func (f *fakeFolders) Import(_ context.Context, req ImportFolder) (*FolderImport
 	if req.File == "bad.folder" {
 		return nil, fault.New(fault.Conflict, "the file is another one").At("file a.arazzo.yaml").Fix("say --replace to overwrite it, or unpack elsewhere with --to")
 	}
+	if req.File == "conflicts.folder" {
+		return &FolderImport{Name: "joiners", DryRun: true, Refused: "file a.arazzo.yaml: the file is another one", Changes: []bundle.Change{{What: "file", Name: "a.arazzo.yaml", State: bundle.Differs}}}, nil
+	}
 	r := &FolderImport{Name: "joiners", Dir: "/there", DryRun: req.DryRun, Environment: []string{"HR_TOKEN"}, Triggers: []string{"nightly"}}
 	r.Changes = []bundle.Change{{What: "file", Name: "a.arazzo.yaml", State: bundle.New}, {What: "file", Name: "b\x1b.yaml", State: bundle.Differs}, {What: "triggers", Name: "nightly", State: bundle.New}}
 	r.Connections = []ToBind{{Name: "okta", Command: "lanyard connections add okta --server https://HOST"}}
@@ -40,6 +43,7 @@ func TestFolder(t *testing.T) {
 		{"export", "joiners.folder"},
 		{"export", "joiners.zip"},
 		{"import", "joiners.folder", "--dry-run"},
+		{"import", "conflicts.folder", "--dry-run"},
 		{"import", "joiners.folder", "--to", "there", "--replace"},
 		{"import", "joiners.folder", "-o", "json"},
 		{"import", "bad.folder"},

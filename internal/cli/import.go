@@ -311,10 +311,23 @@ for is shown.`, `  lanyard import run people.csv
 	list.bind(cmd)
 	cmd.Flags().StringVar(&o.command.Run.ID, "id", "", "the `ID` of the session: what was started under it is not started again")
 	o.readsSource(cmd)
+	o.before = o.saysWaiting
 	o.print = func(ctx context.Context, session Session, r *importer.Reply) error {
 		return o.report(ctx, session, r.Session, r.Label, list)
 	}
 	return cmd
+}
+
+// saysWaiting tells, before a source is read, that another session of it comes first.
+func (o *importOptions) saysWaiting(ctx context.Context, session Session) error {
+	first, err := sessionAhead(ctx, session, cmp.Or(o.command.Source, o.command.Label))
+	if fault.Is(err, fault.NotFound) { // a new one
+		return nil
+	}
+	if err == nil && first != nil && first.Phase != importer.Held { // else that is said in the end
+		fmt.Fprintln(o.shell.Err, printable(waitsFor(first)))
+	}
+	return err
 }
 
 func newImportApply(sh *shell) *cobra.Command {

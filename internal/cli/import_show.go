@@ -98,7 +98,7 @@ func (o *importOptions) report(ctx context.Context, session Session, s *importer
 		label = r.Report.Label
 	}
 	o.line("%s: %s, %s, session %s", label, kindWords(s.Type), howMany(int64(s.Counts.Scanned), "row"), s.ID)
-	o.counts(&s.Counts)
+	o.figures(s)
 	if s.Rules != nil {
 		o.readAs(s.Rules)
 	}
@@ -115,13 +115,46 @@ func (o *importOptions) report(ctx context.Context, session Session, s *importer
 
 // queued says whom a session waits for.
 func (o *importOptions) queued(ctx context.Context, session Session, s *importer.Session) error {
-	first, err := heldSession(ctx, session, s.Source)
-	if err != nil || first == "" {
+	first, err := sessionAhead(ctx, session, s.Source)
+	if err != nil || first == nil || first.ID == s.ID {
 		o.ending(s)
 		return err
 	}
-	o.line("waits for session %s, which is held: lanyard import show %s", first, first)
+	o.line("%s: lanyard import show %s", waitsFor(first), first.ID)
 	return nil
+}
+
+// waitsFor says whom a session waits for.
+func waitsFor(s *importer.Session) string {
+	what := "being carried out"
+	switch {
+	case s.Phase == importer.Held:
+		what = "held"
+	case s.Phase == importer.Sending:
+		what = "being sent to the tenant"
+	case s.State == importer.InProgress:
+		what = "being read"
+	}
+	return "waits for session " + s.ID + ", which is " + what
+}
+
+// sessionAhead returns the session of a source that those which come now wait for,
+// nil for none.
+func sessionAhead(ctx context.Context, session Session, source string) (first *importer.Session, err error) {
+	q := &importer.SessionQuery{Source: source, States: []importer.State{importer.InProgress, importer.Triggered}}
+	r, err := session.Imports(ctx, importer.Command{Do: importer.ListSessions, Sessions: q})
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range r.Sessions { // the newest first
+		switch {
+		case s.Phase == importer.Held, s.Phase == importer.Sending:
+			return s, nil
+		case s.State == importer.Triggered, s.Origin == importer.FromReader:
+			first = s
+		}
+	}
+	return first, nil
 }
 
 // people prints the entities of a session.
@@ -156,7 +189,7 @@ func (o *importOptions) ending(s *importer.Session) {
 		o.line("done")
 	case s.State == importer.Failed:
 		o.line("failed: %s", s.Error)
-		if s.Remedy != "" {
+		if s.Remedy != "" && !strings.HasSuffix(s.Error, s.Remedy) {
 			o.line("    %s", s.Remedy)
 		}
 	case s.State == importer.Closed && s.Approval != nil:
@@ -175,6 +208,32 @@ func kindWords(t importer.Type) string {
 		return "full import"
 	}
 	return "incremental import"
+}
+
+// figures prints what a session did, or would do. Of one that waits for others, only
+// those are known who were compared while it was read.
+func (o *importOptions) figures(s *importer.Session) {
+	switch {
+	case s.Phase != importer.Queued:
+		o.counts(&s.Counts)
+		if s.State == importer.Failed || s.State == importer.Closed {
+			o.carriedOut(s)
+		}
+	case s.First:
+		o.line("    %d unchanged; all others are compared when its turn comes", s.Counts.Unchanged)
+	default:
+		o.line("    all are compared when its turn comes")
+	}
+}
+
+// carriedOut says of a session that came to nothing how its figures are meant.
+func (o *importOptions) carriedOut(s *importer.Session) {
+	switch {
+	case s.Total > 0 && s.Position == 0:
+		o.line("    nothing of it was carried out here")
+	case s.Position < s.Total:
+		o.line("    it was carried out in part: lanyard import people %s -o json says of each whether it is done", s.ID)
+	}
 }
 
 // counts prints the figures that are not zero, and always what is unchanged.
@@ -416,7 +475,7 @@ SESSION may be a source, for its newest session; without it the newest of all.`,
 	o.data = func(r *importer.Reply) any { return r.Report }
 	o.print = func(_ context.Context, _ Session, r *importer.Reply) error {
 		o.heading(r.Report)
-		o.counts(&r.Report.Session.Counts)
+		o.figures(r.Report.Session)
 		o.sent(r.Report.Session)
 		o.ending(r.Report.Session)
 		return nil

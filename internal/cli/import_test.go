@@ -61,6 +61,7 @@ func importSession(t *testing.T) *fakeSession {
 		{Source: &importer.Source{Meta: directory.Meta{ID: "0oa2"}, Label: "Contractors"}, Label: "Contractors"},
 	}
 	s := play(t)
+	s.bulk = &importer.Reply{Source: source, Label: "hr", Confirmed: &importer.Confirmed{Exact: 40, Partial: 1, New: 2, Left: 1, Over: map[string]int{"Payroll": 3}, DryRun: true}}
 	s.imported = map[importer.Verb]*importer.Reply{
 		importer.ListSources: {Sources: views}, importer.ShowSource: {Source: source, Label: "hr", Sources: views[:1]},
 		importer.SetSource: {Source: source, Label: "hr"}, importer.RemoveSource: {Source: source, Label: "hr"},
@@ -122,6 +123,7 @@ func TestImportGolden(t *testing.T) {
 		{"waiting", "hr"},
 		{"confirm", "hr", "E4", "--account", "dee"},
 		{"confirm", "hr", "E4", "--new"},
+		{"confirm", "hr", "--all", "--dry-run"},
 		{"sources", "list"},
 		{"sources", "show", "hr"},
 		{"sources", "set", "hr", "--file", "hr.yaml"},
@@ -140,6 +142,9 @@ func TestImportGolden(t *testing.T) {
 		{"people", "hr", "--action", "hired"},
 		{"confirm", "hr", "E4"},
 		{"confirm", "hr", "E4", "--new", "--ignore"},
+		{"confirm", "hr", "E4", "--all"},
+		{"confirm", "hr"},
+		{"confirm", "hr", "--ignore"},
 		{"sources", "set", "hr"},
 		{"sources", "set", "hr", "--file", "wrong.yaml"},
 		{"sources", "set", "hr", "--file", "from.yaml"},
@@ -191,6 +196,8 @@ func TestImportFlags(t *testing.T) {
 		}},
 		{"reject iis2 --reason no", exitOK, importer.Command{Do: importer.Reject, Session: "iis2", Reason: "no"}},
 		{"confirm hr E4 --ignore", exitOK, importer.Command{Do: importer.Confirm, Source: "hr", Person: "E4", Answer: importer.IsIgnored}},
+		{"confirm hr --exact --new", exitOK, importer.Command{Do: importer.Confirm, Source: "hr", Bulk: &importer.Bulk{Exact: true, New: true}}},
+		{"confirm hr --all --dry-run", exitOK, importer.Command{Do: importer.Confirm, Source: "hr", Bulk: &importer.Bulk{Exact: true, Partial: true, New: true, DryRun: true}}},
 		{"sources set hr --keep 90", exitOK, importer.Command{Do: importer.SetSource, Source: "hr", Keep: 90}},
 	} {
 		session := importSession(t)
@@ -222,6 +229,62 @@ func TestImportFlags(t *testing.T) {
 	}
 }
 
+// The figures of a session that came to nothing are not taken for what was done.
+func TestImportCameToNothing(t *testing.T) {
+	for _, test := range []struct {
+		state    importer.State
+		position int64
+		want     string
+	}{
+		{importer.Failed, 0, "1 created, 0 unchanged\n    nothing of it was carried out here\n"},
+		{importer.Closed, 0, "nothing of it was carried out here"},
+		{importer.Failed, 2, "carried out in part: lanyard import people iis9 -o json"},
+		{importer.Failed, 3, "1 created, 0 unchanged\n"},
+	} {
+		session := importSession(t)
+		session.imported[importer.RunImport].Session = &importer.Session{ID: "iis9", State: test.state, Position: test.position, Total: 3, Counts: importer.Counts{Added: 1}, Error: "it broke; mend it", Remedy: "mend it"}
+		s := newTestIO("", nil)
+		Main(t.Context(), s.IO, newProduct(session).Product, []string{"import", "run", "hr"})
+		if !strings.Contains(s.out.String(), test.want) || test.position == 3 && strings.Contains(s.out.String(), "carried out") || strings.Count(s.out.String(), "mend it") > 1 {
+			t.Errorf("%s at %d: %s", test.state, test.position, s.out)
+		}
+	}
+}
+
+// Whoever has to wait is told for whom, before and after; nothing is said of figures
+// that nobody knows yet.
+func TestImportWaits(t *testing.T) {
+	queued := &importer.Session{ID: "iis9", State: importer.Triggered, Phase: importer.Queued, Counts: importer.Counts{Scanned: 5, Unchanged: 2}}
+	first := *queued
+	first.First = true
+	for _, test := range []struct {
+		ahead        importer.Session
+		became       *importer.Session
+		before       string
+		figures, end string
+	}{
+		{importer.Session{State: importer.Triggered, Phase: importer.Applying}, &first,
+			"waits for session iis1, which is being carried out\n", "    2 unchanged; all others are compared when its turn comes\n", "waits for session iis1, which is being carried out: lanyard import show iis1\n"},
+		{importer.Session{State: importer.InProgress, Origin: importer.FromReader}, queued, "waits for session iis1, which is being read\n", "    all are compared when its turn comes\n", "waits for session iis1, which is being read: "},
+		{importer.Session{State: importer.Triggered, Phase: importer.Sending}, queued, "waits for session iis1, which is being sent to the tenant\n", "", "which is being sent to the tenant: "},
+		{importer.Session{State: importer.Triggered, Phase: importer.Held}, queued, "", "", "which is held: "},
+		{importer.Session{State: importer.InProgress, Origin: importer.FromAPI}, queued, "", "", "under way: lanyard import show iis9\n"},
+	} {
+		test.ahead.ID = "iis1"
+		session := importSession(t)
+		session.imported[importer.ListSessions].Sessions = []*importer.Session{{ID: "iis2", State: importer.Triggered, Phase: importer.Queued, Origin: importer.FromReader}, &test.ahead}
+		if test.ahead.Origin == importer.FromAPI {
+			session.imported[importer.ListSessions].Sessions = []*importer.Session{&test.ahead}
+		}
+		session.imported[importer.RunImport].Session = test.became
+		s := newTestIO("", nil)
+		Main(t.Context(), s.IO, newProduct(session).Product, []string{"import", "run", "hr"})
+		if s.err.String() != test.before || !strings.Contains(s.out.String(), test.figures) || !strings.Contains(s.out.String(), test.end) {
+			t.Errorf("%s %s: said %q, then\n%s", test.ahead.State, test.ahead.Phase, s.err, s.out)
+		}
+	}
+}
+
 // A pipe is not opened: that waits until somebody writes to it, and nothing ends it.
 func TestImportPipe(t *testing.T) {
 	for args, want := range map[string]string{
@@ -242,7 +305,7 @@ func TestImportStdin(t *testing.T) {
 	if code := Main(t.Context(), s.IO, newProduct(session).Product, []string{"import", "run", "hr", "--from", "-"}); code != exitOK {
 		t.Fatalf("exit code %d: %s", code, s.err)
 	}
-	from := session.imports[0].From
+	from := session.imports[slices.IndexFunc(session.imports, func(c importer.Command) bool { return c.Do == importer.RunImport })].From
 	if _, err := os.Stat(from); filepath.Base(from) != "stdin.csv" || !os.IsNotExist(err) {
 		t.Errorf("stdin was kept in %q: %v", from, err)
 	}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -77,32 +78,97 @@ confirmed.`, `  lanyard import waiting hr`)
 }
 
 func newImportConfirm(sh *shell) *cobra.Command {
-	var account string
-	var isNew, ignore bool
-	o, cmd := importing(sh, importer.Confirm, "confirm SOURCE PERSON", "Say who somebody is who waits to be confirmed",
+	f := &confirmFlags{}
+	o, cmd := importing(sh, importer.Confirm, "confirm SOURCE [PERSON]", "Say who they are who wait to be confirmed",
 		`Say who somebody is who waits to be confirmed: an account that is there, somebody new,
-or nobody of ours. PERSON is the id in the source, as lanyard import waiting shows it.`, `  lanyard import confirm hr E17 --account ada@example.com
-  lanyard import confirm hr E18 --new`)
-	cmd.Flags().StringVar(&account, "account", "", "it is this `ACCOUNT`: login or id")
-	cmd.Flags().BoolVar(&isNew, "new", false, "it is somebody new: an account is made")
-	cmd.Flags().BoolVar(&ignore, "ignore", false, "it is nobody of ours: imports leave him out from now on")
-	o.first(cmd, func(*cobra.Command, []string) error {
-		answers := map[importer.Answer]bool{importer.IsAccount: account != "", importer.IsNew: isNew, importer.IsIgnored: ignore}
-		maps.DeleteFunc(answers, func(_ importer.Answer, given bool) bool { return !given })
-		if len(answers) != 1 {
-			return fault.New(fault.Usage, "say who it is").Fix("use one of --account LOGIN, --new and --ignore")
+or nobody of ours. PERSON is the id in the source, as lanyard import waiting shows it.
+
+Without PERSON, all are confirmed of whom the matching says who they are: those with
+one exact match (--exact), those with the name of one account (--partial), those whom
+nobody matches (--new), or all of these (--all). Others go on waiting, and so does who
+would get the account of an administrator. --dry-run says how many.`, `  lanyard import confirm hr E17 --account ada@example.com
+  lanyard import confirm hr E18 --new
+  lanyard import confirm hr --exact --new --dry-run`)
+	f.bind(cmd)
+	o.first(cmd, func(_ *cobra.Command, args []string) (err error) {
+		if len(args) == 1 {
+			o.command.Bulk, err = f.bulk()
+			return err
 		}
-		for answer := range answers {
-			o.command.Answer = answer
+		o.command.Account = f.account
+		o.command.Answer, err = f.answer()
+		return err
+	})
+	o.data = func(r *importer.Reply) any {
+		if r.Confirmed != nil {
+			return r.Confirmed
 		}
-		o.command.Account = account
+		return r
+	}
+	o.print = func(_ context.Context, _ Session, r *importer.Reply) error {
+		if r.Confirmed != nil {
+			o.confirmed(r.Confirmed)
+			return nil
+		}
+		who := map[importer.Answer]string{importer.IsAccount: "is " + f.account, importer.IsNew: "is somebody new", importer.IsIgnored: "is left out"}
+		o.line("%s %s", o.command.Person, who[o.command.Answer])
 		return nil
-	})
-	o.says(func(*importer.Reply) string {
-		who := map[importer.Answer]string{importer.IsAccount: "is " + account, importer.IsNew: "is somebody new", importer.IsIgnored: "is left out"}
-		return o.command.Person + " " + who[o.command.Answer]
-	})
+	}
 	return cmd
+}
+
+// confirmFlags say who somebody is, or which of those who wait are confirmed.
+type confirmFlags struct {
+	account                     string
+	isNew, ignore               bool
+	exact, partial, all, dryRun bool
+}
+
+func (f *confirmFlags) bind(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.account, "account", "", "it is this `ACCOUNT`: login or id")
+	cmd.Flags().BoolVar(&f.isNew, "new", false, "it is somebody new: an account is made; without PERSON, for all whom nobody matches")
+	cmd.Flags().BoolVar(&f.ignore, "ignore", false, "it is nobody of ours: imports leave him out from now on")
+	cmd.Flags().BoolVar(&f.exact, "exact", false, "without PERSON: all with one exact match are that account")
+	cmd.Flags().BoolVar(&f.partial, "partial", false, "without PERSON: all with the name of one account are that account")
+	cmd.Flags().BoolVar(&f.all, "all", false, "without PERSON: --exact, --partial and --new")
+	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "without PERSON: only count them")
+}
+
+// answer is what is said of one person.
+func (f *confirmFlags) answer() (importer.Answer, error) {
+	answers := map[importer.Answer]bool{importer.IsAccount: f.account != "", importer.IsNew: f.isNew, importer.IsIgnored: f.ignore}
+	maps.DeleteFunc(answers, func(_ importer.Answer, given bool) bool { return !given })
+	if len(answers) != 1 || f.exact || f.partial || f.all || f.dryRun {
+		return "", fault.New(fault.Usage, "say who it is").Fix("use one of --account LOGIN, --new and --ignore")
+	}
+	for answer := range answers {
+		return answer, nil
+	}
+	return "", nil
+}
+
+// bulk is who is confirmed of all who wait.
+func (f *confirmFlags) bulk() (*importer.Bulk, error) {
+	if f.account != "" || f.ignore || !f.exact && !f.partial && !f.isNew && !f.all {
+		return nil, fault.New(fault.Usage, "say who is to be confirmed").
+			Fix("name the PERSON, or use --exact, --partial, --new or --all, with --dry-run to see how many they are")
+	}
+	return &importer.Bulk{Exact: f.exact || f.all, Partial: f.partial || f.all, New: f.isNew || f.all, DryRun: f.dryRun}, nil
+}
+
+// confirmed prints how many were confirmed, or would be.
+func (o *importOptions) confirmed(c *importer.Confirmed) {
+	done := "confirmed"
+	if c.DryRun {
+		done = "would be confirmed"
+	}
+	o.line("%s %s: %d by an exact match, %d by name, %d new", people(c.Exact+c.Partial+c.New), done, c.Exact, c.Partial, c.New)
+	for _, name := range slices.Sorted(maps.Keys(c.Over)) {
+		o.line("%d of them are sourced by %s as well, and neither source has priority", c.Over[name], name)
+	}
+	if c.Left > 0 {
+		o.line("still waiting: %s, see lanyard import waiting %s", people(c.Left), o.command.Source)
+	}
 }
 
 func newImportSources(sh *shell) *cobra.Command {
@@ -252,7 +318,7 @@ mappings give, what would be done.`, `  lanyard explain --user ada@example.com -
 		case 0:
 			return fault.New(fault.NotFound, "there is no identity source").Fix("name a file with --from")
 		case 1:
-			o.command.Source = r.Sources[0].ID
+			o.command.Source = cmp.Or(r.Sources[0].ID, r.Sources[0].Label)
 			return nil
 		}
 		var names []string

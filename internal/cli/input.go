@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/lanyard-id/lanyard/internal/fault"
+	"github.com/lanyard-id/lanyard/internal/plan"
 	"github.com/lanyard-id/lanyard/internal/value"
 )
 
@@ -117,6 +118,17 @@ func readInputs(s IO, file string) (map[string]any, error) {
 		return nil, fault.New(fault.Invalid, "the input %q is given twice", name).At("%s", placeOf(place, data, offset)).Fix("keep one of the two")
 	}
 	return object, nil
+}
+
+// checkInputs refuses inputs that the workflow cannot take, and says how a command
+// is given them.
+func checkInputs(p *plan.Plan, inputs map[string]any) error {
+	_, err := p.Workflows[p.Main].Prepare(inputs)
+	var wrong *plan.InputError
+	if errors.As(err, &wrong) {
+		return fault.Wrap(fault.Invalid, err, "%s", fault.Public(err)).Fix("give each with --input name=text, or name:=json for numbers, booleans and lists")
+	}
+	return err
 }
 
 func readFile(s IO, file string) ([]byte, error) {

@@ -76,7 +76,7 @@ func (o *runOptions) run(ctx context.Context, file string) error {
 		return err
 	}
 	// Wrong inputs are refused before the data folder is touched.
-	if _, err := built.Plan.Workflows[built.Plan.Main].Prepare(inputs); err != nil {
+	if err := checkInputs(built.Plan, inputs); err != nil {
 		return err
 	}
 	if err := checkFiles(o.har, o.junit); err != nil {

@@ -8,18 +8,14 @@ import (
 	"testing"
 	"time"
 
-	"github.com/lanyard-id/lanyard/internal/store/sqlite"
+	"github.com/lanyard-id/lanyard/internal/store/sqlite/sqlitetest"
 	tables "github.com/lanyard-id/lanyard/internal/table"
 )
 
 // tablesSession has real tables, in an empty database.
 func tablesSession(t *testing.T) *fakeSession {
 	t.Helper()
-	db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "lanyard.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close() })
+	db := sqlitetest.Open(t)
 	at := time.Date(2026, time.March, 4, 5, 6, 7, 0, time.UTC)
 	s := play(t)
 	s.desk = &tables.Desk{Actor: "operator", Tables: &tables.Tables{Store: db.Tables(), Now: func() time.Time { return at }, Scratch: t.TempDir()}}

@@ -112,6 +112,7 @@ const (
 	InactiveUser      AppRefusal = "inactive" // deactivated users get no applications
 	SchemeCredentials AppRefusal = "scheme"   // the application's scheme leaves no room for them
 	MasteredElsewhere AppRefusal = "mastered" // the application is the source of its users' profiles
+	MasteredProfile   AppRefusal = "sourced"  // the same, of an attribute of the person
 )
 
 func (e AppRefusal) Error() string { return "refused: " + string(e) }
@@ -446,6 +447,29 @@ func (a *App) Scheme() string {
 func (a *App) has(feature string) bool {
 	list, _ := a.Document["features"].([]any)
 	return slices.Contains(list, any(feature))
+}
+
+// profileSource is the feature of applications that are sources of profiles.
+const profileSource = "PROFILE_MASTERING"
+
+// SourcesProfiles reports whether the application is the source of its users'
+// profiles: what it says of them is changed there only.
+func (a *App) SourcesProfiles() bool { return a.has(profileSource) }
+
+// SourceProfiles makes the application the source of its users' profiles, or no
+// longer.
+func (a *App) SourceProfiles(on bool) {
+	list, _ := a.Document["features"].([]any)
+	list = slices.DeleteFunc(slices.Clone(list), func(f any) bool { return f == any(profileSource) })
+	if on {
+		list = append(list, profileSource)
+	}
+	document := maps.Clone(a.Document)
+	if document == nil {
+		document = map[string]any{}
+	}
+	document["features"] = list
+	a.Document = document
 }
 
 // AppConnection is how people are provisioned to the application. Its token

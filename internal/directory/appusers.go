@@ -266,7 +266,7 @@ func (d *Directory) EditAppUser(ctx context.Context, actor Actor, realm, appID, 
 		if err := assignable(app, a, draft); err != nil {
 			return err
 		}
-		if app.has("PROFILE_MASTERING") {
+		if app.SourcesProfiles() {
 			return MasteredElsewhere.fault("application %q is the source of its users' profiles", app.Label)
 		}
 		u, err = d.editAppUser(tx, actor, app, a, before, draft, d.now())

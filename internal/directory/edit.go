@@ -77,6 +77,9 @@ func (d *Directory) EditAccount(ctx context.Context, actor Actor, realm, ref str
 		if err := d.checkEdit(shape, before, after, e); err != nil {
 			return err
 		}
+		if err := d.changesSourced(tx, shape, before, after); err != nil {
+			return err
+		}
 		edited = after
 		if err := d.saveKeyed(tx, actor, e.kind(before, after), shape.keys(r.Kind, after), before, after, secret); err != nil {
 			return err
@@ -224,6 +227,42 @@ func (d *Directory) checkEdit(shape *Shape, before, after *Account, e Edit) erro
 	}
 	v := shape.checkProfile(after.Profile)
 	return append(v, shape.checkMutability(before.Profile, after.Profile)...).err()
+}
+
+// changesSourced refuses to change attributes of somebody whose profile an identity
+// source decides, but for those whose master is another (error-codes.json E0000023).
+// A nil shape has no such sources.
+func (d *Directory) changesSourced(r Reader, shape *Shape, before, after *Account) error {
+	if shape == nil || !shape.changesSourced(before.Profile, after.Profile) {
+		return nil
+	}
+	users, err := all[AppUser](r, RecordQuery{Realm: after.Realm, Subject: after.ID}, 0, nil)
+	if err != nil {
+		return err
+	}
+	for _, u := range users {
+		app, err := get[App](r, after.Realm, u.App)
+		if err != nil {
+			return err
+		}
+		if app.Name == SourceApp && app.Status == On && app.SourcesProfiles() {
+			return MasteredProfile.fault("the application %q is the source of the user's profile", app.Label)
+		}
+	}
+	return nil
+}
+
+// changesSourced reports whether an attribute differs that sources of profiles
+// decide.
+func (s *Shape) changesSourced(before, after map[string]any) bool {
+	for _, list := range [][]Attribute{s.Base(), s.Custom()} {
+		for _, a := range list {
+			if a.Sourced() && !value.Equal(before[a.Name], after[a.Name]) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // checkMutability returns the attributes that changed although they may not.

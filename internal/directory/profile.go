@@ -56,6 +56,11 @@ type Items struct {
 	OneOf []Choice      `json:"oneOf,omitempty"`
 }
 
+// Sourced reports whether sources of profiles decide the attribute.
+func (a *Attribute) Sourced() bool {
+	return a.Master == nil || a.Master.Type == "" || a.Master.Type == "PROFILE_MASTER"
+}
+
 // Master says which source decides the value of an attribute.
 type Master struct {
 	Type     string           `json:"type"` // PROFILE_MASTER, OKTA, OVERRIDE

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -13,7 +12,7 @@ import (
 
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/fault"
-	"github.com/lanyard-id/lanyard/internal/store/sqlite"
+	"github.com/lanyard-id/lanyard/internal/store/sqlite/sqlitetest"
 )
 
 // rule makes a rule that fills groups, and activates it.
@@ -611,11 +610,7 @@ func (s *hangingUp) Update(ctx context.Context, f func(directory.Tx) error) erro
 // BenchmarkRuleSweep evaluates a rule for 10,000 people, of whom one in ten
 // matches.
 func BenchmarkRuleSweep(b *testing.B) {
-	db, err := sqlite.Open(b.Context(), filepath.Join(b.TempDir(), "lanyard.db"))
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() { _ = db.Close() })
+	db := sqlitetest.Open(b)
 	t := directory.New(db.Directory())
 	if err := t.AddRealm(b.Context(), directory.Realm{ID: org, Kind: directory.Okta}); err != nil {
 		b.Fatal(err)

@@ -2,6 +2,7 @@ package directory
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -484,29 +485,53 @@ func (s *Sourcing) Leave(g *Group, a *Account) (bool, error) {
 	return true, s.d.left(s.tx, s.actor, g, a, s.at)
 }
 
+// Administrators are those who have admin roles in a realm, each with the label of
+// one of his roles.
+type Administrators struct {
+	Accounts map[string]string // by id: themselves, or by a group
+	Groups   map[string]string // by id
+}
+
+// AdministratorsOf returns who has admin roles in a realm. It goes through all roles
+// and through the members of the groups that have some.
+func AdministratorsOf(r Reader, realm string) (*Administrators, error) {
+	return administrators(r, realm, nil)
+}
+
 // SuperAdmins returns the ids of the accounts that are super administrators of a
 // realm, by themselves or by a group.
 func SuperAdmins(r Reader, realm string) (map[string]bool, error) {
-	roles, err := all(r, RecordQuery{Realm: realm}, 0, func(role *Role) bool { return role.Type == SuperAdmin })
+	super, err := administrators(r, realm, func(role *Role) bool { return role.Type == SuperAdmin })
 	if err != nil {
 		return nil, err
 	}
-	out := map[string]bool{}
-	var groups []string
+	out := make(map[string]bool, len(super.Accounts))
+	for id := range super.Accounts {
+		out[id] = true
+	}
+	return out, nil
+}
+
+func administrators(r Reader, realm string, match func(*Role) bool) (*Administrators, error) {
+	roles, err := all(r, RecordQuery{Realm: realm}, 0, match)
+	if err != nil {
+		return nil, err
+	}
+	out := &Administrators{Accounts: map[string]string{}, Groups: map[string]string{}}
 	for _, role := range roles {
-		if role.AssigneeType == GroupAssignee {
-			groups = append(groups, role.Assignee)
-		} else {
-			out[role.Assignee] = true
+		switch role.AssigneeType {
+		case GroupAssignee:
+			out.Groups[role.Assignee] = role.Label
+		case UserAssignee:
+			out.Accounts[role.Assignee] = role.Label
 		}
 	}
-	slices.Sort(groups)
-	for _, g := range slices.Compact(groups) {
+	for _, g := range slices.Sorted(maps.Keys(out.Groups)) {
 		for m, err := range r.Members(realm, g, "") {
 			if err != nil {
 				return nil, err
 			}
-			out[m.ID] = true
+			out.Accounts[m.ID] = out.Groups[g]
 		}
 	}
 	return out, nil

@@ -3,6 +3,7 @@ package directory
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"iter"
 	"time"
 )
@@ -160,6 +161,19 @@ type Change struct {
 	Targets []Target        `json:"targets,omitempty"`
 	Outcome Outcome         `json:"outcome,omitzero"`
 }
+
+// UnreadableChange is the cause of an error about one entry of the change log
+// that cannot be read. The entries behind it may be fine.
+type UnreadableChange struct {
+	Seq int64
+	Err error
+}
+
+func (e *UnreadableChange) Error() string {
+	return fmt.Sprintf("entry %d of the change log: %v", e.Seq, e.Err)
+}
+
+func (e *UnreadableChange) Unwrap() error { return e.Err }
 
 // Member is an account in a group.
 type Member struct {

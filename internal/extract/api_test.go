@@ -509,4 +509,8 @@ func TestFlattenSCIM(t *testing.T) {
 	if diff := cmp.Diff(want, any(flattenSCIM(user))); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
+	bare := map[string]any{"emails": []any{map[string]any{"value": "a@x"}, map[string]any{"value": "b@x"}}, "phoneNumbers": []any{map[string]any{"value": "1"}}}
+	if diff := cmp.Diff(map[string]any{"emails": "a@x", "phoneNumbers": "1"}, flattenSCIM(bare)); diff != "" {
+		t.Errorf("without types (-want +got):\n%s", diff)
+	}
 }

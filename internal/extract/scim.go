@@ -73,7 +73,8 @@ const enterprise = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
 //	name.givenName                  of a complex attribute
 //	emails, emails.work             of a multi-valued one: the primary, else the first value; the first of a type
 //	addresses.work.locality         of one without values
-//	groups                          all values, where there are neither types nor a primary one
+//	groups                          all values, where there are neither types nor a primary one; of
+//	                                e-mail addresses and phone numbers always one
 //	enterprise.department           of the enterprise extension; other extensions go by their URN
 //
 // The schemas are left out: they say nothing of a person.
@@ -140,7 +141,7 @@ func flattenList(row map[string]any, name string, list []any) {
 	case len(values) == 0:
 	case marked:
 		row[name] = primary
-	case typed:
+	case typed, name == "emails", name == "phoneNumbers": // many servers leave the types out
 		row[name] = values[0]
 	default:
 		row[name] = values

@@ -83,6 +83,15 @@ type remote struct {
 	ID      string    `json:"id"`
 	Status  status    `json:"status"`
 	Created time.Time `json:"created"`
+	Updated time.Time `json:"lastUpdated"` // of the last load
+}
+
+// touched is when somebody last did something about the session.
+func (s remote) touched() time.Time {
+	if s.Updated.After(s.Created) {
+		return s.Updated
+	}
+	return s.Created
 }
 
 // status is the state of a session of the tenant (okta.md 3.2).

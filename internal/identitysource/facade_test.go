@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -24,7 +23,7 @@ import (
 	"github.com/lanyard-id/lanyard/internal/identitysource"
 	"github.com/lanyard-id/lanyard/internal/importer"
 	"github.com/lanyard-id/lanyard/internal/reconcile"
-	"github.com/lanyard-id/lanyard/internal/store/sqlite"
+	"github.com/lanyard-id/lanyard/internal/store/sqlite/sqlitetest"
 	"github.com/lanyard-id/lanyard/internal/web/okta"
 )
 
@@ -42,11 +41,7 @@ type place struct {
 
 func newPlace(t *testing.T, clock *directorytest.Clock, settings reconcile.Settings) *place {
 	t.Helper()
-	db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "lanyard.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close() })
+	db := sqlitetest.Open(t)
 	d := directory.New(db.Directory())
 	d.Clock, d.IDs = clock.Now, directory.NewIDs(clock.Now)
 	if err := d.AddRealm(t.Context(), directory.Realm{ID: directory.OktaRealm, Kind: directory.Okta, Name: "Okta"}); err != nil {

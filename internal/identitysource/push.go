@@ -23,9 +23,10 @@ type Tenant struct {
 	Clock  Clock
 	Log    *slog.Logger // nil: no log
 
-	// CancelOthers lets sessions be cancelled that others opened and did not
-	// trigger. Else they are waited for, or are in the way.
-	CancelOthers bool
+	// Stale is how long a session that others opened, and did not trigger, may be
+	// left alone before it is cancelled; 0: an hour. A younger one that is loaded is
+	// waited for, one that waits for data is in the way.
+	Stale time.Duration
 
 	// Poll is how often a session is looked at, in the end, that the tenant works
 	// on: at first it is looked at more often. 0: 20 s.

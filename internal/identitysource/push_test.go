@@ -41,6 +41,7 @@ type modelSession struct {
 	ID       string    `json:"id"`
 	Status   status    `json:"status"`
 	Created  time.Time `json:"created"`
+	Updated  time.Time `json:"lastUpdated,omitzero"`
 	requests int
 	loads    []map[string]any
 	since    time.Time
@@ -471,32 +472,37 @@ func (m *model) until(t *testing.T, n int, what string) {
 	t.Errorf("%s: it never came to an end", what)
 }
 
-// Sessions of others are never cancelled, unless that is wished.
+// Sessions of others are cancelled when they were forgotten, and only then.
 func TestSessionsOfOthers(t *testing.T) {
-	stranger := func(m *model, s status, age time.Duration) {
-		m.sessions = append(m.sessions, &modelSession{ID: "apsother", Status: s, Created: m.at.Add(-age), since: m.at, other: true})
+	stranger := func(m *model, s status, age, untouched time.Duration) {
+		m.sessions = append(m.sessions, &modelSession{ID: "apsother", Status: s, Created: m.at.Add(-age), Updated: m.at.Add(-untouched), since: m.at, other: true})
 	}
-	t.Run("waits for data", func(t *testing.T) {
-		m := newModel(t)
-		stranger(m, created, time.Hour)
-		_, err := m.tenant().Push(t.Context(), "w", people(1), &desk{})
-		if !fault.Is(err, fault.Conflict) || len(m.cancels) > 0 {
-			t.Errorf("%v, cancelled %v", err, m.cancels)
-		}
-	})
-	t.Run("waits for data and may be cancelled", func(t *testing.T) {
-		m := newModel(t)
-		stranger(m, created, time.Hour)
-		tenant := m.tenant()
-		tenant.CancelOthers = true
-		if _, err := tenant.Push(t.Context(), "w", people(1), &desk{}); err != nil || !slices.Equal(m.cancels, []string{"apsother"}) {
-			t.Errorf("%v, cancelled %v", err, m.cancels)
-		}
-		m.check(1)
-	})
+	for _, test := range []struct {
+		name           string
+		status         status
+		age, untouched time.Duration
+		conflict       bool
+		cancels        []string
+	}{
+		{"waits for data", created, 59 * time.Minute, 59 * time.Minute, true, nil},
+		{"waits for data in vain", created, time.Hour, time.Hour, false, []string{"apsother"}},
+		{"is loaded", inProgress, 3 * time.Hour, 59 * time.Minute, false, nil},
+		{"was loaded and left", inProgress, 3 * time.Hour, time.Hour, false, []string{"apsother"}},
+		{"was triggered and takes long", triggered, 3 * time.Hour, 2 * time.Hour, false, nil},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			m := newModel(t)
+			stranger(m, test.status, test.age, test.untouched)
+			m.takes = 10 * time.Minute
+			_, err := m.tenant().Push(t.Context(), "w", people(1), &desk{})
+			if fault.Is(err, fault.Conflict) != test.conflict || !test.conflict && err != nil || !slices.Equal(m.cancels, test.cancels) {
+				t.Errorf("%v, cancelled %v", err, m.cancels)
+			}
+		})
+	}
 	t.Run("was triggered a minute ago", func(t *testing.T) {
 		m := newModel(t)
-		stranger(m, triggered, time.Minute)
+		stranger(m, triggered, time.Minute, time.Minute)
 		m.takes = time.Hour
 		start := m.at
 		tenant := m.tenant()

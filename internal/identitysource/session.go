@@ -1,6 +1,7 @@
 package identitysource
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -12,6 +13,10 @@ import (
 
 // apart is how long after an active session no other may be opened (okta.md 3.2).
 const apart = 5 * time.Minute
+
+// staleAfter is how long nobody has to have touched a session of others before it
+// is taken for one that was forgotten. The tenant itself waits for a day.
+const staleAfter = time.Hour
 
 // open opens a session and keeps its id before anything is loaded into it.
 func (p *pushing) open(ctx context.Context) error {
@@ -102,14 +107,14 @@ func (p *pushing) clear(ctx context.Context) ([]remote, error) {
 			switch {
 			case adopted:
 				return active, nil
-			case s.Status.open() && (mine || p.CancelOthers):
+			case s.Status.open() && (mine || p.Clock.Now().Sub(s.touched()) >= cmp.Or(p.Stale, staleAfter)):
 				if err := p.cancel(ctx, s.ID); err != nil {
 					return nil, err
 				}
 				continue
 			case s.Status == created:
 				return nil, fault.New(fault.Conflict, "somebody else has opened the import session %s of the identity source %s", s.ID, p.Source).
-					Fix("wait until it is triggered, or have it cancelled")
+					Fix("have it triggered or cancelled, or wait: it is cancelled when nobody has touched it for %s", cmp.Or(p.Stale, staleAfter))
 			}
 			wait = max(wait, s.Created.Add(apart).Sub(p.Clock.Now()))
 			kept = append(kept, s)

@@ -2,6 +2,8 @@ package importer
 
 import (
 	"context"
+	"slices"
+	"time"
 
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/fault"
@@ -13,7 +15,7 @@ import (
 // change log and the session's position are written together, so that nobody is
 // done twice or left out wherever the process ends.
 func (im *Importer) apply(ctx context.Context, s *Session) (*Session, error) {
-	a := &applier{im: im, id: s.ID}
+	a := &applier{im: im, id: s.ID, asOf: s.AsOf}
 	defer a.stop()
 	for {
 		next, err := a.some(ctx, im.portion())
@@ -38,8 +40,9 @@ func alone(err error) bool {
 
 // applier carries a session out.
 type applier struct {
-	im *Importer
-	id string
+	im   *Importer
+	id   string
+	asOf time.Time // that the session was decided for
 
 	// Of gather, of which one is under way at most.
 	seq   int // of the block in mind
@@ -204,6 +207,7 @@ func (a *applier) read(r Reader, e *Entity) (*decided, error) {
 		return nil, fault.New(fault.Internal, "a record of session %s is missing", a.id)
 	}
 	one.item = &a.block.Items[e.Item]
+	one.item.at(a.asOf)
 	return one, nil
 }
 
@@ -326,7 +330,36 @@ func (x *hand) people(people []*decided) error {
 	}
 	err := x.tx.PutImportLinks(x.links)
 	x.links, x.drop = nil, nil
-	return err
+	if err != nil {
+		return err
+	}
+	return x.handOver(people)
+}
+
+// handOver has other sources look again at the people whom this one lets go of:
+// it may have had priority over them, so that what they say counts from now on.
+func (x *hand) handOver(people []*decided) error {
+	var accounts []string
+	for _, one := range people {
+		switch one.Action {
+		case reconcile.Deactivate, reconcile.Suspend, reconcile.Unlink:
+			accounts = append(accounts, one.Account)
+		}
+	}
+	if len(accounts) == 0 || len(x.sources) == 0 {
+		return nil
+	}
+	links, err := x.tx.ImportLinksTo(accounts)
+	if err != nil {
+		return err
+	}
+	links = slices.DeleteFunc(links, func(l Link) bool {
+		return l.Kind != UserKind || l.Source == x.source.ID || l.State != reconcile.Linked
+	})
+	for i := range links {
+		links[i].lose()
+	}
+	return x.tx.PutImportLinks(links)
 }
 
 func text(v any) string {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"iter"
-	"path/filepath"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -15,7 +14,7 @@ import (
 	"github.com/lanyard-id/lanyard/internal/directory/directorytest"
 	"github.com/lanyard-id/lanyard/internal/importer"
 	"github.com/lanyard-id/lanyard/internal/reconcile"
-	"github.com/lanyard-id/lanyard/internal/store/sqlite"
+	"github.com/lanyard-id/lanyard/internal/store/sqlite/sqlitetest"
 )
 
 var (
@@ -30,16 +29,13 @@ type bench struct {
 	clock  *directorytest.Clock
 	source string
 	store  *flaky
+	path   string // of the database
 }
 
 func newBench(t *testing.T, change func(*reconcile.Settings)) *bench {
 	t.Helper()
-	db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "lanyard.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close() })
-	b := &bench{T: t, clock: directorytest.NewClock(start), store: &flaky{Store: db.Importer()}}
+	db, path := sqlitetest.OpenFile(t)
+	b := &bench{T: t, clock: directorytest.NewClock(start), store: &flaky{Store: db.Importer()}, path: path}
 	d := directory.New(db.Directory())
 	d.Hash = func(password string) (string, error) { return password, nil }
 	d.Clock, d.IDs = b.clock.Now, directory.NewIDs(b.clock.Now)
@@ -72,7 +68,7 @@ func (b *bench) equal(what string, got, want any) {
 // flaky is a store that can be made to fail at a commit.
 type flaky struct {
 	importer.Store
-	updates int
+	updates atomic.Int64
 	// failAt ends the process, as it were, at the n-th update from now: with before,
 	// nothing of it is written; else all is, and the caller never hears of it.
 	failAt int
@@ -90,7 +86,7 @@ func (f *flaky) Update(ctx context.Context, work func(importer.Tx) error) error 
 	if f.dead.Load() {
 		return killed{}
 	}
-	f.updates++
+	f.updates.Add(1)
 	if f.failAt > 0 {
 		if f.failAt--; f.failAt == 0 {
 			f.dead.Store(true)

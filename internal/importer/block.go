@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"io"
 	"slices"
+	"time"
 
 	"github.com/lanyard-id/lanyard/internal/fault"
 	"github.com/lanyard-id/lanyard/internal/reconcile"
@@ -40,6 +41,13 @@ func (it *item) id() string {
 		return it.Group.ExternalID
 	}
 	return ""
+}
+
+// at brings a person up to a time: a session may have waited since he was read.
+func (it *item) at(now time.Time) {
+	if it.Person != nil {
+		it.Person = it.Person.At(now)
+	}
 }
 
 // leaves reports whether somebody leaves by what the record says.

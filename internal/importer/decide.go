@@ -579,5 +579,5 @@ func (d *decider) linksOf(w *world, batch []*decided, ids []string) error {
 }
 
 // lose makes sure that a link is looked at although the source says nothing new:
-// the account has lost the application by somebody else.
+// the account has lost the application by somebody else, or another source of it.
 func (l *Link) lose() { l.Fingerprint = reconcile.Fingerprint{} }

@@ -66,9 +66,13 @@ type Command struct {
 	Reason   string         `json:"reason,omitempty"` // of Approve, Reject and Cancel
 	Person   string         `json:"person,omitempty"` // of Confirm: externalId; of ExplainUser: externalId, login or id
 	Answer   Answer         `json:"answer,omitempty"` // of Confirm
+	Bulk     *Bulk          `json:"bulk,omitempty"`   // of Confirm: instead of Person and Answer
 	Account  string         `json:"account,omitempty"`
 
 	Actor *directory.Actor `json:"-"` // who asks for it; nil: the Desk's
+	// Draft is what MakePreview and ExplainUser look at instead of a stored source;
+	// its label is Label.
+	Draft *Source `json:"-"`
 }
 
 // DownloadFormat is the form of a report that is downloaded.
@@ -95,14 +99,15 @@ type Reply struct {
 	Source *Source `json:"source,omitempty"`
 	Label  string  `json:"label,omitempty"`
 
-	Sources  []SourceView `json:"sources,omitempty"`
-	Session  *Session     `json:"session,omitempty"`
-	Sessions []*Session   `json:"sessions,omitempty"`
-	Report   *Report      `json:"report,omitempty"`
-	Entities []Entity     `json:"entities,omitempty"`
-	Waiting  []Waiting    `json:"waiting,omitempty"`
-	Trace    *Trace       `json:"trace,omitempty"`
-	Count    int          `json:"count,omitempty"`
+	Sources   []SourceView `json:"sources,omitempty"`
+	Session   *Session     `json:"session,omitempty"`
+	Sessions  []*Session   `json:"sessions,omitempty"`
+	Report    *Report      `json:"report,omitempty"`
+	Entities  []Entity     `json:"entities,omitempty"`
+	Waiting   []Waiting    `json:"waiting,omitempty"`
+	Confirmed *Confirmed   `json:"confirmed,omitempty"` // of Confirm with Bulk
+	Trace     *Trace       `json:"trace,omitempty"`
+	Count     int          `json:"count,omitempty"`
 
 	// Of MakePreview, to be closed.
 	Plan *Plan `json:"-"`
@@ -151,6 +156,10 @@ func (d *Desk) Do(ctx context.Context, c Command) (*Reply, error) {
 	}[c.Do]
 	if !ok {
 		return nil, fault.New(fault.Invalid, "there is no command %q", string(c.Do))
+	}
+	if c.Draft != nil && (c.Do == MakePreview || c.Do == ExplainUser) {
+		r.Source, r.Label = c.Draft, c.Label
+		return r, do(ctx, c, r)
 	}
 	source, err := d.Importer.FindSource(ctx, c.Source)
 	if err != nil {
@@ -257,7 +266,12 @@ func (d *Desk) preview(ctx context.Context, c Command, r *Reply) error {
 	if err != nil {
 		return err
 	}
-	r.Plan, err = d.Importer.Preview(ctx, r.Source.ID, rows, PreviewOptions{Type: c.Run.Type})
+	o := PreviewOptions{Type: c.Run.Type}
+	if c.Draft != nil {
+		r.Plan, err = d.Importer.PreviewDraft(ctx, c.Label, c.Draft, rows, o)
+		return err
+	}
+	r.Plan, err = d.Importer.Preview(ctx, r.Source.ID, rows, o)
 	return err
 }
 
@@ -362,7 +376,11 @@ func (d *Desk) waiting(ctx context.Context, _ Command, r *Reply) (err error) {
 	return err
 }
 
-func (d *Desk) confirm(ctx context.Context, c Command, r *Reply) error {
+func (d *Desk) confirm(ctx context.Context, c Command, r *Reply) (err error) {
+	if c.Bulk != nil {
+		r.Confirmed, err = d.Importer.ConfirmAll(ctx, d.Actor, r.Source.ID, *c.Bulk)
+		return err
+	}
 	return d.Importer.Confirm(ctx, d.Actor, r.Source.ID, c.Person, c.Answer, c.Account)
 }
 
@@ -374,7 +392,14 @@ func (d *Desk) explain(ctx context.Context, c Command, r *Reply) error {
 			return err
 		}
 	}
+	im, id := d.Importer, r.Source.ID
+	if c.Draft != nil {
+		var err error
+		if im, id, err = d.Importer.Drafted(ctx, c.Label, c.Draft); err != nil {
+			return err
+		}
+	}
 	var err error
-	r.Trace, err = d.Importer.Explain(ctx, r.Source.ID, c.Person, rows)
+	r.Trace, err = im.Explain(ctx, id, c.Person, rows)
 	return err
 }

@@ -77,14 +77,7 @@ func (im *Importer) fail(tx Tx, s *Session) error {
 func (im *Importer) advance(ctx context.Context, s *Session) (*Session, error) {
 	switch s.Phase {
 	case Matching:
-		check := im.overtaken
-		if s.Origin == FromPlan {
-			check = im.recheck
-		}
-		if err := check(ctx, s); err != nil {
-			return s, err
-		}
-		return im.makeDelta(ctx, s)
+		return im.match(ctx, s)
 	case Guarding:
 		return im.guard(ctx, s)
 	case Applying:
@@ -92,8 +85,42 @@ func (im *Importer) advance(ctx context.Context, s *Session) (*Session, error) {
 	}
 	return im.change(ctx, "", s.ID, func(tx Tx, s *Session) error {
 		s.Phase, s.Started = Matching, im.Directory.Now()
+		s.AsOf = s.Started
 		return im.events(tx, systemActor(), s, startEvents)
 	})
+}
+
+// match makes the delta of a session. That of a plan has to be the plan: this is
+// looked at before, and again when somebody has changed something meanwhile.
+func (im *Importer) match(ctx context.Context, s *Session) (*Session, error) {
+	if s.Origin != FromPlan {
+		return im.makeDelta(ctx, s)
+	}
+	before, err := im.lastChange(ctx)
+	if err != nil {
+		return s, err
+	}
+	if err := im.recheck(ctx, s); err != nil {
+		return s, err
+	}
+	next, err := im.makeDelta(ctx, s)
+	if err != nil {
+		return s, err
+	}
+	after, err := im.lastChange(ctx)
+	if err != nil || after == before {
+		return next, err
+	}
+	return next, im.recheck(ctx, next)
+}
+
+// lastChange is the number of the newest entry of the change log.
+func (im *Importer) lastChange(ctx context.Context) (last int64, err error) {
+	err = im.Store.View(ctx, func(r Reader) error {
+		last, err = r.LastChange()
+		return err
+	})
+	return last, err
 }
 
 // decider returns what decides about the records of a session.
@@ -112,7 +139,11 @@ func (im *Importer) decider(r Reader, s *Session) (*decider, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &decider{im: im, source: source, rules: rules, now: im.Directory.Now()}, nil
+	now := s.AsOf
+	if now.IsZero() {
+		now = im.Directory.Now()
+	}
+	return &decider{im: im, source: source, rules: rules, now: now}, nil
 }
 
 // delta is what the records of a session come to. It is made in one pass and
@@ -130,6 +161,8 @@ type delta struct {
 	seen    []uint64        // of FULL: everybody whom the source has
 	last    map[string]int  // place of the last record of an id, where a later one counts
 	doubled map[string]bool // ids of several records; true: it was told
+
+	admins *directory.Administrators // nil: nobody asked yet
 }
 
 // makeDelta makes and keeps the delta of a session.
@@ -153,11 +186,7 @@ func (im *Importer) makeDelta(ctx context.Context, s *Session) (*Session, error)
 	keep := &keeper{im: im, session: s.ID}
 	defer func() { _ = keep.wait() }() // the first error is the one to report
 	d.sink = keep.keep
-	var basis int64
-	err = im.Store.View(ctx, func(r Reader) (err error) {
-		basis, err = r.LastChange()
-		return err
-	})
+	basis, err := im.lastChange(ctx)
 	if err != nil {
 		return s, err
 	}
@@ -173,90 +202,8 @@ func (im *Importer) makeDelta(ctx context.Context, s *Session) (*Session, error)
 	}
 	return im.change(ctx, "", s.ID, func(tx Tx, s *Session) error {
 		s.Phase, s.Counts, s.Total, s.Position, s.Basis = Guarding, d.counts, d.seq, 0, basis
-		if err := tx.PutImportBlock(s.ID, deltaTally, figures); err != nil {
-			return err
-		}
-		kinds := matchedEvents
-		if s.Type == Full {
-			kinds = slices.Concat(matchedEvents, absentEvents)
-		}
-		return im.own(tx, s, func() error { return im.events(tx, systemActor(), s, kinds) })
+		return tx.PutImportBlock(s.ID, deltaTally, figures)
 	})
-}
-
-// touching are the actions after which somebody is not as he was.
-func touching() []reconcile.Action {
-	return []reconcile.Action{
-		reconcile.Create, reconcile.LinkTo, reconcile.Update, reconcile.Deactivate, reconcile.Suspend, reconcile.Reactivate, reconcile.Unlink,
-	}
-}
-
-// overtaken refuses a session that waited behind others when these changed people
-// of whom it says nothing new. They were compared while the source was read, and
-// only counted: nobody knows any more what the source had of them.
-func (im *Importer) overtaken(ctx context.Context, s *Session) error {
-	if s.Origin != FromReader {
-		return nil
-	}
-	var before []*Session
-	err := im.Store.View(ctx, func(r Reader) error {
-		recent, err := r.ImportSessions(SessionQuery{Realm: im.Realm, Source: s.Source, States: []State{Completed}, Limit: 200})
-		for _, one := range recent {
-			loaded := one.Origin == FromReader || one.Origin == FromPlan || one.Origin == FromAPI
-			if loaded && one.ID != s.ID && one.Ended.After(s.Created) {
-				before = append(before, one)
-			}
-		}
-		return err
-	})
-	if err != nil || len(before) == 0 {
-		return err
-	}
-	var same []uint64
-	for seq := 1; seq <= s.Blocks; seq++ {
-		b, err := im.block(ctx, s.ID, seq)
-		if err != nil {
-			return err
-		}
-		if same, err = unpackHashes(b.Same, same); err != nil {
-			return err
-		}
-	}
-	slices.Sort(same)
-	for _, one := range before {
-		n, err := im.touched(ctx, one.ID, same)
-		if err != nil {
-			return err
-		}
-		if n > 0 {
-			return fault.New(fault.Stale, "the session %s changed %d of those who were unchanged when the source was read for this one", one.ID, n).
-				Fix("import the source again")
-		}
-	}
-	return nil
-}
-
-// touched counts the people of a sorted list of idHash whom a session changed.
-func (im *Importer) touched(ctx context.Context, session string, people []uint64) (n int, err error) {
-	const page = 1000
-	q := EntityQuery{Session: session, Kind: UserKind, Actions: touching(), Limit: page}
-	for more := true; more; {
-		err := im.Store.View(ctx, func(r Reader) error {
-			list, err := r.ImportEntities(q)
-			more = len(list) == page
-			for i := range list {
-				q.After = list[i].Seq
-				if _, has := slices.BinarySearch(people, idHash(list[i].ExternalID)); has {
-					n++
-				}
-			}
-			return err
-		})
-		if err != nil {
-			return 0, err
-		}
-	}
-	return n, nil
 }
 
 // noteNames makes sure that partial matches find everybody.
@@ -425,6 +372,7 @@ func (d *delta) pass(ctx context.Context, kind Kind, leaving bool) error {
 			if it.Kind != kind {
 				continue
 			}
+			it.at(d.now)
 			d.leavers = d.leavers || it.leaves()
 			if kind == UserKind && d.session.Type == Full && !leaving && it.id() != "" {
 				d.seen = append(d.seen, idHash(it.id()))
@@ -454,10 +402,11 @@ func (d *delta) pass(ctx context.Context, kind Kind, leaving bool) error {
 	return nil
 }
 
-// absent decides about everybody who is linked and whom the source does not have.
+// absent decides about everybody whom earlier sessions know and the source does
+// not have: also who waits for a person or for his first day does not come then.
 func (d *delta) absent(ctx context.Context) error {
 	slices.Sort(d.seen)
-	for _, state := range []reconcile.LinkState{reconcile.Linked, reconcile.Unconfirmed} {
+	for _, state := range []reconcile.LinkState{reconcile.Linked, reconcile.Unconfirmed, reconcile.Awaited} {
 		for after, more := "", true; more; {
 			var batch []*decided
 			err := d.im.Store.View(ctx, func(r Reader) error {
@@ -499,12 +448,18 @@ func (d *delta) decide(ctx context.Context, kind Kind, batch []*decided) error {
 			return err
 		}
 		if kind != UserKind {
-			return d.groupBatch(w, kind, batch)
+			if err := d.groupBatch(w, kind, batch); err != nil {
+				return err
+			}
+			return d.memberPowers(r, kind, batch)
 		}
 		if err := d.links(w, batch); err != nil {
 			return err
 		}
-		return d.people(w, batch)
+		if err := d.people(w, batch); err != nil {
+			return err
+		}
+		return d.powers(r, batch)
 	})
 	if err != nil {
 		return err
@@ -533,9 +488,49 @@ func (d *decided) idle() bool {
 	return p == nil || d.link == nil || d.fresh || d.link.State == reconcile.Removed
 }
 
-// weigh counts somebody for the guard. Nobody comes to an administrator role by an
-// import: the directory keeps roles from groups that rules or applications fill, as
-// Okta does, so there is nothing for the guard to count.
+// powers counts for the guard who comes to an administrator role because he gets an
+// account that has one.
+func (d *delta) powers(r Reader, batch []*decided) error {
+	for _, one := range batch {
+		if one.Action != reconcile.Reactivate && !one.Renames() {
+			continue
+		}
+		if err := d.administrators(r); err != nil {
+			return err
+		}
+		if role := d.admins.Accounts[one.Account]; role != "" {
+			d.tally.Administrator(one.id(), role, &one.Decision)
+		}
+	}
+	return nil
+}
+
+// memberPowers counts who comes to an administrator role by a group. The directory
+// keeps roles from groups that applications or rules fill, as Okta does; this is for
+// those that were written past it.
+func (d *delta) memberPowers(r Reader, kind Kind, batch []*decided) error {
+	if kind != MembershipKind {
+		return nil
+	}
+	if err := d.administrators(r); err != nil {
+		return err
+	}
+	for _, one := range batch {
+		if role := d.admins.Groups[one.Account]; role != "" && one.Action == reconcile.Create {
+			d.tally.Grant(reconcile.Grant{ExternalID: one.item.Member, Role: role, By: "the group " + one.id()})
+		}
+	}
+	return nil
+}
+
+func (d *delta) administrators(r Reader) (err error) {
+	if d.admins == nil {
+		d.admins, err = directory.AdministratorsOf(r, d.im.Realm)
+	}
+	return err
+}
+
+// weigh counts somebody for the guard.
 func (d *delta) weigh(one *decided) {
 	p := one.person()
 	switch {
@@ -639,7 +634,7 @@ func (im *Importer) guard(ctx context.Context, s *Session) (*Session, error) {
 		if err := inflate(body, tally); err != nil {
 			return err
 		}
-		base, err := im.base(r, s)
+		base, err := im.base(r, s, d.source.Label)
 		if err != nil {
 			return err
 		}
@@ -654,6 +649,13 @@ func (im *Importer) guard(ctx context.Context, s *Session) (*Session, error) {
 		return s, err
 	}
 	return im.change(ctx, "", s.ID, func(tx Tx, s *Session) error {
+		kinds := matchedEvents
+		if s.Type == Full {
+			kinds = slices.Concat(matchedEvents, absentEvents)
+		}
+		if err := im.own(tx, s, func() error { return im.events(tx, systemActor(), s, kinds) }); err != nil {
+			return err
+		}
 		if len(holds) == 0 {
 			s.Phase, err = im.accepted(tx, s)
 			return err
@@ -664,7 +666,7 @@ func (im *Importer) guard(ctx context.Context, s *Session) (*Session, error) {
 }
 
 // base is what a session is compared with.
-func (im *Importer) base(r Reader, s *Session) (*reconcile.Base, error) {
+func (im *Importer) base(r Reader, s *Session, label string) (*reconcile.Base, error) {
 	links, err := r.CountImportLinks(s.Source)
 	if err != nil {
 		return nil, err
@@ -673,7 +675,7 @@ func (im *Importer) base(r Reader, s *Session) (*reconcile.Base, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &reconcile.Base{Linked: links[reconcile.Linked]}
+	b := &reconcile.Base{Name: label, Linked: links[reconcile.Linked]}
 	if state.Last != nil && state.Mode == modeOf(s) {
 		b.Last, b.At = state.Last, state.At
 	}

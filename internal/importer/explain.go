@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/fault"
@@ -35,7 +36,8 @@ type explainer struct {
 	who   string
 
 	account *directory.Account
-	items   []item // rows that speak of him
+	read    bool   // the source was read
+	items   []item // rows that speak of the person
 	rules   *reconcile.Rules
 }
 
@@ -76,12 +78,13 @@ func (e *explainer) identify(ctx context.Context, source string) error {
 	})
 }
 
-// search reads the source for rows that speak of him.
+// search reads the source for rows that speak of the person.
 func (e *explainer) search(ctx context.Context, source string, rows Rows) error {
 	l, err := e.im.newLoader(ctx, source, nil)
 	if err != nil {
 		return err
 	}
+	e.read = true
 	for part, err := range portions(rows.Rows(ctx)) {
 		if err != nil {
 			return err
@@ -115,7 +118,7 @@ func (e *explainer) speaks(p *reconcile.Person) bool {
 	return false
 }
 
-// tell decides about him and says how.
+// tell decides about the person and says how.
 func (e *explainer) tell(ctx context.Context, source string) error {
 	t := e.trace
 	switch n := len(t.Found); {
@@ -124,11 +127,13 @@ func (e *explainer) tell(ctx context.Context, source string) error {
 		for i := range t.Found {
 			places[i] = t.Found[i].Place
 		}
-		e.step("found", "The source has %d of his records: %s.", n, strings.Join(places, ", "))
-	case len(e.items) == 0 && t.Link != nil:
+		e.step("found", "Records of the source that speak of this person: %d (%s).", n, strings.Join(places, ", "))
+	case t.Link != nil && e.read:
+		e.step("found", "The source does not have id %s any more.", t.Link.ExternalID)
+		return e.absent(ctx, source)
+	case t.Link != nil:
 		e.step("found", "No record was read; what the source said last is id %s.", t.Link.ExternalID)
-		p := &reconcile.Person{ExternalID: t.Link.ExternalID, Profile: t.Link.Profile, Presence: reconcile.Present, Due: t.Link.Due}
-		e.items = []item{{Kind: UserKind, Person: p}}
+		e.items = []item{{Kind: UserKind, Person: lastSaid(t.Link, e.im.Directory.Now())}}
 	default:
 		e.step("found", "The source says nothing of %q.", e.who)
 		return nil
@@ -137,6 +142,36 @@ func (e *explainer) tell(ctx context.Context, source string) error {
 	t.Person = it.Person
 	e.step("scoped", "%s", scoped(it.Person))
 	t.Scoped = scoped(it.Person)
+	return e.decide(ctx, source, &decided{item: &it, doubled: slices.ContainsFunc(e.items[1:], func(o item) bool { return o.id() == it.id() })})
+}
+
+// absent says what it means that the source does not have the person.
+func (e *explainer) absent(ctx context.Context, source string) error {
+	if e.rules.Settings().Mode == reconcile.Full {
+		e.step("scoped", "The source always has everybody, so this person is leaving.")
+		return e.decide(ctx, source, &decided{absentee: e.trace.Link.ExternalID})
+	}
+	e.step("scoped", "The source does not always have everybody: an import leaves this person alone, unless it is a full one (--full).")
+	e.trace.Decision = &reconcile.Decision{Action: reconcile.Unchanged, Account: e.trace.Link.Account}
+	e.conclude(&decided{link: &Link{Link: *e.trace.Link}, Decision: *e.trace.Decision})
+	return nil
+}
+
+// lastSaid is somebody by what earlier sessions know of him.
+func lastSaid(l *reconcile.Link, now time.Time) *reconcile.Person {
+	p := &reconcile.Person{ExternalID: l.ExternalID, Profile: l.Profile, Presence: reconcile.Present, Due: l.Due, Ends: l.Ends}
+	switch l.State {
+	case reconcile.Awaited:
+		p.Presence = reconcile.Early
+	case reconcile.Removed:
+		p.Presence = reconcile.Leaving
+	}
+	return p.At(now)
+}
+
+// decide decides about the person and says how.
+func (e *explainer) decide(ctx context.Context, source string, one *decided) error {
+	t := e.trace
 	return e.im.Store.View(ctx, func(r Reader) error {
 		d, err := e.im.decider(r, &Session{Source: source})
 		if err != nil {
@@ -147,12 +182,11 @@ func (e *explainer) tell(ctx context.Context, source string) error {
 		if err != nil {
 			return err
 		}
-		one := &decided{item: &it, doubled: slices.ContainsFunc(e.items[1:], func(o item) bool { return o.id() == it.id() })}
 		if err := d.links(w, []*decided{one}); err != nil {
 			return err
 		}
-		if len(t.Found) == 0 && one.link != nil {
-			it.Person.Profile = one.link.Profile
+		if len(t.Found) == 0 && one.link != nil && one.person() != nil {
+			one.item.Person.Profile = one.link.Profile
 		}
 		if err := d.people(w, []*decided{one}); err != nil {
 			return err
@@ -171,13 +205,13 @@ func (e *explainer) tell(ctx context.Context, source string) error {
 func scoped(p *reconcile.Person) string {
 	switch p.Presence {
 	case reconcile.Leaving:
-		return "The source says that he has left."
+		return "The source says that this person has left."
 	case reconcile.Early:
-		return "His first day has not come."
+		return "The first day of this person has not come."
 	case reconcile.Outside:
-		return "The scope of the import leaves him out."
+		return "The scope of the import leaves this person out."
 	}
-	return "He is in the scope of the import, and present."
+	return "In the scope of the import, and present."
 }
 
 func (e *explainer) conclude(one *decided) {

@@ -124,7 +124,7 @@ func (d *decider) membership(w *world, one *decided, group, account string) (rec
 		}
 		what := "There is no such group in the source."
 		if group != "" {
-			what = "The source has no such person, or he waits to be confirmed."
+			what = "The source has no such person, or the person waits to be confirmed."
 		}
 		return reconcile.Decision{Action: reconcile.Fail, Code: reconcile.BadValue, Reason: what}, nil
 	}

@@ -25,8 +25,8 @@ type Importer struct {
 
 	atOnce int // people in a block and in a transaction; 0: those of the constants
 
-	working  sync.Mutex // who carries sessions out
-	pruned   time.Time  // when old sessions were last removed; guarded by working
+	gates    gates
+	pruned   time.Time // when old sessions were last removed; guarded by the gate carrying
 	sending  sendings
 	wakeOnce sync.Once
 	wake     chan struct{}
@@ -115,7 +115,8 @@ func (im *Importer) Serve(ctx context.Context) error {
 	couriers := &couriers{im: im, again: map[string]time.Time{}}
 	defer couriers.wait.Wait()
 	for {
-		err := fault.Join(im.settle(ctx), couriers.dispatch(ctx)) // a source that is stuck keeps no tenant waiting
+		stuck, err := im.settle(ctx)
+		err = fault.Join(joined(stuck), err, couriers.dispatch(ctx)) // a source that is stuck keeps no tenant waiting
 		if err != nil && ctx.Err() == nil {
 			im.log().Error("an import cannot go on; it is tried again", "error", err)
 		}
@@ -133,10 +134,11 @@ func (im *Importer) Serve(ctx context.Context) error {
 // is returned at the end.
 func (im *Importer) Settle(ctx context.Context) error {
 	for {
-		if err := im.settle(ctx); err != nil {
+		stuck, err := im.settle(ctx)
+		if err := fault.Join(joined(stuck), err); err != nil {
 			return err
 		}
-		list, err := im.toSend(ctx, "")
+		list, err := im.toSend(ctx)
 		if err != nil || len(list) == 0 {
 			return err
 		}
@@ -151,48 +153,62 @@ func (im *Importer) Settle(ctx context.Context) error {
 }
 
 // settle works until nothing is left to do here. What is sent to a tenant takes
-// minutes, and other sources do not wait for it.
-func (im *Importer) settle(ctx context.Context) error {
-	im.working.Lock()
-	defer im.working.Unlock()
-	stuck := map[string]error{} // by source
+// minutes, and other sources do not wait for it. stuck says, by source, whose
+// sessions cannot go on.
+func (im *Importer) settle(ctx context.Context) (stuck map[string]error, err error) {
+	leave, err := im.gates.enter(ctx, carrying)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	stuck = map[string]error{}
 	for {
 		if err := im.expire(ctx); err != nil {
-			return err
+			return stuck, err
 		}
 		if err := im.enlistDue(ctx); err != nil {
-			return err
+			return stuck, err
 		}
 		s, err := im.next(ctx, stuck)
 		if err != nil {
-			return err
+			return stuck, err
 		}
 		if s == nil {
-			return fault.Join(append(slices.Collect(maps.Values(stuck)), im.prune(ctx))...)
+			return stuck, im.prune(ctx)
 		}
 		if err := im.drive(ctx, s); err != nil {
 			if ctx.Err() != nil {
-				return err
+				return stuck, err
 			}
 			stuck[s.Source] = err
 		}
 	}
 }
 
+// joined is what keeps sources from going on, as one error.
+func joined(stuck map[string]error) error {
+	return fault.Join(slices.Collect(maps.Values(stuck))...)
+}
+
 // next returns the session to be worked on: the one that was triggered first, of a
-// source of which none is held or being sent and which is not stuck.
+// source that nothing else is to be done for before.
 func (im *Importer) next(ctx context.Context, stuck map[string]error) (first *Session, err error) {
 	err = im.Store.View(ctx, func(r Reader) error {
-		list, err := r.ImportSessions(SessionQuery{Realm: im.Realm, States: []State{Triggered}})
+		list, err := r.ImportSessions(SessionQuery{Realm: im.Realm, States: []State{InProgress, Triggered}})
 		if err != nil {
 			return err
 		}
-		held := map[string]bool{}
+		barred := map[string]bool{} // sources
+		firsts := map[string]string{}
 		for _, s := range list {
-			held[s.Source] = held[s.Source] || s.Phase == Held || s.Phase == Sending
+			barred[s.Source] = barred[s.Source] || s.waits()
+			if s.First && (s.State == Triggered || im.gates.busy(s.Source)) { // else its process has ended
+				firsts[s.Source] = s.ID
+			}
 		}
 		for _, s := range list {
-			if held[s.Source] || stuck[s.Source] != nil {
+			ahead := firsts[s.Source]
+			if s.State != Triggered || barred[s.Source] || stuck[s.Source] != nil || ahead != "" && ahead != s.ID {
 				continue
 			}
 			if first == nil || before(s, first) {
@@ -203,6 +219,9 @@ func (im *Importer) next(ctx context.Context, stuck map[string]error) (first *Se
 	})
 	return first, err
 }
+
+// waits reports whether a session waits for a person, or for a tenant.
+func (s *Session) waits() bool { return s.Phase == Held || s.Phase == Sending }
 
 // before orders sessions: one that has begun first, then by the time of the trigger.
 func before(a, b *Session) bool {

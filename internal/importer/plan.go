@@ -30,14 +30,15 @@ type Plan struct {
 
 	// Digest covers what the plan does, the rules by which it does so, and the
 	// figures that guards look at.
-	Digest   string             `json:"digest"`
-	Settings int64              `json:"settings"`         // version of the source
-	Rules    reconcile.Settings `json:"rules"`            // as completed by the headings of the source
-	Loaded   *reconcile.Tally   `json:"loaded,omitempty"` // of those of whom nothing is new
-	Same     int                `json:"same"`             // how many these are
-	Scanned  int                `json:"scanned"`
-	Doubled  []string           `json:"doubled,omitempty"`
-	Size     int                `json:"size"` // how many entities there are: all but those of whom nothing is new
+	Digest   string              `json:"digest"`
+	Settings int64               `json:"settings"`         // version of the source
+	Draft    *reconcile.Settings `json:"draft,omitempty"`  // of a source that was not stored with these; Source is empty when it was not there at all
+	Rules    reconcile.Settings  `json:"rules"`            // as completed by the headings of the source
+	Loaded   *reconcile.Tally    `json:"loaded,omitempty"` // of those of whom nothing is new
+	Same     int                 `json:"same"`             // how many these are
+	Scanned  int                 `json:"scanned"`
+	Doubled  []string            `json:"doubled,omitempty"`
+	Size     int                 `json:"size"` // how many entities there are: all but those of whom nothing is new
 
 	entities planLines
 }
@@ -57,7 +58,7 @@ type PreviewOptions struct {
 type Trace struct {
 	Source   string              `json:"source"`
 	Who      string              `json:"who"`
-	Found    []TraceRow          `json:"found"` // rows of the source that speak of him
+	Found    []TraceRow          `json:"found"` // rows of the source that speak of the person
 	Link     *reconcile.Link     `json:"link,omitempty"`
 	Person   *reconcile.Person   `json:"person,omitempty"`
 	Scoped   string              `json:"scoped,omitempty"` // one sentence

@@ -174,10 +174,14 @@ func decodeLine(line []byte, into any) error {
 func (p *Plan) digest() (string, error) {
 	sum := sha256.New()
 	enc := json.NewEncoder(sum)
-	for _, part := range []any{
+	parts := []any{
 		p.Version, p.Realm, p.Source, p.Type, p.Settings, p.Rules, p.Counts, p.Loaded, p.Same, p.Scanned, append([]string{}, p.Doubled...),
 		p.entities.count, p.entities.digest(),
-	} {
+	}
+	if p.Draft != nil {
+		parts = append(parts, p.Label, p.Draft)
+	}
+	for _, part := range parts {
 		if err := enc.Encode(part); err != nil {
 			return "", fault.Wrap(fault.Internal, err, "the plan cannot be written as JSON")
 		}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/lanyard-id/lanyard/internal/fault"
 	"github.com/lanyard-id/lanyard/internal/importer"
+	"github.com/lanyard-id/lanyard/internal/reconcile"
 )
 
 // planText makes a plan over a directory that has people, and returns it as it is
@@ -26,13 +27,13 @@ func (b *bench) planText(all rows) string {
 // A plan that is not as it was made is refused before anything is written, and says
 // what is wrong with it.
 func TestPlanFile(t *testing.T) {
-	b := newBench(t, nil)
+	b := newBench(t, func(s *reconcile.Settings) { s.Guard.Growth = -1 })
 	all := people(1200) // more than a piece
 	b.run(all[:100], importer.Full)
 	whole := b.planText(all)
 	b.equal("lines", strings.Count(whole, "\n"), 1100+2)
 	head, _, _ := strings.Cut(whole, "\n")
-	before := b.store.updates
+	before := b.store.updates.Load()
 	for name, test := range map[string]struct {
 		text string
 		kind fault.Kind
@@ -61,7 +62,7 @@ func TestPlanFile(t *testing.T) {
 			t.Errorf("%s: %v, want %s: %s", name, err, test.kind, test.say)
 		}
 	}
-	b.equal("writes", b.store.updates, before)
+	b.equal("writes", b.store.updates.Load(), before)
 	// As it stands, or as other programs write the same JSON, it is carried out.
 	p, err := importer.ReadPlan(strings.NewReader(strings.ReplaceAll(whole, "\n", "\r\n \t")))
 	b.do(err)
@@ -69,11 +70,11 @@ func TestPlanFile(t *testing.T) {
 	s, err := b.Apply(t.Context(), me, p)
 	b.do(err)
 	b.equal("added", s.Counts.Added, 1100)
-	before = b.store.updates
+	before = b.store.updates.Load()
 	if _, err := b.Apply(t.Context(), me, p); !fault.Is(err, fault.Stale) {
 		t.Errorf("a plan that was carried out is answered %v", err)
 	}
-	b.equal("writes of a stale plan", b.store.updates, before)
+	b.equal("writes of a stale plan", b.store.updates.Load(), before)
 }
 
 // swapLines exchanges two lines, which end alike.

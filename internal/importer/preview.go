@@ -94,7 +94,7 @@ func (im *Importer) plan(ctx context.Context, p *Plan, s *Session, l *loaded, bl
 	p.Counts, p.To = d.counts, d.source.To
 	p.Calls, p.Minutes = calls.estimate()
 	err = im.Store.View(ctx, func(r Reader) error {
-		base, err := im.base(r, s)
+		base, err := im.base(r, s, d.source.Label)
 		if err == nil {
 			p.First = base.Linked == 0
 			p.Holds = d.rules.Guard(base, d.tally)
@@ -161,12 +161,16 @@ func (im *Importer) Apply(ctx context.Context, actor directory.Actor, p *Plan) (
 	if err := p.intact(); err != nil {
 		return nil, err
 	}
+	p, err := im.settled(ctx, actor, p)
+	if err != nil {
+		return nil, err
+	}
 	s := im.newSession(actor, p.Source, p.Type, FromPlan)
 	s.Plan, s.Rules, s.Blocks = p.Digest, &p.Rules, p.entities.pieces()
 	if err := im.stillSo(ctx, s, p); err != nil {
 		return nil, err
 	}
-	s, err := im.enlist(ctx, s, p)
+	s, err = im.enlist(ctx, s, p)
 	if err != nil {
 		return nil, err
 	}
@@ -243,7 +247,7 @@ func (im *Importer) stillSo(ctx context.Context, s *Session, p *Plan) error {
 	if err != nil {
 		return err
 	}
-	if again.Digest != p.Digest {
+	if again.Digest != p.Digest || held(again) && !held(p) {
 		return stalePlan()
 	}
 	// The limits are never those of a file that somebody may have written.
@@ -255,6 +259,8 @@ func (im *Importer) stillSo(ctx context.Context, s *Session, p *Plan) error {
 		return err
 	})
 }
+
+func held(p *Plan) bool { return len(p.Holds) > 0 }
 
 func stalePlan() error {
 	return fault.New(fault.Stale, "what the plan was computed from has changed; nothing was applied").Fix("make a new plan")

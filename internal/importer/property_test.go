@@ -2,10 +2,13 @@ package importer_test
 
 import (
 	"bytes"
+	"database/sql"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -30,17 +33,20 @@ func thorough() (states int, all bool) {
 }
 
 // A plan is what happens, or it is refused as stale: for any settings, directory
-// and source, and with somebody else at work in between. Making it writes nothing.
+// and source, beside another source, on any day, and with somebody else at work in
+// between. Making it writes nothing.
 func TestPlanIsOutcome(t *testing.T) {
 	var shared *bench
+	var commits func() int
 	stale, held := 0, 0
 	actions := map[reconcile.Action]int{}
 	count, _ := thorough()
 	for n := range count {
 		if n%100 == 0 {
 			shared = newBench(t, nil)
+			commits = shared.commits()
 		}
-		g := &generator{Rand: rand.New(rand.NewPCG(uint64(n), 7)), bench: shared.realm(fmt.Sprint("r", n)), actions: actions}
+		g := &generator{Rand: rand.New(rand.NewPCG(uint64(n), 7)), bench: shared.realm(fmt.Sprint("r", n)), actions: actions, commits: commits}
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			g.T = t
 			switch g.check() {
@@ -52,6 +58,21 @@ func TestPlanIsOutcome(t *testing.T) {
 		})
 	}
 	t.Logf("%d plans were refused as stale, %d held; actions: %v", stale, held, actions)
+}
+
+// commits returns what tells by another number that anybody has written into the
+// database.
+func (b *bench) commits() func() int {
+	b.Helper()
+	db, err := sql.Open("sqlite", "file:"+b.path)
+	b.do(err)
+	b.Cleanup(func() { _ = db.Close() })
+	conn, err := db.Conn(b.Context()) // the number is of one connection
+	b.do(err)
+	return func() (n int) {
+		b.do(conn.QueryRowContext(b.Context(), "PRAGMA data_version").Scan(&n))
+		return n
+	}
 }
 
 // realm is a bench of another realm in the same database.
@@ -69,6 +90,10 @@ type generator struct {
 	*rand.Rand
 	*bench
 	actions map[reconcile.Action]int // that were seen
+	commits func() int
+	other   string // id of another source of the same people
+	said    rows   // what the source had last
+	gone    rows   // who has left since, and may come back
 }
 
 func (g *generator) chance(percent int) bool { return g.IntN(100) < percent }
@@ -92,6 +117,20 @@ func (g *generator) settings() reconcile.Settings {
 	if g.chance(80) {
 		s.Guard.Off = reconcile.Codes()
 	}
+	if g.chance(25) {
+		s.Starts.From, s.Ends.From, s.Zone = "start", "end", reconcile.Zone{From: "zone", Fixed: pick(g, "", "Asia/Tokyo")}
+	}
+	if g.chance(25) {
+		s.UserName = reconcile.UserNameEmail
+	}
+	if g.chance(30) {
+		s.Mapping = map[string]reconcile.Mapping{
+			"displayName": {Value: `appuser.firstName + " " + appuser.lastName`, Create: g.chance(50)},
+			"nickName":    {Value: `String.toUpperCase(appuser.title)`},
+			"title":       {Value: string(reconcile.None)},
+		}
+	}
+	s.Sourcing.Priority = g.IntN(4)
 	s.Profile = map[string]reconcile.Term{}
 	for _, name := range []string{"userName", "email", "firstName", "lastName", "department", "employeeNumber", "title"} {
 		s.Profile[name] = reconcile.Term(name)
@@ -101,20 +140,70 @@ func (g *generator) settings() reconcile.Settings {
 
 func (g *generator) row() reconcile.Row {
 	first, last := pick(g, "Ann", "Bob", "Eve", "Kim"), pick(g, "Ash", "Birch", "Oak")
-	login := fmt.Sprintf("u%d@example.com", g.IntN(14))
+	id := g.IntN(16)
+	login := fmt.Sprintf("u%d@example.com", id)
+	if g.chance(20) {
+		login = fmt.Sprintf("u%d@example.com", g.IntN(16))
+	}
 	row := reconcile.Row{
-		"id": fmt.Sprint(g.IntN(16)), "firstName": first, "lastName": last, "email": pick(g, login, fmt.Sprintf("m%d@example.com", g.IntN(14))), "userName": login,
+		"id": fmt.Sprint(id), "firstName": first, "lastName": last, "email": pick(g, login, fmt.Sprintf("m%d@example.com", g.IntN(14))), "userName": login,
 		"department": pick(g, "Sales", "Legal", ""), "employeeNumber": fmt.Sprint(g.IntN(14)), "title": pick(g, "", "Dr", "Head"),
 	}
 	if g.chance(5) {
 		row["userName"] = pick(g, "", "x", "no mail")
 	}
+	day := func() string {
+		if g.chance(50) {
+			return ""
+		}
+		return g.clock.Now().AddDate(0, 0, g.IntN(9)-4).Format(time.DateOnly)
+	}
+	row["start"], row["end"], row["zone"] = day(), day(), pick(g, "", "America/Los_Angeles", "Pacific/Auckland")
 	return row
 }
 
-func (g *generator) rows() (out rows) {
-	for range g.IntN(14) {
+// next are the rows of the source some time later: some have gone, some say
+// something else, some are new.
+func (g *generator) next() rows {
+	if len(g.said) == 0 || g.chance(20) {
+		g.said = g.rows()
+		return g.said
+	}
+	var out rows
+	for _, row := range g.said {
+		switch {
+		case g.chance(15):
+			g.gone = append(g.gone, row)
+			continue
+		case g.chance(30):
+			row = maps.Clone(row)
+			fresh := g.row()
+			for range 1 + g.IntN(2) {
+				name := pick(g, "firstName", "email", "userName", "department", "title", "start", "end", "zone")
+				row[name] = fresh[name]
+			}
+		}
+		out = append(out, row)
+	}
+	for range g.IntN(3) {
 		out = append(out, g.row())
+	}
+	if n := len(g.gone); n > 0 && g.chance(40) {
+		out, g.gone = append(out, g.gone[n-1]), g.gone[:n-1]
+	}
+	g.said = out
+	return out
+}
+
+func (g *generator) rows() (out rows) {
+	ids := map[any]bool{}
+	for range g.IntN(20) {
+		row := g.row()
+		if ids[row["id"]] && g.chance(95) {
+			continue
+		}
+		ids[row["id"]] = true
+		out = append(out, row)
 	}
 	return out
 }
@@ -137,6 +226,69 @@ func (g *generator) people() {
 	}
 }
 
+// meddle does what somebody else may do while a plan waits.
+func (g *generator) meddle() {
+	ctx := g.Context()
+	switch g.IntN(8) {
+	case 0:
+		g.clock.Step(time.Duration(g.IntN(72)) * time.Hour)
+	case 1:
+		s, err := g.Source(ctx, g.source)
+		g.do(err)
+		s.Settings = g.settings()
+		_, err = g.PutSource(ctx, me, "HR", s)
+		g.do(err)
+	case 2:
+		g.another()
+	case 3:
+		g.people()
+	case 4:
+		g.load(importer.Incremental)
+	case 5:
+		for id := range g.snapshot() {
+			if g.chance(20) {
+				_, err := g.Directory.EditAccount(ctx, me, g.Realm, id, directory.Edit{Profile: map[string]any{"department": "Elsewhere", "nickName": "Z"}})
+				g.do(err)
+			}
+		}
+	case 6:
+		for id := range g.snapshot() {
+			if g.chance(20) {
+				err := g.Directory.UnassignUser(ctx, me, g.Realm, g.source, id)
+				if !fault.Is(err, fault.NotFound) {
+					g.do(err)
+				}
+			}
+		}
+	default:
+		for id := range g.snapshot() {
+			if g.chance(30) {
+				g.stir(id)
+			}
+		}
+	}
+}
+
+// another imports from the other source.
+func (g *generator) another() {
+	ctx := g.Context()
+	if g.other == "" {
+		settings := g.settings()
+		settings.Guard.Off = reconcile.Codes()
+		s, err := g.PutSource(ctx, me, "Contractors", &importer.Source{Settings: settings})
+		g.do(err)
+		g.other = s.ID
+	}
+	s, err := g.Importer.Run(ctx, me, g.other, g.rows(), importer.RunOptions{Type: importer.Incremental})
+	if fault.Is(err, fault.Invalid) {
+		return
+	}
+	g.do(err)
+	if s.State != importer.Completed {
+		g.Fatalf("the other source: %s %s: %s %+v", s.State, s.Phase, s.Error, s.Holds)
+	}
+}
+
 // stir moves an account somewhere along its life cycle.
 func (g *generator) stir(id string) {
 	op := pick(g, directory.Suspend, directory.Deactivate, "", "", "", directory.Unsuspend, directory.Activate)
@@ -154,6 +306,32 @@ func (g *generator) stir(id string) {
 	}
 }
 
+// load imports the next rows of the source; nobody approves what is held.
+func (g *generator) load(t importer.Type) {
+	_, err := g.Importer.Run(g.Context(), me, g.source, g.next(), importer.RunOptions{Type: t})
+	if fault.Is(err, fault.Invalid) { // no rows and no headings
+		return
+	}
+	g.do(err)
+	g.do(g.Settle(g.Context()))
+	g.reject()
+}
+
+// reject closes what is held of the source, one after the other.
+func (g *generator) reject() {
+	for {
+		list, err := g.Sessions(g.Context(), importer.SessionQuery{Source: g.source, States: []importer.State{importer.Triggered}})
+		g.do(err)
+		i := slices.IndexFunc(list, func(s *importer.Session) bool { return s.Phase == importer.Held })
+		if i < 0 {
+			return
+		}
+		_, err = g.Reject(g.Context(), me, list[i].ID, "")
+		g.do(err)
+		g.do(g.Settle(g.Context()))
+	}
+}
+
 func (g *generator) check() string {
 	ctx := g.Context()
 	g.clock.Step(time.Hour)
@@ -162,46 +340,45 @@ func (g *generator) check() string {
 	g.source = s.ID
 	g.people()
 	t := func() importer.Type { return pick(g, importer.Full, importer.Incremental) }
-	for range g.IntN(3) {
-		session, err := g.Importer.Run(ctx, me, g.source, g.rows(), importer.RunOptions{Type: t()})
-		if err != nil && !fault.Is(err, fault.Invalid) {
-			g.Fatal(err)
-		}
-		if err == nil && session.Phase == importer.Held {
-			_, err := g.Reject(ctx, me, session.ID, "")
-			g.do(err)
-		}
+	if g.chance(40) {
+		g.another()
+	}
+	for range g.IntN(5) {
+		g.load(t())
 		for id := range g.snapshot() {
 			if g.chance(15) {
 				g.stir(id)
 			}
 		}
+		if g.chance(20) {
+			g.clock.Step(time.Duration(g.IntN(48)) * time.Hour)
+		}
 	}
-	source := g.rows()
-	before := g.store.updates
+	source := g.next()
+	before := g.commits()
 	plan, err := g.Preview(ctx, g.source, source, importer.PreviewOptions{Type: t()})
-	g.equal("writes while previewing", g.store.updates-before, 0)
+	g.equal("commits while previewing", g.commits(), before)
 	if fault.Is(err, fault.Invalid) { // no rows and no headings
 		return ""
 	}
 	g.do(err)
 	plan = g.throughJSON(plan)
-	if g.chance(30) {
-		for id := range g.snapshot() {
-			if g.chance(30) {
-				g.stir(id)
-			}
-		}
+	if g.chance(40) {
+		g.meddle()
 	}
-	was := g.snapshot()
+	g.do(g.Settle(ctx)) // whose day has come meanwhile
+	g.reject()
+	was, had := g.snapshot(), g.assigned()
 	session, err := g.Apply(ctx, me, plan)
 	if fault.Is(err, fault.Stale) {
 		g.equal("what a stale plan changed", g.snapshot(), was)
+		g.equal("whom a stale plan assigned", g.assigned(), had)
 		return "stale"
 	}
 	g.do(err)
 	if session.Phase == importer.Held {
 		g.equal("what a held plan changed", g.snapshot(), was)
+		g.equal("whom a held plan assigned", g.assigned(), had)
 		if len(plan.Holds) == 0 {
 			g.Errorf("held without a word in the plan: %+v", session.Holds)
 		}
@@ -212,6 +389,7 @@ func (g *generator) check() string {
 	}
 	g.equal("counts", session.Counts, plan.Counts)
 	g.compare(plan, session, was)
+	g.belongs(plan, session, had)
 	return ""
 }
 
@@ -242,6 +420,44 @@ func (g *generator) snapshot() map[string]*directory.Account {
 		return nil
 	}))
 	return out
+}
+
+// assigned is what the source says of the accounts that have its application, by
+// their ids.
+func (g *generator) assigned() map[string]map[string]any {
+	out := map[string]map[string]any{}
+	list, err := g.Directory.AppUsers(g.Context(), g.Realm, g.source, "", "", 0)
+	g.do(err)
+	for _, a := range list {
+		out[a.Account] = a.Profile
+	}
+	return out
+}
+
+// belongs makes sure that those have the application of the source, with what it
+// says of them, whom the plan says, and no others.
+func (g *generator) belongs(p *importer.Plan, s *importer.Session, before map[string]map[string]any) {
+	entities, err := g.Entities(g.Context(), importer.EntityQuery{Session: s.ID})
+	g.do(err)
+	after := g.assigned()
+	for _, e := range entities {
+		_, has := after[e.Account]
+		switch e.Action {
+		case reconcile.Create, reconcile.LinkTo, reconcile.Update, reconcile.Reactivate:
+			if !has {
+				g.Errorf("%s %s has no application", e.Action, e.Account)
+			}
+			before[e.Account] = after[e.Account]
+		case reconcile.Unchanged: // what the source says may have changed
+			before[e.Account] = after[e.Account]
+		case reconcile.Deactivate, reconcile.Suspend, reconcile.Unlink:
+			if has {
+				g.Errorf("%s %s still has the application", e.Action, e.Account)
+			}
+			delete(before, e.Account)
+		}
+	}
+	g.equal("who has the application", after, before)
 }
 
 // compare makes sure that the directory is what it was with what the plan says.

@@ -15,41 +15,90 @@ import (
 )
 
 // Run reads a source, loads a session with it, triggers it, and waits until it
-// is over or held unless told not to. A session of that id that there is already
-// is not begun again, unless its source could not be read (Session.Unread).
+// is over or held unless told not to. What is under way of the source is carried
+// out before it is read, so that what is read is compared with what came of that;
+// nobody waits for a person to approve, or for a tenant. A session of that id that
+// there is already is not begun again, unless its source could not be read
+// (Session.Unread).
 func (im *Importer) Run(ctx context.Context, actor directory.Actor, source string, rows Rows, o RunOptions) (*Session, error) {
-	s, fresh, err := im.begin(ctx, actor, source, o)
+	s, err := im.take(ctx, actor, source, rows, o)
+	if err != nil || o.NoWait {
+		return s, err
+	}
+	return im.wait(ctx, s)
+}
+
+// take reads a source when it is its turn, and queues a session of that.
+func (im *Importer) take(ctx context.Context, actor directory.Actor, source string, rows Rows, o RunOptions) (*Session, error) {
+	leave, err := im.gates.enter(ctx, source)
 	if err != nil {
 		return nil, err
 	}
-	if fresh {
-		if s, err = im.read(ctx, s, rows); err != nil {
-			return nil, err
-		}
-		im.ring()
+	defer im.ring() // others may wait for the end of this, however it ends
+	defer leave()
+	if err := im.turn(ctx, source); err != nil {
+		return nil, err
 	}
-	if o.NoWait {
-		return s, nil
+	s, fresh, err := im.begin(ctx, actor, source, o)
+	if err != nil || !fresh {
+		return s, err
 	}
-	return im.wait(ctx, s)
+	return im.read(ctx, s, rows)
+}
+
+// turn carries out what was triggered of a source, as far as it waits for nobody
+// else.
+func (im *Importer) turn(ctx context.Context, source string) error {
+	list, err := im.triggered(ctx, source)
+	if err != nil || len(list) == 0 || slices.ContainsFunc(list, (*Session).waits) {
+		return err
+	}
+	return im.settleSource(ctx, source)
+}
+
+// triggered returns the sessions of a source that are triggered, and not over.
+func (im *Importer) triggered(ctx context.Context, source string) (list []*Session, err error) {
+	err = im.Store.View(ctx, func(r Reader) error {
+		list, err = r.ImportSessions(SessionQuery{Realm: im.Realm, Source: source, States: []State{Triggered}})
+		return err
+	})
+	return list, err
+}
+
+// settleSource works until nothing is left to do here for a source.
+func (im *Importer) settleSource(ctx context.Context, source string) error {
+	stuck, err := im.settle(ctx)
+	return fault.Join(stuck[source], err)
 }
 
 // wait works until nothing is left to do for the source of a session, and returns
 // what became of the session.
 func (im *Importer) wait(ctx context.Context, s *Session) (*Session, error) {
 	for {
-		if err := im.settle(ctx); err != nil {
+		if err := im.settleSource(ctx, s.Source); err != nil {
 			return nil, err
 		}
 		s, err := im.Session(ctx, s.Source, s.ID)
+		if err != nil || s.State != Triggered || s.Phase == Held {
+			return s, err
+		}
+		list, err := im.triggered(ctx, s.Source)
 		if err != nil {
 			return nil, err
 		}
-		list, err := im.toSend(ctx, s.Source)
-		if err != nil || len(list) == 0 || s.Phase == Held || !s.State.Active() {
-			return s, err
+		first := slices.IndexFunc(list, (*Session).waits)
+		switch {
+		case first < 0: // one that is first is being read
+			var leave func()
+			if leave, err = im.gates.enter(ctx, s.Source); err == nil {
+				leave()
+			}
+		case list[first].Phase == Held:
+			return s, nil
+		default:
+			err = im.send(ctx, list[first].ID)
 		}
-		if err := im.send(ctx, list[0].ID); err != nil {
+		if err != nil {
 			return nil, err
 		}
 	}
@@ -71,11 +120,15 @@ func (im *Importer) begin(ctx context.Context, actor directory.Actor, source str
 		if err != nil {
 			return err
 		}
+		before, err := tx.ImportSessions(SessionQuery{Realm: im.Realm, Source: source, States: []State{Created, InProgress, Triggered}})
+		if err != nil {
+			return err
+		}
 		s, fresh = im.newSession(actor, source, o.Type.or(settings.Settings.Mode), FromReader), true
 		if o.ID != "" {
 			s.ID = o.ID
 		}
-		s.State = InProgress
+		s.State, s.First = InProgress, len(before) == 0
 		if err := tx.InsertImportSession(s); err != nil {
 			return err
 		}
@@ -94,7 +147,7 @@ func (im *Importer) known(tx Tx, source, id string) (*Session, error) {
 		return nil, err
 	case s.Source != source || s.Realm != im.Realm:
 		return nil, fault.New(fault.Conflict, "another source has an import session %q", id).Fix("choose another id")
-	case s.Unread():
+	case s.Unread(), s.Origin == FromReader && s.State == InProgress: // nobody reads it any more
 		return nil, tx.DeleteImportSession(id)
 	}
 	return s, nil
@@ -132,6 +185,7 @@ func (im *Importer) readAll(ctx context.Context, s *Session, rows Rows) (*Sessio
 		return im.Store.Update(ctx, func(tx Tx) error { return tx.PutImportBlock(s.ID, seq, body) })
 	})
 	if err == nil {
+		l.whole = !s.First
 		err = l.load(ctx, rows)
 	}
 	if err != nil {
@@ -146,7 +200,7 @@ func (im *Importer) readAll(ctx context.Context, s *Session, rows Rows) (*Sessio
 			return NotTriggerable.fault("the session is %s", s.State)
 		}
 		s.Blocks, s.Rules = seq, &l.settings
-		s.Counts.Scanned = l.loaded.Scanned
+		s.Counts.Scanned, s.Counts.Unchanged = l.loaded.Scanned, l.loaded.Same
 		s.queue(im.Directory.Now())
 		if err := tx.PutImportBlock(s.ID, loadedTally, figures); err != nil {
 			return err
@@ -155,7 +209,8 @@ func (im *Importer) readAll(ctx context.Context, s *Session, rows Rows) (*Sessio
 	})
 }
 
-// loader turns rows into blocks. Those of whom nothing is new it only counts.
+// loader turns rows into blocks. Those of whom nothing is new it only counts, unless
+// it is to keep the whole of the source.
 type loader struct {
 	im       *Importer
 	source   *Source
@@ -164,6 +219,7 @@ type loader struct {
 	rules    *reconcile.Rules
 	now      time.Time
 	index    *index
+	whole    bool
 	keep     func(context.Context, *block) error
 
 	loaded *loaded
@@ -392,7 +448,7 @@ func (l *loader) take(ctx context.Context, row *shapedRow) error {
 		return l.repeated(ctx, s, row)
 	}
 	s.seen = true
-	if row.Error == "" {
+	if row.Error == "" && !l.whole {
 		// What Quick would say, which would compute the fingerprint again.
 		link := s.link()
 		if link != nil && link.State == reconcile.Linked && p.Presence == reconcile.Present && link.Due.Equal(p.Due) && link.Fingerprint == row.fingerprint {

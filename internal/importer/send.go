@@ -3,6 +3,7 @@ package importer
 import (
 	"context"
 	"iter"
+	"slices"
 	"sync"
 	"time"
 
@@ -42,19 +43,10 @@ func (im *Importer) accepted(r directory.Reader, s *Session) (Phase, error) {
 	return Sending, nil
 }
 
-// toSend returns the sessions that are to be sent, of a source or of all.
-func (im *Importer) toSend(ctx context.Context, source string) (out []*Session, err error) {
-	err = im.Store.View(ctx, func(r Reader) error {
-		list, err := r.ImportSessions(SessionQuery{Realm: im.Realm, Source: source, States: []State{Triggered}})
-		out = nil
-		for _, s := range list {
-			if s.Phase == Sending {
-				out = append(out, s)
-			}
-		}
-		return err
-	})
-	return out, err
+// toSend returns the sessions that are to be sent.
+func (im *Importer) toSend(ctx context.Context) ([]*Session, error) {
+	list, err := im.triggered(ctx, "")
+	return slices.DeleteFunc(list, func(s *Session) bool { return s.Phase != Sending }), err
 }
 
 // sendings are the sessions that this process sends.
@@ -257,7 +249,7 @@ type couriers struct {
 
 // dispatch begins to send what is to be sent and is not under way.
 func (c *couriers) dispatch(ctx context.Context) error {
-	list, err := c.im.toSend(ctx, "")
+	list, err := c.im.toSend(ctx)
 	if err != nil {
 		return err
 	}
@@ -307,8 +299,8 @@ func (e *explainer) send(one *decided, source *Source) {
 	case !one.Writes():
 		e.step("sent", "Nothing of it would be sent to %s.", source.To)
 	case one.Action == reconcile.Deactivate, one.Action == reconcile.Suspend, one.Action == reconcile.Unlink:
-		e.step("sent", "A deletion of id %s would be sent to %s, whose settings say what becomes of the account.", one.item.id(), source.To)
+		e.step("sent", "A deletion of id %s would be sent to %s, whose settings say what becomes of the account.", one.id(), source.To)
 	default:
-		e.step("sent", "The record of id %s would be sent to %s, which finds the account by its own matching.", one.item.id(), source.To)
+		e.step("sent", "The record of id %s would be sent to %s, which finds the account by its own matching.", one.id(), source.To)
 	}
 }

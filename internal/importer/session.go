@@ -40,13 +40,22 @@ type Session struct {
 	Approval *Approval          `json:"approval,omitempty"`
 	Error    string             `json:"error,omitempty"` // why it is in ERROR
 	Remedy   string             `json:"remedy,omitempty"`
-	Plan     string             `json:"plan,omitempty"`  // digest of the plan that it carries out
-	Stale    bool               `json:"stale,omitempty"` // it failed because that would have come out otherwise
+	Plan     string             `json:"plan,omitempty"` // digest of the plan that it carries out
+	// First says that nothing of its source was under way when it began to be read.
+	// It is carried out before all that came after it: those of whom nothing was new
+	// were counted while they were read, and nobody knows any more what the source
+	// had of them. A session that is not first keeps everybody, and compares them
+	// when its turn comes.
+	First bool `json:"first,omitempty"`
+	Stale bool `json:"stale,omitempty"` // it failed because the plan would have come out otherwise
 
 	Sent *Sent `json:"sent,omitempty"` // what a tenant got of it
 
 	Version int64 `json:"version"`
 
+	// AsOf is the time that the delta is made for: who is to be there by then is
+	// present. Zero until it is made.
+	AsOf time.Time `json:"asOf,omitzero"`
 	// Position is the last entity that was applied.
 	Position int64 `json:"position,omitempty"`
 	// Total is how many entities the delta has.
@@ -101,7 +110,7 @@ type Phase string
 
 // The phases.
 const (
-	Queued   Phase = "queued"   // waits for the session before it
+	Queued   Phase = "queued"   // waits for the sessions before it; nobody of it was compared, unless it is First
 	Matching Phase = "matching" // people are found and compared: the delta is made
 	Guarding Phase = "guard"    // the delta is looked at as a whole
 	Held     Phase = "held"     // waits for approval

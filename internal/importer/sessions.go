@@ -300,11 +300,12 @@ func (im *Importer) Approve(ctx context.Context, actor directory.Actor, session,
 			return err
 		}
 		// A delta whose basis has changed is made again, and held again if it is worse.
+		// So is one in which days count: some may have come since.
 		if s.Phase, err = im.accepted(tx, s); err != nil {
 			return err
 		}
-		if last != s.Basis {
-			s.Phase = Matching
+		if last != s.Basis || s.dated() {
+			s.Phase, s.AsOf = Matching, im.Directory.Now()
 		}
 		return im.ownEvent(tx, actor, s, "system.import.roadblock.resume", directory.Outcome{Reason: reason})
 	})
@@ -312,6 +313,11 @@ func (im *Importer) Approve(ctx context.Context, actor directory.Actor, session,
 		im.ring()
 	}
 	return s, err
+}
+
+// dated reports whether days in the source decide about people.
+func (s *Session) dated() bool {
+	return s.Origin == FromDates || s.Rules != nil && (s.Rules.Starts.From != "" || s.Rules.Ends.From != "")
 }
 
 // Reject closes a session that is held; nothing of it is applied. Refusal: NotHeld.

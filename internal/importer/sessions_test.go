@@ -3,6 +3,7 @@ package importer_test
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -175,17 +176,7 @@ func TestOrder(t *testing.T) {
 	b.do(err)
 	b.clock.Step(time.Second)
 	b.imported(first)
-	b.equal("the one triggered last counts", slices.Collect(maps(b.accounts())), []string{"ann@example.com"})
-}
-
-func maps(m map[string]string) func(func(string) bool) {
-	return func(yield func(string) bool) {
-		for k := range m {
-			if !yield(k) {
-				return
-			}
-		}
-	}
+	b.equal("the one triggered last counts", slices.Collect(maps.Keys(b.accounts())), []string{"ann@example.com"})
 }
 
 // What a change of a person brings with it: group rules, applications, and the end
@@ -375,32 +366,6 @@ func TestSingly(t *testing.T) {
 	b.equal("accounts", b.accounts(), map[string]string{"ann@example.com": "DEPROVISIONED"})
 }
 
-// A delta that was held is made again when somebody else has changed something,
-// and held again only if it has become worse.
-// A session that waits behind a held one was compared before that was carried out.
-func TestOvertaken(t *testing.T) {
-	b := newBench(t, nil)
-	all := people(20)
-	b.run(all, importer.Full)
-	held := b.run(all[:9], importer.Full)
-	b.equal("phase", held.Phase, importer.Held)
-	b.clock.Step(time.Hour)
-	whole, other := b.run(all, importer.Full), b.run(all[:3], importer.Incremental)
-	b.clock.Step(time.Hour)
-	_, err := b.Approve(t.Context(), me, held.ID, "")
-	b.do(err)
-	b.do(b.Settle(t.Context()))
-	b.state(held, importer.Completed)
-	b.state(whole, importer.Failed)
-	b.state(other, importer.Completed) // it has nobody who was touched
-	whole, err = b.Session(t.Context(), b.source, whole.ID)
-	b.do(err)
-	if !strings.Contains(whole.Error, "changed 11 of those who were unchanged") {
-		t.Errorf("it failed by %q", whole.Error)
-	}
-	b.done(b.run(all, importer.Full), map[string]int{"scanned": 20, "unchanged": 9, "reactivated": 11})
-}
-
 // The figures that guards look at are part of what a plan says.
 func TestPlanFigures(t *testing.T) {
 	b := newBench(t, nil)
@@ -430,6 +395,8 @@ func TestPlanFigures(t *testing.T) {
 	}
 }
 
+// A delta that was held is made again when somebody else has changed something,
+// and held again only if it has become worse.
 func TestApprovalOfOldDelta(t *testing.T) {
 	for _, test := range []struct {
 		name  string
@@ -500,10 +467,10 @@ func TestExplain(t *testing.T) {
 	all := people(3)
 	b.run(all, importer.Full)
 	all[1]["department"] = "Legal"
-	before := b.store.updates
+	before := b.store.updates.Load()
 	trace, err := b.Explain(t.Context(), b.source, "Ann1.1001@example.com", all)
 	b.do(err)
-	b.equal("writes", b.store.updates, before)
+	b.equal("writes", b.store.updates.Load(), before)
 	var stages []string
 	for _, step := range trace.Steps {
 		stages = append(stages, step.Stage)
@@ -561,5 +528,22 @@ func TestLogOfPhases(t *testing.T) {
 				"object_creation.start", "object_creation.complete", "user_matching.start", "user_matching.complete",
 			}, absent,
 			[]string{"membership_processing.start", "membership_processing.complete", "user.complete", "group.complete", "group_membership.complete", "complete"}))
+	}
+}
+
+// A label that two applications have names neither of them.
+func TestSourceOfTwoWithOneLabel(t *testing.T) {
+	b := newBench(t, nil)
+	app, _, err := b.Directory.CreateApp(t.Context(), me, directory.OktaRealm, directory.AppDraft{Name: importer.AppName, Label: "HR", SignOnMode: directory.AutoLogin, Activate: true})
+	b.do(err)
+	_, err = b.FindSource(t.Context(), "HR")
+	_, stored := b.PutSource(t.Context(), me, "HR", &importer.Source{Settings: reconcile.FileSettings()})
+	for _, err := range []error{err, stored} {
+		if said := fault.Public(err); !fault.Is(err, fault.Conflict) || !strings.Contains(said, b.source) || !strings.Contains(said, app.ID) {
+			t.Errorf("a label that two have: %v", said)
+		}
+	}
+	if s, err := b.FindSource(t.Context(), b.source); err != nil || s.ID != b.source {
+		t.Errorf("by its id: %v, %v", s, err)
 	}
 }

@@ -37,7 +37,7 @@ func (im *Importer) singly(tx Tx, actor directory.Actor, source, event string, i
 	if err := x.decide(one); err != nil {
 		return nil, err
 	}
-	if one.Action == reconcile.Fail {
+	if one.Action == reconcile.Fail || one.Action == reconcile.Hold && !waits(one) {
 		return nil, why(one)
 	}
 	if it.Kind == UserKind {
@@ -50,6 +50,12 @@ func (im *Importer) singly(tx Tx, actor directory.Actor, source, event string, i
 	}
 	w.sourcing.Note(event, directory.Outcome{})
 	return one, w.sourcing.Flush()
+}
+
+// waits reports whether somebody who is held waits to be confirmed with what was
+// said of him. Of others nothing would be kept: whoever says it has to be told.
+func waits(one *decided) bool {
+	return one.person() != nil && (one.link0() == nil || one.link0().Account == "" || one.Account != one.link0().Account)
 }
 
 func (x *hand) decide(one *decided) error {
@@ -342,7 +348,7 @@ func (im *Importer) GroupMembers(ctx context.Context, source, group, after strin
 			return err
 		}
 		for _, l := range links {
-			if l.Source == source && l.Kind == UserKind && l.ExternalID > after {
+			if l.Source == source && l.Kind == UserKind && l.State == reconcile.Linked && l.ExternalID > after {
 				out = append(out, l.ExternalID)
 			}
 		}
@@ -493,10 +499,6 @@ func (c *confirmation) hand() (*hand, error) {
 	return &hand{decider: d, world: w, tx: c.tx}, nil
 }
 
-func (c *confirmation) person() *reconcile.Person {
-	return &reconcile.Person{ExternalID: c.link.ExternalID, Profile: c.link.Profile, Presence: reconcile.Present, Due: c.link.Due, Ends: c.link.Ends}
-}
-
 // isAccount links to an account, and tells it what the source says.
 func (c *confirmation) isAccount(ref string) error {
 	a, err := c.im.findAccount(c.tx, cmp.Or(ref, c.link.Candidate))
@@ -527,7 +529,7 @@ func (c *confirmation) carryOut(want reconcile.Action, answer func(*reconcile.Se
 	if x.decider.rules, err = c.im.compile(c.tx, settings); err != nil {
 		return err
 	}
-	one := &decided{item: &item{Kind: UserKind, Person: c.person(), Place: c.link.Place}, link: c.link}
+	one := &decided{item: &item{Kind: UserKind, Person: c.link.person(), Place: c.link.Place}, link: c.link}
 	if want == reconcile.Create {
 		one.link = nil
 	}

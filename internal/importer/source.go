@@ -2,6 +2,7 @@ package importer
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/lanyard-id/lanyard/internal/directory"
@@ -139,17 +140,39 @@ func (im *Importer) Sources(ctx context.Context) (out []*Source, err error) {
 }
 
 // FindSource returns an identity source by its id or the label of its application.
+// A label that several have is fault.Conflict.
 func (im *Importer) FindSource(ctx context.Context, ref string) (*Source, error) {
 	all, err := im.Sources(ctx)
 	if err != nil {
 		return nil, err
 	}
+	var labelled []*Source
 	for _, s := range all {
-		if s.ID == ref || s.Label == ref {
+		switch ref {
+		case s.ID:
 			return s, nil
+		case s.Label:
+			labelled = append(labelled, s)
 		}
 	}
-	return nil, directory.NotFound(SourceNoun, ref)
+	switch len(labelled) {
+	case 0:
+		return nil, directory.NotFound(SourceNoun, ref)
+	case 1:
+		return labelled[0], nil
+	}
+	return nil, Ambiguous(ref, labelled)
+}
+
+// Ambiguous refuses a label that several sources have: which of them is meant is
+// not for us to guess.
+func Ambiguous(label string, sources []*Source) error {
+	ids := make([]string, len(sources))
+	for i, s := range sources {
+		ids[i] = s.ID
+	}
+	return fault.New(fault.Conflict, "%d identity sources have the label %q: %s", len(ids), label, strings.Join(ids, ", ")).
+		Fix("name one by its id, or give one of them another label")
 }
 
 // PutSource stores the settings of an identity source. One with an empty id gets
@@ -164,6 +187,12 @@ func (im *Importer) PutSource(ctx context.Context, actor directory.Actor, label 
 		return nil, err
 	}
 	app, err := im.application(ctx, actor, label, s.ID)
+	if err == nil && app.SourcesProfiles() != s.Settings.Sourcing.Users { // whoever asks for the application is told
+		app, _, err = im.Directory.EditApp(ctx, actor, im.Realm, app.ID, directory.AppEdit{Change: func(a *directory.App) error {
+			a.SourceProfiles(s.Settings.Sourcing.Users)
+			return nil
+		}})
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -197,12 +226,20 @@ func (im *Importer) application(ctx context.Context, actor directory.Actor, labe
 		}
 		return app, err
 	}
-	apps, err := im.Directory.Apps(ctx, directory.AppQuery{Realm: im.Realm}, 1, func(a *directory.App) bool { return a.Label == label && a.Name == AppName })
+	apps, err := im.Directory.Apps(ctx, directory.AppQuery{Realm: im.Realm}, 0, func(a *directory.App) bool { return a.Label == label && a.Name == AppName })
 	if err != nil {
 		return nil, err
 	}
-	if len(apps) > 0 {
+	switch len(apps) {
+	case 0:
+	case 1:
 		return apps[0], nil
+	default:
+		same := make([]*Source, len(apps))
+		for i, a := range apps {
+			same[i] = &Source{Meta: a.Meta}
+		}
+		return nil, Ambiguous(label, same)
 	}
 	app, _, err := im.Directory.CreateApp(ctx, actor, im.Realm, directory.AppDraft{
 		Name: AppName, Label: label, SignOnMode: directory.AutoLogin, Activate: true,

@@ -3,7 +3,6 @@ package inbound_test
 import (
 	"context"
 	"math/rand/v2"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -14,7 +13,7 @@ import (
 	"github.com/lanyard-id/lanyard/internal/filter"
 	"github.com/lanyard-id/lanyard/internal/inbound"
 	"github.com/lanyard-id/lanyard/internal/scim"
-	"github.com/lanyard-id/lanyard/internal/store/sqlite"
+	"github.com/lanyard-id/lanyard/internal/store/sqlite/sqlitetest"
 	"github.com/lanyard-id/lanyard/internal/tenant"
 	"github.com/lanyard-id/lanyard/internal/value"
 )
@@ -36,15 +35,7 @@ var operator = directory.System("test")
 func newBench(t testing.TB, limits ...inbound.Limits) *bench {
 	t.Helper()
 	ctx := context.Background()
-	db, err := sqlite.Open(ctx, filepath.Join(t.TempDir(), "lanyard.db"))
-	if err != nil {
-		t.Fatalf("Open: %v", err)
-	}
-	t.Cleanup(func() {
-		if err := db.Close(); err != nil {
-			t.Errorf("Close: %v", err)
-		}
-	})
+	db := sqlitetest.Open(t)
 	c := directorytest.NewClock(time.Date(2026, time.March, 4, 5, 6, 7, 0, time.UTC))
 	d := directory.New(db.Directory())
 	d.Clock = c.Now

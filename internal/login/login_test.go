@@ -1,7 +1,6 @@
 package login_test
 
 import (
-	"context"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
@@ -12,7 +11,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -27,7 +25,7 @@ import (
 	"github.com/lanyard-id/lanyard/internal/fault"
 	"github.com/lanyard-id/lanyard/internal/login"
 	"github.com/lanyard-id/lanyard/internal/secret"
-	"github.com/lanyard-id/lanyard/internal/store/sqlite"
+	"github.com/lanyard-id/lanyard/internal/store/sqlite/sqlitetest"
 	"github.com/lanyard-id/lanyard/internal/tenant"
 	"github.com/lanyard-id/lanyard/internal/web/auth0"
 )
@@ -148,11 +146,7 @@ type bench struct {
 func newBench(t *testing.T, client map[string]any) *bench {
 	t.Helper()
 	ctx := t.Context()
-	db, err := sqlite.Open(context.Background(), filepath.Join(t.TempDir(), "lanyard.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close() })
+	db := sqlitetest.Open(t)
 	b := &bench{t: t, now: time.Date(2026, time.March, 4, 5, 6, 7, 0, time.UTC)}
 	b.up = newUpstream(t, b.now)
 	b.dir = directory.New(db.Directory())

@@ -268,7 +268,8 @@ type InputProblem struct {
 // Error lists the problems.
 func (e *InputError) Error() string { return e.fault().Error() }
 
-// Unwrap gives the error its kind and remedy.
+// Unwrap gives the error its kind. How the inputs are given right depends on where
+// they come from: a command, a request, a trigger. Their owner says it.
 func (e *InputError) Unwrap() error { return e.fault() }
 
 func (e *InputError) fault() *fault.Error {
@@ -276,8 +277,7 @@ func (e *InputError) fault() *fault.Error {
 	for i, p := range e.Problems {
 		lines[i] = p.Message
 	}
-	return fault.New(fault.Invalid, "the inputs of workflow %s do not fit: %s", e.Workflow, strings.Join(lines, "; ")).
-		Fix("give each with --input name=text, or name:=json for numbers, booleans and lists")
+	return fault.New(fault.Invalid, "the inputs of workflow %s do not fit: %s", e.Workflow, strings.Join(lines, "; "))
 }
 
 // inputError flattens a validation error into one problem for each violation.

@@ -20,7 +20,7 @@ import (
 	"github.com/lanyard-id/lanyard/internal/egress"
 	"github.com/lanyard-id/lanyard/internal/provision"
 	"github.com/lanyard-id/lanyard/internal/secret"
-	"github.com/lanyard-id/lanyard/internal/store/sqlite"
+	"github.com/lanyard-id/lanyard/internal/store/sqlite/sqlitetest"
 	"github.com/lanyard-id/lanyard/internal/wirelog"
 )
 
@@ -67,13 +67,7 @@ func (e *exchanges) why() (out []string) {
 func newBench(t *testing.T, kind provision.Kind, change func(*provision.Target)) *bench {
 	t.Helper()
 	b := &bench{t: t, fake: newFake(t), ids: map[string]string{}, log: &exchanges{}, now: time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)}
-	db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "lanyard.db"))
-	b.do(err)
-	t.Cleanup(func() {
-		if err := db.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	db := sqlitetest.Open(t)
 	d := directory.New(db.Directory())
 	d.Clock, d.IDs, d.Hash = b.clock, directory.NewIDs(b.clock), directory.HashRehearsal
 	b.do(d.AddRealm(t.Context(), directory.Realm{ID: org, Kind: directory.Okta}))

@@ -2,7 +2,6 @@ package provision_test
 
 import (
 	"context"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -15,7 +14,7 @@ import (
 	"github.com/lanyard-id/lanyard/internal/provision"
 	"github.com/lanyard-id/lanyard/internal/secret"
 	"github.com/lanyard-id/lanyard/internal/store"
-	"github.com/lanyard-id/lanyard/internal/store/sqlite"
+	"github.com/lanyard-id/lanyard/internal/store/sqlite/sqlitetest"
 )
 
 const org = directory.OktaRealm
@@ -48,15 +47,7 @@ type desk struct {
 
 func newDesk(t *testing.T) *desk {
 	t.Helper()
-	db, err := sqlite.Open(context.Background(), filepath.Join(t.TempDir(), "lanyard.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := db.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	db := sqlitetest.Open(t)
 	d := directory.New(db.Directory())
 	at := time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
 	d.Clock = func() time.Time { return at }

@@ -40,8 +40,8 @@ type Candidate struct {
 	// It matters for who leaves: decide about those after all others.
 	Wanted string
 
-	// Owner is the source with the highest priority, among the others, that
-	// sources the account; nil: none.
+	// Owner is the source with the highest priority, among the others, that has
+	// the person and sources the account; nil: none.
 	Owner *Owner
 }
 
@@ -86,7 +86,7 @@ func skip(reason string) Decision { return Decision{Action: Skip, Reason: reason
 func (r *Rules) Decide(p *Person, link *Link, c Candidates, _ time.Time) Decision {
 	d := r.decide(p, link, c)
 	if d.Action == Update || d.Action == LinkTo || d.Action == Reactivate {
-		return r.protect(d, c)
+		return r.protect(r.over(d, c), c)
 	}
 	return d
 }
@@ -174,6 +174,25 @@ func (r *Rules) inferior(c *Candidate) string {
 	return ""
 }
 
+// shared reports whether another source has as much to say about an account as this
+// one, so that priority does not decide.
+func (r *Rules) shared(c *Candidate) bool {
+	return r.settings.Sourcing.Users && c.Owner != nil && rank(c.Owner.Priority) == rank(r.settings.Sourcing.Priority)
+}
+
+// over notes whose account a decision is about to link as well.
+func (r *Rules) over(d Decision, c Candidates) Decision {
+	if d.Match == nil || d.Match.On == byID {
+		return d
+	}
+	for i := range c.Found {
+		if found := &c.Found[i]; found.Account.ID == d.Account && r.shared(found) {
+			d.Over = found.Owner.Name
+		}
+	}
+	return d
+}
+
 // rank orders priorities: 0 is below all.
 func rank(priority int) int {
 	if priority <= 0 {
@@ -240,7 +259,7 @@ func (r *Rules) comeBack(p *Person, c Candidates) Decision {
 	if d, taken := r.elsewhere(p, c.Linked); taken {
 		return d
 	}
-	return r.take(p, c, c.Linked, &Match{Kind: Exact, On: "externalId", Confirmed: true})
+	return r.take(p, c, c.Linked, &Match{Kind: Exact, On: byID, Confirmed: true})
 }
 
 // match looks for the account of somebody who is not linked.
@@ -268,8 +287,12 @@ func (r *Rules) match(p *Person, c Candidates) Decision {
 	return r.create(p, c)
 }
 
-// partialOn is what partial matches are found by.
-const partialOn = "firstName and lastName"
+// What people are found by other than the exact criteria: partial matches, and those
+// whom the source had let go.
+const (
+	partialOn = "firstName and lastName"
+	byID      = "externalId"
+)
 
 // sort tells exact from partial matches, in the order of the accounts' ids. People
 // of the same name who are linked already are others.
@@ -305,7 +328,7 @@ func ambiguous(found []*Candidate, on string) Decision {
 // take decides about an account that was found for a person, or that was his.
 func (r *Rules) take(p *Person, c Candidates, found *Candidate, m *Match) Decision {
 	a := found.Account
-	back := m.On == "externalId" || found.OtherLeft // the source had let go of the account
+	back := m.On == byID || found.OtherLeft // the source had let go of the account
 	d := Decision{Action: LinkTo, Account: a.ID, Match: m}
 	if why := r.asleep(a, back, m.Kind); why != "" {
 		d = hold(Inactive, a.ID, why, "reactivate the account by hand, or let the source do so (reactivate)")
@@ -419,6 +442,12 @@ func (r *Rules) remove(link *Link, c *Candidate, reason string) Decision {
 	}
 	if c.Other != "" && !c.OtherLeft && c.Other != link.ExternalID {
 		d.Reason += fmt.Sprintf("; the account stays as it is: id %s of the source has it too", c.Other)
+		return d
+	}
+	if r.shared(c) {
+		d.Code = StillThere
+		d.Reason += "; the account stays as it is: the person is still in the source " + c.Owner.Name + ", and neither source has priority"
+		d.Remedy = "if the person has left, end it there too; if one source is to decide, say so by priority (sourcing)"
 		return d
 	}
 	d = r.end(d, c)

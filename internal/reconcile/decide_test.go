@@ -165,7 +165,7 @@ func compareDecision(t *testing.T, c map[string]any, d Decision) {
 		t.Fatal(err)
 	}
 	got, want := object(decoded), map[string]any{}
-	for _, key := range []string{"action", "account", "code", "activate", "match", "after", "before", "others"} {
+	for _, key := range []string{"action", "account", "code", "over", "activate", "match", "after", "before", "others"} {
 		if c[key] != nil {
 			want[key] = c[key]
 		}
@@ -181,7 +181,7 @@ func compareDecision(t *testing.T, c map[string]any, d Decision) {
 	if !strings.Contains(reason, wantReason) || !strings.Contains(remedy, wantRemedy) {
 		t.Errorf("the reason is %q, and the remedy %q", reason, remedy)
 	}
-	if unsettled := d.Action == Hold || d.Action == Fail; unsettled != (d.Code != "") || unsettled && (reason == "" || remedy == "") {
+	if unsettled := d.Action == Hold || d.Action == Fail || d.Code == StillThere; unsettled != (d.Code != "") || unsettled && (reason == "" || remedy == "") {
 		t.Errorf("%s has the code %q, the reason %q and the remedy %q", d.Action, d.Code, reason, remedy)
 	}
 }

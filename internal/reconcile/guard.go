@@ -20,6 +20,10 @@ type Limits struct {
 	Change     int    `json:"change,omitempty"`     // percent of people for whom one attribute may change: 50
 	Failures   int    `json:"failures,omitempty"`   // percent of rows that may fail: 20
 	Privileges int    `json:"privileges,omitempty"` // people who may come to administrator roles: 0
+	TakeOver   int    `json:"takeOver,omitempty"`   // percent of the people linked that may be taken over from other sources at once: 5
+	Growth     int    `json:"growth,omitempty"`     // new people once there are some, as percent of these: 50
+	Newcomers  int    `json:"newcomers,omitempty"`  // new people who pass in any case: 100
+	Renames    int    `json:"renames,omitempty"`    // percent of people whose user name or e-mail address may change: 10
 	Off        []Code `json:"off,omitempty"`        // what is not looked at
 }
 
@@ -27,13 +31,21 @@ type Limits struct {
 // nothing below 100 people. Five leavers at once are a bad day for a firm of twenty
 // and not yet a broken source; half of all people always are one.
 const (
-	defaultPercent  = 20
-	defaultMost     = 500
-	defaultFloor    = 5
-	defaultDrop     = 20
-	defaultChange   = 50
-	defaultFailures = 20
+	defaultPercent   = 20
+	defaultMost      = 500
+	defaultFloor     = 5
+	defaultDrop      = 20
+	defaultChange    = 50
+	defaultFailures  = 20
+	defaultTakeOver  = 5
+	defaultGrowth    = 50
+	defaultNewcomers = 100
+	defaultRenames   = 10
 )
+
+// mostInFull is the greatest percentage of removals and of a drop that can be had in
+// full mode. Half of all people gone is a broken source: a limit above that is none.
+const mostInFull = 50
 
 // few is how many people are too few to tell anything from.
 const few = 3
@@ -59,6 +71,9 @@ const (
 	Encoding       Code = "encoding"
 	MassChange     Code = "massChange"
 	Failures       Code = "failures"
+	TakeOver       Code = "takeOver" // people of another source, and neither has priority
+	Growth         Code = "growth"   // far more new people than there are
+	Renames        Code = "renames"  // user names and e-mail addresses: by these people sign in and are written to
 )
 
 // Codes are all reasons to hold a session, the most telling first: what explains
@@ -66,7 +81,7 @@ const (
 func Codes() []Code {
 	return []Code{
 		EmptySource, ClockJump, NoIDs, ChangedIDs, DuplicateIDs, ReusedIDs, SwappedColumns, OddColumn, SameColumn, LostColumn,
-		Encoding, Privileges, SharpDrop, Removals, MassChange, Failures,
+		Encoding, TakeOver, Privileges, SharpDrop, Removals, Growth, Renames, MassChange, Failures,
 	}
 }
 
@@ -85,9 +100,19 @@ func (l Limits) check(mode Mode) []error {
 		}
 	}
 	if mode == Full && (l.Percent < 0 || l.Drop < 0) {
-		problems = append(problems, fault.New(fault.Invalid, "full mode, in which absence means leaving, needs its limits").At("guard"))
+		problems = append(problems, fault.New(fault.Invalid, "full mode, in which absence means leaving, needs its limits").At("guard").
+			Fix("leave percent: none and drop: none out; what is more than usual can be approved once"))
 	}
-	for _, percent := range []int{l.Percent, l.Drop, l.Change, l.Failures} {
+	for _, one := range []struct {
+		key     string
+		percent int
+	}{{"percent", l.Percent}, {"drop", l.Drop}} {
+		if mode == Full && one.percent > mostInFull && one.percent <= 100 {
+			problems = append(problems, fault.New(fault.Invalid, "%s: %d%% is no limit in full mode, in which absence means leaving", one.key, one.percent).At("guard").
+				Fix("use at most %d%%; what is more than usual can be approved once (lanyard import approve)", mostInFull))
+		}
+	}
+	for _, percent := range []int{l.Percent, l.Drop, l.Change, l.Failures, l.TakeOver, l.Renames} {
 		if percent > 100 {
 			problems = append(problems, fault.New(fault.Invalid, "%d is no percentage", percent).At("guard").Fix("use a number from 1 to 100"))
 		}
@@ -102,7 +127,7 @@ func (l Limits) in(mode Mode) Limits {
 		return l
 	}
 	l.Off = slices.DeleteFunc(slices.Clone(l.Off), func(c Code) bool { return slices.Contains(vital, c) })
-	l.Percent, l.Drop = max(l.Percent, 0), max(l.Drop, 0)
+	l.Percent, l.Drop = min(max(l.Percent, 0), mostInFull), min(max(l.Drop, 0), mostInFull)
 	return l
 }
 
@@ -150,6 +175,7 @@ func (a Allowance) covers(r Reason) bool { return a.Code == r.Code && r.Count <=
 
 // Base is what a session is compared with.
 type Base struct {
+	Name   string    // of the source, for messages
 	Linked int       // people that were linked when the session began
 	Recent int       // removed by other sessions of the last 24 hours that nobody approved
 	Last   *Sketch   // of the last accepted session that read its source; nil: there is none
@@ -295,8 +321,15 @@ func (g *guard) effects() {
 			"%s would be given: %s.", counted(t.Grants, "administrator role", "administrator roles"), strings.Join(who, "; ")))
 	}
 	g.removals()
-	percent, none := limit(g.limits.Change, defaultChange)
+	g.takeOver()
+	g.growth()
 	concerned := b.Linked + t.Actions[LinkTo]
+	percent, none := limit(g.limits.Renames, defaultRenames)
+	if pass := most(few, concerned, percent); !none && t.Renamed > pass {
+		g.hold(reason(Renames, t.Renamed, pass, "Look whether the addresses are those of these people.",
+			"%d of %s would get another user name or e-mail address.", t.Renamed, counted(concerned, "person", "people")))
+	}
+	percent, none = limit(g.limits.Change, defaultChange)
 	for _, name := range slices.Sorted(maps.Keys(t.Changed)) {
 		n, pass := t.Changed[name], most(few, concerned, percent)
 		if none || n <= pass {
@@ -313,6 +346,55 @@ func (g *guard) effects() {
 		g.hold(reason(Failures, t.Actions[Fail], pass, "Look at the failures in the report: a column may have changed its form.",
 			"%d of %d rows cannot be carried out.", t.Actions[Fail], t.Rows()))
 	}
+}
+
+// takeOver holds a session by which two sources would decide about the same people.
+// A few are told apart by looking at them.
+func (g *guard) takeOver() {
+	b, t := g.base, g.tally
+	n := 0
+	for _, people := range t.Taken {
+		n += people
+	}
+	percent, none := limit(g.limits.TakeOver, defaultTakeOver)
+	pass := most(few, b.Linked, percent)
+	if all, none := limit(g.limits.Most, defaultMost); !none {
+		pass = min(pass, all)
+	}
+	if none || n <= pass {
+		return
+	}
+	names := slices.Sorted(maps.Keys(t.Taken))
+	if len(names) > examples {
+		names = append(names[:examples], "others")
+	}
+	g.hold(reason(TakeOver, n, pass,
+		"Say in the settings which source decides (sourcing: {priority: 2} puts one below the other, which has 1), or approve it once.",
+		"%s whom %s sources would be sourced by %s as well, and neither has priority.",
+		counted(n, "person", "people"), strings.Join(names, ", "), g.name()))
+}
+
+// name is the source in a message.
+func (g *guard) name() string {
+	if g.base.Name == "" {
+		return "this source"
+	}
+	return g.base.Name
+}
+
+// growth holds a source that suddenly has many more people: it may be that of another
+// organisation. A first load makes everybody, and what is loaded through the API comes
+// in parts (okta.md 3.2: ten thousand a session), so neither is held.
+func (g *guard) growth() {
+	b, t := g.base, g.tally
+	percent, none := limit(g.limits.Growth, defaultGrowth)
+	newcomers, everybody := limit(g.limits.Newcomers, defaultNewcomers)
+	n, pass := t.Actions[Create], most(newcomers, b.Linked, percent)
+	if none || everybody || !t.Read || b.Linked == 0 || n <= pass {
+		return
+	}
+	g.hold(reason(Growth, n, pass, "Look whether the source is that of this organisation, and whether its scope (where) still fits.",
+		"%d new people would be created, and %s linked.", n, are(b.Linked, "person", "people")))
 }
 
 // removals holds a session that ends too many accounts. Those of the last day count,

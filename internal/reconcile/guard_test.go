@@ -36,7 +36,8 @@ func TestGuard(t *testing.T) {
 			t.Parallel()
 			r := mustCompile(t, Settings{Attributes: []string{"title", "city"}, Guard: into[Limits](t, c["limits"])})
 			base := object(c["base"])
-			b := &Base{Linked: number(base["linked"]), Recent: number(base["recent"]), At: into[time.Time](t, base["at"])}
+			name, _ := base["name"].(string)
+			b := &Base{Name: name, Linked: number(base["linked"]), Recent: number(base["recent"]), At: into[time.Time](t, base["at"])}
 			if base["last"] != nil {
 				last := into[Sketch](t, base["last"])
 				b.Last = &last
@@ -45,6 +46,9 @@ func TestGuard(t *testing.T) {
 			got := []string{}
 			for _, reason := range r.Guard(b, &tally, into[[]Allowance](t, c["allowed"])...) {
 				got = append(got, fmt.Sprintf("%s %d > %d", reason.Code, reason.Count, reason.Limit))
+				if says, _ := c["says"].(string); !strings.Contains(reason.Text, says) {
+					t.Errorf("it says %q, not %q", reason.Text, says)
+				}
 				if strings.Contains(reason.Text, "%!") || !strings.HasSuffix(reason.Text, ".") || !strings.HasSuffix(reason.Remedy, ".") {
 					t.Errorf("it says %q %q", reason.Text, reason.Remedy)
 				}
@@ -86,21 +90,26 @@ func TestTally(t *testing.T) {
 	got.Unreadable("")
 	got.Repeated("7", true)
 	got.Repeated("8", false)
-	got.Grant(Grant{ExternalID: "7", Role: "R", By: "b"})
-	for range 9 {
+	got.Add(person(nil), nil, &Decision{Action: LinkTo, Over: "Payroll", Before: map[string]any{"email": "a"}, After: map[string]any{"email": "b"}})
+	got.Administrator("7", "R", &Decision{Action: Reactivate})
+	got.Administrator("7", "R", &Decision{Action: Update, Before: map[string]any{"login": "a"}, After: map[string]any{"login": "b"}})
+	got.Administrator("7", "R", &Decision{Action: Update, Before: map[string]any{"title": "a"}, After: map[string]any{"title": "b"}})
+	got.Administrator("7", "R", &Decision{Action: Hold, Before: map[string]any{"login": "a"}, After: map[string]any{"login": "b"}})
+	for range 8 {
 		got.Grant(Grant{ExternalID: "8"})
 	}
 	want := Tally{
-		Actions: map[Action]int{Unchanged: 1, Create: 1, Skip: 1, Update: 1, Suspend: 1, Hold: 2, Unlink: 1, Fail: 2},
-		New:     2, Known: 4, Missing: 1, Removals: 2, Dated: 1, DatedLeavers: 1, Reused: 1, Rekeyed: 1, Unidentified: 1, Unread: 2, Repeats: 1, Conflicting: 1,
-		Changed: map[string]int{"title": 1, "city": 1}, Emptied: map[string]int{"city": 1},
+		Actions: map[Action]int{Unchanged: 1, Create: 1, LinkTo: 1, Skip: 1, Update: 1, Suspend: 1, Hold: 2, Unlink: 1, Fail: 2},
+		New:     3, Known: 4, Missing: 1, Removals: 2, Dated: 1, DatedLeavers: 1, Reused: 1, Rekeyed: 1, Unidentified: 1, Unread: 2, Repeats: 1, Conflicting: 1,
+		Renamed: 1, Taken: map[string]int{"Payroll": 1},
+		Changed: map[string]int{"title": 1, "city": 1, "email": 1}, Emptied: map[string]int{"city": 1},
 		Altered: map[string]int{"firstName": 1, "lastName": 1}, Moved: map[string]int{"firstName -> lastName": 1, "lastName -> firstName": 1},
 		Grants: 10, Doubled: []string{"8"},
 	}
 	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(Tally{}, "Sketch", "Granted")); diff != "" {
 		t.Errorf("the tally (-want +got):\n%s", diff)
 	}
-	if got.Rows() != 11 || got.Sketch.People != 6 || len(got.Granted) != examples {
+	if got.Rows() != 12 || got.Sketch.People != 7 || len(got.Granted) != examples {
 		t.Errorf("of %d rows %d are people in the scope; %d grants are kept", got.Rows(), got.Sketch.People, len(got.Granted))
 	}
 	data, err := json.Marshal(got)

@@ -73,6 +73,29 @@ var headings = map[string][]string{
 	"profileUrl":        {"profileurl"},
 }
 
+// attributes are what SCIM (RFC 7643, as package extract names its columns) and LDAP
+// (RFC 4519, RFC 4530, Active Directory) call the same. They count only where no usual
+// heading is there, so that nothing becomes ambiguous by them.
+var attributes = map[string][]string{
+	asID:             {"objectguid", "entryuuid"},
+	"email":          {"emails"},
+	"firstName":      {"namegivenname"},
+	"lastName":       {"namefamilyname", "sn"},
+	"middleName":     {"namemiddlename"},
+	"mobilePhone":    {"phonenumbersmobile"},
+	"primaryPhone":   {"phonenumberswork"},
+	"department":     {"enterprisedepartment"},
+	"division":       {"enterprisedivision"},
+	"organization":   {"enterpriseorganization"},
+	"costCenter":     {"enterprisecostcenter"},
+	"employeeNumber": {"enterpriseemployeenumber"},
+	"streetAddress":  {"addressesworkstreetaddress"},
+	"city":           {"addressesworklocality"},
+	"state":          {"addressesworkregion"},
+	"zipCode":        {"addressesworkpostalcode"},
+	"countryCode":    {"addressesworkcountry"},
+}
+
 // fullNames are headings of names in one piece, which nobody can take apart safely.
 var fullNames = []string{"name", "fullname", "employeename", "personname"}
 
@@ -93,8 +116,10 @@ func (s Settings) Complete(columns []string, schema *directory.Shape) (Settings,
 		g.settings.Profile = map[string]Term{}
 	}
 	g.markUsed()
-	for _, as := range slices.Sorted(maps.Keys(headings)) {
-		g.guess(as, headings[as])
+	for _, names := range []map[string][]string{headings, attributes} {
+		for _, as := range slices.Sorted(maps.Keys(names)) {
+			g.guess(as, names[as])
+		}
 	}
 	if schema != nil {
 		for _, a := range schema.Custom() {

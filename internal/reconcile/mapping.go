@@ -82,7 +82,7 @@ func (r *Rules) compileRow(name string, m Mapping) (mapped, error) {
 		e := fault.New(fault.Invalid, "the directory has no attribute %q", name)
 		return mapped{}, e.Fix("%s", r.instead(name))
 	}
-	out := mapped{attribute: attribute, text: m.Value, create: m.Create || !r.sources(attribute)}
+	out := mapped{attribute: attribute, text: m.Value, create: m.Create || !attribute.Sourced()}
 	if plain, ok := strings.CutPrefix(m.Value, personVariable+"."); ok && r.Defines(plain) {
 		out.from = plain
 		return out, nil
@@ -115,11 +115,6 @@ func (r *Rules) instead(name string) string {
 		return "did you mean " + near + "?"
 	}
 	return "add it to the profile of users first, or map to another"
-}
-
-// sources reports whether sources of profiles decide an attribute.
-func (r *Rules) sources(a directory.Attribute) bool {
-	return a.Master == nil || a.Master.Type == "" || a.Master.Type == "PROFILE_MASTER"
 }
 
 // read computes the attribute for a person; nil is no value.

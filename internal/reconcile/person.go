@@ -101,7 +101,8 @@ type Decision struct {
 
 	Activate bool   `json:"activate,omitempty"` // Create: active at once, rather than staged
 	Match    *Match `json:"match,omitempty"`    // how the account was found, when it was not linked before
-	Code     Code   `json:"code,omitempty"`     // of Reason, for Hold and Fail
+	Over     string `json:"over,omitempty"`     // the other source that sources the account, when neither has priority
+	Code     Code   `json:"code,omitempty"`     // of Reason, for Hold and Fail, and for what is to be looked at otherwise
 	Reason   string `json:"reason,omitempty"`   // one sentence: of Skip, Hold and Fail, and of anything that is not obvious
 	Remedy   string `json:"remedy,omitempty"`
 
@@ -116,6 +117,20 @@ func (d *Decision) Writes() bool {
 		return false
 	}
 	return true
+}
+
+// Renames reports whether the decision gives an account that was there another login
+// or e-mail address: what its owner signs in with, and is written to.
+func (d *Decision) Renames() bool {
+	if d.Action == Create || !d.Writes() {
+		return false
+	}
+	for _, name := range []string{loginAttribute, "email"} {
+		if _, changes := d.After[name]; changes && d.Before[name] != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // Match is how an account was found for a person.
@@ -134,7 +149,7 @@ const (
 	Partial MatchKind = "partial" // the same first and last name
 )
 
-// Why decisions are Hold or Fail.
+// Why decisions are Hold or Fail, or other than they seem.
 const (
 	Unsure       Code = "unconfirmed"   // Hold: waits for a person to confirm whom it is about
 	Ambiguous    Code = "ambiguous"     // Hold: several accounts match
@@ -144,4 +159,5 @@ const (
 	Inactive     Code = "inactive"      // Hold: the account is deactivated or suspended, and is not to be reactivated by itself
 	NameTaken    Code = "userNameTaken" // Fail: somebody else has the user name
 	BadValue     Code = "badValue"      // Fail: an attribute does not fit the schema of the directory
+	StillThere   Code = "stillThere"    // Unlink: another source has him, and neither has priority
 )

@@ -76,7 +76,7 @@ func names(n *yaml.Node, key string) bool {
 func (r *settingsReader) target(n *yaml.Node) *Target {
 	t := &Target{}
 	r.Mapping(n, "to", map[string]strict.Field{"connection": r.Text(&t.Connection), "source": r.Text(&t.Source)})
-	if n.Kind != yaml.MappingNode {
+	if strict.Follow(n).Kind != yaml.MappingNode {
 		return t
 	}
 	if t.Connection == "" {
@@ -333,6 +333,10 @@ func (r *settingsReader) guard(n *yaml.Node) {
 		"change":     r.unlessNone(&g.Change, r.Percent(&g.Change)),
 		"failures":   r.unlessNone(&g.Failures, r.Percent(&g.Failures)),
 		"privileges": r.unlessNone(&g.Privileges, r.AtLeast(&g.Privileges, 0)),
+		"takeOver":   r.unlessNone(&g.TakeOver, r.Percent(&g.TakeOver)),
+		"growth":     r.unlessNone(&g.Growth, r.Percent(&g.Growth)),
+		"newcomers":  r.unlessNone(&g.Newcomers, r.AtLeast(&g.Newcomers, 1)),
+		"renames":    r.unlessNone(&g.Renames, r.Percent(&g.Renames)),
 		"off":        r.Texts(&off),
 	})
 	for _, code := range off {

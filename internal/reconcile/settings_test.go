@@ -44,7 +44,7 @@ func TestReadSettings(t *testing.T) {
 		Confirm:  Confirm{Partial: true},
 		Sourcing: Sourcing{Users: true, Priority: 3}, Reactivate: Reactivation{Deactivated: true},
 		Removal: RemovalSuspends, Mode: Full,
-		Guard: Limits{Percent: 10, Most: -1, Floor: 2, Drop: 5, Change: -1, Failures: 1, Privileges: 2, Off: []Code{Encoding, MassChange}},
+		Guard: Limits{Percent: 10, Most: -1, Floor: 2, Drop: 5, Change: -1, Failures: 1, Privileges: 2, TakeOver: 7, Growth: -1, Newcomers: 9, Renames: 100, Off: []Code{Encoding, MassChange}},
 	}
 	if diff := cmp.Diff(want, w.Settings); diff != "" {
 		t.Errorf("the settings (-want +got):\n%s", diff)
@@ -255,6 +255,20 @@ func valid(t *testing.T, text string) (why string, ok bool) {
 	return "", true
 }
 
+// mustObject is the JSON form of a value.
+func mustObject(t *testing.T, v any) map[string]any {
+	t.Helper()
+	text, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o, err := value.Decode(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return object(o)
+}
+
 // TestSchema holds the keys of the schema against those of the reader.
 func TestSchema(t *testing.T) {
 	t.Parallel()
@@ -270,6 +284,14 @@ func TestSchema(t *testing.T) {
 	slices.Sort(want)
 	if diff := cmp.Diff(want, slices.Sorted(maps.Keys(inSchema))); diff != "" {
 		t.Errorf("the keys of the schema (-reader +schema):\n%s", diff)
+	}
+	guard := []string{"off"}
+	for name := range mustObject(t, Limits{Percent: 1, Most: 1, Floor: 1, Drop: 1, Change: 1, Failures: 1, Privileges: 1, TakeOver: 1, Growth: 1, Newcomers: 1, Renames: 1}) {
+		guard = append(guard, name)
+	}
+	slices.Sort(guard)
+	if diff := cmp.Diff(guard, slices.Sorted(maps.Keys(object(object(inSchema["guard"])["properties"])))); diff != "" {
+		t.Errorf("the limits of the schema (-settings +schema):\n%s", diff)
 	}
 	off := object(object(object(object(inSchema["guard"])["properties"])["off"])["items"])["enum"]
 	var codes []any

@@ -248,6 +248,18 @@ func (p *Person) date(begin, end, now time.Time) {
 	}
 }
 
+// At returns the person as he is at a time, which may be long after his row was
+// read: who was to come has come, and whose last day is over has left.
+func (p *Person) At(now time.Time) *Person {
+	if p.Due.IsZero() || now.Before(p.Due) || p.Presence != Present && p.Presence != Early {
+		return p
+	}
+	then := *p
+	then.Dated, then.Due, then.Ends = false, time.Time{}, time.Time{}
+	then.date(p.Due, p.Ends, now)
+	return &then
+}
+
 func utc(t time.Time) time.Time {
 	if t.IsZero() {
 		return t

@@ -35,6 +35,9 @@ type Tally struct {
 	Altered map[string]int `json:"altered,omitempty"`
 	Moved   map[string]int `json:"moved,omitempty"`
 
+	Renamed int            `json:"renamed,omitempty"` // people whose login or e-mail address in the directory becomes another
+	Taken   map[string]int `json:"taken,omitempty"`   // people of other sources, by these (Decision.Over)
+
 	Grants  int     `json:"grants,omitempty"`
 	Granted []Grant `json:"granted,omitempty"` // the first of them
 
@@ -45,7 +48,7 @@ type Tally struct {
 type Grant struct {
 	ExternalID string `json:"externalId"`
 	Role       string `json:"role"`
-	By         string `json:"by"` // how he comes to it: "group Administrators", "the rule Managers, by department"
+	By         string `json:"by"` // how he comes to it: "the group Administrators", "an account that comes back"
 }
 
 // movedTo stands between the names of Moved.
@@ -112,6 +115,12 @@ func (t *Tally) effects(dated bool, link *Link, d *Decision) {
 			t.DatedLeavers++
 		}
 	case Update, LinkTo, Reactivate:
+		if d.Over != "" {
+			bump(&t.Taken, d.Over)
+		}
+		if d.Renames() {
+			t.Renamed++
+		}
 		for name, after := range d.After {
 			if d.Before[name] == nil {
 				continue
@@ -171,6 +180,18 @@ func (t *Tally) Grant(g Grant) {
 	t.Grants++
 	if len(t.Granted) < examples {
 		t.Granted = append(t.Granted, g)
+	}
+}
+
+// Administrator counts a decision about an account that has an administrator role:
+// who gets the account back, or the address with which one signs in to it, comes to
+// the role.
+func (t *Tally) Administrator(externalID, role string, d *Decision) {
+	switch {
+	case d.Action == Reactivate:
+		t.Grant(Grant{ExternalID: externalID, Role: role, By: "an account that comes back"})
+	case d.Renames():
+		t.Grant(Grant{ExternalID: externalID, Role: role, By: "an account that gets another user name or e-mail address"})
 	}
 }
 

@@ -23,7 +23,7 @@ import (
 	"github.com/lanyard-id/lanyard/internal/report"
 	"github.com/lanyard-id/lanyard/internal/run"
 	"github.com/lanyard-id/lanyard/internal/secret"
-	"github.com/lanyard-id/lanyard/internal/store/sqlite"
+	"github.com/lanyard-id/lanyard/internal/store/sqlite/sqlitetest"
 	"github.com/lanyard-id/lanyard/internal/worker"
 )
 
@@ -75,11 +75,7 @@ func (callFunc) Secrets() []string                                         { ret
 // record performs the document's run; last answers its last step.
 func record(t testing.TB, last func() *engine.Answer) (run.Run, []run.Record) {
 	t.Helper()
-	db, err := sqlite.Open(context.Background(), filepath.Join(t.TempDir(), "lanyard.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
+	db := sqlitetest.Open(t)
 	key, err := secret.NewKey(make([]byte, 32))
 	if err != nil {
 		t.Fatal(err)

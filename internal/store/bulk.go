@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/lanyard-id/lanyard/internal/directory"
@@ -15,9 +16,15 @@ import (
 // one, so that there are two statements for each table.
 const rowsAtOnce = 50
 
-// insertMany inserts n rows. head is all of the statement before VALUES, tail
-// what comes behind it; row returns the values of a row.
-func (t *Tx) insertMany(head, tail string, n int, row func(i int) ([]any, error)) error {
+// into is where rows go.
+type into struct {
+	table, columns string
+	tail           string // of the statement, behind the values
+}
+
+// insertMany inserts n rows. row returns the values of one.
+func (t *Tx) insertMany(to into, n int, row func(i int) ([]any, error)) error {
+	head := "INSERT INTO " + to.table + " (" + to.columns + ")"
 	var args []any
 	for from := 0; from < n; {
 		size := 1
@@ -34,12 +41,45 @@ func (t *Tx) insertMany(head, tail string, n int, row func(i int) ([]any, error)
 			columns = len(values)
 			args = append(args, values...)
 		}
-		if _, err := t.exec(head+" VALUES "+t.places(size, columns)+tail, args...); err != nil {
+		if _, err := t.exec(head+" VALUES "+t.places(size, columns)+to.tail, args...); err != nil {
 			return err
 		}
 		from += size
 	}
+	if t.db.dialect.Analyze && t.db.growth.note(to.table, n) {
+		_, err := t.tx.ExecContext(t.ctx, "ANALYZE "+to.table)
+		return t.db.Translate(err)
+	}
 	return nil
+}
+
+// growth counts the rows that came into tables. A database that still takes a
+// table for empty reads all of it to find one row, and takes a minute or more to
+// notice by itself.
+type growth struct {
+	mu   sync.Mutex
+	rows map[string]int
+	next map[string]int // of rows, at which statistics are due; 0: firstDue
+}
+
+// Statistics are due at firstDue rows, and again whenever a table has grown by
+// the factor.
+const firstDue, dueFactor = 5000, 4
+
+// note counts rows and reports whether statistics are due.
+func (g *growth) note(table string, n int) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.rows == nil {
+		g.rows, g.next = map[string]int{}, map[string]int{}
+	}
+	g.rows[table] += n
+	due := max(g.next[table], firstDue)
+	if g.rows[table] < due {
+		return false
+	}
+	g.next[table] = dueFactor * g.rows[table]
+	return true
 }
 
 // places returns the places of rows of values: ($1, $2), ($3, $4). SQLite looks
@@ -176,7 +216,7 @@ func (t *directoryTx) RecordsByID(realm string, noun directory.Noun, ids []strin
 
 // InsertAccounts implements directory.BulkTx.
 func (t *directoryTx) InsertAccounts(accounts []*directory.Account, keys [][]directory.Key) error {
-	err := t.insertMany("INSERT INTO directory_accounts ("+accountInsert+")", "", len(accounts), func(i int) ([]any, error) {
+	err := t.insertMany(into{table: "directory_accounts", columns: accountInsert}, len(accounts), func(i int) ([]any, error) {
 		a := accounts[i]
 		body, err := encodeAccount(a)
 		return []any{a.Realm, a.ID, directory.Fold(a.Email()), nameKey(a), ownerOf(a), a.Version, body}, err
@@ -197,7 +237,7 @@ func (t *directoryTx) InsertAccounts(accounts []*directory.Account, keys [][]dir
 			flat = append(flat, owned{k, a})
 		}
 	}
-	return t.insertMany("INSERT INTO directory_keys (realm, name, scope, value, account)", "", len(flat), func(i int) ([]any, error) {
+	return t.insertMany(into{table: "directory_keys", columns: "realm, name, scope, value, account"}, len(flat), func(i int) ([]any, error) {
 		k := flat[i]
 		return []any{k.a.Realm, k.Name, k.Scope, k.Value, k.a.ID}, nil
 	})
@@ -208,7 +248,7 @@ func (t *directoryTx) AddMembers(realm, group string, accounts []string, at time
 	if len(accounts) == 0 {
 		return nil
 	}
-	err := t.insertMany("INSERT INTO directory_members (realm, group_id, account, added)", "", len(accounts), func(i int) ([]any, error) {
+	err := t.insertMany(into{table: "directory_members", columns: "realm, group_id, account, added"}, len(accounts), func(i int) ([]any, error) {
 		return []any{realm, group, accounts[i], Micros(at)}, nil
 	})
 	if err != nil {
@@ -219,7 +259,7 @@ func (t *directoryTx) AddMembers(realm, group string, accounts []string, at time
 
 // InsertRecords implements directory.BulkTx.
 func (t *directoryTx) InsertRecords(records []*directory.Record) error {
-	return t.insertMany("INSERT INTO directory_records ("+recordColumns+")", "", len(records), func(i int) ([]any, error) {
+	return t.insertMany(into{table: "directory_records", columns: recordColumns}, len(records), func(i int) ([]any, error) {
 		r := records[i]
 		return []any{r.Realm, string(r.Noun), r.ID, r.Parent, r.Subject, nullable(r.Key), r.Version, string(r.Body)}, nil
 	})
@@ -236,8 +276,8 @@ func (t *directoryTx) AppendAll(changes []directory.Change) error {
 		return t.db.Translate(err)
 	}
 	first := last - int64(len(changes)) + 1
-	head := "INSERT INTO directory_changes (seq, at, actor, kind, realm, target, before, after, detail)"
-	return t.insertMany(head, "", len(changes), func(i int) ([]any, error) {
+	to := into{table: "directory_changes", columns: "seq, at, actor, kind, realm, target, before, after, detail"}
+	return t.insertMany(to, len(changes), func(i int) ([]any, error) {
 		c := &changes[i]
 		detail, err := encodeBody(changeDetail{c.Actor, c.Targets, c.Outcome})
 		return []any{

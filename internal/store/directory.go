@@ -812,7 +812,7 @@ func scanChange(row scanner) (directory.Change, error) {
 	if detail.Valid {
 		var d changeDetail
 		if err := decodeBody(detail.String, &d); err != nil {
-			return c, err
+			return c, &directory.UnreadableChange{Seq: c.Seq, Err: err}
 		}
 		c.Actor, c.Targets, c.Outcome = d.Actor, d.Targets, d.Outcome
 	}

@@ -312,9 +312,11 @@ func (t *importerTx) ImportsDue(now time.Time) (sources []string, next time.Time
 
 // PutImportLinks implements importer.Tx.
 func (t *importerTx) PutImportLinks(links []importer.Link) error {
-	tail := " ON CONFLICT (source, kind, external_id) DO UPDATE SET account = excluded.account, state = excluded.state," +
-		" fingerprint = excluded.fingerprint, due = excluded.due, body = excluded.body"
-	return t.insertMany("INSERT INTO import_links ("+linkColumns+")", tail, len(links), func(i int) ([]any, error) {
+	to := into{
+		"import_links", linkColumns, " ON CONFLICT (source, kind, external_id) DO UPDATE SET account = excluded.account, state = excluded.state," +
+			" fingerprint = excluded.fingerprint, due = excluded.due, body = excluded.body",
+	}
+	return t.insertMany(to, len(links), func(i int) ([]any, error) {
 		l := &links[i]
 		body := linkBody{l.Profile, Micros(l.Ends), l.Place, l.Note, l.Candidate}
 		var text string
@@ -420,8 +422,8 @@ func entityJSON(e *importer.Entity) (string, error) {
 
 // InsertImportEntities implements importer.Tx.
 func (t *importerTx) InsertImportEntities(session string, entities []importer.Entity) error {
-	head := "INSERT INTO import_entities (session, seq, kind, action, external_id, account, search, body)"
-	return t.insertMany(head, "", len(entities), func(i int) ([]any, error) {
+	to := into{table: "import_entities", columns: "session, seq, kind, action, external_id, account, search, body"}
+	return t.insertMany(to, len(entities), func(i int) ([]any, error) {
 		e := &entities[i]
 		body, err := entityJSON(e)
 		return []any{session, e.Seq, string(e.Kind), string(e.Action), e.ExternalID, e.Account, e.Search(), body}, err

@@ -36,6 +36,10 @@ type Dialect struct {
 	// makes them queue.
 	BeginUpdate string
 
+	// Analyze is whether the database plans by statistics that it gathers now and
+	// then, and must be told of tables that grow fast.
+	Analyze bool
+
 	// Snapshot is the isolation level at which a transaction that only reads
 	// sees one state of the database.
 	Snapshot sql.IsolationLevel
@@ -48,6 +52,7 @@ type DB struct {
 	writer     chan *batch // holds the one permission to write
 	statements statements
 	positions  positions
+	growth     growth
 	hold       io.Closer // what makes this process the owner; may be nil
 }
 

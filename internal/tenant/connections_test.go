@@ -2,7 +2,6 @@ package tenant_test
 
 import (
 	"context"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -10,7 +9,7 @@ import (
 
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/fault"
-	"github.com/lanyard-id/lanyard/internal/store/sqlite"
+	"github.com/lanyard-id/lanyard/internal/store/sqlite/sqlitetest"
 	"github.com/lanyard-id/lanyard/internal/tenant"
 )
 
@@ -20,15 +19,7 @@ var admin = directory.Actor{ID: "admin", Type: directory.ClientActor, Name: "adm
 // newTenant returns the tenant of a seeded directory.
 func newTenant(t *testing.T) *tenant.Tenant {
 	t.Helper()
-	db, err := sqlite.Open(context.Background(), filepath.Join(t.TempDir(), "lanyard.db"))
-	if err != nil {
-		t.Fatalf("Open: %v", err)
-	}
-	t.Cleanup(func() {
-		if err := db.Close(); err != nil {
-			t.Errorf("Close: %v", err)
-		}
-	})
+	db := sqlitetest.Open(t)
 	d := directory.New(db.Directory())
 	d.Hash = func(password string) (string, error) { return "hashed:" + password, nil }
 	if err := directory.Seed(context.Background(), d); err != nil {

@@ -3,7 +3,6 @@ package trigger_test
 import (
 	"context"
 	"log/slog"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -16,7 +15,7 @@ import (
 	"github.com/lanyard-id/lanyard/internal/run"
 	"github.com/lanyard-id/lanyard/internal/secret"
 	"github.com/lanyard-id/lanyard/internal/store"
-	"github.com/lanyard-id/lanyard/internal/store/sqlite"
+	"github.com/lanyard-id/lanyard/internal/store/sqlite/sqlitetest"
 	"github.com/lanyard-id/lanyard/internal/trigger"
 	"github.com/lanyard-id/lanyard/internal/value"
 )
@@ -64,7 +63,9 @@ type flows struct {
 	busy   bool                      // runs do not end by themselves
 	fails  error                     // of Start
 	hold   chan struct{}             // Start waits for it to be closed; nil: it does not
+	begins func()                    // when Start is called; nil: nothing
 	broken string                    // a file that cannot be loaded
+	wrong  error                     // of Check
 }
 
 func newFlows() *flows {
@@ -85,6 +86,9 @@ type flow struct {
 
 // Check wants a login that is a text, when there is one.
 func (f *flow) Check(inputs map[string]any) error {
+	if f.wrong != nil {
+		return f.wrong
+	}
 	if v, ok := inputs["login"]; ok {
 		if _, ok := v.(string); !ok {
 			return fault.New(fault.Invalid, "login: got number, want string")
@@ -93,9 +97,15 @@ func (f *flow) Check(inputs map[string]any) error {
 	return nil
 }
 
-func (f *flow) Start(_ context.Context, id, _ string, inputs map[string]any, sandbox bool) error {
+func (f *flow) Start(ctx context.Context, id, _ string, inputs map[string]any, sandbox bool) error {
+	if f.begins != nil {
+		f.begins()
+	}
 	if f.hold != nil {
 		<-f.hold
+	}
+	if err := ctx.Err(); err != nil {
+		return err
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -134,11 +144,7 @@ func (f *flows) end() {
 
 func newBench(t *testing.T, text string) *bench {
 	t.Helper()
-	db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "lanyard.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close() })
+	db := sqlitetest.Open(t)
 	b := &bench{t: t, db: db, clock: &clock{now: time.Date(2026, 3, 4, 5, 6, 0, 0, time.UTC)}, flows: newFlows(), text: text}
 	b.directory = directory.New(db.Directory())
 	b.directory.Clock, b.directory.Hash = b.clock.Now, directory.HashRehearsal

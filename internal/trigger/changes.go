@@ -104,11 +104,11 @@ func (c *Changes) occurrence(r directory.Reader, e *directory.Change) (o *Occurr
 	if area, _, _ := strings.Cut(e.Kind, "."); area != "user" {
 		return nil, nil, nil
 	}
-	before, err := readPerson(e.Before)
+	before, err := readPerson(e.Seq, e.Before)
 	if err != nil {
 		return nil, nil, err
 	}
-	after, err := readPerson(e.After)
+	after, err := readPerson(e.Seq, e.After)
 	if err != nil || before == nil && after == nil {
 		return nil, nil, err
 	}
@@ -210,17 +210,20 @@ func (c *Changes) membership(r directory.Reader, e *directory.Change) (*Occurren
 	return o, a.Profile, nil
 }
 
+// changeKey is the key of what an entry of the change log tells.
+func changeKey(seq int64) string { return "change/" + strconv.FormatInt(seq, 10) }
+
 // tell is what all occurrences of the change log have.
 func (c *Changes) tell(e *directory.Change, event string, who *person) *Occurrence {
-	return &Occurrence{Key: "change/" + strconv.FormatInt(e.Seq, 10), Event: map[string]any{
+	return &Occurrence{Key: changeKey(e.Seq), Event: map[string]any{
 		"move": string(c.On), "event": event, "realm": e.Realm, "at": e.At.UTC().Format(time.RFC3339Nano), "person": who.asEvent(),
 		"actor": map[string]any{"id": e.Actor.ID, "name": e.Actor.Name, "login": e.Actor.Login},
 	}}
 }
 
 // readPerson reads an account of the change log without losing digits; nil for
-// what is no account.
-func readPerson(body json.RawMessage) (*person, error) {
+// what is no account. The cause of an error is a *directory.UnreadableChange.
+func readPerson(seq int64, body json.RawMessage) (*person, error) {
 	if body == nil {
 		return nil, nil
 	}
@@ -228,7 +231,7 @@ func readPerson(body json.RawMessage) (*person, error) {
 	dec.UseNumber()
 	var p person
 	if err := dec.Decode(&p); err != nil {
-		return nil, fault.Wrap(fault.Internal, err, "an entry of the change log cannot be read")
+		return nil, fault.Wrap(fault.Internal, &directory.UnreadableChange{Seq: seq, Err: err}, "an entry of the change log cannot be read")
 	}
 	if p.Profile == nil || p.Status == "" {
 		return nil, nil

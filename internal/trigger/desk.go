@@ -68,7 +68,15 @@ type Command struct {
 // Event is what a trigger is told, for a test or to fire it: the body of a
 // request, or the event itself for a schedule and a directory change.
 type Event struct {
-	Body string `json:"body"` // as it is in the file
+	Body string `json:"body"`           // as it is in the file
+	From string `json:"from,omitempty"` // where it was given, for messages; empty: --event
+}
+
+func (e *Event) place() string {
+	if e == nil || e.From == "" {
+		return "--event"
+	}
+	return e.From
 }
 
 // Local reports whether a command only reads what is kept here.
@@ -472,18 +480,18 @@ func (d *Desk) history(ctx context.Context, c Command) (*Reply, error) {
 func (t *Trigger) told(event *Event, now time.Time) (out []Occurrence, user map[string]any, err error) {
 	if t.Okta != nil || t.Auth0 != nil {
 		if event == nil {
-			return nil, nil, fault.New(fault.Usage, "an event hook needs a delivery").At("--event").Fix("name a file with what the provider sends")
+			return nil, nil, fault.New(fault.Usage, "an event hook needs a delivery").At("%s", event.place()).Fix("name a file with what the provider sends")
 		}
 		out, err = t.occurrences([]byte(event.Body))
 		if err == nil && len(out) == 0 {
-			err = fault.New(fault.Invalid, "the delivery has no event of the types that are wanted").At("--event")
+			err = fault.New(fault.Invalid, "the delivery has no event of the types that are wanted").At("%s", event.place())
 		}
 		return out, nil, err
 	}
 	var v any
 	if event != nil {
-		if v, err = value.Decode([]byte(event.Body)); err != nil {
-			return nil, nil, fault.Wrap(fault.Invalid, err, "this is not JSON").At("--event")
+		if v, err = value.DecodeExact([]byte(event.Body)); err != nil {
+			return nil, nil, fault.Wrap(fault.Invalid, err, "this does not read as JSON: %s", fault.Public(err)).At("%s", event.place())
 		}
 	}
 	body, isObject := v.(map[string]any)
@@ -491,14 +499,14 @@ func (t *Trigger) told(event *Event, now time.Time) (out []Occurrence, user map[
 	case t.Endpoint != nil:
 		if s := t.Endpoint.Schema; s != nil {
 			if problems := s.Check(v); len(problems) > 0 {
-				return nil, nil, fault.New(fault.Invalid, "the body does not fit the endpoint's schema: %s", problems[0].Message).At("--event")
+				return nil, nil, fault.New(fault.Invalid, "the body does not fit the endpoint's schema: %s", problems[0].Message).At("%s", event.place())
 			}
 		}
 		return []Occurrence{{Event: map[string]any{"body": v, "query": map[string]any{}}}}, nil, nil
 	case t.Schedule != nil && v == nil:
 		return []Occurrence{scheduled(t.Schedule.Cron.Next(now))}, nil, nil
 	case !isObject:
-		return nil, nil, fault.New(fault.Usage, "the trigger needs an event, which is an object").At("--event").Fix("docs/triggers.md shows what it has")
+		return nil, nil, fault.New(fault.Usage, "the trigger needs an event, which is an object").At("%s", event.place()).Fix("docs/triggers.md shows what it has")
 	}
 	person, _ := body["person"].(map[string]any)
 	user, _ = person["profile"].(map[string]any)
@@ -525,7 +533,7 @@ func (d *Desk) would(ctx context.Context, t *Trigger, r Runnable, c Command, pre
 			inputs, err = t.inputs(o.Event)
 		}
 		if err == nil && ok {
-			err = r.Check(inputs)
+			err = t.check(r, inputs)
 		}
 		w.Filtered, w.Problem, w.Inputs = err == nil && !ok, fault.Public(err), masked(inputs)
 		if known, err := d.Engine.Store.Firing(ctx, w.ID); err == nil {
@@ -578,7 +586,7 @@ func (d *Desk) fire(ctx context.Context, c Command) (*Reply, error) {
 		return nil, err
 	}
 	if why, _ := d.Engine.off(t.Trigger); why != "" {
-		return nil, fault.New(fault.Conflict, "%s", why).Fix("lanyard triggers on %s", c.Name)
+		return nil, fault.New(fault.Conflict, "%s", why).Fix("%s", d.Engine.turnOn(t.Trigger))
 	}
 	r, err := d.Engine.Starter.Load(ctx, t.Action)
 	if err != nil {
@@ -599,14 +607,12 @@ func (d *Desk) runAll(ctx context.Context, t *Trigger, r Runnable, would []Would
 			continue
 		}
 		f := d.Engine.row(t, w.Key)
-		f.Kind, f.State, f.Sandbox = Manual, Started, sandbox
-		if err := r.Start(ctx, f.ID, t.Name, inputs[i], sandbox); err != nil {
-			w.Problem, f.State, f.Reason = fault.Public(err), Failed, fault.Public(err)
-		} else {
-			w.Run = f.ID
-		}
-		if _, err := d.Engine.Store.Accept(ctx, nil, []Firing{f}); err != nil {
+		f.Kind, f.Sandbox = Manual, sandbox
+		if err := d.begin(ctx, r, &f, inputs[i]); err != nil {
 			return err
+		}
+		if w.Problem = f.Reason; f.State == Started {
+			w.Run = f.ID
 		}
 	}
 	for i := range would {
@@ -619,4 +625,45 @@ func (d *Desk) runAll(ctx context.Context, t *Trigger, r Runnable, would []Would
 		}
 	}
 	return nil
+}
+
+// begin starts the run of a firing that somebody asks for. Like any other, it is on
+// disk before that: when this process is killed while an import reads its source, the
+// next one that serves begins again. Of a test, only what came of it is kept.
+func (d *Desk) begin(ctx context.Context, r Runnable, f *Firing, inputs map[string]any) (err error) {
+	e := d.Engine
+	f.State = Waiting
+	if !f.Sandbox {
+		if f.Sealed, err = e.seal(f.ID, inputs); err != nil {
+			return err
+		}
+		if d.Served {
+			e.claim(f, e.real())
+		}
+		if _, err := e.Store.Accept(ctx, nil, []Firing{*f}); err != nil {
+			e.unclaim(f.ID)
+			return err
+		}
+	}
+	kept := context.WithoutCancel(ctx)
+	switch err := r.Start(ctx, f.ID, f.Trigger, inputs, f.Sandbox); {
+	case err == nil:
+		f.State = Started
+	case ctx.Err() != nil && d.Served && !f.Sandbox: // nobody listens any more, or the process ends
+		e.unclaim(f.ID)
+		e.more()
+		return err
+	case ctx.Err() != nil:
+		f.State, f.Reason = Failed, "it was interrupted before it had begun; fire it again"
+	default:
+		f.State, f.Reason = Failed, fault.Public(err)
+	}
+	f.Sealed = nil
+	if f.Sandbox {
+		_, err = e.Store.Accept(kept, nil, []Firing{*f})
+	} else {
+		err = e.Store.Settle(kept, *f)
+	}
+	e.unclaim(f.ID)
+	return err
 }

@@ -7,6 +7,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
@@ -16,6 +18,7 @@ import (
 
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/fault"
+	"github.com/lanyard-id/lanyard/internal/plan"
 	"github.com/lanyard-id/lanyard/internal/run"
 	"github.com/lanyard-id/lanyard/internal/secret"
 	"github.com/lanyard-id/lanyard/internal/value"
@@ -233,13 +236,33 @@ func (e *Engine) off(t *Trigger) (why string, silent bool) {
 	case !ok && !t.Enabled:
 		return "the trigger is not enabled", true
 	}
+	if name, s := e.flowOff(t); name != "" {
+		return because("the flow "+name+" is switched off", s), false
+	}
+	return "", false
+}
+
+// flowOff returns the flow of a trigger that is switched off, under the name that
+// was given to the switch; "" when none is. The caller holds mu.
+func (e *Engine) flowOff(t *Trigger) (name string, s Switch) {
 	file, _, _ := strings.Cut(t.Action.Flow, "#")
 	for _, name := range []string{t.Action.Flow, file} {
 		if s, ok := e.switches[SwitchFlow][name]; ok && s.Off && name != "" {
-			return because("the flow "+name+" is switched off", s), false
+			return name, s
 		}
 	}
-	return "", false
+	return "", Switch{}
+}
+
+// turnOn is the command that lets a trigger fire that is off.
+func (e *Engine) turnOn(t *Trigger) string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	name, _ := e.flowOff(t)
+	if s, ok := e.switches[SwitchTrigger][t.Name]; name == "" || ok && s.Off || !ok && !t.Enabled {
+		return "lanyard triggers on " + t.Name
+	}
+	return "lanyard triggers on --flow " + name
 }
 
 func because(what string, s Switch) string {
@@ -419,7 +442,7 @@ func (e *Engine) prepare(t *armed, o Occurrence) Firing {
 	f := e.row(t.Trigger, o.Key)
 	inputs, err := t.inputs(o.Event)
 	if err == nil {
-		err = t.run.Check(inputs)
+		err = t.check(t.run, inputs)
 	}
 	if err == nil {
 		f.Sealed, err = e.seal(f.ID, inputs)
@@ -444,6 +467,24 @@ func (t *Trigger) inputs(event map[string]any) (map[string]any, error) {
 		}
 	}
 	return map[string]any{}, nil
+}
+
+// check refuses inputs that what is started cannot take, and says where they come
+// from.
+func (t *Trigger) check(r Runnable, inputs map[string]any) error {
+	err := r.Check(inputs)
+	var wrong *plan.InputError
+	if !errors.As(err, &wrong) {
+		return err
+	}
+	e := fault.Wrap(fault.Invalid, err, "%s", fault.Public(err))
+	switch {
+	case t.Inputs == nil && t.Endpoint != nil:
+		return e.Fix("send each input as a member of the body, or map them under inputs: of the trigger %s", t.Name)
+	case t.Inputs == nil:
+		return e.Fix("map them under inputs: of the trigger %s", t.Name)
+	}
+	return e.Fix("look at inputs: of the trigger %s, and at what it was told", t.Name)
 }
 
 // wants reports whether the filter lets an event through.
@@ -500,17 +541,25 @@ func (e *Engine) changesBatch(ctx context.Context, watching []*armed) (read int,
 	var firings []Firing
 	err = e.Directory.View(ctx, func(r directory.Reader) error {
 		var batch []directory.Change
+		var unreadable *directory.UnreadableChange
 		for c, err := range r.Changes(directory.ChangeQuery{After: after, MaxRows: batchOfChanges}) {
+			if errors.As(err, &unreadable) {
+				break
+			}
 			if err != nil {
 				return err
 			}
 			batch = append(batch, c)
 		}
 		read = len(batch)
+		if unreadable != nil { // the next batch begins behind it
+			read, last = batchOfChanges, unreadable.Seq
+			firings = e.skipAll(watching, unreadable)
+		}
 		for i := range batch {
-			last = batch[i].Seq
+			last = max(last, batch[i].Seq)
 			for _, t := range watching {
-				if last <= t.cursor.Seq {
+				if batch[i].Seq <= t.cursor.Seq {
 					continue
 				}
 				f, err := e.change(ctx, r, t, &batch[i])
@@ -544,6 +593,10 @@ func (e *Engine) changesBatch(ctx context.Context, watching []*armed) (read int,
 // change makes a firing of an entry of the change log, nil when it is none.
 func (e *Engine) change(ctx context.Context, r directory.Reader, t *armed, c *directory.Change) (*Firing, error) {
 	o, user, err := t.Directory.occurrence(r, c)
+	var unreadable *directory.UnreadableChange
+	if errors.As(err, &unreadable) {
+		return e.skip(t, unreadable), nil
+	}
 	if err != nil || o == nil {
 		return nil, err
 	}
@@ -563,6 +616,32 @@ func (e *Engine) change(ctx context.Context, r directory.Reader, t *armed, c *di
 		f.State, f.Reason, f.Sealed = Refused, why, nil
 	}
 	return e.guardLoop(ctx, t, &f, c)
+}
+
+// skip is what the history says of an entry of the change log that cannot be
+// read, nil for a trigger that is off. One bad entry must not keep those behind
+// it from being told.
+func (e *Engine) skip(t *armed, u *directory.UnreadableChange) *Firing {
+	e.Log.Error("an entry of the change log cannot be read; the trigger leaves it out", "trigger", t.Name, "entry", u.Seq, "error", u.Err)
+	if why, _ := e.off(t.Trigger); why != "" {
+		return nil
+	}
+	f := e.row(t.Trigger, changeKey(u.Seq))
+	f.State, f.Reason = Failed, fmt.Sprintf("entry %d of the change log cannot be read; it was left out", u.Seq)
+	return &f
+}
+
+// skipAll is skip for all triggers that have not looked so far.
+func (e *Engine) skipAll(watching []*armed, u *directory.UnreadableChange) (out []Firing) {
+	for _, t := range watching {
+		if u.Seq <= t.cursor.Seq {
+			continue
+		}
+		if f := e.skip(t, u); f != nil {
+			out = append(out, *f)
+		}
+	}
+	return out
 }
 
 // guardLoop refuses what a flow brought about itself, and chains of triggers

@@ -2,6 +2,7 @@ package trigger_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/fault"
+	"github.com/lanyard-id/lanyard/internal/plan"
 	"github.com/lanyard-id/lanyard/internal/trigger"
 	"github.com/lanyard-id/lanyard/internal/value"
 )
@@ -337,6 +339,72 @@ func TestChanges(t *testing.T) {
 	step("deleted", func() error { return b.directory.Remove(ctx, who, directory.OktaRealm, bob.ID) }, `{"login":"bob@example.com"}`)
 }
 
+// An entry of the change log that cannot be read is left out, on record, and those
+// behind it are told.
+func TestUnreadableChange(t *testing.T) {
+	for _, broken := range []string{"after", "detail"} {
+		b := newBench(t, "  joined: {directory: {on: joiner}, flow: f.yaml, inputs: {login: $event#/after/profile/login}}\n")
+		b.somebody("ada@example.com", "IT", false)
+		b.tick()
+		bad := b.somebody("bob@example.com", "IT", false)
+		if _, err := b.db.SQL().ExecContext(t.Context(), "UPDATE directory_changes SET "+broken+" = '{' WHERE target = '"+bad.ID+"'"); err != nil {
+			t.Fatal(err)
+		}
+		b.somebody("eve@example.com", "IT", false)
+		b.tick()
+		want := []any{map[string]any{"login": "ada@example.com"}, map[string]any{"login": "eve@example.com"}}
+		if diff := cmp.Diff(want, b.started()); diff != "" {
+			t.Errorf("%s: runs (-want +got):\n%s", broken, diff)
+		}
+		failed := 0
+		for _, f := range b.history() {
+			if f.State == trigger.Failed && strings.Contains(f.Reason, "cannot be read") {
+				failed++
+			}
+		}
+		if failed != 1 {
+			t.Errorf("%s: the history has %v, want one entry that was left out", broken, b.told())
+		}
+	}
+}
+
+// What does not fit names where inputs come from, which is no flag of a command.
+func TestWrongInputsNamePlace(t *testing.T) {
+	b := newBench(t, endpoint+`  m:
+    endpoint: {auth: {public: true}}
+    flow: f.yaml
+    inputs: {login: $event#/body/n}
+`)
+	b.flows.wrong = &plan.InputError{Workflow: "w", Problems: []plan.InputProblem{{Message: "login: got number, want string"}}}
+	for name, words := range map[string]string{"e": "as a member of the body", "m": "inputs: of the trigger m"} {
+		_, err := b.engine.Call(t.Context(), name, trigger.Call{Body: map[string]any{"n": json.Number("1")}})
+		if said := fault.Public(err); !fault.Is(err, fault.Invalid) || !strings.Contains(said, words) || strings.Contains(said, "--") {
+			t.Errorf("%s: %q, want %q", name, said, words)
+		}
+	}
+	_, err := b.desk.Do(t.Context(), trigger.Command{Do: trigger.Test, Name: "e", Event: &trigger.Event{Body: `{"n":1,"n":2}`, From: "event"}})
+	if said := fault.Public(err); !strings.HasPrefix(said, "event: ") || !strings.Contains(said, "a name twice") {
+		t.Errorf("an event of a request: %q", said)
+	}
+	if _, err := b.engine.Deliver(t.Context(), "e", nil); err == nil {
+		t.Error("an endpoint took a delivery")
+	}
+}
+
+// Names that stand twice in what a provider sends are refused: others may read the
+// first.
+func TestDeliveriesAreExact(t *testing.T) {
+	b := newBench(t, "  o: {okta: {secret: env:S}, flow: f.yaml}\n  a: {auth0: {secret: env:S}, flow: f.yaml}\n")
+	for name, body := range map[string]string{
+		"o": `{"eventId":"1","eventId":"2","data":{"events":[{"uuid":"u"}]}}`,
+		"a": `[{"log_id":"1","log_id":"2"}]`,
+	} {
+		if _, err := b.engine.Deliver(t.Context(), name, []byte(body)); !fault.Is(err, fault.Invalid) || !strings.Contains(fault.Public(err), "a name twice") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // What a trigger's own flow changes does not start it again, and flows that start
 // each other come to an end.
 func TestLoops(t *testing.T) {
@@ -409,6 +477,13 @@ func TestSwitches(t *testing.T) {
 	if _, err := b.engine.Deliver(t.Context(), "h", []byte(delivery("d1", "x", "u1"))); !fault.Is(err, fault.Unavailable) {
 		t.Errorf("Deliver = %v, want Unavailable", err)
 	}
+	for name, remedy := range map[string]string{"h": "lanyard triggers on --flow f.yaml", "d": "lanyard triggers on d"} {
+		var why *fault.Error
+		_, err := b.desk.Do(t.Context(), trigger.Command{Do: trigger.Fire, Name: name})
+		if !errors.As(err, &why) || why.Remedy != remedy {
+			t.Errorf("firing %s = %v, want the remedy %q", name, err, remedy)
+		}
+	}
 	b.somebody("ada@example.com", "IT", true)
 	b.tick()
 	b.do(trigger.Command{Do: trigger.On, Flow: "f.yaml"})
@@ -468,5 +543,53 @@ func TestLongStart(t *testing.T) {
 	b.engine.Serve(ctx) // waits for what is being begun
 	if got := b.do(trigger.Command{Do: trigger.History, State: trigger.Started}).Firings; len(got) != 1 {
 		t.Errorf("%d runs, want 1", len(got))
+	}
+}
+
+// What somebody fires is on disk before it begins. When the process ends while an
+// import reads its source, the next one that serves begins it again, once.
+func TestFireInterrupted(t *testing.T) {
+	b := newBench(t, "  i:\n    schedule: {cron: '0 3 1 1 *'}\n    import: hr\n")
+	ctx, end := context.WithCancel(t.Context())
+	begun := 0
+	b.flows.begins = func() {
+		if begun++; begun > 1 {
+			return
+		}
+		if got := b.told(); len(got) != 1 || !strings.HasPrefix(got[0], "waiting manual/") { // which looks at what waits, too
+			t.Errorf("while it is being begun: %q", got)
+		}
+		end()
+	}
+	if _, err := b.desk.Do(ctx, trigger.Command{Do: trigger.Fire, Name: "i"}); !errors.Is(err, context.Canceled) {
+		t.Errorf("the one who fired it is told %v", err)
+	}
+	if begun != 1 || len(b.started()) != 0 {
+		t.Fatalf("it was begun %d times", begun)
+	}
+	b.restart()
+	serve := func() {
+		ctx, stop := context.WithCancel(t.Context())
+		b.tick()
+		stop()
+		b.engine.Serve(ctx) // waits for what is being begun
+	}
+	serve()
+	serve()
+	if got := b.told(); begun != 2 || len(got) != 1 || !strings.HasPrefix(got[0], "started manual/") {
+		t.Errorf("begun %d times: %q", begun, got)
+	}
+	// Where nothing serves, nobody would expect it to begin again by itself.
+	b.desk.Served = false
+	b.clock.add(time.Second)
+	ctx, b.flows.begins = context.WithCancel(t.Context())
+	r, err := b.desk.Do(ctx, trigger.Command{Do: trigger.Fire, Name: "i"})
+	if err != nil || !strings.Contains(r.Would[0].Problem, "interrupted before it had begun; fire it again") {
+		t.Errorf("%+v, %v", r, err)
+	}
+	b.flows.begins = nil
+	serve()
+	if got := b.told(); len(got) != 2 || !strings.HasPrefix(got[1], "failed manual/") {
+		t.Errorf("it was called off: %q", got)
 	}
 }

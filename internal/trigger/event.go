@@ -86,9 +86,9 @@ type told struct {
 // the uuid is its key, which stays the same when Okta tells it in another
 // delivery; of a delivery its eventId.
 func (o *OktaEvents) Occurrences(body []byte) ([]Occurrence, error) {
-	v, err := value.Decode(body)
+	v, err := value.DecodeExact(body)
 	if err != nil {
-		return nil, fault.Wrap(fault.Invalid, err, "the body is not JSON")
+		return nil, fault.Wrap(fault.Invalid, err, "the body does not read: %s", fault.Public(err))
 	}
 	delivery, _ := v.(map[string]any)
 	data, _ := delivery["data"].(map[string]any)
@@ -157,7 +157,7 @@ func (a *Auth0Events) Occurrences(body []byte) ([]Occurrence, error) {
 }
 
 func auth0Entries(body []byte) ([]any, error) {
-	v, err := value.Decode(body)
+	v, err := value.DecodeExact(body)
 	if err == nil {
 		if listed, ok := v.([]any); ok {
 			return listed, nil
@@ -169,9 +169,9 @@ func auth0Entries(body []byte) ([]any, error) {
 		if line = bytes.TrimSpace(line); len(line) == 0 {
 			continue
 		}
-		v, err := value.Decode(line)
+		v, err := value.DecodeExact(line)
 		if err != nil {
-			return nil, fault.Wrap(fault.Invalid, err, "the body is neither JSON nor JSON lines")
+			return nil, fault.Wrap(fault.Invalid, err, "the body reads neither as JSON nor as lines of JSON: %s", fault.Public(err))
 		}
 		out = append(out, v)
 	}

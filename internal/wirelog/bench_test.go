@@ -2,21 +2,16 @@ package wirelog_test
 
 import (
 	"context"
-	"path/filepath"
 	"testing"
 	"time"
 
-	"github.com/lanyard-id/lanyard/internal/store/sqlite"
+	"github.com/lanyard-id/lanyard/internal/store/sqlite/sqlitetest"
 	"github.com/lanyard-id/lanyard/internal/wirelog"
 )
 
 // What an exchange costs, from Record to the disk.
 func BenchmarkRecorder(b *testing.B) {
-	db, err := sqlite.Open(b.Context(), filepath.Join(b.TempDir(), "lanyard.db"))
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer func() { _ = db.Close() }()
+	db := sqlitetest.Open(b)
 	r := wirelog.NewRecorder(wirelog.Options{Store: db.WireLog()})
 	e := wirelog.Exchange{
 		At: time.Now(), Scope: "connection:con_1", Direction: wirelog.In, Method: "POST", Path: "/Users", Status: 201, Actor: "tok_1", Subject: "okta|acme|00u1",

@@ -33,7 +33,18 @@ type Disaster struct {
 	Now     Source
 	Expect  Expectation
 	Roles   map[string]string // roles of those who get a department
+	Admins  map[string]string // administrator roles that people have when Now begins: external id to type
+	Other   *Other            // whose Before is, nil: that of the same source
 	Missing bool              // the settings name a column that the source lacks: CheckColumns finds it
+}
+
+// Other is another source, which has brought the people of Before.
+type Other struct {
+	Name     string
+	Priority int
+	// Joined says that an import of Before by the source that suffers was approved
+	// afterwards, so that both have everybody.
+	Joined bool
 }
 
 // Source is what a source has at a time.
@@ -50,6 +61,7 @@ type Expectation struct {
 	People []reconcile.Code // reasons why single people are held or fail, when the session goes on
 	Fails  bool             // the session fails: the source breaks off, or its columns are others
 	Errors int              // rows that cannot be read, at least
+	Same   bool             // it goes on, and nobody becomes another
 }
 
 // Disasters returns all of them, by the names of their files.
@@ -101,9 +113,19 @@ func readDisaster(file string, data []byte) (*Disaster, error) {
 		"roles": func(n *yaml.Node) {
 			r.Named(n, "roles", func(name string, n *yaml.Node) { d.Roles[name] = n.Value })
 		},
+		"administrators": func(n *yaml.Node) {
+			d.Admins = map[string]string{}
+			r.Named(n, "administrators", func(name string, n *yaml.Node) { d.Admins[name] = n.Value })
+		},
+		"other": func(n *yaml.Node) {
+			d.Other = &Other{Priority: 1}
+			r.Mapping(n, "other", map[string]strict.Field{
+				"name": r.Text(&d.Other.Name), "priority": r.AtLeast(&d.Other.Priority, 1), "joined": r.Flag(&d.Other.Joined),
+			})
+		},
 		"expect": func(n *yaml.Node) {
 			r.Mapping(n, "expect", map[string]strict.Field{
-				"holds": r.Texts(&holds), "people": r.Texts(&people), "fails": r.Flag(&d.Expect.Fails), "errors": r.AtLeast(&d.Expect.Errors, 0),
+				"holds": r.Texts(&holds), "people": r.Texts(&people), "fails": r.Flag(&d.Expect.Fails), "errors": r.AtLeast(&d.Expect.Errors, 0), "same": r.Flag(&d.Expect.Same),
 			})
 		},
 	})
@@ -190,17 +212,18 @@ func (r *sourceReader) step(n *yaml.Node, s *Source) {
 			all := People(len(s.Rows) + k)
 			s.Rows = append(s.Rows, all[len(s.Rows):]...)
 		},
-		"drop":   text(func(c string) { each(func(row reconcile.Row) { delete(row, c) }) }),
-		"empty":  text(func(c string) { each(func(row reconcile.Row) { row[c] = "" }) }),
-		"swap":   pair(func(a, b string) { each(func(row reconcile.Row) { row[a], row[b] = row[b], row[a] }) }),
-		"copy":   pair(func(from, to string) { each(func(row reconcile.Row) { row[to] = row[from] }) }),
-		"rename": pair(func(from, to string) { each(func(row reconcile.Row) { row[to] = row[from]; delete(row, from) }) }),
-		"prefix": pair(func(c, with string) { each(func(row reconcile.Row) { row[c] = with + fmt.Sprint(row[c]) }) }),
-		"rotate": text(func(c string) { rotate(s.Rows, c) }),
-		"mangle": text(func(c string) { each(func(row reconcile.Row) { row[c] = asLatin1(fmt.Sprint(row[c])) }) }),
-		"lose":   text(func(c string) { each(func(row reconcile.Row) { row[c] = withoutAccents(fmt.Sprint(row[c])) }) }),
-		"shift":  func(n *yaml.Node) { var names []string; r.Texts(&names)(n); shift(s.Rows, names) },
-		"set":    func(n *yaml.Node) { r.set(n, s.Rows) },
+		"drop":    text(func(c string) { each(func(row reconcile.Row) { delete(row, c) }) }),
+		"empty":   text(func(c string) { each(func(row reconcile.Row) { row[c] = "" }) }),
+		"swap":    pair(func(a, b string) { each(func(row reconcile.Row) { row[a], row[b] = row[b], row[a] }) }),
+		"copy":    pair(func(from, to string) { each(func(row reconcile.Row) { row[to] = row[from] }) }),
+		"rename":  pair(func(from, to string) { each(func(row reconcile.Row) { row[to] = row[from]; delete(row, from) }) }),
+		"prefix":  pair(func(c, with string) { each(func(row reconcile.Row) { row[c] = with + fmt.Sprint(row[c]) }) }),
+		"replace": func(n *yaml.Node) { r.replace(n, s.Rows) },
+		"rotate":  text(func(c string) { rotate(s.Rows, c) }),
+		"mangle":  text(func(c string) { each(func(row reconcile.Row) { row[c] = asLatin1(fmt.Sprint(row[c])) }) }),
+		"lose":    text(func(c string) { each(func(row reconcile.Row) { row[c] = withoutAccents(fmt.Sprint(row[c])) }) }),
+		"shift":   func(n *yaml.Node) { var names []string; r.Texts(&names)(n); shift(s.Rows, names) },
+		"set":     func(n *yaml.Node) { r.set(n, s.Rows) },
 	})
 }
 
@@ -211,6 +234,17 @@ func (r *sourceReader) set(n *yaml.Node, rows []reconcile.Row) {
 	r.Mapping(n, "set", map[string]strict.Field{"column": r.Text(&column), "to": r.Text(&to), "of": r.AtLeast(&of, 0)})
 	for _, row := range rows[:min(of, len(rows))] {
 		row[column] = to
+	}
+}
+
+// replace has another text for one within the values of a column, in the first rows or
+// in all.
+func (r *sourceReader) replace(n *yaml.Node, rows []reconcile.Row) {
+	var column, from, to string
+	of := len(rows)
+	r.Mapping(n, "replace", map[string]strict.Field{"column": r.Text(&column), "from": r.Text(&from), "to": r.Text(&to), "of": r.AtLeast(&of, 0)})
+	for _, row := range rows[:min(of, len(rows))] {
+		row[column] = strings.ReplaceAll(fmt.Sprint(row[column]), from, to)
 	}
 }
 

@@ -36,6 +36,20 @@ func suffer(t *testing.T, d *reconciletest.Disaster) {
 			t.Fatalf("the first session creates %d of %d people and is held because of %v", first.Count(reconcile.Create), len(d.Before.Rows), first.Held)
 		}
 	}
+	if d.Other != nil {
+		world.HandOver(&reconcile.Owner{Name: d.Other.Name, Priority: d.Other.Priority})
+	}
+	if d.Other != nil && d.Other.Joined {
+		joining := world.Run(rules(t, d.Import, d.Before.Rows), reconciletest.Session{
+			Rows: d.Before.Rows, Now: d.Before.At, Read: true, Allowed: []reconcile.Allowance{{Code: reconcile.TakeOver, Count: len(d.Before.Rows)}},
+		})
+		if len(joining.Held) > 0 || joining.Count(reconcile.LinkTo) != len(d.Before.Rows) {
+			t.Fatalf("%d of %d people are linked by both sources, held because of %v", joining.Count(reconcile.LinkTo), len(d.Before.Rows), joining.Held)
+		}
+	}
+	for id, role := range d.Admins {
+		world.Roles[world.Links[id].Account] = role
+	}
 	if d.Now.Fails || d.Import.CheckColumns(reconciletest.Headings(d.Now.Rows)) != nil {
 		if !d.Expect.Fails {
 			t.Error("the session fails, which is not expected")
@@ -88,6 +102,11 @@ func check(t *testing.T, d *reconciletest.Disaster, out *reconciletest.Outcome) 
 	}
 	if d.Expect.Fails {
 		t.Error("the session does not fail")
+	}
+	for id, decision := range out.Decisions {
+		if d.Expect.Same && decision.Action != reconcile.Unchanged {
+			t.Errorf("%s is to %s: %v", id, decision.Action, decision.After)
+		}
 	}
 	if len(out.Errors) < d.Expect.Errors {
 		t.Errorf("%d rows cannot be read, not %d", len(out.Errors), d.Expect.Errors)

@@ -21,6 +21,7 @@ type World struct {
 	Links    map[string]*reconcile.Link // by external id
 	Admins   map[string]bool            // ids of super administrators
 	Owners   map[string]*reconcile.Owner
+	Roles    map[string]string // administrator roles, by account
 	Base     reconcile.Base
 
 	made int
@@ -30,8 +31,19 @@ type World struct {
 func NewWorld() *World {
 	return &World{
 		Accounts: map[string]*directory.Account{}, Links: map[string]*reconcile.Link{},
-		Admins: map[string]bool{}, Owners: map[string]*reconcile.Owner{},
+		Admins: map[string]bool{}, Owners: map[string]*reconcile.Owner{}, Roles: map[string]string{},
 	}
+}
+
+// HandOver makes the source that the world knows another one, and those who are linked
+// people of it. What is known now is a source without people.
+func (w *World) HandOver(to *reconcile.Owner) {
+	for _, l := range w.Links {
+		if l.State == reconcile.Linked {
+			w.Owners[l.Account] = to
+		}
+	}
+	w.Links, w.Base = map[string]*reconcile.Link{}, reconcile.Base{}
 }
 
 // Session is one load of the source.
@@ -185,6 +197,9 @@ func (run *run) decide() {
 
 func (run *run) note(id string, p *reconcile.Person, link *reconcile.Link, d reconcile.Decision) {
 	run.out.Tally.Add(p, link, &d)
+	if role := run.World.Roles[d.Account]; role != "" {
+		run.out.Tally.Administrator(id, role, &d)
+	}
 	run.out.Decisions[id] = d
 	if login, _ := d.After["login"].(string); login != "" && d.Writes() {
 		run.logins[directory.LoginKey(login).Value] = id

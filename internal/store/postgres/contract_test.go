@@ -3,12 +3,14 @@
 package postgres_test
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/fault"
 	"github.com/lanyard-id/lanyard/internal/importer"
 	"github.com/lanyard-id/lanyard/internal/provision"
+	"github.com/lanyard-id/lanyard/internal/reconcile"
 	"github.com/lanyard-id/lanyard/internal/store"
 	"github.com/lanyard-id/lanyard/internal/store/postgres"
 	"github.com/lanyard-id/lanyard/internal/store/storetest"
@@ -113,6 +115,40 @@ func TestOwnerIsFenced(t *testing.T) {
 	}
 	if err := directory.New(second.Directory()).AddRealm(ctx, realm); err != nil {
 		t.Errorf("an update of the new owner: %v", err)
+	}
+}
+
+// A table that was empty a moment ago is known to be large when it is.
+func TestStatisticsFollowGrowth(t *testing.T) {
+	db := open(t, storetest.Postgres(t))
+	insert := func(from, n int) {
+		t.Helper()
+		var links []importer.Link
+		for i := range n {
+			links = append(links, importer.Link{Source: "hr", Kind: importer.UserKind, Link: reconcile.Link{ExternalID: fmt.Sprint(from + i), State: reconcile.Linked}})
+		}
+		if err := db.Importer().Update(t.Context(), func(tx importer.Tx) error { return tx.PutImportLinks(links) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	known := func() (rows float64) {
+		t.Helper()
+		if err := db.SQL().QueryRowContext(t.Context(), "SELECT reltuples FROM pg_class WHERE relname = 'import_links'").Scan(&rows); err != nil {
+			t.Fatal(err)
+		}
+		return rows
+	}
+	insert(0, 1000)
+	if rows := known(); rows > 0 {
+		t.Errorf("after 1,000 rows %v are known: nobody asked", rows)
+	}
+	insert(1000, 4000)
+	if rows := known(); rows != 5000 {
+		t.Errorf("after 5,000 rows %v are known", rows)
+	}
+	insert(5000, 15000)
+	if rows := known(); rows != 20000 {
+		t.Errorf("after 20,000 rows %v are known", rows)
 	}
 }
 

@@ -84,7 +84,7 @@ func OpenToRead(ctx context.Context, address string) (*store.DB, error) {
 
 func newDB(pool *sql.DB, begin string) *store.DB {
 	return store.New(pool, store.Dialect{
-		Name: "postgres", Kind: kindOf, BeginUpdate: begin, Snapshot: sql.LevelRepeatableRead,
+		Name: "postgres", Kind: kindOf, BeginUpdate: begin, Analyze: true, Snapshot: sql.LevelRepeatableRead,
 	})
 }
 

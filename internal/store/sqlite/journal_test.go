@@ -9,6 +9,7 @@ import (
 
 	"github.com/lanyard-id/lanyard/internal/run"
 	"github.com/lanyard-id/lanyard/internal/store/sqlite"
+	"github.com/lanyard-id/lanyard/internal/store/sqlite/sqlitetest"
 	"github.com/lanyard-id/lanyard/internal/store/storetest"
 	"github.com/lanyard-id/lanyard/internal/wirelog"
 	"github.com/lanyard-id/lanyard/internal/worker"
@@ -16,12 +17,12 @@ import (
 
 func TestJournal(t *testing.T) {
 	storetest.TestJournal(t, func(t *testing.T) worker.Store {
-		return open(t, filepath.Join(t.TempDir(), "lanyard.db")).Journal()
+		return sqlitetest.Open(t).Journal()
 	})
 }
 
 func TestWireLog(t *testing.T) {
-	storetest.TestWireLog(t, func(t *testing.T) wirelog.Store { return open(t, filepath.Join(t.TempDir(), "lanyard.db")).WireLog() })
+	storetest.TestWireLog(t, func(t *testing.T) wirelog.Store { return sqlitetest.Open(t).WireLog() })
 }
 
 // A journal is there after the file was closed and opened again.

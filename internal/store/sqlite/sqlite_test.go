@@ -13,6 +13,7 @@ import (
 	"github.com/lanyard-id/lanyard/internal/provision"
 	"github.com/lanyard-id/lanyard/internal/store"
 	"github.com/lanyard-id/lanyard/internal/store/sqlite"
+	"github.com/lanyard-id/lanyard/internal/store/sqlite/sqlitetest"
 	"github.com/lanyard-id/lanyard/internal/store/storetest"
 	"github.com/lanyard-id/lanyard/internal/table"
 	"github.com/lanyard-id/lanyard/internal/trigger"
@@ -34,31 +35,31 @@ func open(t testing.TB, path string) *store.DB {
 
 func TestDirectory(t *testing.T) {
 	storetest.TestDirectory(t, func(t *testing.T) directory.Store {
-		return open(t, filepath.Join(t.TempDir(), "lanyard.db")).Directory()
+		return sqlitetest.Open(t).Directory()
 	})
 }
 
 func TestTrigger(t *testing.T) {
 	storetest.TestTrigger(t, func(t *testing.T) trigger.Store {
-		return open(t, filepath.Join(t.TempDir(), "lanyard.db")).Trigger()
+		return sqlitetest.Open(t).Trigger()
 	})
 }
 
 func TestImporter(t *testing.T) {
 	storetest.TestImporter(t, func(t *testing.T) importer.Store {
-		return open(t, filepath.Join(t.TempDir(), "lanyard.db")).Importer()
+		return sqlitetest.Open(t).Importer()
 	})
 }
 
 func TestProvision(t *testing.T) {
 	storetest.TestProvision(t, func(t *testing.T) provision.Store {
-		return open(t, filepath.Join(t.TempDir(), "lanyard.db")).Provision()
+		return sqlitetest.Open(t).Provision()
 	})
 }
 
 func TestTables(t *testing.T) {
 	storetest.TestTables(t, func(t *testing.T) table.Store {
-		return open(t, filepath.Join(t.TempDir(), "lanyard.db")).Tables()
+		return sqlitetest.Open(t).Tables()
 	})
 }
 

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -23,7 +22,7 @@ import (
 	"github.com/lanyard-id/lanyard/internal/importer"
 	"github.com/lanyard-id/lanyard/internal/openapi"
 	"github.com/lanyard-id/lanyard/internal/run"
-	"github.com/lanyard-id/lanyard/internal/store/sqlite"
+	"github.com/lanyard-id/lanyard/internal/store/sqlite/sqlitetest"
 	"github.com/lanyard-id/lanyard/internal/table"
 	"github.com/lanyard-id/lanyard/internal/worker"
 )
@@ -59,11 +58,7 @@ func (people) Account(_ context.Context, realm, ref string) (*directory.Account,
 // between, behind "SSWS ".
 func tableAPI(t *testing.T) (*Client, *httptest.Server) {
 	t.Helper()
-	db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "lanyard.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close() })
+	db := sqlitetest.Open(t)
 	at := time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
 	service := &fakeService{
 		AccountService: people{},

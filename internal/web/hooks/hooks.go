@@ -261,8 +261,8 @@ func readCall(r *http.Request, body []byte) (trigger.Call, error) {
 		if !utf8.Valid(body) { // what is not would be changed silently
 			return c, fault.New(fault.Invalid, "the body is not UTF-8")
 		}
-		if c.Body, err = value.Decode(body); err != nil {
-			return c, fault.Wrap(fault.Invalid, err, "the body is not JSON")
+		if c.Body, err = value.DecodeExact(body); err != nil {
+			return c, fault.Wrap(fault.Invalid, err, "the body does not read: %s", fault.Public(err))
 		}
 	}
 	sum := sha256.New()

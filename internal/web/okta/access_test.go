@@ -427,7 +427,6 @@ func TestCatalogueCoversWhatIsServed(t *testing.T) {
 	cannotHappen := map[string]string{
 		"E0000017": "a reset that the status forbids is E0000038 (recorded)",
 		"E0000019": "a wrong media type is E0000021, with the same text",
-		"E0000023": "no source of truth masters profiles",
 		"E0000024": "requests are refused by what is wrong in them",
 		"E0000040": "applications may share a label",
 		"E0000046": "nothing outside the directory can fail when an application is taken away",

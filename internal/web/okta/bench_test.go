@@ -4,12 +4,11 @@ import (
 	"context"
 	"fmt"
 	"net/http/httptest"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/lanyard-id/lanyard/internal/directory"
-	"github.com/lanyard-id/lanyard/internal/store/sqlite"
+	"github.com/lanyard-id/lanyard/internal/store/sqlite/sqlitetest"
 	"github.com/lanyard-id/lanyard/internal/web/okta"
 )
 
@@ -55,11 +54,7 @@ func BenchmarkListUsers(b *testing.B) {
 
 func newBenchmark(b *testing.B) *okta.API {
 	b.Helper()
-	db, err := sqlite.Open(context.Background(), filepath.Join(b.TempDir(), "lanyard.db"))
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() { _ = db.Close() })
+	db := sqlitetest.Open(b)
 	d := directory.New(db.Directory())
 	if err := directory.Seed(context.Background(), d); err != nil {
 		b.Fatal(err)

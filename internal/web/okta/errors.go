@@ -31,6 +31,7 @@ var catalogue = map[string]struct {
 	"E0000016": {http.StatusForbidden, "Activation failed because the user is already active"},
 	"E0000021": {http.StatusBadRequest, "Bad request.  Accept and/or Content-Type headers likely do not match supported values."},
 	"E0000022": {http.StatusMethodNotAllowed, "The endpoint does not support the provided HTTP method"},
+	"E0000023": {http.StatusForbidden, "Operation failed because user profile is mastered under another system"},
 	"E0000029": {http.StatusBadRequest, "Invalid paging request."},
 	"E0000031": {http.StatusBadRequest, "Invalid search criteria."},
 	"E0000032": {http.StatusForbidden, "Unlock is not allowed for this user."},
@@ -282,6 +283,7 @@ var appRefusals = map[directory.AppRefusal]apiError{
 	directory.InactiveUser:      {code: "E0000117"},
 	directory.SchemeCredentials: {code: "E0000041"},
 	directory.MasteredElsewhere: {code: "E0000076"},
+	directory.MasteredProfile:   {code: "E0000023"},
 }
 
 func refusal(op directory.Operation) *apiError {

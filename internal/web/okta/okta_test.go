@@ -8,7 +8,6 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -16,7 +15,7 @@ import (
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/directory/directorytest"
 	"github.com/lanyard-id/lanyard/internal/importer"
-	"github.com/lanyard-id/lanyard/internal/store/sqlite"
+	"github.com/lanyard-id/lanyard/internal/store/sqlite/sqlitetest"
 	"github.com/lanyard-id/lanyard/internal/web/okta"
 	"github.com/lanyard-id/lanyard/internal/web/webtest"
 )
@@ -60,15 +59,7 @@ func newSeeded(t *testing.T, change ...func(*okta.Options)) *bench {
 
 func newDirectory(t *testing.T) *bench {
 	t.Helper()
-	db, err := sqlite.Open(context.Background(), filepath.Join(t.TempDir(), "lanyard.db"))
-	if err != nil {
-		t.Fatalf("Open: %v", err)
-	}
-	t.Cleanup(func() {
-		if err := db.Close(); err != nil {
-			t.Errorf("Close: %v", err)
-		}
-	})
+	db := sqlitetest.Open(t)
 	c := directorytest.NewClock(time.Date(2026, time.March, 4, 5, 6, 7, 891e6, time.UTC))
 	d := directory.New(db.Directory())
 	d.Clock = c.Now

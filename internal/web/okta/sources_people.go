@@ -149,7 +149,7 @@ func (a *API) deleteSourceUser(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if err := a.Sources.DeleteUser(r.Context(), actor(r), s.ID, r.PathValue("externalId")); err != nil {
-		return err
+		return cannotImport(err)
 	}
 	return noContent(w)
 }

@@ -22,27 +22,22 @@ func (a *API) startSource(r *http.Request, app *directory.App) error {
 		return nil
 	}
 	settings := reconcile.OktaSettings()
-	settings.Sourcing.Users = mastersProfiles(app)
+	settings.Sourcing.Users = app.SourcesProfiles()
 	_, err := a.Sources.PutSource(r.Context(), actor(r), app.Label, &importer.Source{
 		Meta: directory.Meta{ID: app.ID, Realm: app.Realm}, Settings: settings,
 	})
 	return err
 }
 
-// mastersProfiles reports whether an application may source people: Okta shows it
-// by this feature, and lets it be changed in its console only. Here the API
-// changes it too, or a source could not be set up by program.
-func mastersProfiles(app *directory.App) bool {
-	features, _ := app.Document["features"].([]any)
-	return slices.Contains(features, any("PROFILE_MASTERING"))
-}
-
-// keepSource takes over what a changed application says of its identity source.
+// keepSource takes over what a changed application says of its identity source:
+// whether it sources people. Okta shows that by a feature, and lets it be changed
+// in its console only. Here the API changes it too, or a source could not be set
+// up by program.
 func (a *API) keepSource(r *http.Request, app *directory.App, body object) error {
 	if a.Sources == nil || app.Name != importer.AppName || body["features"] == nil {
 		return nil
 	}
-	return a.editSource(r, app, func(s *reconcile.Settings) { s.Sourcing.Users = mastersProfiles(app) })
+	return a.editSource(r, app, func(s *reconcile.Settings) { s.Sourcing.Users = app.SourcesProfiles() })
 }
 
 // tellSource tells an identity source which custom attributes its profile has.

@@ -287,6 +287,27 @@ func TestSourceUsers(t *testing.T) {
 	b.ok(404, "GET", path, "")
 }
 
+// The Okta API changes nothing of a person whose profile a source decides, but for
+// attributes that Okta decides itself.
+func TestSourcedProfile(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.ok(200, "POST", "/api/v1/meta/schemas/user/default", `{"definitions":{"custom":{"properties":{"badge":{"title":"Badge","type":"string","master":{"type":"OKTA"}}}}}}`)
+	source := b.source()
+	b.ok(200, "POST", source+"/users", `{"externalId":"1","profile":{"userName":"ann@example.com","email":"ann@example.com","firstName":"Ann","lastName":"Lee"}}`)
+	const user = "/api/v1/users/ann@example.com"
+	b.ok(200, "POST", user, `{"profile":{"title":"Dr"}}`) // the source does not source people yet
+	app := "/api/v1/apps/" + strings.TrimPrefix(source, "/api/v1/identity-sources/")
+	b.ok(200, "PUT", app, `{"name":"custom_identity_source","label":"HR","features":["PROFILE_MASTERING"]}`)
+	for _, body := range []string{`{"profile":{"firstName":"Eve"}}`, `{"profile":{"title":null}}`} {
+		wantProblem(t, b.call("POST", user, body), 403, "E0000023", "Operation failed because user profile is mastered under another system")
+	}
+	b.ok(200, "POST", user, `{"profile":{"firstName":"Ann","badge":"77"}}`)
+	b.ok(200, "PUT", source+"/users/1", `{"profile":{"userName":"ann@example.com","email":"ann@example.com","firstName":"Eve","lastName":"Lee"}}`)
+	b.ok(200, "POST", app+"/lifecycle/deactivate", "")
+	b.ok(200, "POST", user, `{"profile":{"firstName":"Ann"}}`)
+}
+
 func TestSourceMembers(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
