@@ -273,7 +273,33 @@ func (i *imports) do(ctx context.Context, c importer.Command) (*importer.Reply, 
 			return nil, err
 		}
 	}
-	return i.desk.Do(ctx, c)
+	reply, err := i.desk.Do(ctx, c)
+	return reply, i.placed(ctx, c.Source, err)
+}
+
+// placed is an error of reading a source, with the line of lanyard.yaml that is
+// wrong.
+func (i *imports) placed(ctx context.Context, id string, err error) error {
+	if err == nil || id == "" {
+		return err
+	}
+	s, missing := i.importer.Source(ctx, id)
+	if missing != nil {
+		return err
+	}
+	return i.locate(i.nameOf(s.Label, s), err)
+}
+
+// nameOf is the import of lanyard.yaml that a source is of, also one on which it
+// plays; "" for none.
+func (i *imports) nameOf(label string, s *importer.Source) string {
+	if s.From != "" {
+		return s.From
+	}
+	if w := i.labels(label); w != nil {
+		return w.name
+	}
+	return ""
 }
 
 // look carries a command out that only looks. What it looks at need not be stored:
@@ -302,6 +328,9 @@ func (i *imports) look(ctx context.Context, c importer.Command) (*importer.Reply
 		if err = i.foresee(reply.Plan); err != nil {
 			reply.Plan.Close()
 		}
+	}
+	if want != nil {
+		err = i.locate(i.nameOf(label, want), err)
 	}
 	return reply, err
 }
@@ -464,12 +493,17 @@ func (i *imports) bindAll(ctx context.Context) error {
 	for _, name := range slices.Sorted(maps.Keys(written)) {
 		id, err := i.bind(ctx, written[name], known)
 		if err != nil {
-			errs = append(errs, at(err, "import "+name))
+			errs = append(errs, at(i.locate(name, err), "import "+name))
 			continue
 		}
 		i.bound[name] = id
 	}
 	return fault.Join(errs...)
+}
+
+// locate gives mistakes in the settings of an import the line of lanyard.yaml.
+func (i *imports) locate(name string, err error) error {
+	return reconcile.Locate(i.folder.config.Imports[name], err)
 }
 
 // at gives an error the place that it lacks.
@@ -560,8 +594,8 @@ func (i *imports) read(ctx context.Context, s *importer.Source, c importer.Comma
 	}
 	return extract.Open(ctx, where, extract.Env{
 		Connections: f.executor.connector, Client: f.executor.client, Tables: wholeRows{f.tables().Tables},
-		Bindings: run.Bindings{Sandbox: c.Sandbox},
-		Secrets:  &secret.Resolver{Env: f.env, Vault: &secret.FileVault{Dir: f.data, Env: f.env}},
+		Bindings: run.Bindings{Sandbox: c.Sandbox}, Log: f.log,
+		Secrets: &secret.Resolver{Env: f.env, Vault: &secret.FileVault{Dir: f.data, Env: f.env}},
 	})
 }
 
@@ -650,7 +684,7 @@ func (m *importable) Start(ctx context.Context, id, by string, _ map[string]any,
 		return err
 	}
 	_, err = i.importer.Run(ctx, directory.System("trigger "+by), source, rows, importer.RunOptions{ID: id, NoWait: true})
-	return err
+	return i.locate(m.name, err)
 }
 
 // Status implements trigger.Runnable.
