@@ -249,3 +249,35 @@ func (w *tenantWorld) reports(what string, changes int, here, there map[string]i
 		}
 	}
 }
+
+// TestImportFrom reads a file, and standard input, with and without a process that
+// serves the folder, which has another working folder; and an import with a tenant
+// plays on the embedded org.
+func TestImportFrom(t *testing.T) {
+	w := newTenantWorld(t)
+	sub := filepath.Join(w.here, "sub")
+	const others = "employee_id,first_name,last_name,email\nX1,Grace,Hopper,grace@tenant.example\n"
+	w.file(sub, "others.csv", others)
+	from := func(file string, want string, args ...string) {
+		t.Helper()
+		cmd := w.command(sub, append(args, "--config", "../lanyard.yaml", "--data", "../.lanyard", "--from", file)...)
+		cmd.Stdin = strings.NewReader(others)
+		out, err := cmd.CombinedOutput()
+		if err != nil || !strings.Contains(string(out), want) {
+			t.Errorf("%s --from %s: %v, and not %q:\n%s", strings.Join(args, " "), file, err, want, out)
+		}
+	}
+	const tenant = "the identity source HR of the connection okta"
+	from("others.csv", tenant, "import", "preview", "hr")
+	from("-", "1 created", "import", "run", "hr", "--sandbox")
+	startLine(t, w.here, w.binary, "serve", "--api-port", "-1", "--okta-port", "-1", "--auth0-port", "-1", "-o", "json")
+	from("-", tenant, "explain", "--source", "hr", "--user", "X1")
+	from("others.csv", "1 unchanged", "import", "run", "hr", "--sandbox")
+	out := w.lanyard(w.here, 0, "import", "run", "hr", "--sandbox")
+	if !strings.Contains(out, "100 created") || w.calls.Load() != 0 {
+		t.Errorf("%d calls to the tenant:\n%s", w.calls.Load(), out)
+	}
+	if out := w.lanyard(w.here, 0, "import", "preview", "hr"); !strings.Contains(out, "100 linked") || !strings.Contains(out, "1 session, 6 calls") {
+		t.Errorf("the tenant has nobody yet:\n%s", out)
+	}
+}

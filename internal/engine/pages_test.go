@@ -75,6 +75,25 @@ func TestPages(t *testing.T) {
 	}
 }
 
+// A list inside an object may go on by its header.
+func TestPagesInObjectsByLink(t *testing.T) {
+	document := strings.Replace(paged, "x-lanyard-pages: link", "x-lanyard-pages: {items: /all, next: link}", 1)
+	g := play(t, drivertest.Plan(t, document, plan.Profile{}), nil)
+	for _, after := range []string{"after=1", "after=2", ""} {
+		if after == "" {
+			g.page(`{"all":[3]}`)
+			break
+		}
+		g.page(`{"all":[`+after[6:]+`]}`, `<http://items.test/items?`+after+`>; rel="next"`)
+		if got := g.asks(); got != after {
+			t.Fatalf("the next call asks for %q, want %q", got, after)
+		}
+	}
+	if got := g.command(); got != `succeeded {"all":{"all":[1,2,3]}}` {
+		t.Errorf("the machine gives %q", got)
+	}
+}
+
 // A list inside an object goes on as the step says.
 func TestPagesInObjects(t *testing.T) {
 	for _, test := range []struct {

@@ -2,6 +2,7 @@ package extract
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -214,13 +215,22 @@ func (w *walk) fetch(ctx context.Context) (*answer, error) {
 			return nil, broken(ctx, x.Err, "the list").At("%s", w.place())
 		}
 		pause, passes := w.mayPass(x, try)
-		if !passes || try == tries {
+		if !passes || try == tries || try == 2 && w.number == 1 && unreached(x.Err) {
 			return w.judge(x)
 		}
+		w.env.again(ctx, w.place(), pause, why(x))
 		if err := w.env.wait(ctx, pause); err != nil {
 			return nil, broken(ctx, err, "the list").At("%s", w.place())
 		}
 	}
+}
+
+// why says in short why a request is made again.
+func why(x connector.Exchange) string {
+	if x.Err != nil {
+		return fault.Public(x.Err)
+	}
+	return "it answered " + strconv.Itoa(x.Response.Status)
 }
 
 func (w *walk) call() connector.Call {
@@ -260,7 +270,11 @@ func (w *walk) judge(x connector.Exchange) (*answer, error) {
 	var f *fault.Error
 	if x.Err != nil {
 		if errors.As(x.Err, &f) {
-			return nil, f.At("%s", w.place())
+			f = f.At("%s", w.place())
+			if unreached(x.Err) {
+				f = f.Fix("%s; it is the server of the connection %s", cmp.Or(f.Remedy, "check the network"), w.connection)
+			}
+			return nil, f
 		}
 		return nil, w.wrong("the server did not answer")
 	}
@@ -268,7 +282,7 @@ func (w *walk) judge(x connector.Exchange) (*answer, error) {
 	if res.Status != http.StatusOK {
 		return nil, w.refused(x)
 	}
-	body := bytes.TrimSpace(res.Body)
+	body := bytes.TrimSpace(bytes.TrimPrefix(res.Body, []byte(byteOrderMark)))
 	switch {
 	case len(body) == 0:
 		return nil, w.wrong("the server answered 200 with nothing in it; a list of nobody is written []")
@@ -323,6 +337,36 @@ func (w *walk) list(header http.Header, body any) (*answer, error) {
 		}
 		return nil, w.wrong("there is no list at %q in the answer", w.items.String()).Fix("correct items")
 	}
+	if name := saysError(body); len(list) == 0 && name != "" {
+		return nil, w.wrong("the server answered 200 with no items, and an error at %q", name)
+	}
 	a.items = list
 	return a, nil
+}
+
+// byteOrderMark is what some servers write in front of JSON, and readers may pass
+// over (RFC 8259 8.1).
+const byteOrderMark = "\ufeff"
+
+// saysError returns the member of a body that tells of an error, where there is one:
+// a page without items beside it is no end of a list.
+func saysError(body any) string {
+	object, _ := body.(map[string]any)
+	for _, name := range []string{"error", "errors"} {
+		said := false
+		switch v := object[name].(type) {
+		case bool:
+			said = v
+		case string:
+			said = v != ""
+		case []any:
+			said = len(v) > 0
+		case map[string]any:
+			said = len(v) > 0
+		}
+		if said {
+			return "/" + name
+		}
+	}
+	return ""
 }

@@ -1,9 +1,11 @@
 package extract
 
 import (
+	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -87,6 +89,22 @@ func TestAPI(t *testing.T) {
 	}{
 		{"one page", `items: /data`, func(w http.ResponseWriter, _ *http.Request) {
 			fmt.Fprint(w, `{"data":`+list(0, people)+`}`)
+		}},
+		{"with a byte order mark", `items: /data`, func(w http.ResponseWriter, _ *http.Request) {
+			fmt.Fprint(w, "\ufeff"+`{"data":`+list(0, people)+`,"error":null,"errors":[]}`)
+		}},
+		{"compressed, asked for or not", ``, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Encoding", "gzip")
+			packed := gzip.NewWriter(w)
+			fmt.Fprint(packed, list(0, people))
+			_ = packed.Close()
+		}},
+		{"link with an empty page", `pages: link`, func(w http.ResponseWriter, r *http.Request) {
+			from := max(number(r, "from"), 0)
+			if from < 2*people {
+				w.Header().Set("Link", fmt.Sprintf(`<%s?from=%d&active=true>; rel="self", <%s?from=%d&active=true>; rel="next"`, r.URL.Path, from, r.URL.Path, from+people))
+			}
+			fmt.Fprint(w, map[int]string{0: list(0, 3), people: "[]", 2 * people: list(3, people)}[from])
 		}},
 		{"link", `pages: link`, func(w http.ResponseWriter, r *http.Request) {
 			from := max(number(r, "from"), 0)
@@ -192,6 +210,18 @@ func TestAPIRefuses(t *testing.T) {
 		}, " page 1: the server answered with a web page instead of JSON; it may be a page to sign in or to say that it is down; check the connection's server, path and credential"},
 		{"half a page", "", text(`[{"id":1},`), " page 1: the answer is not JSON: not well-formed JSON; it may have been cut off; read it again"},
 		{"no list", "items: /data", text(`{"error":"x"}`), ` page 1: there is no list at "/data" in the answer; correct items`},
+		{"an error and nobody", "items: /data", text(`{"data":[],"error":{"code":17}}`), ` page 1: the server answered 200 with no items, and an error at "/error"; ` + nothing},
+		{"an error in the middle", "items: /d, pages: {by: number, parameter: n}", func(w http.ResponseWriter, r *http.Request) {
+			if number(r, "n") == 3 {
+				fmt.Fprint(w, `{"d":[],"errors":["time is up"]}`)
+				return
+			}
+			fmt.Fprintf(w, `{"d":[{"id":%d}]}`, number(r, "n"))
+		}, ` page 3: the server answered 200 with no items, and an error at "/errors"; ` + nothing},
+		{"pages in a circle", "items: /d, pages: {by: cursor, at: /c, parameter: c}", func(w http.ResponseWriter, r *http.Request) {
+			next := (max(number(r, "c"), 0) + 1) % 3
+			fmt.Fprintf(w, `{"d":[{"id":%d}],"c":%d}`, max(number(r, "c"), 0), next)
+		}, " page 4: the page is the same as page 1; the server does not go on as pages says; correct it"},
 		{"an object", "", text(`{"data":[]}`), " page 1: the answer is not a list; say where the list is: items: /data"},
 		{"null", "items: /data", text(`{"data":null}`), ` page 1: there is no list at "/data" in the answer; correct items`},
 		{"no objects", "", text(`[1]`), "items[0] of page 1: this is not an object; check items: each of them must be a person"},
@@ -280,6 +310,46 @@ func TestAPIMends(t *testing.T) {
 				t.Errorf("it waited %v", c.waits)
 			}
 		})
+	}
+}
+
+// A server that is not there is told soon, with its address and its connection; one
+// that goes away in the middle of a list is waited for.
+func TestAPIUnreached(t *testing.T) {
+	t.Parallel()
+	var log strings.Builder
+	c := &clock{}
+	env := Env{Clock: c, Log: slog.New(slog.NewTextHandler(&log, nil))}
+	gone := httptest.NewServer(nil)
+	gone.Close()
+	client := egress.New(egress.Policy{})
+	t.Cleanup(client.Close)
+	reads := func(server string) Reader {
+		env.Connections = connector.New(connector.Options{Client: client, Clock: c, Config: &config.Config{Connections: map[string]config.Connection{
+			"hr": {Server: server, AllowPrivate: true, Auth: config.Auth{Type: config.AuthNone}},
+		}}})
+		return open(t, env, "", "http: {connection: hr, path: /people, pages: {by: number, parameter: page}}")
+	}
+	_, _, err := all(t.Context(), reads(gone.URL))
+	host := strings.TrimPrefix(gone.URL, "http://")
+	if !fault.Is(err, fault.Unavailable) || !strings.Contains(err.Error(), host+" refuses the connection") || !strings.Contains(err.Error(), "the connection hr") {
+		t.Errorf("%v", err)
+	}
+	if !cmp.Equal(c.waits, []time.Duration{time.Second}) || !strings.Contains(log.String(), host) {
+		t.Errorf("it waited %v, and told %q", c.waits, log.String())
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, list(0, 1)) }))
+	t.Cleanup(server.Close)
+	c.waits = nil
+	n := 0
+	for _, err = range reads(server.URL).Rows(t.Context()) {
+		if n++; n == 1 {
+			server.CloseClientConnections()
+			server.Close()
+		}
+	}
+	if !fault.Is(err, fault.Unavailable) || !cmp.Equal(c.waits, []time.Duration{time.Second, 4 * time.Second, 16 * time.Second}) {
+		t.Errorf("in the middle: %v after %v", err, c.waits)
 	}
 }
 

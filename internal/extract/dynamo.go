@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
@@ -108,21 +109,27 @@ func (o *dynamoOrigin) open(ctx context.Context, env Env) (Reader, error) {
 	if client == nil {
 		client = egress.New(egress.Policy{})
 	}
-	return &dynamoReader{dynamoOrigin: o, base: base, line: client, own: env.Client == nil, client: dynamodb.NewFromConfig(conf, func(d *dynamodb.Options) {
+	reader := &dynamoReader{dynamoOrigin: o, env: env, base: base, line: client, own: env.Client == nil}
+	reader.client = dynamodb.NewFromConfig(conf, func(d *dynamodb.Options) {
 		d.BaseEndpoint = aws.String(base)
 		d.HTTPClient = client.HTTPClient([]string{base}, o.allowPrivate)
 		d.Retryer = retry.NewStandard(func(r *retry.StandardOptions) {
 			r.MaxAttempts = dynamoRetries
-			r.Retryables = append([]retry.IsErrorRetryable{retry.IsErrorRetryableFunc(ourRefusal)}, r.Retryables...)
+			r.Retryables = append([]retry.IsErrorRetryable{retry.IsErrorRetryableFunc(reader.lasting)}, r.Retryables...)
 		})
 		d.EndpointDiscovery.EnableEndpointDiscovery = aws.EndpointDiscoveryDisabled // no other host is bound
-	})}, nil
+	})
+	return reader, nil
 }
 
-// ourRefusal keeps the SDK from repeating what did not leave by our own policy.
-func ourRefusal(err error) aws.Ternary {
-	if fault.Is(err, fault.Refused) || fault.Is(err, fault.Invalid) {
+// lasting keeps the SDK from repeating what did not leave by our own policy, and
+// what nobody has answered yet: it would be silent for half a minute.
+func (d *dynamoReader) lasting(err error) aws.Ternary {
+	if fault.Is(err, fault.Refused) || fault.Is(err, fault.Invalid) || !d.answered.Load() && unreached(err) {
 		return aws.FalseTernary
+	}
+	if f := (*fault.Error)(nil); errors.As(err, &f) { // of the network: the SDK says nothing of what it repeats
+		d.env.again(context.Background(), d.Describe()+" at "+d.base, 0, f.Msg)
 	}
 	return aws.UnknownTernary
 }
@@ -187,10 +194,12 @@ func (o *dynamoOrigin) describe() string { return "DynamoDB table " + o.table }
 // dynamoReader reads a table by Scan.
 type dynamoReader struct {
 	*dynamoOrigin
-	base   string
-	client *dynamodb.Client
-	line   *egress.Client
-	own    bool // nobody else closes line
+	env      Env
+	answered atomic.Bool // the server has, once
+	base     string
+	client   *dynamodb.Client
+	line     *egress.Client
+	own      bool // nobody else closes line
 }
 
 // Describe implements Reader.
@@ -261,6 +270,9 @@ func (d *dynamoReader) scan(ctx context.Context, segment int, pages chan<- dynam
 	for {
 		page.number++
 		out, err := d.client.Scan(ctx, in)
+		if err == nil {
+			d.answered.Store(true)
+		}
 		switch {
 		case err != nil:
 			page.items, page.err = nil, d.failed(ctx, err)

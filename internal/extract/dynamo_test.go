@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/google/go-cmp/cmp"
@@ -188,6 +189,19 @@ func TestDynamoDBMends(t *testing.T) {
 		t.Fatal(err)
 	}
 	want(t, got, list(0, 8))
+}
+
+// A server that is not there is told at once, with its address.
+func TestDynamoDBUnreached(t *testing.T) {
+	t.Parallel()
+	gone := httptest.NewServer(nil)
+	gone.Close()
+	env, _ := serveDynamo(t, &dynamo{})
+	begin := time.Now()
+	_, _, err := all(t.Context(), open(t, env, "", "dynamodb: {table: items, region: us-east-1, endpoint: '"+gone.URL+"', allowPrivate: true, accessKeyId: env:ID, secretAccessKey: env:KEY, sessionToken: env:SESSION}"))
+	if took := time.Since(begin); !fault.Is(err, fault.Unavailable) || !strings.Contains(err.Error(), gone.URL) || !strings.Contains(err.Error(), "check that it is running") || took > 5*time.Second {
+		t.Errorf("after %s: %v", took, err)
+	}
 }
 
 func TestDynamoDBGuards(t *testing.T) {

@@ -53,7 +53,6 @@ const (
 	ldapPage    = 500
 	ldapMaxPage = 10_000
 	ldapTimeout = 60 * time.Second // for an answer
-	ldapDial    = 10 * time.Second
 )
 
 // usualLists are attributes that hold lists wherever they are defined.
@@ -194,7 +193,7 @@ func (l *ldapReader) dial(ctx context.Context) (*ldap.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, ldapDial)
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	unreachable := func(err error) error {
 		return l.wrong(fault.Unavailable, err, "check server and network; for TLS, that its certificate is known here (ca) and names the host", "the server cannot be reached")
@@ -217,7 +216,8 @@ func (l *ldapReader) dial(ctx context.Context) (*ldap.Conn, error) {
 		line = encrypted
 	}
 	conn := ldap.NewConn(line, u.Scheme == "ldaps")
-	conn.SetTimeout(ldapTimeout)
+	conn.SetTimeout(dialTimeout)
+	defer conn.SetTimeout(ldapTimeout)
 	conn.Start()
 	if l.startTLS {
 		if err := conn.StartTLS(secure); err != nil {

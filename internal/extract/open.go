@@ -2,9 +2,13 @@ package extract
 
 import (
 	"context"
+	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
+	"log/slog"
+	"net"
 	"time"
 
 	"github.com/lanyard-id/lanyard/internal/connector"
@@ -50,6 +54,27 @@ type Env struct {
 	Tables  Tables
 	Stdin   io.Reader
 	Clock   connector.Clock // waits before a request is made again; nil: the machine's
+	Log     *slog.Logger    // told what is tried again; nil: nobody
+}
+
+// dialTimeout bounds how long a server may take to be connected to. egress has the
+// same for the others.
+const dialTimeout = 10 * time.Second
+
+// unreached reports that an error came before there was a connection. What is not
+// there when reading begins is told soon; what was there a moment ago may be back.
+func unreached(err error) bool {
+	var op *net.OpError
+	var dns *net.DNSError
+	var certificate *tls.CertificateVerificationError
+	return errors.As(err, &op) && op.Op == "dial" || errors.As(err, &dns) || errors.As(err, &certificate)
+}
+
+// again tells that something is tried again.
+func (e Env) again(ctx context.Context, what string, pause time.Duration, why string) {
+	if e.Log != nil {
+		e.Log.WarnContext(ctx, "a source does not answer as it should; it is asked again", "source", what, "because", why, "in", pause)
+	}
 }
 
 // Connections are the part of a connector that readers use.

@@ -6,6 +6,8 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"net"
+	"strconv"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -28,6 +30,9 @@ func openPostgres(address string, password secret.Value) (database, error) {
 	if !password.Empty() {
 		config.Password = password.Reveal()
 	}
+	if config.ConnectTimeout == 0 { // connect_timeout of the address says otherwise
+		config.ConnectTimeout = dialTimeout
+	}
 	return &postgresServer{config}, nil
 }
 
@@ -41,7 +46,7 @@ const settings = "SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = 'ISO'; SET L
 func (p *postgresServer) read(ctx context.Context, query string, parameters []any, columns func([]string) error, row func([]any) bool) error {
 	conn, err := pgx.ConnectConfig(ctx, p.config)
 	if err != nil {
-		return p.refused(ctx, err, "PostgreSQL cannot be reached", "check address, password and network")
+		return p.refused(ctx, err, "PostgreSQL at "+net.JoinHostPort(p.config.Host, strconv.Itoa(int(p.config.Port)))+" cannot be reached"+inTime(err), "check address, password and network")
 	}
 	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }() // it was only read
 	tx, err := conn.BeginTx(ctx, pgx.TxOptions{AccessMode: pgx.ReadOnly})
@@ -68,6 +73,14 @@ func (p *postgresServer) read(ctx context.Context, query string, parameters []an
 		return p.refused(ctx, err, "PostgreSQL refuses the query", "correct it; it may only read")
 	}
 	return ctx.Err()
+}
+
+// inTime says that an error is one of time.
+func inTime(err error) string {
+	if t := (net.Error)(nil); errors.Is(err, context.DeadlineExceeded) || errors.As(err, &t) && t.Timeout() {
+		return " in time"
+	}
+	return ""
 }
 
 func (p *postgresServer) rows(types *pgtype.Map, found pgx.Rows, columns func([]string) error, row func([]any) bool) (done bool, err error) {

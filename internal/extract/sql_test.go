@@ -119,7 +119,7 @@ func TestSQLReferences(t *testing.T) {
 		t.Errorf("a variable that is not set: %v", err)
 	}
 	_, _, err = all(t.Context(), open(t, env, dir, `sql: {database: env:PG, query: SELECT 1}`))
-	wantFault(t, err, "query of 127.0.0.1/db: PostgreSQL cannot be reached; check address, password and network")
+	wantFault(t, err, "query of 127.0.0.1/db: PostgreSQL at 127.0.0.1:1 cannot be reached; check address, password and network")
 }
 
 // numbers is a query of many rows.

@@ -86,29 +86,29 @@ func (im *Importer) advance(ctx context.Context, s *Session) (*Session, error) {
 	return im.change(ctx, "", s.ID, func(tx Tx, s *Session) error {
 		s.Phase, s.Started = Matching, im.Directory.Now()
 		s.AsOf = s.Started
-		return im.event(tx, systemActor(), s, "system.import.start", directory.Outcome{})
+		return im.events(tx, systemActor(), s, startEvents)
 	})
 }
 
 // match makes the delta of a session. That of a plan has to be the plan: this is
 // looked at before, and again when somebody has changed something meanwhile.
 func (im *Importer) match(ctx context.Context, s *Session) (*Session, error) {
-	if s.Origin != FromPlan {
-		return im.makeDelta(ctx, s)
-	}
-	before, err := im.lastChange(ctx)
+	basis, err := im.lastChange(ctx)
 	if err != nil {
 		return s, err
+	}
+	if s.Origin != FromPlan {
+		return im.makeDelta(ctx, s, basis)
 	}
 	if err := im.recheck(ctx, s); err != nil {
 		return s, err
 	}
-	next, err := im.makeDelta(ctx, s)
+	next, err := im.makeDelta(ctx, s, basis)
 	if err != nil {
 		return s, err
 	}
 	after, err := im.lastChange(ctx)
-	if err != nil || after == before {
+	if err != nil || after == next.Basis {
 		return next, err
 	}
 	return next, im.recheck(ctx, next)
@@ -165,8 +165,9 @@ type delta struct {
 	admins *directory.Administrators // nil: nobody asked yet
 }
 
-// makeDelta makes and keeps the delta of a session.
-func (im *Importer) makeDelta(ctx context.Context, s *Session) (*Session, error) {
+// makeDelta makes and keeps the delta of a session. basis is the number of a change
+// that was the newest not long before.
+func (im *Importer) makeDelta(ctx context.Context, s *Session, basis int64) (*Session, error) {
 	l, err := im.figures(ctx, s)
 	if err != nil {
 		return s, err
@@ -186,10 +187,6 @@ func (im *Importer) makeDelta(ctx context.Context, s *Session) (*Session, error)
 	keep := &keeper{im: im, session: s.ID}
 	defer func() { _ = keep.wait() }() // the first error is the one to report
 	d.sink = keep.keep
-	basis, err := im.lastChange(ctx)
-	if err != nil {
-		return s, err
-	}
 	if err := d.make(ctx); err != nil {
 		return s, err
 	}
@@ -649,6 +646,13 @@ func (im *Importer) guard(ctx context.Context, s *Session) (*Session, error) {
 		return s, err
 	}
 	return im.change(ctx, "", s.ID, func(tx Tx, s *Session) error {
+		kinds := matchedEvents
+		if s.Type == Full {
+			kinds = slices.Concat(matchedEvents, absentEvents)
+		}
+		if err := im.own(tx, s, func() error { return im.events(tx, systemActor(), s, kinds) }); err != nil {
+			return err
+		}
 		if len(holds) == 0 {
 			s.Phase, err = im.accepted(tx, s)
 			return err
@@ -700,7 +704,7 @@ func (im *Importer) complete(tx Tx, s *Session) error {
 			return err
 		}
 	}
-	return im.event(tx, systemActor(), s, "system.import.complete", directory.Outcome{})
+	return im.events(tx, systemActor(), s, completeEvents)
 }
 
 // remember keeps what the next session that reads the source is compared with.

@@ -227,7 +227,7 @@ func (im *Importer) enlisted(ctx context.Context, s *Session, p *Plan, figures [
 		if err := tx.PutImportBlock(s.ID, loadedTally, figures); err != nil {
 			return err
 		}
-		return im.event(tx, s.Actor, s, "system.import.session.triggered", directory.Outcome{})
+		return im.events(tx, s.Actor, s, triggeredEvents)
 	})
 }
 

@@ -205,7 +205,7 @@ func (im *Importer) readAll(ctx context.Context, s *Session, rows Rows) (*Sessio
 		if err := tx.PutImportBlock(s.ID, loadedTally, figures); err != nil {
 			return err
 		}
-		return im.event(tx, s.Actor, s, "system.import.session.triggered", directory.Outcome{})
+		return im.events(tx, s.Actor, s, triggeredEvents)
 	})
 }
 

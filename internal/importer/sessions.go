@@ -277,7 +277,7 @@ func (im *Importer) Trigger(ctx context.Context, actor directory.Actor, source, 
 			return err
 		}
 		s.queue(im.Directory.Now())
-		return im.event(tx, actor, s, "system.import.session.triggered", directory.Outcome{})
+		return im.events(tx, actor, s, triggeredEvents)
 	})
 	if err == nil {
 		im.ring()

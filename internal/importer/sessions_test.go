@@ -501,6 +501,36 @@ func TestRetention(t *testing.T) {
 	b.missing(err, importer.SessionNoun)
 }
 
+// The system log tells the phases of an import in Okta's order (okta.md 3.3), and
+// what the session itself logs does not make its delta old.
+func TestLogOfPhases(t *testing.T) {
+	b := newBench(t, nil)
+	for kind, absent := range map[importer.Type][]string{
+		importer.Incremental: nil, importer.Full: {"implicit_deletion.start", "implicit_deletion.complete"},
+	} {
+		var before int64
+		b.do(b.Store.View(t.Context(), func(r importer.Reader) (err error) { before, err = r.LastChange(); return err }))
+		s := b.run(rows{person("1", "Ann", string(kind))}, kind)
+		if s.Doubt {
+			t.Error("the session doubts what it has logged itself")
+		}
+		list, err := b.Directory.Changes(t.Context(), directory.ChangeQuery{Realm: b.Realm}, 0, nil)
+		b.do(err)
+		var got []string
+		for _, c := range list {
+			if name, ours := strings.CutPrefix(c.Kind, "system.import."); ours && c.Seq > before && !strings.HasPrefix(name, "user.update") && name != "user.create" {
+				got = append(got, name)
+			}
+		}
+		b.equal("phases", got, slices.Concat(
+			[]string{
+				"session.created", "session.triggered", "schedule", "start", "download.start", "download.complete",
+				"object_creation.start", "object_creation.complete", "user_matching.start", "user_matching.complete",
+			}, absent,
+			[]string{"membership_processing.start", "membership_processing.complete", "user.complete", "group.complete", "group_membership.complete", "complete"}))
+	}
+}
+
 // A label that two applications have names neither of them.
 func TestSourceOfTwoWithOneLabel(t *testing.T) {
 	b := newBench(t, nil)

@@ -90,6 +90,8 @@ func TestExtensionsRefused(t *testing.T) {
 		{"another kind of paging", pages, "x-lanyard-pages: cursor", "must be link"},
 		{"pages with a field that is not known", pages, "x-lanyard-pages: {items: /a, parameter: p, next: /n, last: /l}", "last is not known"},
 		{"pages that never end", pages, "x-lanyard-pages: {items: /a, parameter: p}", "needs items, parameter, and next or total"},
+		{"pages by a link and by a parameter", pages, "x-lanyard-pages: {items: /a, parameter: p, next: link}", "needs items and nothing else"},
+		{"pages by a link to nothing", pages, "x-lanyard-pages: {items: '', next: link}", "must be a text"},
 		{"pages that end twice", pages, "x-lanyard-pages: {items: /a, parameter: p, next: /n, total: /t}", "needs items, parameter, and next or total"},
 		{"pages of no pointer", pages, "x-lanyard-pages: {items: a, parameter: p, next: /n}", "JSON Pointers"},
 		{"pages from five", pages, "x-lanyard-pages: {items: /a, parameter: p, total: /t, first: 5}", "must be 0 or 1"},

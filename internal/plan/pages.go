@@ -16,8 +16,8 @@ const PagesExtension = "x-lanyard-pages"
 
 // Pages says how a list goes on behind its first page (x-lanyard-pages).
 type Pages struct {
-	// Link: the Link header names the next page, and the body is the list. The
-	// other fields are empty then.
+	// Link: the Link header names the next page, and the body is the list, or has it
+	// at Items. The other fields are empty then.
 	Link bool
 
 	Items     value.Pointer // to the list in the body
@@ -57,6 +57,9 @@ func readPages(v any) (*Pages, error) {
 	if !ok {
 		return nil, fault.New(fault.Invalid, "must be link: the next page is where the Link header says; or a mapping with items and parameter")
 	}
+	if fields["next"] == "link" {
+		return linked(fields)
+	}
 	p := &Pages{ByItems: true}
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		if err := p.field(name, fields[name]); err != nil {
@@ -67,6 +70,18 @@ func readPages(v any) (*Pages, error) {
 	_, total := fields["total"]
 	if fields["items"] == nil || p.Parameter == "" || next == total {
 		return nil, fault.New(fault.Invalid, "needs items, parameter, and next or total")
+	}
+	return p, nil
+}
+
+// linked are pages whose bodies are objects and whose next page is in the header.
+func linked(fields map[string]any) (*Pages, error) {
+	p := &Pages{Link: true}
+	if len(fields) != 2 || fields["items"] == nil {
+		return nil, fault.New(fault.Invalid, "with next: link needs items and nothing else")
+	}
+	if err := p.field("items", fields["items"]); err != nil {
+		return nil, fault.New(fault.Invalid, "items %s", fault.Public(err))
 	}
 	return p, nil
 }

@@ -442,7 +442,7 @@ func (im *importing) write(ctx context.Context) error {
 	var old string
 	if err == nil {
 		im.report.Skipped = im.bad
-		old, err = im.commit(ctx, &stage, first)
+		old, err = im.settle(ctx, &stage, first)
 	}
 	// What is left over is of no use, also when the caller does not wait any more.
 	// What cannot be removed now is swept when the folder is opened again.
@@ -693,19 +693,33 @@ func (im *importing) merge(tx Tx, t, stage *Table) error {
 }
 
 func (im *importing) mergeRow(tx Tx, t, stage *Table, record Record, have map[string]Record) error {
-	all, err := stage.cells(record.Body)
+	cells, err := im.given(stage, record)
 	if err != nil {
 		return err
-	}
-	cells := make(map[string]any, len(im.columns))
-	for _, c := range im.columns {
-		cells[c.Name] = all[c.Name]
 	}
 	if old, ok := have[record.Key]; ok {
 		_, outcome, err := merge(tx, t, old, cells)
 		im.report.add(outcome)
 		return err
 	}
+	return im.insert(tx, t, t.Sheet, record, cells)
+}
+
+// given are the cells of a staged row that the file has.
+func (im *importing) given(stage *Table, record Record) (map[string]any, error) {
+	all, err := stage.cells(record.Body)
+	if err != nil {
+		return nil, err
+	}
+	cells := make(map[string]any, len(im.columns))
+	for _, c := range im.columns {
+		cells[c.Name] = all[c.Name]
+	}
+	return cells, nil
+}
+
+// insert adds a staged row whose key the table does not have.
+func (im *importing) insert(tx Tx, t *Table, sheet string, record Record, cells map[string]any) error {
 	if t.Rows >= im.tables.maxRows() {
 		return im.tables.full(t)
 	}
@@ -713,7 +727,7 @@ func (im *importing) mergeRow(tx Tx, t, stage *Table, record Record, have map[st
 	if err != nil {
 		return placed(err, "key %s", quote(record.Key))
 	}
-	added.Number = record.Number
+	added.Number, added.Sheet = record.Number, sheet
 	if _, err := tx.InsertRow(added); err != nil {
 		return err
 	}

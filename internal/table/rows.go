@@ -21,6 +21,9 @@ type Tables struct {
 	Now   func() time.Time
 	// MaxRows bounds the rows of one table; 0 is MaxRows.
 	MaxRows int64
+	// AtOnce is how many rows an import changes in one transaction at most, while
+	// everybody else waits; 0 is AtOnce.
+	AtOnce int64
 	// Scratch is the folder for files that are read twice; empty: the system's.
 	Scratch string
 }
@@ -420,9 +423,26 @@ func (s *Tables) Update(ctx context.Context, actor, name, id string, values map[
 
 // merge writes cells over those of a row, unless they are so already.
 func merge(tx Tx, t *Table, old Record, cells map[string]any) (Row, Outcome, error) {
-	have, err := t.cells(old.Body)
+	record, outcome, err := merged(t, old, cells)
 	if err != nil {
 		return Row{}, "", err
+	}
+	if outcome == Updated {
+		if err := tx.UpdateRow(record); fault.Is(err, fault.Conflict) {
+			return Row{}, "", t.taken(record.Key)
+		} else if err != nil {
+			return Row{}, "", err
+		}
+	}
+	row, err := t.rowOf(record)
+	return row, outcome, err
+}
+
+// merged is a row with cells written over its own.
+func merged(t *Table, old Record, cells map[string]any) (Record, Outcome, error) {
+	have, err := t.cells(old.Body)
+	if err != nil {
+		return Record{}, "", err
 	}
 	same := true
 	for name, cell := range cells {
@@ -430,21 +450,14 @@ func merge(tx Tx, t *Table, old Record, cells map[string]any) (Row, Outcome, err
 		have[name] = cell
 	}
 	if same {
-		row, err := t.rowOf(old)
-		return row, Unchanged, err
+		return old, Unchanged, nil
 	}
 	record, err := t.record(have)
 	if err != nil {
-		return Row{}, "", err
+		return Record{}, "", err
 	}
 	record.Number, record.Once, record.Version = old.Number, old.Once, old.Version+1
-	if err := tx.UpdateRow(record); fault.Is(err, fault.Conflict) {
-		return Row{}, "", t.taken(record.Key)
-	} else if err != nil {
-		return Row{}, "", err
-	}
-	row, err := t.rowOf(record)
-	return row, Updated, err
+	return record, Updated, nil
 }
 
 // sameCell reports whether two cells are written alike: 1.0 is not 1.
