@@ -468,7 +468,7 @@ func (i *imports) unknown(ctx context.Context, ref string) error {
 	if like := spelling.Nearest(ref, names); like != "" {
 		return e.Fix("did you mean %q?", like)
 	}
-	return e.Fix("lanyard import sources lists them; lanyard import run FILE.csv makes one of a file")
+	return e.Fix("lanyard import sources list shows them; lanyard import run FILE.csv makes one of a file")
 }
 
 // bindAll gives every import of lanyard.yaml its application, and the settings
