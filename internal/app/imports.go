@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/lanyard-id/lanyard/internal/config"
@@ -27,14 +28,46 @@ type imports struct {
 	folder   *Folder
 	importer *importer.Importer
 	desk     *importer.Desk
-	written  map[string]*writtenImport // what lanyard.yaml says, by name
+
+	current atomic.Pointer[map[string]*writtenImport] // what lanyard.yaml says, by name; never changed
 
 	mu    sync.Mutex // while sources are bound
 	bound map[string]string
 }
 
+// written is what lanyard.yaml says, by name.
+func (i *imports) written() map[string]*writtenImport { return *i.current.Load() }
+
+// reload takes the imports of a configuration over, and returns how to go back. When
+// anything is wrong with any of them, all stays as it was.
+func (i *imports) reload(ctx context.Context, sections map[string]config.Section) (back func() error, err error) {
+	next, err := readImports(sections)
+	if err != nil {
+		return nil, err
+	}
+	before := i.written()
+	back = func() error {
+		i.use(before)
+		return i.bindAll(context.WithoutCancel(ctx))
+	}
+	i.use(next)
+	if err := i.bindAll(ctx); err != nil {
+		return nil, fault.Join(err, back())
+	}
+	return back, nil
+}
+
+// use makes imports those that are there. They are bound when they are needed.
+func (i *imports) use(written map[string]*writtenImport) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.current.Store(&written)
+	i.bound = map[string]string{}
+}
+
 // writtenImport is an import of lanyard.yaml.
 type writtenImport struct {
+	name     string
 	label    string
 	settings reconcile.Settings
 	from     *extract.From     // nil: the source is only loaded through the API
@@ -73,7 +106,7 @@ func readImports(sections map[string]config.Section) (map[string]*writtenImport,
 
 func readImport(name string, section config.Section) (*writtenImport, error) {
 	read, err := reconcile.ReadSettings(section)
-	w := &writtenImport{label: name}
+	w := &writtenImport{name: name, label: name}
 	if read == nil { // what is wrong with where it is read from is told too
 		return nil, fault.Join(err, fromMistakes(section))
 	}
@@ -114,10 +147,12 @@ func (f *Folder) openImports(ctx context.Context) (*imports, error) {
 		return nil, err
 	}
 	f.importsOnce.Do(func() {
-		i := &imports{folder: f, bound: map[string]string{}}
-		if i.written, f.importsErr = readImports(f.config.Imports); f.importsErr != nil {
+		i := &imports{folder: f}
+		written, err := readImports(f.config.Imports)
+		if f.importsErr = err; err != nil {
 			return
 		}
+		i.use(written)
 		i.importer = box.imports
 		if !f.readOnly {
 			if f.importsErr = i.importer.Recover(context.WithoutCancel(ctx)); f.importsErr != nil {
@@ -238,7 +273,33 @@ func (i *imports) do(ctx context.Context, c importer.Command) (*importer.Reply, 
 			return nil, err
 		}
 	}
-	return i.desk.Do(ctx, c)
+	reply, err := i.desk.Do(ctx, c)
+	return reply, i.placed(ctx, c.Source, err)
+}
+
+// placed is an error of reading a source, with the line of lanyard.yaml that is
+// wrong.
+func (i *imports) placed(ctx context.Context, id string, err error) error {
+	if err == nil || id == "" {
+		return err
+	}
+	s, missing := i.importer.Source(ctx, id)
+	if missing != nil {
+		return err
+	}
+	return i.locate(i.nameOf(s.Label, s), err)
+}
+
+// nameOf is the import of lanyard.yaml that a source is of, also one on which it
+// plays; "" for none.
+func (i *imports) nameOf(label string, s *importer.Source) string {
+	if s.From != "" {
+		return s.From
+	}
+	if w := i.labels(label); w != nil {
+		return w.name
+	}
+	return ""
 }
 
 // look carries a command out that only looks. What it looks at need not be stored:
@@ -268,6 +329,9 @@ func (i *imports) look(ctx context.Context, c importer.Command) (*importer.Reply
 			reply.Plan.Close()
 		}
 	}
+	if want != nil {
+		err = i.locate(i.nameOf(label, want), err)
+	}
 	return reply, err
 }
 
@@ -278,12 +342,13 @@ func (i *imports) list(ctx context.Context, c importer.Command) (*importer.Reply
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range slices.Sorted(maps.Keys(i.written)) {
-		label := i.written[name].label
+	written := i.written()
+	for _, name := range slices.Sorted(maps.Keys(written)) {
+		label := written[name].label
 		if slices.ContainsFunc(reply.Sources, func(s importer.SourceView) bool { return s.Label == label }) {
 			continue
 		}
-		reply.Sources = append(reply.Sources, importer.SourceView{Source: i.wanted(name), Label: label, Active: true})
+		reply.Sources = append(reply.Sources, importer.SourceView{Source: written[name].wanted(), Label: label, Active: true})
 	}
 	return reply, nil
 }
@@ -292,10 +357,10 @@ func (i *imports) list(ctx context.Context, c importer.Command) (*importer.Reply
 // as it is to be, with its label.
 func (i *imports) meant(ctx context.Context, c importer.Command) (id, label string, want *importer.Source, err error) {
 	ref, file := c.Source, c.Source == "" && c.From != "" && c.Label != ""
-	name, w := i.named(ref)
+	w := i.named(ref)
 	if file { // it is the source with its label, whatever imports are called
 		ref = c.Label
-		name, w = i.labels(ref)
+		w = i.labels(ref)
 	}
 	if w == nil {
 		s, err := i.importer.FindSource(ctx, ref)
@@ -307,41 +372,40 @@ func (i *imports) meant(ctx context.Context, c importer.Command) (id, label stri
 		case err != nil:
 			return "", "", nil, err
 		}
-		if name, w = i.labels(s.Label); w == nil {
+		if w = i.labels(s.Label); w == nil {
 			return s.ID, "", nil, nil
 		}
 	}
 	if c.Sandbox && w.to != nil {
-		label, want = i.rehearsal(name)
+		label, want = w.rehearsal()
 		return "", label, want, nil
 	}
-	return "", w.label, i.wanted(name), nil
+	return "", w.label, w.wanted(), nil
 }
 
 // named returns the import of lanyard.yaml with a name or label, nil for none.
-func (i *imports) named(ref string) (name string, w *writtenImport) {
-	if w := i.written[ref]; w != nil {
-		return ref, w
+func (i *imports) named(ref string) *writtenImport {
+	if w := i.written()[ref]; w != nil {
+		return w
 	}
 	return i.labels(ref)
 }
 
 // labels returns the import of lanyard.yaml with a label, nil for none.
-func (i *imports) labels(label string) (name string, w *writtenImport) {
-	for name, w := range i.written {
+func (i *imports) labels(label string) *writtenImport {
+	for _, w := range i.written() {
 		if w.label == label {
-			return name, w
+			return w
 		}
 	}
-	return "", nil
+	return nil
 }
 
 // wanted is the source of an import of lanyard.yaml as the file wants it.
-func (i *imports) wanted(name string) *importer.Source {
-	w := i.written[name]
+func (w *writtenImport) wanted() *importer.Source {
 	s := &importer.Source{Settings: w.settings, To: w.to}
 	if w.from != nil {
-		s.From = name
+		s.From = w.name
 	}
 	return s
 }
@@ -361,7 +425,7 @@ func (i *imports) stored(known []*importer.Source, label string, want *importer.
 // mine refuses to change by command what stands in lanyard.yaml.
 func (i *imports) mine(ctx context.Context, c importer.Command) error {
 	names := []string{c.Source, c.Label}
-	for name, w := range i.written {
+	for name, w := range i.written() {
 		if !slices.Contains(names, name) && !slices.Contains(names, w.label) {
 			s, err := i.importer.FindSource(ctx, c.Source)
 			if err != nil || s.Label != w.label {
@@ -396,7 +460,7 @@ func (i *imports) resolve(ctx context.Context, ref string) (string, error) {
 
 // unknown says which sources there are instead.
 func (i *imports) unknown(ctx context.Context, ref string) error {
-	names := slices.Collect(maps.Keys(i.written))
+	names := slices.Collect(maps.Keys(i.written()))
 	if all, err := i.importer.Sources(ctx); err == nil {
 		for _, s := range all {
 			names = append(names, s.Label)
@@ -412,12 +476,12 @@ func (i *imports) unknown(ctx context.Context, ref string) error {
 // bindAll gives every import of lanyard.yaml its application, and the settings
 // that the file has. What is so already is not written again.
 func (i *imports) bindAll(ctx context.Context) error {
-	if len(i.written) == 0 || i.folder.readOnly {
+	if len(i.written()) == 0 || i.folder.readOnly {
 		return nil
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if len(i.bound) == len(i.written) {
+	if len(i.bound) == len(i.written()) {
 		return nil
 	}
 	known, err := i.importer.Sources(ctx)
@@ -425,15 +489,21 @@ func (i *imports) bindAll(ctx context.Context) error {
 		return err
 	}
 	var errs []error
-	for _, name := range slices.Sorted(maps.Keys(i.written)) {
-		id, err := i.bind(ctx, name, known)
+	written := i.written()
+	for _, name := range slices.Sorted(maps.Keys(written)) {
+		id, err := i.bind(ctx, written[name], known)
 		if err != nil {
-			errs = append(errs, at(err, "import "+name))
+			errs = append(errs, at(i.locate(name, err), "import "+name))
 			continue
 		}
 		i.bound[name] = id
 	}
 	return fault.Join(errs...)
+}
+
+// locate gives mistakes in the settings of an import the line of lanyard.yaml.
+func (i *imports) locate(name string, err error) error {
+	return reconcile.Locate(i.folder.config.Imports[name], err)
 }
 
 // at gives an error the place that it lacks.
@@ -447,12 +517,12 @@ func at(err error, place string) error {
 	return &placed
 }
 
-func (i *imports) bind(ctx context.Context, name string, known []*importer.Source) (id string, err error) {
-	label, want := i.written[name].label, i.wanted(name)
-	if same, err := i.stored(known, label, want); err != nil || same {
+func (i *imports) bind(ctx context.Context, w *writtenImport, known []*importer.Source) (id string, err error) {
+	want := w.wanted()
+	if same, err := i.stored(known, w.label, want); err != nil || same {
 		return want.ID, err
 	}
-	s, err := i.importer.PutSource(ctx, commandActor, label, want)
+	s, err := i.importer.PutSource(ctx, commandActor, w.label, want)
 	if err != nil {
 		return "", err
 	}
@@ -511,7 +581,7 @@ func (i *imports) fileSource(ctx context.Context, label string) (string, error) 
 func (i *imports) read(ctx context.Context, s *importer.Source, c importer.Command) (importer.Rows, error) {
 	where := extract.OfFile(c.From)
 	if c.From == "" {
-		w := i.written[s.From]
+		w := i.written()[s.From]
 		if w == nil || w.from == nil {
 			return nil, fault.New(fault.Invalid, "it is not said where %q is read from", s.Label).
 				Fix("add from: to the import in lanyard.yaml, or say --from FILE; a source can also be loaded through the identity source API")
@@ -569,10 +639,10 @@ func (f *Folder) importable(ctx context.Context, name string) (trigger.Runnable,
 	if err != nil {
 		return nil, err
 	}
-	w := i.written[name]
+	w := i.written()[name]
 	if w == nil || w.from == nil {
 		e := fault.New(fault.NotFound, "there is no import %q in lanyard.yaml that is read from somewhere", name)
-		if like := spelling.Nearest(name, slices.Collect(maps.Keys(i.written))); like != "" && like != name {
+		if like := spelling.Nearest(name, slices.Collect(maps.Keys(i.written()))); like != "" && like != name {
 			return nil, e.Fix("did you mean %q?", like)
 		}
 		return nil, e.Fix("write it there under imports, with from:")
@@ -593,7 +663,7 @@ func (m *importable) Check(map[string]any) error { return nil }
 // was read is begun anew.
 func (m *importable) Start(ctx context.Context, id, by string, _ map[string]any, sandbox bool) error {
 	i, source := m.imports, m.source
-	if sandbox && i.written[m.name].to == nil {
+	if w := i.written()[m.name]; sandbox && (w == nil || w.to == nil) {
 		return fault.New(fault.Unsupported, "an import has no test run").Fix("lanyard import preview %s shows what it would do", m.name)
 	}
 	if sandbox {
@@ -614,7 +684,7 @@ func (m *importable) Start(ctx context.Context, id, by string, _ map[string]any,
 		return err
 	}
 	_, err = i.importer.Run(ctx, directory.System("trigger "+by), source, rows, importer.RunOptions{ID: id, NoWait: true})
-	return err
+	return i.locate(m.name, err)
 }
 
 // Status implements trigger.Runnable.

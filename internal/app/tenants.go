@@ -76,7 +76,7 @@ func (i *imports) foresee(p *importer.Plan) error {
 
 // placeOf is where it stands that people go to a tenant.
 func (i *imports) placeOf(to *reconcile.Target) string {
-	for _, w := range i.written {
+	for _, w := range i.written() {
 		if sameTarget(w.to, to) {
 			return w.toPlace
 		}
@@ -85,15 +85,16 @@ func (i *imports) placeOf(to *reconcile.Target) string {
 }
 
 // rehearsed returns the identity source of the embedded org that an import plays on
-// instead of its tenant. An import without a tenant plays on its own source.
+// instead of its tenant: one of its own, so that it is not taken for what the
+// tenant has. An import without a tenant plays on its own source.
 func (i *imports) rehearsed(ctx context.Context, ref string) (string, error) {
-	name, w := i.named(ref)
+	w := i.named(ref)
 	if w == nil || w.to == nil {
 		return ref, nil
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	label, want := i.rehearsal(name)
+	label, want := w.rehearsal()
 	known, err := i.importer.Sources(ctx)
 	if err != nil {
 		return "", err
@@ -111,8 +112,8 @@ func (i *imports) rehearsed(ctx context.Context, ref string) (string, error) {
 // rehearse makes the source with a label, if it is one on which an import plays: a
 // preview that looked at it has not.
 func (i *imports) rehearse(ctx context.Context, label string) error {
-	for name, w := range i.written {
-		if played, _ := i.rehearsal(name); played == label && w.to != nil {
+	for name, w := range i.written() {
+		if played, _ := w.rehearsal(); played == label && w.to != nil {
 			_, err := i.rehearsed(ctx, name)
 			return err
 		}
@@ -122,9 +123,9 @@ func (i *imports) rehearse(ctx context.Context, label string) error {
 
 // rehearsal is the source on which an import plays, with its label: one of its own,
 // so that it is not taken for what the tenant has.
-func (i *imports) rehearsal(name string) (label string, want *importer.Source) {
-	want = i.wanted(name)
+func (w *writtenImport) rehearsal() (label string, want *importer.Source) {
+	want = w.wanted()
 	want.To = nil
 	want.Settings.Sourcing.Priority = 0 // below the import itself
-	return i.written[name].label + " (sandbox)", want
+	return w.label + " (sandbox)", want
 }

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 	"github.com/lanyard-id/lanyard/internal/arazzo"
 	"github.com/lanyard-id/lanyard/internal/cli"
 	"github.com/lanyard-id/lanyard/internal/config"
+	"github.com/lanyard-id/lanyard/internal/fault"
 	"github.com/lanyard-id/lanyard/internal/plan"
 	"github.com/lanyard-id/lanyard/internal/run"
 	"github.com/lanyard-id/lanyard/internal/secret"
@@ -27,9 +29,9 @@ type triggers struct {
 
 // planner reads configuration and documents anew.
 type planner struct {
-	dir      string // of the configuration
-	sections func() (map[string]config.Section, error)
-	plan     func(ctx context.Context, a trigger.Action) (*plan.Plan, error)
+	dir    string // of the configuration
+	config func() (*config.Config, error)
+	plan   func(ctx context.Context, a trigger.Action) (*plan.Plan, error)
 }
 
 // planner reads what triggers name as the commands do.
@@ -39,14 +41,8 @@ func (a *App) planner(s cli.Settings) planner {
 		dir = filepath.Dir(s.Config)
 	}
 	return planner{
-		dir: dir,
-		sections: func() (map[string]config.Section, error) {
-			c, err := a.configuration(&s)
-			if err != nil {
-				return nil, err
-			}
-			return c.Triggers, nil
-		},
+		dir:    dir,
+		config: func() (*config.Config, error) { return a.configuration(&s) },
 		plan: func(ctx context.Context, action trigger.Action) (*plan.Plan, error) {
 			result, err := a.plan(ctx, cli.PlanRequest{
 				Settings: s, File: action.File, Workflow: action.Workflow, Dialect: dialectOf(action),
@@ -100,21 +96,29 @@ func (f *Folder) Triggers(ctx context.Context, c trigger.Command) (*trigger.Repl
 
 // armTriggers loads everything that triggers start. A document that cannot run
 // keeps lanyard serve from starting. reload does it again, from a configuration
-// that may have changed.
+// that may have changed, and takes its imports over.
 func (f *Folder) armTriggers(ctx context.Context) (reload func(context.Context) error, err error) {
 	t, err := f.openTriggers(ctx)
 	if err != nil {
 		return nil, err
 	}
 	reload = func(ctx context.Context) error {
-		sections, err := f.plans.sections()
+		c, err := f.plans.config()
 		if err != nil {
 			return err
 		}
-		if err := t.desk.Reload(ctx, sections); err != nil {
+		i, err := f.openImports(ctx)
+		if err != nil {
 			return err
 		}
-		f.log.Info("triggers were read again")
+		back, err := i.reload(ctx, c.Imports)
+		if err != nil {
+			return err
+		}
+		if err := t.desk.Reload(ctx, c.Triggers); err != nil {
+			return fault.Join(err, back())
+		}
+		f.log.Info("imports and triggers were read again")
 		return nil
 	}
 	return reload, t.desk.Arm(ctx)
@@ -135,7 +139,7 @@ func (f *Folder) serveTriggers(ctx context.Context, reload func(context.Context)
 			select {
 			case <-hangUps:
 				if err := reload(ctx); err != nil {
-					f.log.Error("triggers stay as they were: what was read again is wrong", "error", err)
+					f.log.Error("imports and triggers stay as they were: what was read again is wrong", "error", err)
 				}
 			case <-ctx.Done():
 				return
@@ -178,9 +182,13 @@ type startable struct {
 	bindings run.Bindings
 }
 
-// Check implements trigger.Runnable.
+// Check implements trigger.Runnable. Its error does not say how a command is given
+// inputs: who reads it has called a hook.
 func (w *startable) Check(inputs map[string]any) error {
 	_, err := w.plan.Workflows[w.plan.Main].Prepare(inputs)
+	if bad := (*fault.Error)(nil); errors.As(err, &bad) && bad.Kind == fault.Invalid {
+		return fault.New(bad.Kind, "%s", bad.Msg)
+	}
 	return err
 }
 

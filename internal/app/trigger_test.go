@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -16,6 +17,8 @@ import (
 	"github.com/lanyard-id/lanyard/internal/cli"
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/fault"
+	"github.com/lanyard-id/lanyard/internal/importer"
+	"github.com/lanyard-id/lanyard/internal/reconcile"
 	"github.com/lanyard-id/lanyard/internal/run"
 	"github.com/lanyard-id/lanyard/internal/trigger"
 	"github.com/lanyard-id/lanyard/internal/web/api"
@@ -108,7 +111,7 @@ func TestTriggersWithoutServer(t *testing.T) {
 	if would.Problem != "" || would.Run != "" || would.Inputs["title"] != "Boss" {
 		t.Errorf("test = %+v", would)
 	}
-	if w := triggersOf(t, s, trigger.Command{Do: trigger.Test, Name: "set", Event: &trigger.Event{Body: `{"login":1}`}}).Would[0]; !strings.Contains(w.Problem, "title") {
+	if w := triggersOf(t, s, trigger.Command{Do: trigger.Test, Name: "set", Event: &trigger.Event{Body: `{"login":1}`}}).Would[0]; !strings.Contains(w.Problem, "title") || strings.Contains(w.Problem, "--input") {
 		t.Errorf("test with wrong inputs = %+v", w)
 	}
 	for _, c := range []trigger.Command{{Do: trigger.Test, Run: true}, {Do: trigger.Fire}} {
@@ -274,5 +277,59 @@ func TestTriggersReload(t *testing.T) {
 	}
 	if err := reload(context.WithoutCancel(t.Context())); err == nil || !has("put") {
 		t.Errorf("without its flow: %v", err)
+	}
+}
+
+// Imports are taken over with the triggers that start them, or both stay as they
+// were, also in the org.
+func TestImportsReload(t *testing.T) {
+	const hr = "imports:\n  hr: {label: HR, from: {csv: %s}, removal: %s}\ntriggers:\n  nightly: {schedule: {cron: '@daily'}, import: %s}\n"
+	b := newBench(t)
+	b.write("one.csv", "id,first name,last name,email\n1,Ann,Ash,ann@example.com\n")
+	b.write("two.csv", "id,first name,last name,email\n1,Ann,Ash,ann@example.com\n2,Bob,Birch,bob@example.com\n")
+	b.write("lanyard.yaml", fmt.Sprintf(hr, "one.csv", "suspend", "hr"))
+	s := b.session(cli.ReadWrite).(*Folder)
+	reload, err := s.armTriggers(t.Context())
+	if err != nil {
+		t.Fatal(fault.Public(err))
+	}
+	is := func(when string, removal reconcile.Removal, rows int) {
+		t.Helper()
+		shown, err := s.Imports(t.Context(), importer.Command{Do: importer.ShowSource, Source: "HR"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		plan, err := s.Imports(t.Context(), importer.Command{Do: importer.MakePreview, Source: "HR"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := shown.Source.Settings.Removal; got != removal || plan.Plan.Counts.Scanned != rows {
+			t.Errorf("%s: removal %s, %d rows; want %s, %d", when, got, plan.Plan.Counts.Scanned, removal, rows)
+		}
+	}
+	is("at first", reconcile.RemovalSuspends, 1)
+	for text, wrong := range map[string]string{
+		fmt.Sprintf(hr, "two.csv", "sometimes", "hr"):                          `"sometimes" is not known here`,
+		fmt.Sprintf(hr, "two.csv", "deactivate", "payroll"):                    `there is no import "payroll"`,
+		fmt.Sprintf(hr, "two.csv", "deactivate, mapping: {nope: '1 +'}", "hr"): "lanyard.yaml:2:",
+		"imports: [": "lanyard.yaml:",
+	} {
+		b.write("lanyard.yaml", text)
+		if err := reload(t.Context()); err == nil || !strings.Contains(fault.Public(err), wrong) {
+			t.Errorf("%s: %v", text, fault.Public(err))
+		}
+		is(text, reconcile.RemovalSuspends, 1)
+	}
+	b.write("lanyard.yaml", strings.Replace(fmt.Sprintf(hr, "two.csv", "deactivate", "payroll"), "  hr:", "  payroll:", 1))
+	if err := reload(t.Context()); err != nil {
+		t.Error(fault.Public(err))
+	}
+	is("another name and other settings", reconcile.RemovalDeactivates, 2)
+	b.write("lanyard.yaml", "imports: {}\n")
+	if err := reload(t.Context()); err != nil {
+		t.Error(fault.Public(err))
+	}
+	if _, err := s.Imports(t.Context(), importer.Command{Do: importer.RunImport, Source: "HR"}); err == nil || !strings.Contains(fault.Public(err), "not said where") {
+		t.Errorf("an import that is not written any more: %v", err)
 	}
 }

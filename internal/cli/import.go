@@ -49,6 +49,8 @@ type importOptions struct {
 	data func(*importer.Reply) any
 	// keep stores what the command was asked to keep, before anything is printed.
 	keep func(*importer.Reply) error
+	// placed gives an error the line of a file that the command was given; nil: none.
+	placed func(error) error
 	// write does so where it is too long for memory; nil: data says it.
 	write func(*importer.Reply) error
 	// before fills the command in where the session is needed for it.
@@ -98,6 +100,9 @@ func (o *importOptions) run(cmd *cobra.Command) error {
 			}
 		}
 		reply, err := session.Imports(ctx, o.command)
+		if err != nil && o.placed != nil {
+			return o.placed(err)
+		}
 		if err != nil {
 			return err
 		}

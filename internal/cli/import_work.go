@@ -235,9 +235,10 @@ through the identity source API, or with --from.`, `  lanyard import sources set
 		if file == "" {
 			return nil
 		}
-		written, err := readSettings(sh.IO, file)
+		section, written, err := readSettings(sh.IO, file)
 		if err == nil {
 			o.command.Settings, o.command.Label = &written.Settings, written.Label
+			o.placed = func(err error) error { return reconcile.Locate(section, err) }
 		}
 		if o.command.Label == "" {
 			o.command.Label = args[0]
@@ -249,32 +250,33 @@ through the identity source API, or with --from.`, `  lanyard import sources set
 }
 
 // readSettings reads what would stand under the name of an import.
-func readSettings(s IO, file string) (*reconcile.Written, error) {
-	data, err := readFile(s, file)
+func readSettings(s IO, file string) (section config.Section, written *reconcile.Written, err error) {
+	data, err := readText(s, file)
 	if err != nil {
-		return nil, err
+		return section, nil, err
 	}
-	node, err := value.ParseYAML(data, file)
-	if err != nil {
-		return nil, err
+	section = config.Section{File: file, Dir: filepath.Dir(file)}
+	if section.Node, err = value.ParseYAML(data, file); err != nil {
+		return section, nil, err
 	}
-	written, err := reconcile.ReadSettings(config.Section{Node: node, File: file, Dir: filepath.Dir(file)})
+	written, err = reconcile.ReadSettings(section)
 	if err == nil && written.To != nil {
-		return nil, fault.New(fault.Invalid, "which tenant people go to stands in lanyard.yaml").At("%s", written.ToPlace).
+		return section, nil, fault.New(fault.Invalid, "which tenant people go to stands in lanyard.yaml").At("%s", written.ToPlace).
 			Fix("move the import there, or leave to: out")
 	}
 	if err == nil && written.From != nil {
-		return nil, fault.New(fault.Invalid, "where a source is read from stands in lanyard.yaml").At("%s:%d:%d", file, written.From.Line, written.From.Column).
+		return section, nil, fault.New(fault.Invalid, "where a source is read from stands in lanyard.yaml").At("%s:%d:%d", file, written.From.Line, written.From.Column).
 			Fix("move the import there, or leave from: out")
 	}
-	return written, err
+	return section, written, err
 }
 
 func newSourcesRemove(sh *shell) *cobra.Command {
 	o, cmd := importing(sh, importer.RemoveSource, "remove SOURCE", "Forget the settings and links of an identity source",
 		`Forget the settings of an identity source, and which accounts are linked to its
-people. The accounts and the application stay.`, `  lanyard import sources remove "HR system"`)
-	o.says(func(r *importer.Reply) string { return r.Label + " is forgotten; its people and its application stay" })
+people. The accounts and the application stay. Imported again, all of them wait: lanyard
+import confirm SOURCE --exact links them.`, `  lanyard import sources remove "HR system"`)
+	o.says(func(r *importer.Reply) string { return r.Label + " is forgotten; its people and its application stay. Imported again without settings, everybody waits" })
 	return cmd
 }
 

@@ -87,8 +87,20 @@ func (o *provisionOptions) run(cmd *cobra.Command) error {
 		} else {
 			err = o.print(reply)
 		}
-		return cmp.Or(err, nowFailed(reply))
+		return cmp.Or(err, nowFailed(reply), provisionOutcome(reply))
 	})
+}
+
+// provisionOutcome is the exit code of a plan or a run that leaves something undone,
+// as an import's: nil for none.
+func provisionOutcome(r *provision.Reply) error {
+	switch {
+	case r.Run != nil && r.Run.Held > 0, r.Plan != nil && r.Plan.Held != "":
+		return outcome(exitThreshold)
+	case r.Run != nil && r.Run.Dead > 0, r.Plan != nil && r.Plan.Failed > 0:
+		return outcome(exitFailed)
+	}
+	return nil
 }
 
 // accessOf says how the data folder has to be open for a command: whatever speaks

@@ -152,6 +152,25 @@ func TestProvision(t *testing.T) {
 	}
 }
 
+// Work that is left undone has an exit code.
+func TestProvisionOutcome(t *testing.T) {
+	for reply, want := range map[*provision.Reply]int{
+		{Run: &provision.Report{Done: 2, Waiting: 1}}:       exitOK,
+		{Run: &provision.Report{Held: 1, Dead: 1}}:          exitThreshold,
+		{Run: &provision.Report{Dead: 1}}:                   exitFailed,
+		{Plan: &provision.Plan{}}:                           exitOK,
+		{Plan: &provision.Plan{Failed: 1, Held: "20 %"}}:    exitThreshold,
+		{Plan: &provision.Plan{Failed: 1}}:                  exitFailed,
+		{Status: []provision.Status{{App: "0oa1"}}}:         exitOK,
+		{Jobs: []provision.JobView{{Name: "ada"}}}:          exitOK,
+		{Now: &provision.NowReport{Op: provision.OpCreate}}: exitOK,
+	} {
+		if got := exitCode(t.Context(), provisionOutcome(reply)); got != want {
+			t.Errorf("%+v: exit code %d, want %d", reply, got, want)
+		}
+	}
+}
+
 // What flags say arrives at the desk.
 func TestProvisionFlags(t *testing.T) {
 	ptr := func(b bool) *bool { return &b }
@@ -198,7 +217,7 @@ func TestProvisionFlags(t *testing.T) {
 func TestProvisionJSON(t *testing.T) {
 	session := provisionSession(t)
 	s := newTestIO("", nil)
-	if code := Main(t.Context(), s.IO, newProduct(session).Product, []string{"provision", "plan", "0oa1", "-o", "json"}); code != exitOK {
+	if code := Main(t.Context(), s.IO, newProduct(session).Product, []string{"provision", "plan", "0oa1", "-o", "json"}); code != exitThreshold {
 		t.Fatalf("exit code %d: %s", code, s.err)
 	}
 	var reply struct {

@@ -17,7 +17,8 @@ func newProvisionPlan(sh *shell) *cobra.Command {
 	opts, cmd := provisioning(sh, provision.MakePlan, "plan APP", "Show what would be sent, without sending it",
 		`Show what provisioning an application would do now to everybody who has it or is
 linked in it, and to every pushed group. The target is read; nothing is written,
-there or here.`, `  lanyard provision plan "My SCIM app" --bodies`)
+there or here. The exit code is 5 when deactivations would be held, and 3 when
+somebody could not be provisioned.`, `  lanyard provision plan "My SCIM app" --bodies`)
 	cmd.Flags().BoolVar(&bodies, "bodies", false, "show the bodies of the requests too")
 	opts.print = func(r *provision.Reply) error {
 		p := r.Plan
@@ -134,7 +135,9 @@ func newProvisionRun(sh *shell) *cobra.Command {
 	opts, cmd := provisioning(sh, provision.RunQueue, "run APP", "Bring everybody up to date",
 		`Bring everybody who has the application or is linked in it up to date, and every
 pushed group; those too who were assigned before provisioning was enabled. What
-fails is tried again later: by lanyard serve, or here with --wait.`, `  lanyard provision run "My SCIM app" --wait`)
+fails is tried again later: by lanyard serve, or here with --wait. The figures are
+those of all targets. The exit code is 5 when deactivations are held, and 3 when
+something has failed for good.`, `  lanyard provision run "My SCIM app" --wait`)
 	cmd.Flags().BoolVar(&opts.command.Wait, "wait", false, "wait for what has to be tried again")
 	opts.print = func(r *provision.Reply) error {
 		opts.line("%s: %d done, %d to be tried again, %d held, %d failed", r.Label, r.Run.Done, r.Run.Waiting, r.Run.Held, r.Run.Dead)

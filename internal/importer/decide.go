@@ -167,7 +167,9 @@ func (im *Importer) world(r Reader, tx Tx, actor directory.Actor, source *Source
 		return nil, err
 	}
 	for _, s := range all {
-		if s.ID != source.ID {
+		// What goes to a tenant is decided there, and what comes here, here: neither
+		// takes people from the other.
+		if s.ID != source.ID && (s.To == nil) == (source.To == nil) {
 			w.sources[s.ID] = s
 		}
 	}

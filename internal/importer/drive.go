@@ -93,22 +93,22 @@ func (im *Importer) advance(ctx context.Context, s *Session) (*Session, error) {
 // match makes the delta of a session. That of a plan has to be the plan: this is
 // looked at before, and again when somebody has changed something meanwhile.
 func (im *Importer) match(ctx context.Context, s *Session) (*Session, error) {
-	if s.Origin != FromPlan {
-		return im.makeDelta(ctx, s)
-	}
-	before, err := im.lastChange(ctx)
+	basis, err := im.lastChange(ctx)
 	if err != nil {
 		return s, err
+	}
+	if s.Origin != FromPlan {
+		return im.makeDelta(ctx, s, basis)
 	}
 	if err := im.recheck(ctx, s); err != nil {
 		return s, err
 	}
-	next, err := im.makeDelta(ctx, s)
+	next, err := im.makeDelta(ctx, s, basis)
 	if err != nil {
 		return s, err
 	}
 	after, err := im.lastChange(ctx)
-	if err != nil || after == before {
+	if err != nil || after == next.Basis {
 		return next, err
 	}
 	return next, im.recheck(ctx, next)
@@ -165,8 +165,9 @@ type delta struct {
 	admins *directory.Administrators // nil: nobody asked yet
 }
 
-// makeDelta makes and keeps the delta of a session.
-func (im *Importer) makeDelta(ctx context.Context, s *Session) (*Session, error) {
+// makeDelta makes and keeps the delta of a session. basis is the number of a change
+// that was the newest not long before.
+func (im *Importer) makeDelta(ctx context.Context, s *Session, basis int64) (*Session, error) {
 	l, err := im.figures(ctx, s)
 	if err != nil {
 		return s, err
@@ -186,10 +187,6 @@ func (im *Importer) makeDelta(ctx context.Context, s *Session) (*Session, error)
 	keep := &keeper{im: im, session: s.ID}
 	defer func() { _ = keep.wait() }() // the first error is the one to report
 	d.sink = keep.keep
-	basis, err := im.lastChange(ctx)
-	if err != nil {
-		return s, err
-	}
 	if err := d.make(ctx); err != nil {
 		return s, err
 	}

@@ -229,3 +229,43 @@ func TestConfirmAll(t *testing.T) {
 	s := b.run(all, importer.Incremental)
 	b.equal("counts", b.counts(s)["unchanged"], 20)
 }
+
+// A column that was guessed and is gone says nothing any more of who has left: they
+// would all be back.
+func TestStatesLost(t *testing.T) {
+	b := newBench(t, nil)
+	all := people(40)
+	for i := range all {
+		all[i]["status"] = "Active"
+	}
+	b.run(all, importer.Full)
+	for i := range 7 {
+		all[i]["status"] = "Inactive"
+	}
+	b.done(b.run(all, importer.Full), map[string]int{"scanned": 40, "removed": 7, "unchanged": 33})
+	for i := range all {
+		delete(all[i], "status")
+	}
+	b.done(b.held(b.run(all, importer.Full), reconcile.Returns, "7 accounts would be reactivated"), map[string]int{"scanned": 40, "reactivated": 7, "unchanged": 33})
+}
+
+// What goes to a tenant is decided there: it takes nobody from the sources here.
+func TestTenantTakesNobody(t *testing.T) {
+	b := newBench(t, nil)
+	all := people(10)
+	b.run(all, importer.Full)
+	for label, to := range map[string]*reconcile.Target{"Tenant": {Connection: "okta", Source: "HR"}, "Payroll": nil} {
+		s, err := b.PutSource(t.Context(), me, label, &importer.Source{Settings: reconcile.FileSettings(), To: to})
+		b.do(err)
+		p, err := b.Preview(t.Context(), s.ID, all, importer.PreviewOptions{})
+		b.do(err)
+		var codes []reconcile.Code
+		for _, r := range p.Holds {
+			codes = append(codes, r.Code)
+		}
+		p.Close()
+		if held := slices.Contains(codes, reconcile.TakeOver); held != (to == nil) {
+			t.Errorf("%s is held because of %v", label, codes)
+		}
+	}
+}

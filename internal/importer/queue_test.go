@@ -55,7 +55,7 @@ func TestBehindHeld(t *testing.T) {
 	b.do(err)
 	b.do(b.Settle(t.Context()))
 	b.done(b.now(held), map[string]int{"scanned": 9, "unchanged": 9, "removed": 11})
-	b.done(b.now(whole), map[string]int{"scanned": 20, "unchanged": 9, "reactivated": 11})
+	b.done(b.held(b.now(whole), reconcile.Returns, "11 accounts"), map[string]int{"scanned": 20, "unchanged": 9, "reactivated": 11})
 	b.done(b.now(other), map[string]int{"scanned": 3, "unchanged": 3})
 }
 

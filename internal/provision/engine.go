@@ -306,11 +306,11 @@ func (e *Engine) next(ctx context.Context, t *Target) (time.Time, error) {
 
 // Report is what a Settle did and left.
 type Report struct {
-	Done        int // jobs that were carried out
-	Waiting     int // for another attempt
-	Held        int // for a person
-	Dead        int // failed for good
-	Quarantined int // targets
+	Done        int `json:"done"`        // jobs that were carried out
+	Waiting     int `json:"waiting"`     // for another attempt
+	Held        int `json:"held"`        // for a person
+	Dead        int `json:"dead"`        // failed for good
+	Quarantined int `json:"quarantined"` // targets
 }
 
 func (e *Engine) summarize(ctx context.Context, report *Report) error {

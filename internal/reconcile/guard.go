@@ -24,6 +24,7 @@ type Limits struct {
 	Growth     int    `json:"growth,omitempty"`     // new people once there are some, as percent of these: 50
 	Newcomers  int    `json:"newcomers,omitempty"`  // new people who pass in any case: 100
 	Renames    int    `json:"renames,omitempty"`    // percent of people whose user name or e-mail address may change: 10
+	Returns    int    `json:"returns,omitempty"`    // percent, of the people linked, that may come back at once: 10
 	Off        []Code `json:"off,omitempty"`        // what is not looked at
 }
 
@@ -41,6 +42,7 @@ const (
 	defaultGrowth    = 50
 	defaultNewcomers = 100
 	defaultRenames   = 10
+	defaultReturns   = 10
 )
 
 // mostInFull is the greatest percentage of removals and of a drop that can be had in
@@ -73,6 +75,7 @@ const (
 	Failures       Code = "failures"
 	TakeOver       Code = "takeOver" // people of another source, and neither has priority
 	Growth         Code = "growth"   // far more new people than there are
+	Returns        Code = "returns"  // people whose accounts had ended get them back
 	Renames        Code = "renames"  // user names and e-mail addresses: by these people sign in and are written to
 )
 
@@ -81,7 +84,7 @@ const (
 func Codes() []Code {
 	return []Code{
 		EmptySource, ClockJump, NoIDs, ChangedIDs, DuplicateIDs, ReusedIDs, SwappedColumns, OddColumn, SameColumn, LostColumn,
-		Encoding, TakeOver, Privileges, SharpDrop, Removals, Growth, Renames, MassChange, Failures,
+		Encoding, TakeOver, Privileges, SharpDrop, Removals, Growth, Returns, Renames, MassChange, Failures,
 	}
 }
 
@@ -112,7 +115,7 @@ func (l Limits) check(mode Mode) []error {
 				Fix("use at most %d%%; what is more than usual can be approved once (lanyard import approve)", mostInFull))
 		}
 	}
-	for _, percent := range []int{l.Percent, l.Drop, l.Change, l.Failures, l.TakeOver, l.Renames} {
+	for _, percent := range []int{l.Percent, l.Drop, l.Change, l.Failures, l.TakeOver, l.Renames, l.Returns} {
 		if percent > 100 {
 			problems = append(problems, fault.New(fault.Invalid, "%d is no percentage", percent).At("guard").Fix("use a number from 1 to 100"))
 		}
@@ -323,8 +326,13 @@ func (g *guard) effects() {
 	g.removals()
 	g.takeOver()
 	g.growth()
+	percent, none := limit(g.limits.Returns, defaultReturns)
+	if n, pass := t.Actions[Reactivate], most(defaultFloor, b.Linked, percent); !none && n > pass {
+		g.hold(reason(Returns, n, pass, "Look whether all of them are back: the column that says who is gone may be lost or changed.",
+			"%s would be reactivated, and %s linked.", counted(n, "account", "accounts"), are(b.Linked, "person", "people")))
+	}
 	concerned := b.Linked + t.Actions[LinkTo]
-	percent, none := limit(g.limits.Renames, defaultRenames)
+	percent, none = limit(g.limits.Renames, defaultRenames)
 	if pass := most(few, concerned, percent); !none && t.Renamed > pass {
 		g.hold(reason(Renames, t.Renamed, pass, "Look whether the addresses are those of these people.",
 			"%d of %s would get another user name or e-mail address.", t.Renamed, counted(concerned, "person", "people")))

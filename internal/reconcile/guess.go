@@ -11,7 +11,6 @@ import (
 
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/fault"
-	"github.com/lanyard-id/lanyard/internal/spelling"
 )
 
 // Guess is what a heading was taken for.
@@ -307,30 +306,4 @@ func (g *guesser) guesses() []Guess {
 		out = append(out, Guess{Column: c, As: g.used[c]})
 	}
 	return out
-}
-
-// Columns returns the columns that the settings name outside of expressions, in order.
-func (s *Settings) Columns() []string {
-	g := guesser{settings: *s, used: map[string]string{}}
-	g.markUsed()
-	return slices.Sorted(maps.Keys(g.used))
-}
-
-// CheckColumns is fault.Invalid when settings name columns that a source, all of
-// whose columns are known (a table, a text file with headings), does not have: a
-// column that was renamed would look like one that is empty.
-func (s *Settings) CheckColumns(columns []string) error {
-	var problems []error
-	for _, c := range s.Columns() {
-		outer, _, _ := strings.Cut(c, ".") // a path begins with a column
-		if slices.Contains(columns, c) || slices.Contains(columns, outer) {
-			continue
-		}
-		e := fault.New(fault.Invalid, "the source has no column %q; it has %s", c, quoted(columns))
-		if near := spelling.Nearest(c, columns); near != "" {
-			e = e.Fix("did you mean %q?", near)
-		}
-		problems = append(problems, e)
-	}
-	return fault.Join(problems...)
 }

@@ -61,8 +61,10 @@ func (r *Rules) compileCriterion(c Criterion) (criterion, error) {
 	out := criterion{attribute: name}
 	if c.Value != "" {
 		var err error
-		out.rule, err = expression(c.Value, personVariable)
-		return out, err
+		if out.rule, err = expression(c.Value, personVariable); err != nil {
+			return out, err
+		}
+		return out, r.checkVariables(out.rule)
 	}
 	for i := range r.mapping {
 		if r.mapping[i].attribute.Name == name {

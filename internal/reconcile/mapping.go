@@ -91,15 +91,26 @@ func (r *Rules) compileRow(name string, m Mapping) (mapped, error) {
 	if err != nil {
 		return mapped{}, err
 	}
+	out.rule = rule
+	return out, r.checkVariables(rule)
+}
+
+// checkVariables refuses an expression over attributes that the profile of the
+// source does not have: they would be empty for everybody.
+func (r *Rules) checkVariables(rule *compute.Expression) error {
 	for _, v := range rule.Variables() {
 		_, name, _ := strings.Cut(v.Name, ".")
-		if name, _, _ = strings.Cut(name, "."); name != "" && !r.Defines(name) {
-			return mapped{}, fault.New(fault.Invalid, "the profile of the source has no attribute %q", name).
-				Fix("use one of %s, or add it to attributes", strings.Join(r.attributes, ", "))
+		if name, _, _ = strings.Cut(name, "."); name == "" || r.Defines(name) {
+			continue
 		}
+		e := fault.New(fault.Invalid, "the profile of the source has no attribute %q", name)
+		all := "use one of " + strings.Join(r.attributes, ", ") + ", or add it to attributes"
+		if near := spelling.Nearest(name, r.attributes); near != "" {
+			all = "did you mean " + near + "? Or " + all
+		}
+		return e.Fix("%s", all)
 	}
-	out.rule = rule
-	return out, nil
+	return nil
 }
 
 // instead is what to do about an attribute that the directory lacks.
@@ -114,7 +125,7 @@ func (r *Rules) instead(name string) string {
 	if near := spelling.Nearest(name, names); near != "" {
 		return "did you mean " + near + "?"
 	}
-	return "add it to the profile of users first, or map to another"
+	return "add it to the profile of users first, or use one of " + strings.Join(names, ", ")
 }
 
 // read computes the attribute for a person; nil is no value.

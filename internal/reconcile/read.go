@@ -337,6 +337,7 @@ func (r *settingsReader) guard(n *yaml.Node) {
 		"growth":     r.unlessNone(&g.Growth, r.Percent(&g.Growth)),
 		"newcomers":  r.unlessNone(&g.Newcomers, r.AtLeast(&g.Newcomers, 1)),
 		"renames":    r.unlessNone(&g.Renames, r.Percent(&g.Renames)),
+		"returns":    r.unlessNone(&g.Returns, r.Percent(&g.Returns)),
 		"off":        r.Texts(&off),
 	})
 	for _, code := range off {

@@ -44,7 +44,7 @@ func TestReadSettings(t *testing.T) {
 		Confirm:  Confirm{Partial: true},
 		Sourcing: Sourcing{Users: true, Priority: 3}, Reactivate: Reactivation{Deactivated: true},
 		Removal: RemovalSuspends, Mode: Full,
-		Guard: Limits{Percent: 10, Most: -1, Floor: 2, Drop: 5, Change: -1, Failures: 1, Privileges: 2, TakeOver: 7, Growth: -1, Newcomers: 9, Renames: 100, Off: []Code{Encoding, MassChange}},
+		Guard: Limits{Percent: 10, Most: -1, Floor: 2, Drop: 5, Change: -1, Failures: 1, Privileges: 2, TakeOver: 7, Growth: -1, Newcomers: 9, Renames: 100, Returns: 3, Off: []Code{Encoding, MassChange}},
 	}
 	if diff := cmp.Diff(want, w.Settings); diff != "" {
 		t.Errorf("the settings (-want +got):\n%s", diff)
@@ -220,13 +220,44 @@ func TestGuesses(t *testing.T) {
 func TestCheckColumns(t *testing.T) {
 	t.Parallel()
 	s := FileSettings()
-	s.ID, s.Profile = "id", map[string]Term{"title": "Job Title", "city": None, "state": "= row.gone"}
+	s.ID, s.Profile = "id", map[string]Term{"title": "Job Title", "city": None, "state": "= row.other"}
+	s.Where = `row["any thing"] == "x"`
 	if err := s.CheckColumns([]string{"id", "Job Title", "other"}); err != nil {
 		t.Error(err)
 	}
 	err := s.CheckColumns([]string{"id", "Jobtitle"})
-	if !fault.Is(err, fault.Invalid) || !strings.Contains(fault.Public(err), `no column "Job Title"`) || !strings.Contains(fault.Public(err), `did you mean "Jobtitle"?`) {
+	if !fault.Is(err, fault.Invalid) || !strings.Contains(fault.Public(err), `profile state: the source has no column "other"`) || !strings.Contains(fault.Public(err), `no column "Job Title"`) || !strings.Contains(fault.Public(err), `did you mean "Jobtitle"?`) {
 		t.Errorf("a column that is not there: %v", err)
+	}
+}
+
+// Mistakes that only show later have the place of their key all the same.
+func TestLocate(t *testing.T) {
+	t.Parallel()
+	text := "match: {exact: [nope, lastName]}\nmapping:\n  titel: appuser.email\nusername: appuser.emial\nprofile: {department: detp}\nwhere: row.sate == \"x\"\n"
+	n, err := value.ParseYAML([]byte(text), "lanyard.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	section := config.Section{Node: n, File: "lanyard.yaml"}
+	w, err := ReadSettings(section)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = w.Settings.Compile(nil)
+	err = fault.Join(err, w.Settings.CheckColumns([]string{"dept", "state"}), fault.New(fault.Invalid, "of nothing here").At("people.csv:3"))
+	said := fault.Public(Locate(section, err))
+	for _, want := range []string{
+		`lanyard.yaml:1:17: match nope: the directory has no attribute "nope"`, `use one of `,
+		`lanyard.yaml:3:10: mapping titel: the directory has no attribute "titel"; did you mean title?`,
+		`lanyard.yaml:4:11: username: the profile of the source has no attribute "emial"`,
+		`lanyard.yaml:5:23: profile department: the source has no column "detp"; it has "dept", "state"; did you mean "dept"?`,
+		`lanyard.yaml:6:8: where: the source has no column "sate"; it has "dept", "state"; did you mean "state"?`,
+		"\npeople.csv:3: of nothing here",
+	} {
+		if !strings.Contains(said, want) {
+			t.Errorf("it lacks %s:\n%s", want, said)
+		}
 	}
 }
 
@@ -286,7 +317,7 @@ func TestSchema(t *testing.T) {
 		t.Errorf("the keys of the schema (-reader +schema):\n%s", diff)
 	}
 	guard := []string{"off"}
-	for name := range mustObject(t, Limits{Percent: 1, Most: 1, Floor: 1, Drop: 1, Change: 1, Failures: 1, Privileges: 1, TakeOver: 1, Growth: 1, Newcomers: 1, Renames: 1}) {
+	for name := range mustObject(t, Limits{Percent: 1, Most: 1, Floor: 1, Drop: 1, Change: 1, Failures: 1, Privileges: 1, TakeOver: 1, Growth: 1, Newcomers: 1, Renames: 1, Returns: 1}) {
 		guard = append(guard, name)
 	}
 	slices.Sort(guard)

@@ -30,6 +30,7 @@ type Disaster struct {
 	Story   string
 	Import  reconcile.Settings
 	Before  Source
+	Left    Source // between the two, nil rows: there is nothing; who leaves then is let go
 	Now     Source
 	Expect  Expectation
 	Roles   map[string]string // roles of those who get a department
@@ -93,7 +94,7 @@ func readDisaster(file string, data []byte) (*Disaster, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Disaster{Name: strings.TrimSuffix(file, ".yaml"), Before: Source{At: start}, Now: Source{At: start.Add(24 * time.Hour)}, Roles: map[string]string{}}
+	d := &Disaster{Name: strings.TrimSuffix(file, ".yaml"), Before: Source{At: start}, Left: Source{At: start}, Now: Source{At: start.Add(24 * time.Hour)}, Roles: map[string]string{}}
 	r := &strict.Reader{File: file}
 	var problem error
 	w := &sourceReader{Reader: r}
@@ -109,6 +110,7 @@ func readDisaster(file string, data []byte) (*Disaster, error) {
 			d.Import = written.Settings
 		},
 		"before": func(n *yaml.Node) { w.read(n, &d.Before, nil) },
+		"left":   func(n *yaml.Node) { w.read(n, &d.Left, d.Before.Rows) },
 		"now":    func(n *yaml.Node) { w.read(n, &d.Now, d.Before.Rows) },
 		"roles": func(n *yaml.Node) {
 			r.Named(n, "roles", func(name string, n *yaml.Node) { d.Roles[name] = n.Value })

@@ -1,6 +1,7 @@
 package reconciletest_test
 
 import (
+	"cmp"
 	"slices"
 	"testing"
 
@@ -47,6 +48,15 @@ func suffer(t *testing.T, d *reconciletest.Disaster) {
 			t.Fatalf("%d of %d people are linked by both sources, held because of %v", joining.Count(reconcile.LinkTo), len(d.Before.Rows), joining.Held)
 		}
 	}
+	if d.Left.Rows != nil {
+		if out := world.Run(rules(t, d.Import, d.Before.Rows), reconciletest.Session{Rows: d.Left.Rows, Now: d.Left.At, Read: true}); len(out.Held) > 0 {
+			t.Fatalf("those who leave before are held because of %v", out.Held)
+		}
+	}
+	statuses := map[string]directory.Status{}
+	for id, a := range world.Accounts {
+		statuses[id] = a.Status
+	}
 	for id, role := range d.Admins {
 		world.Roles[world.Links[id].Account] = role
 	}
@@ -63,8 +73,8 @@ func suffer(t *testing.T, d *reconciletest.Disaster) {
 	out := world.Run(rules(t, d.Import, known), reconciletest.Session{Rows: d.Now.Rows, Now: d.Now.At, Read: true, Roles: d.Roles})
 	check(t, d, out)
 	for id, a := range world.Accounts {
-		if a.Status != directory.Active {
-			t.Errorf("account %s is %s", id, a.Status)
+		if want := cmp.Or(statuses[id], directory.Active); a.Status != want {
+			t.Errorf("account %s is %s, not %s", id, a.Status, want)
 		}
 	}
 }
