@@ -73,6 +73,7 @@ type writtenImport struct {
 	from     *extract.From     // nil: the source is only loaded through the API
 	to       *reconcile.Target // nil: the embedded org
 	toPlace  string
+	section  config.Section // that it was read from
 }
 
 // readImports reads the imports of a configuration. Everything that is wrong with
@@ -106,7 +107,7 @@ func readImports(sections map[string]config.Section) (map[string]*writtenImport,
 
 func readImport(name string, section config.Section) (*writtenImport, error) {
 	read, err := reconcile.ReadSettings(section)
-	w := &writtenImport{name: name, label: name}
+	w := &writtenImport{name: name, label: name, section: section}
 	if read == nil { // what is wrong with where it is read from is told too
 		return nil, fault.Join(err, fromMistakes(section))
 	}
@@ -287,19 +288,16 @@ func (i *imports) placed(ctx context.Context, id string, err error) error {
 	if missing != nil {
 		return err
 	}
-	return i.locate(i.nameOf(s.Label, s), err)
+	return i.of(s.Label, s).locate(err)
 }
 
-// nameOf is the import of lanyard.yaml that a source is of, also one on which it
-// plays; "" for none.
-func (i *imports) nameOf(label string, s *importer.Source) string {
-	if s.From != "" {
-		return s.From
+// of is the import of lanyard.yaml that a source is of, also one on which it plays;
+// nil for none.
+func (i *imports) of(label string, s *importer.Source) *writtenImport {
+	if w := i.written()[s.From]; w != nil {
+		return w
 	}
-	if w := i.labels(label); w != nil {
-		return w.name
-	}
-	return ""
+	return i.labels(label)
 }
 
 // look carries a command out that only looks. What it looks at need not be stored:
@@ -330,7 +328,7 @@ func (i *imports) look(ctx context.Context, c importer.Command) (*importer.Reply
 		}
 	}
 	if want != nil {
-		err = i.locate(i.nameOf(label, want), err)
+		err = i.of(label, want).locate(err)
 	}
 	return reply, err
 }
@@ -470,7 +468,7 @@ func (i *imports) unknown(ctx context.Context, ref string) error {
 	if like := spelling.Nearest(ref, names); like != "" {
 		return e.Fix("did you mean %q?", like)
 	}
-	return e.Fix("lanyard import sources lists them; lanyard import run FILE.csv makes one of a file")
+	return e.Fix("lanyard import sources list shows them; lanyard import run FILE.csv makes one of a file")
 }
 
 // bindAll gives every import of lanyard.yaml its application, and the settings
@@ -493,7 +491,7 @@ func (i *imports) bindAll(ctx context.Context) error {
 	for _, name := range slices.Sorted(maps.Keys(written)) {
 		id, err := i.bind(ctx, written[name], known)
 		if err != nil {
-			errs = append(errs, at(i.locate(name, err), "import "+name))
+			errs = append(errs, at(written[name].locate(err), "import "+name))
 			continue
 		}
 		i.bound[name] = id
@@ -502,8 +500,11 @@ func (i *imports) bindAll(ctx context.Context) error {
 }
 
 // locate gives mistakes in the settings of an import the line of lanyard.yaml.
-func (i *imports) locate(name string, err error) error {
-	return reconcile.Locate(i.folder.config.Imports[name], err)
+func (w *writtenImport) locate(err error) error {
+	if w == nil {
+		return err
+	}
+	return reconcile.Locate(w.section, err)
 }
 
 // at gives an error the place that it lacks.
@@ -684,7 +685,7 @@ func (m *importable) Start(ctx context.Context, id, by string, _ map[string]any,
 		return err
 	}
 	_, err = i.importer.Run(ctx, directory.System("trigger "+by), source, rows, importer.RunOptions{ID: id, NoWait: true})
-	return i.locate(m.name, err)
+	return i.written()[m.name].locate(err)
 }
 
 // Status implements trigger.Runnable.

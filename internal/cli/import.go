@@ -185,6 +185,9 @@ func (o *importOptions) readsSource(cmd *cobra.Command) {
 			o.command.Run.Type = importer.Full
 		}
 		named := isFile(args[0])
+		if !named && filepath.Ext(args[0]) != "" && isThere(args[0]) {
+			return fault.New(fault.Usage, "files of this kind are not read").At("%s", args[0]).Fix("use one that ends in %s; spreadsheets can save as CSV", strings.Join(endings, ", "))
+		}
 		if named {
 			if f.from != "" {
 				return fault.New(fault.Usage, "%s is read already: there is nothing for --from to replace", args[0]).At("--from").Fix("name the source instead of the file")
@@ -211,6 +214,12 @@ var endings = []string{".csv", ".tsv", ".txt", ".json", ".ndjson", ".jsonl"}
 // isFile reports whether an argument names a file rather than a source.
 func isFile(arg string) bool {
 	return arg == "-" || slices.Contains(endings, filepath.Ext(strings.TrimSuffix(strings.ToLower(arg), ".gz")))
+}
+
+// isThere reports whether there is a plain file.
+func isThere(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
 }
 
 // labelOf is the name of the source that a file is.
@@ -360,6 +369,9 @@ done, or nothing.`, `  lanyard import preview hr --out plan.json
 
 // readPlan reads a plan to its end, before anything else is done with it.
 func readPlan(file string) (*importer.Plan, error) {
+	if info, err := os.Stat(file); err == nil && info.IsDir() {
+		return nil, fault.New(fault.Usage, "this is a folder, not a plan").At("%s", file).Fix("name a file that lanyard import preview --out kept")
+	}
 	f, err := os.Open(file)
 	if err != nil {
 		return nil, fault.Wrap(fault.Usage, err, "the plan cannot be read: %s", plainCause(err)).At("%s", file).Fix("make one with lanyard import preview SOURCE --out %s", file)

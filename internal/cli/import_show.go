@@ -26,7 +26,7 @@ type listFlags struct {
 }
 
 func (f *listFlags) bind(cmd *cobra.Command) {
-	cmd.Flags().IntVar(&f.limit, "limit", 20, "show `N` people at most; 0: everybody")
+	bindCount(cmd.Flags(), &f.limit, "limit", 20, "show `N` people at most; 0: everybody")
 	cmd.Flags().BoolVar(&f.attributes, "attributes", false, "show the attributes of new people too")
 }
 
@@ -340,7 +340,7 @@ func newImportSessions(sh *shell) *cobra.Command {
 days.`, `  lanyard import sessions hr --limit 5
   lanyard import sessions --state TRIGGERED`)
 	cmd.Flags().StringSliceVar(&states, "state", nil, "only sessions in this `STATE`: CREATED, IN_PROGRESS, TRIGGERED, COMPLETED, CLOSED, EXPIRED, ERROR; may be repeated")
-	cmd.Flags().IntVar(&q.Limit, "limit", 20, "`N` sessions at most; 0: all")
+	bindCount(cmd.Flags(), &q.Limit, "limit", 20, "`N` sessions at most; 0: all")
 	o.first(cmd, func(*cobra.Command, []string) error {
 		for _, s := range states {
 			state := importer.State(strings.ToUpper(s))
@@ -561,10 +561,13 @@ SESSION may be a source, for its newest session; without it the newest of all.`,
 	words := slices.Sorted(maps.Keys(known))
 	cmd.Flags().StringSliceVar(&actions, "action", nil, "only who was this `ACTION`: "+strings.Join(words, ", ")+"; may be repeated")
 	cmd.Flags().StringVar(&q.Text, "find", "", "only whose name or id has this `TEXT`")
-	cmd.Flags().IntVar(&q.Limit, "limit", 0, "`N` people at most; 0: everybody")
+	bindCount(cmd.Flags(), &q.Limit, "limit", 0, "`N` people at most; 0: everybody")
 	cmd.Flags().Int64Var(&q.After, "after", 0, "people behind this `NUMBER` (seq), to read on")
 	o.namesSession()
 	o.first(cmd, func(*cobra.Command, []string) error {
+		if q.After < 0 {
+			return fault.New(fault.Usage, "this must be a whole number of at least 0").At("--after")
+		}
 		for _, a := range actions {
 			action, ok := known[strings.ToLower(a)]
 			if !ok {

@@ -127,7 +127,7 @@ type confirmFlags struct {
 func (f *confirmFlags) bind(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.account, "account", "", "it is this `ACCOUNT`: login or id")
 	cmd.Flags().BoolVar(&f.isNew, "new", false, "it is somebody new: an account is made; without PERSON, for all whom nobody matches")
-	cmd.Flags().BoolVar(&f.ignore, "ignore", false, "it is nobody of ours: imports leave him out from now on")
+	cmd.Flags().BoolVar(&f.ignore, "ignore", false, "it is nobody of ours: imports leave this person out from now on")
 	cmd.Flags().BoolVar(&f.exact, "exact", false, "without PERSON: all with one exact match are that account")
 	cmd.Flags().BoolVar(&f.partial, "partial", false, "without PERSON: all with the name of one account are that account")
 	cmd.Flags().BoolVar(&f.all, "all", false, "without PERSON: --exact, --partial and --new")
@@ -226,7 +226,7 @@ func newSourcesSet(sh *shell) *cobra.Command {
 would stand under its name in lanyard.yaml, without from: such a source is loaded
 through the identity source API, or with --from.`, `  lanyard import sources set "HR system" --file hr.yaml`)
 	cmd.Flags().StringVar(&file, "file", "", "the settings, YAML: a `FILE`, or - for stdin")
-	cmd.Flags().IntVar(&o.command.Keep, "keep", 0, "keep its sessions for so many `DAYS`: 7 at least, 30 by default")
+	bindRange(cmd.Flags(), count{into: &o.command.Keep, least: 7, most: 3650}, "keep", 0, "keep its sessions for so many `DAYS`: 7 at least, 30 by default")
 	_ = cmd.MarkFlagFilename("file", "yaml", "yml")
 	o.first(cmd, func(_ *cobra.Command, args []string) error {
 		if file == "" && o.command.Keep == 0 {
@@ -290,7 +290,7 @@ mappings give, what would be done.`, `  lanyard explain --user ada@example.com -
   lanyard explain --user E17 --from people.csv`)
 	cmd.GroupID = groupWork
 	cmd.Flags().StringVar(&o.command.Person, "user", "", "the `PERSON`: login, id of the account, or id in the source")
-	cmd.Flags().StringVar(&source, "source", "", "the `SOURCE`; without it all that are there")
+	cmd.Flags().StringVar(&source, "source", "", "the `SOURCE`; not needed when there is one only")
 	f.bindFrom(cmd)
 	then := cmd.RunE
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {

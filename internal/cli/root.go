@@ -177,7 +177,7 @@ func envError(flag *pflag.Flag, err error) error {
 	if errors.As(err, &own) {
 		return own.At("%s", name)
 	}
-	return fault.Wrap(fault.Usage, err, "the value is not a %s", flag.Value.Type()).At("%s", name).Fix("correct the variable or remove it")
+	return fault.Wrap(fault.Usage, err, "the value is not %s", kindOf(flag)).At("%s", name).Fix("correct the variable or remove it")
 }
 
 // exitCodeHelp lays the exit codes out for the help.

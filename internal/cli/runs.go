@@ -71,7 +71,7 @@ func newRunsList(sh *shell) *cobra.Command {
 	opts.output.bind(cmd, formatText, formatJSON, formatNDJSON)
 	cmd.Flags().StringSliceVar(&opts.statuses, "status", nil, "only runs with this `STATUS`: running, held, succeeded, failed, cancelled; may be repeated")
 	cmd.Flags().StringVar(&opts.workflow, "workflow", "", "only runs of the workflow with this `ID`")
-	cmd.Flags().IntVar(&opts.limit, "limit", 50, "at most `N` runs; 0: all")
+	bindCount(cmd.Flags(), &opts.limit, "limit", 50, "at most `N` runs; 0: all")
 	return cmd
 }
 

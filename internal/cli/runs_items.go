@@ -36,7 +36,7 @@ that have not begun, or are under way, are left out.`,
 	opts.output.bind(cmd, formatText, formatJSON, formatNDJSON)
 	cmd.Flags().StringSliceVar(&opts.statuses, "status", nil, "only items with this `STATUS`: succeeded, failed, held; may be repeated")
 	cmd.Flags().IntVar(&opts.from, "from", 1, "begin with item `N`")
-	cmd.Flags().IntVar(&opts.limit, "limit", 50, "at most `N` items; 0: all")
+	bindCount(cmd.Flags(), &opts.limit, "limit", 50, "at most `N` items; 0: all")
 	return cmd
 }
 

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"strconv"
 	"strings"
 
@@ -204,7 +205,9 @@ and added.`, `  lanyard tables alter Badges --add expires:date --rename owner=ho
 	flags.BoolVar(&f.noKey, "no-key", false, "have no key column")
 	cmd.MarkFlagsMutuallyExclusive("key", "no-key")
 	opts.prepare = func([]string) (err error) {
-		opts.command.Alter, err = f.read()
+		if opts.command.Alter, err = f.read(); err == nil && reflect.DeepEqual(opts.command.Alter, &tables.Alteration{}) {
+			err = fault.New(fault.Usage, "it is not said what to change").Fix("%q lists the flags", cmd.CommandPath()+" --help")
+		}
 		return err
 	}
 	opts.print = opts.printTable

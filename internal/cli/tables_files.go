@@ -60,7 +60,9 @@ func (o *tablesImportOptions) run(cmd *cobra.Command, name, path string) (err er
 	if path == "-" {
 		o.options.File = "stdin"
 	} else {
-		if info, err := os.Stat(path); err == nil && info.Mode()&os.ModeNamedPipe != 0 { // opening it may wait without end
+		if info, err := os.Stat(path); err == nil && info.IsDir() {
+			return fault.New(fault.Usage, "this is a folder, not a file").At("%s", path).Fix("name a file in it")
+		} else if err == nil && info.Mode()&os.ModeNamedPipe != 0 { // opening it may wait without end
 			return fault.New(fault.Usage, "this is a pipe, not a file").At("%s", path).Fix("hand over what it gives on stdin: -")
 		}
 		f, err := os.Open(path)
@@ -157,12 +159,14 @@ func newTablesExport(sh *shell) *cobra.Command {
 		Long: `Write the rows of a table as CSV or JSON, in the order in which they were inserted. In
 CSV, texts that a spreadsheet would take for formulas get a quote in front, which an
 import takes off again.`,
-		Example: `  lanyard tables export "Sample Users" --to users.csv`,
+		Example: `  lanyard tables export "Sample Users" --out users.csv`,
 		Args:    takes("TABLE"),
 	}
 	cmd.Flags().StringVar(&format, "format", string(tables.CSV), "the `FORMAT` of the file: csv or json")
 	cmd.Flags().StringVar(&options.Filter, "filter", "", "write the rows of which this `FILTER` is true")
-	cmd.Flags().StringVar(&to, "to", "", "the `FILE` to write; default: stdout")
+	cmd.Flags().StringVar(&to, "out", "", "the `FILE` to write; default: stdout")
+	cmd.Flags().StringVar(&to, "to", "", "the `FILE` to write")
+	_ = cmd.Flags().MarkHidden("to") // as it was called before other commands had --out
 	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions([]string{string(tables.CSV), string(tables.JSONList)}, cobra.ShellCompDirectiveNoFileComp))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		options.Table, options.Format = args[0], tables.Format(format)

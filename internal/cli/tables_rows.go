@@ -19,7 +19,7 @@ Letter case counts.`, `  lanyard tables rows "Sample Users" --filter 'active eq 
 	q := &opts.command.Query
 	cmd.Flags().StringVar(&q.Filter, "filter", "", "show the rows of which this `FILTER` is true")
 	cmd.Flags().StringVar(&q.Order, "order", "", "order by a `COLUMN`; \"COLUMN desc\" is the other way round")
-	cmd.Flags().IntVar(&q.Limit, "limit", tables.DefaultLimit, fmt.Sprintf("show at most so many `ROWS`, up to %d", tables.MaxLimit))
+	bindRange(cmd.Flags(), count{into: &q.Limit, least: 1, most: tables.MaxLimit}, "limit", tables.DefaultLimit, fmt.Sprintf("show at most so many `ROWS`, up to %d", tables.MaxLimit))
 	cmd.Flags().StringVar(&q.After, "after", "", "go on behind a page, by the `MARK` that it ended with")
 	opts.print = func(r *tables.Reply) error {
 		if err := opts.rows(r); err != nil || r.Next == "" {

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -289,10 +291,16 @@ func newTriggersHistory(sh *shell) *cobra.Command {
 what was refused, skipped or missed, with the reason. Entries are kept for 30 days.`, `  lanyard triggers history nightly --limit 10
   lanyard triggers history --state refused`)
 	cmd.Flags().StringVar(&state, "state", "", "only entries in this `STATE`: waiting, started, skipped, missed, refused, failed")
-	cmd.Flags().IntVar(&opts.command.Limit, "limit", 50, "`N` entries at most")
+	bindCount(cmd.Flags(), &opts.command.Limit, "limit", 50, "`N` entries at most; 0: all")
 	run := cmd.RunE
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		opts.command.State = trigger.State(state)
+		states := []trigger.State{trigger.Waiting, trigger.Started, trigger.Skipped, trigger.Missed, trigger.Refused, trigger.Failed}
+		if opts.command.State = trigger.State(strings.ToLower(state)); state != "" && !slices.Contains(states, opts.command.State) {
+			return fault.New(fault.Usage, "there is no state %q", state).At("--state").Fix("use one of waiting, started, skipped, missed, refused, failed")
+		}
+		if opts.command.Limit == 0 {
+			opts.command.Limit = math.MaxInt32
+		}
 		return run(cmd, args)
 	}
 	opts.print = func(r *trigger.Reply) error {

@@ -96,7 +96,7 @@ func flagError(cmd *cobra.Command, err error) error {
 		return own.At("--%s", invalid.GetFlag().Name)
 	case errors.As(err, &invalid):
 		flag := invalid.GetFlag()
-		return fault.Wrap(fault.Usage, err, "the value is not a %s", flag.Value.Type()).At("--%s", flag.Name).Fix("%q shows an example", cmd.CommandPath()+" --help")
+		return fault.Wrap(fault.Usage, err, "the value is not %s", kindOf(flag)).At("--%s", flag.Name).Fix("%q shows an example", cmd.CommandPath()+" --help")
 	case errors.As(err, &missing):
 		return fault.New(fault.Usage, "the value is missing").At("--%s", missing.GetFlag().Name).Fix("write it behind the flag")
 	case errors.As(err, &unknown):
@@ -105,12 +105,29 @@ func flagError(cmd *cobra.Command, err error) error {
 	return fault.Wrap(fault.Usage, err, "the flags cannot be read").Fix("%q shows them", cmd.CommandPath()+" --help")
 }
 
+// kindOf says what the value of a flag is.
+func kindOf(flag *pflag.Flag) string {
+	switch kind := flag.Value.Type(); kind {
+	case "int", "int64":
+		return "a whole number"
+	case "bool":
+		return "true or false"
+	case "duration":
+		return "a length of time such as 30s or 5m"
+	default:
+		return "a " + kind
+	}
+}
+
 func unknownFlag(cmd *cobra.Command, unknown *pflag.NotExistError) error {
 	if group := unknown.GetSpecifiedShortnames(); group != "" {
 		return fault.New(fault.Usage, "%s has no flag -%s", cmd.CommandPath(), unknown.GetSpecifiedName()).
 			Fix("%q lists the flags", cmd.CommandPath()+" --help")
 	}
 	e := fault.New(fault.Usage, "%s has no flag --%s", cmd.CommandPath(), unknown.GetSpecifiedName())
+	if unknown.GetSpecifiedName() == formatJSON && cmd.Flags().Lookup("output") != nil {
+		return e.Fix("write -o json")
+	}
 	var names []string
 	cmd.Flags().VisitAll(func(flag *pflag.Flag) {
 		if !flag.Hidden {

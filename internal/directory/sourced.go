@@ -261,19 +261,47 @@ func (s *Sourcing) assign(list []Assigned) error {
 	return s.tx.InsertRecords(records)
 }
 
-// Unassign takes the application from an account, if it has it.
+// Unassign takes the application from an account, if it has it, and with it the
+// groups of the source: nobody else could take it out of these.
 func (s *Sourcing) Unassign(a *Account) error {
 	u, err := appUser(s.tx, s.app, a)
-	if fault.Is(err, fault.NotFound) {
-		return nil
-	}
-	if err != nil {
+	switch {
+	case fault.Is(err, fault.NotFound):
+		return s.leaveAll(a)
+	case err != nil:
 		return err
 	}
 	if err := s.Flush(); err != nil {
 		return err
 	}
-	return s.d.removeAppUser(s.tx, s.actor, s.app, a, u, s.at)
+	if err := s.d.removeAppUser(s.tx, s.actor, s.app, a, u, s.at); err != nil {
+		return err
+	}
+	return s.leaveAll(a)
+}
+
+// leaveAll takes an account out of all groups of the source.
+func (s *Sourcing) leaveAll(a *Account) error {
+	var in []string
+	for m, err := range s.tx.Memberships(a.Realm, []string{a.ID}) {
+		if err != nil {
+			return err
+		}
+		in = append(in, m.Group)
+	}
+	for _, id := range in {
+		g, err := s.tx.Group(a.Realm, id)
+		if err != nil {
+			return err
+		}
+		if g.Type != AppGroup || g.Connection != s.app.ID {
+			continue
+		}
+		if _, err := s.Leave(g, a); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Edit changes attributes of an account; nil values erase. A taken key is a

@@ -173,10 +173,6 @@ func (im *Importer) Load(ctx context.Context, actor directory.Actor, source, ses
 		}
 		s.Requests++
 		s.Updated = im.Directory.Now()
-		if !effective { // okta.md 3.2: accepted, and nothing changes
-			return im.save(tx, s)
-		}
-		s.State = InProgress
 		for part := range slices.Chunk(items, im.portion()) {
 			body, err := (&block{Items: part}).encode()
 			if err != nil {
@@ -187,6 +183,12 @@ func (im *Importer) Load(ctx context.Context, actor directory.Actor, source, ses
 				return err
 			}
 		}
+		// okta.md 3.2: accepted, and the session stays as it is. What is unknown now may
+		// be known by the time that the session is carried out.
+		if !effective {
+			return im.save(tx, s)
+		}
+		s.State = InProgress
 		for _, kind := range b.kinds() {
 			if err := im.event(tx, actor, s, kind, directory.Outcome{}); err != nil {
 				return err

@@ -89,7 +89,7 @@ func TestSessionStates(t *testing.T) {
 	b.state(second, importer.Closed)
 	b.refused(b.CancelSession(ctx, me, b.source, second.ID), importer.NotCancelable)
 	b.refused(b.Load(ctx, me, b.source, second.ID, importer.Batch{}), importer.NotLoadable)
-	b.done(b.imported(first), map[string]int{"scanned": 1, "added": 1})
+	b.done(b.imported(first), map[string]int{"scanned": 2, "skipped": 1, "added": 1})
 	b.refused(b.CancelSession(ctx, me, b.source, first.ID), importer.NotCancelable)
 
 	third := b.create()
