@@ -57,7 +57,7 @@ cover: ## Measure which statements the tests reach: cover.out, cover.html
 
 .PHONY: lint
 lint: ## Look for mistakes: gofmt, go vet, golangci-lint
-	@bad=$$(gofmt -l $$(find . -name '*.go' -not -path './$(CLIENTS)/node_modules/*' -not -path '*/testdata/*')); \
+	@bad=$$(gofmt -l $$(find . -path './$(CLIENTS)/node_modules' -prune -o -name '*.go' -not -path '*/testdata/*' -print)); \
 	if [ -n "$$bad" ]; then printf 'not formatted by gofmt:\n%s\n' "$$bad"; exit 1; fi
 	$(GO) vet ./...
 	$(GOLANGCI) run
@@ -87,7 +87,10 @@ verify: build ## Check modules and generated files against what they come from
 	bin/lanyard docs | diff -u docs/reference/cli.md - || { echo 'docs/reference/cli.md is old: make generate'; exit 1; }
 
 .PHONY: clients
-clients: ## Install other people's clients (needs npm)
+clients: $(CLIENTS)/node_modules/.package-lock.json ## Install other people's clients (needs npm)
+
+# npm writes this file last.
+$(CLIENTS)/node_modules/.package-lock.json: $(CLIENTS)/package-lock.json
 	npm ci --prefix $(CLIENTS) --no-audit --no-fund
 
 .PHONY: test-clients

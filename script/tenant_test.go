@@ -72,6 +72,36 @@ func TestImportIntoTenant(t *testing.T) {
 	}
 }
 
+// TestTenantByTrigger imports into a tenant what a trigger starts, and cancels it while
+// the tenant is being told: nothing of it is done here, and the next one does it all.
+func TestTenantByTrigger(t *testing.T) {
+	w := newTenantWorld(t)
+	file := filepath.Join(w.here, "lanyard.yaml")
+	w.file(w.here, "lanyard.yaml", string(must(os.ReadFile(file))(t))+"triggers:\n  nightly: {schedule: {cron: '0 3 1 1 *'}, import: hr}\n")
+	startLine(t, w.here, w.binary, "serve", "--api-port", "-1", "--okta-port", "-1", "--auth0-port", "-1", "-o", "json")
+	held := &killing{at: "POST bulk-upsert", done: make(chan struct{})}
+	w.kill.Store(held)
+	w.lanyard(w.here, 0, "triggers", "fire", "nightly")
+	<-held.done
+	if out := w.lanyard(w.here, 0, "import", "show", "hr"); !strings.Contains(out, "being sent to the tenant") {
+		t.Errorf("while it is sent:\n%s", out)
+	}
+	w.lanyard(w.here, 0, "import", "cancel", "hr")
+	if out := w.lanyard(w.here, 0, "import", "show", "hr"); !strings.Contains(out, "cancelled") {
+		t.Errorf("cancelled:\n%s", out)
+	}
+	if out := w.lanyard(w.here, 0, "triggers", "fire", "nightly", "--wait"); !strings.Contains(out, "succeeded") {
+		t.Errorf("fired again:\n%s", out)
+	}
+	w.reports("by a trigger", 100, map[string]int{"scanned": 100, "added": 100}, map[string]int{"scanned": 100, "added": 100})
+	if out := w.lanyard(w.here, 0, "import", "run", "hr"); !strings.Contains(out, "100 unchanged") {
+		t.Errorf("with nothing new:\n%s", out)
+	}
+	if out := w.lanyard(w.here, 0, "import", "show", "hr"); !strings.Contains(out, "100 unchanged") || strings.Contains(out, "trg-") {
+		t.Errorf("the newest is the one that was run:\n%s", out)
+	}
+}
+
 // tenantWorld is a tenant, and a folder that imports into it.
 type tenantWorld struct {
 	*testing.T
@@ -86,10 +116,11 @@ type tenantWorld struct {
 
 type tenantPerson struct{ title, status string }
 
-// killing is what ends a process while one of its calls is answered.
+// killing is what ends a process while one of its calls is answered, or only keeps
+// the answer back.
 type killing struct {
 	at   string
-	cmd  *exec.Cmd
+	cmd  *exec.Cmd // nil: the process lives
 	done chan struct{}
 }
 
@@ -117,8 +148,11 @@ func newTenantWorld(t *testing.T) *tenantWorld {
 		proxy.ServeHTTP(rec, r) // it has happened
 		k := w.kill.Load()
 		if k != nil && r.Method+" "+r.URL.Path[strings.LastIndex(r.URL.Path, "/")+1:] == k.at && w.kill.CompareAndSwap(k, nil) {
-			_ = k.cmd.Process.Kill()
+			if k.cmd != nil {
+				_ = k.cmd.Process.Kill()
+			}
 			close(k.done)
+			<-r.Context().Done()
 			return
 		}
 		for name, values := range rec.Header() {
@@ -247,5 +281,37 @@ func (w *tenantWorld) reports(what string, changes int, here, there map[string]i
 		if sent := report.Session.Sent; dir == w.here && (sent == nil || sent.Changes != changes || len(sent.Sessions) != 1) {
 			w.Errorf("%s: sent %+v", what, sent)
 		}
+	}
+}
+
+// TestImportFrom reads a file, and standard input, with and without a process that
+// serves the folder, which has another working folder; and an import with a tenant
+// plays on the embedded org.
+func TestImportFrom(t *testing.T) {
+	w := newTenantWorld(t)
+	sub := filepath.Join(w.here, "sub")
+	const others = "employee_id,first_name,last_name,email\nX1,Grace,Hopper,grace@tenant.example\n"
+	w.file(sub, "others.csv", others)
+	from := func(file string, want string, args ...string) {
+		t.Helper()
+		cmd := w.command(sub, append(args, "--config", "../lanyard.yaml", "--data", "../.lanyard", "--from", file)...)
+		cmd.Stdin = strings.NewReader(others)
+		out, err := cmd.CombinedOutput()
+		if err != nil || !strings.Contains(string(out), want) {
+			t.Errorf("%s --from %s: %v, and not %q:\n%s", strings.Join(args, " "), file, err, want, out)
+		}
+	}
+	const tenant = "the identity source HR of the connection okta"
+	from("others.csv", tenant, "import", "preview", "hr")
+	from("-", "1 created", "import", "run", "hr", "--sandbox")
+	startLine(t, w.here, w.binary, "serve", "--api-port", "-1", "--okta-port", "-1", "--auth0-port", "-1", "-o", "json")
+	from("-", tenant, "explain", "--source", "hr", "--user", "X1")
+	from("others.csv", "1 unchanged", "import", "run", "hr", "--sandbox")
+	out := w.lanyard(w.here, 0, "import", "run", "hr", "--sandbox")
+	if !strings.Contains(out, "100 created") || w.calls.Load() != 0 {
+		t.Errorf("%d calls to the tenant:\n%s", w.calls.Load(), out)
+	}
+	if out := w.lanyard(w.here, 0, "import", "preview", "hr"); !strings.Contains(out, "100 linked") || !strings.Contains(out, "1 session, 6 calls") {
+		t.Errorf("the tenant has nobody yet:\n%s", out)
 	}
 }

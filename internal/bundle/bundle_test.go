@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -326,8 +327,19 @@ func TestGather(t *testing.T) {
 	if diff := cmp.Diff(want, b.Manifest.Connections); diff != "" {
 		t.Error(diff)
 	}
-	if b, _, err = Gather(t.Context(), origin(t, "$inputs.key"), Options{WithRows: true}); err != nil || b.Files["people.csv"] == nil {
-		t.Errorf("with rows: %v", err)
+	for from, packed := range map[string]bool{"{csv: {file: people.csv}}": true, "{csv: people.csv}": true, "{json: ./people.csv}": true, "{table: people.csv}": false, "{csv: '-'}": false} {
+		o := origin(t, "$inputs.key")
+		write(t, o.Dir, "lanyard.yaml", "imports:\n  hr: {from: "+from+", profile: {file: File}, to: {connection: abroad, source: HR}}\n")
+		if o.Config, err = config.Load(filepath.Join(o.Dir, "lanyard.yaml"), true); err != nil {
+			t.Fatal(err)
+		}
+		b, _, err := Gather(t.Context(), o, Options{WithRows: true})
+		if err != nil || (b.Files["people.csv"] != nil) != packed {
+			t.Errorf("with rows, from %s: %v", from, err)
+		}
+		if err == nil && !slices.ContainsFunc(b.Manifest.Connections, func(c Connection) bool { return c.Name == "abroad" }) {
+			t.Errorf("from %s: the connection of to is not among %v", from, b.Manifest.Connections)
+		}
 	}
 
 	_, _, err = Gather(t.Context(), origin(t, "literal"), Options{})

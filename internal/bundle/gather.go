@@ -324,38 +324,39 @@ func readPlain(root *os.Root, p string) ([]byte, error) {
 	return data, err
 }
 
-// imported takes what an import names: connections, and its files when data may
-// be packed.
+// imported takes what an import names: connections, and its file when data may be
+// packed.
 func (g *gatherer) imported(s setting) error {
-	var walk func(key string, n *yaml.Node) error
-	walk = func(key string, n *yaml.Node) error {
-		n = strict.Follow(n)
-		for i := 0; n.Kind == yaml.MappingNode && i+1 < len(n.Content); i += 2 {
-			if err := walk(strict.Follow(n.Content[i]).Value, n.Content[i+1]); err != nil {
+	from := member(s.node, "from")
+	for i := 0; from != nil && from.Kind == yaml.MappingNode && i+1 < len(from.Content); i += 2 {
+		kind, n := strict.Follow(from.Content[i]).Value, strict.Follow(from.Content[i+1])
+		g.bound(member(n, "connection"))
+		file := member(n, "file")
+		if n.Kind == yaml.ScalarNode && (kind == "csv" || kind == "json") { // the short form
+			file = n
+		}
+		switch {
+		case file == nil || file.Kind != yaml.ScalarNode || file.Value == "-":
+		case !g.options.WithRows:
+			g.left = append(g.left, file.Value+", which the import "+s.name+" reads: --with-rows packs it")
+		default:
+			if err := g.add(path.Clean(filepath.ToSlash(file.Value)), "import "+s.name); err != nil {
 				return err
 			}
 		}
-		if n.Kind == yaml.SequenceNode {
-			for _, c := range n.Content {
-				if err := walk(key, c); err != nil {
-					return err
-				}
-			}
-		}
-		switch {
-		case n.Kind != yaml.ScalarNode:
-		case key == "connection":
-			if _, known := g.needed[n.Value]; !known {
-				g.needed[n.Value] = ""
-			}
-		case key == "file" && !g.options.WithRows:
-			g.left = append(g.left, n.Value+", which the import "+s.name+" reads: --with-rows packs it")
-		case key == "file":
-			return g.add(path.Clean(filepath.ToSlash(n.Value)), "import "+s.name)
-		}
-		return nil
 	}
-	return walk("", s.node)
+	g.bound(member(member(s.node, "to"), "connection"))
+	return nil
+}
+
+// bound notes a connection that an import names; nil when it names none.
+func (g *gatherer) bound(n *yaml.Node) {
+	if n == nil || n.Kind != yaml.ScalarNode {
+		return
+	}
+	if _, known := g.needed[n.Value]; !known {
+		g.needed[n.Value] = ""
+	}
 }
 
 // extras takes the README, and the files that were asked for.

@@ -342,10 +342,9 @@ days.`, `  lanyard import sessions hr --limit 5
 	cmd.Flags().StringSliceVar(&states, "state", nil, "only sessions in this `STATE`: CREATED, IN_PROGRESS, TRIGGERED, COMPLETED, CLOSED, EXPIRED, ERROR; may be repeated")
 	bindCount(cmd.Flags(), &q.Limit, "limit", 20, "`N` sessions at most; 0: all")
 	o.first(cmd, func(*cobra.Command, []string) error {
-		known := []importer.State{importer.Created, importer.InProgress, importer.Triggered, importer.Completed, importer.Closed, importer.Expired, importer.Failed}
 		for _, s := range states {
 			state := importer.State(strings.ToUpper(s))
-			if !slices.Contains(known, state) {
+			if !slices.Contains(importer.States(), state) {
 				return fault.New(fault.Usage, "there is no state %q", s).At("--state").Fix("use one of CREATED, IN_PROGRESS, TRIGGERED, COMPLETED, CLOSED, EXPIRED, ERROR")
 			}
 			q.States = append(q.States, state)
@@ -558,10 +557,7 @@ func newImportPeople(sh *shell) *cobra.Command {
 and after. Those of whom the source said nothing new are not kept one by one.
 SESSION may be a source, for its newest session; without it the newest of all.`, `  lanyard import people hr --action failed
   lanyard import people hr --find ada -o json`)
-	known := map[string]reconcile.Action{
-		"created": reconcile.Create, "linked": reconcile.LinkTo, "updated": reconcile.Update, "deactivated": reconcile.Deactivate, "suspended": reconcile.Suspend,
-		"reactivated": reconcile.Reactivate, "unlinked": reconcile.Unlink, "skipped": reconcile.Skip, "held": reconcile.Hold, "failed": reconcile.Fail,
-	}
+	known := importer.ActionWords()
 	words := slices.Sorted(maps.Keys(known))
 	cmd.Flags().StringSliceVar(&actions, "action", nil, "only who was this `ACTION`: "+strings.Join(words, ", ")+"; may be repeated")
 	cmd.Flags().StringVar(&q.Text, "find", "", "only whose name or id has this `TEXT`")

@@ -274,8 +274,11 @@ func readSettings(s IO, file string) (section config.Section, written *reconcile
 func newSourcesRemove(sh *shell) *cobra.Command {
 	o, cmd := importing(sh, importer.RemoveSource, "remove SOURCE", "Forget the settings and links of an identity source",
 		`Forget the settings of an identity source, and which accounts are linked to its
-people. The accounts and the application stay.`, `  lanyard import sources remove "HR system"`)
-	o.says(func(r *importer.Reply) string { return r.Label + " is forgotten; its people and its application stay" })
+people. The accounts and the application stay. Imported again, all of them wait: lanyard
+import confirm SOURCE --exact links them.`, `  lanyard import sources remove "HR system"`)
+	o.says(func(r *importer.Reply) string {
+		return r.Label + " is forgotten; its people and its application stay. Imported again without settings, everybody waits"
+	})
 	return cmd
 }
 

@@ -199,14 +199,7 @@ func (im *Importer) makeDelta(ctx context.Context, s *Session, basis int64) (*Se
 	}
 	return im.change(ctx, "", s.ID, func(tx Tx, s *Session) error {
 		s.Phase, s.Counts, s.Total, s.Position, s.Basis = Guarding, d.counts, d.seq, 0, basis
-		if err := tx.PutImportBlock(s.ID, deltaTally, figures); err != nil {
-			return err
-		}
-		kinds := matchedEvents
-		if s.Type == Full {
-			kinds = slices.Concat(matchedEvents, absentEvents)
-		}
-		return im.own(tx, s, func() error { return im.events(tx, systemActor(), s, kinds) })
+		return tx.PutImportBlock(s.ID, deltaTally, figures)
 	})
 }
 
@@ -653,6 +646,13 @@ func (im *Importer) guard(ctx context.Context, s *Session) (*Session, error) {
 		return s, err
 	}
 	return im.change(ctx, "", s.ID, func(tx Tx, s *Session) error {
+		kinds := matchedEvents
+		if s.Type == Full {
+			kinds = slices.Concat(matchedEvents, absentEvents)
+		}
+		if err := im.own(tx, s, func() error { return im.events(tx, systemActor(), s, kinds) }); err != nil {
+			return err
+		}
 		if len(holds) == 0 {
 			s.Phase, err = im.accepted(tx, s)
 			return err

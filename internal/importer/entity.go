@@ -43,6 +43,16 @@ const (
 	MembershipKind Kind = "membership"
 )
 
+// ActionWords are the actions by the words for what was done to somebody. Of those of
+// whom nothing is new there are no entities to ask for.
+func ActionWords() map[string]reconcile.Action {
+	return map[string]reconcile.Action{
+		"created": reconcile.Create, "linked": reconcile.LinkTo, "updated": reconcile.Update, "deactivated": reconcile.Deactivate,
+		"suspended": reconcile.Suspend, "reactivated": reconcile.Reactivate, "unlinked": reconcile.Unlink, "skipped": reconcile.Skip,
+		"held": reconcile.Hold, "failed": reconcile.Fail,
+	}
+}
+
 // EntityQuery selects entities of a session in their order.
 type EntityQuery struct {
 	Session string             `json:"session"`

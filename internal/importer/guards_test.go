@@ -248,3 +248,24 @@ func TestStatesLost(t *testing.T) {
 	}
 	b.done(b.held(b.run(all, importer.Full), reconcile.Returns, "7 accounts would be reactivated"), map[string]int{"scanned": 40, "reactivated": 7, "unchanged": 33})
 }
+
+// What goes to a tenant is decided there: it takes nobody from the sources here.
+func TestTenantTakesNobody(t *testing.T) {
+	b := newBench(t, nil)
+	all := people(10)
+	b.run(all, importer.Full)
+	for label, to := range map[string]*reconcile.Target{"Tenant": {Connection: "okta", Source: "HR"}, "Payroll": nil} {
+		s, err := b.PutSource(t.Context(), me, label, &importer.Source{Settings: reconcile.FileSettings(), To: to})
+		b.do(err)
+		p, err := b.Preview(t.Context(), s.ID, all, importer.PreviewOptions{})
+		b.do(err)
+		var codes []reconcile.Code
+		for _, r := range p.Holds {
+			codes = append(codes, r.Code)
+		}
+		p.Close()
+		if held := slices.Contains(codes, reconcile.TakeOver); held != (to == nil) {
+			t.Errorf("%s is held because of %v", label, codes)
+		}
+	}
+}

@@ -206,7 +206,7 @@ func (im *Importer) next(ctx context.Context, stuck map[string]error) (first *Se
 				firsts[s.Source] = s.ID
 			}
 		}
-		for _, s := range list {
+		for _, s := range slices.Backward(list) { // the oldest first
 			ahead := firsts[s.Source]
 			if s.State != Triggered || barred[s.Source] || stuck[s.Source] != nil || ahead != "" && ahead != s.ID {
 				continue
@@ -228,10 +228,7 @@ func before(a, b *Session) bool {
 	if (a.Phase == Queued) != (b.Phase == Queued) {
 		return a.Phase != Queued
 	}
-	if !a.Queued.Equal(b.Queued) {
-		return a.Queued.Before(b.Queued)
-	}
-	return a.ID < b.ID
+	return a.Queued.Before(b.Queued)
 }
 
 // expire ends the sessions that nobody has loaded or triggered for a day.

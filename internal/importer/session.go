@@ -95,6 +95,11 @@ const (
 	Failed     State = "ERROR"
 )
 
+// States are all states, in the order in which a session comes to them.
+func States() []State {
+	return []State{Created, InProgress, Triggered, Completed, Closed, Expired, Failed}
+}
+
 // Active reports whether the session still has something before it.
 func (s State) Active() bool { return s == Created || s == InProgress || s == Triggered }
 

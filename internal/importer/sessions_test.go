@@ -501,23 +501,6 @@ func TestRetention(t *testing.T) {
 	b.missing(err, importer.SessionNoun)
 }
 
-// A label that two applications have names neither of them.
-func TestSourceOfTwoWithOneLabel(t *testing.T) {
-	b := newBench(t, nil)
-	app, _, err := b.Directory.CreateApp(t.Context(), me, directory.OktaRealm, directory.AppDraft{Name: importer.AppName, Label: "HR", SignOnMode: directory.AutoLogin, Activate: true})
-	b.do(err)
-	_, err = b.FindSource(t.Context(), "HR")
-	_, stored := b.PutSource(t.Context(), me, "HR", &importer.Source{Settings: reconcile.FileSettings()})
-	for _, err := range []error{err, stored} {
-		if said := fault.Public(err); !fault.Is(err, fault.Conflict) || !strings.Contains(said, b.source) || !strings.Contains(said, app.ID) {
-			t.Errorf("a label that two have: %v", said)
-		}
-	}
-	if s, err := b.FindSource(t.Context(), b.source); err != nil || s.ID != b.source {
-		t.Errorf("by its id: %v, %v", s, err)
-	}
-}
-
 // The system log tells the phases of an import in Okta's order (okta.md 3.3), and
 // what the session itself logs does not make its delta old.
 func TestLogOfPhases(t *testing.T) {
@@ -545,5 +528,22 @@ func TestLogOfPhases(t *testing.T) {
 				"object_creation.start", "object_creation.complete", "user_matching.start", "user_matching.complete",
 			}, absent,
 			[]string{"membership_processing.start", "membership_processing.complete", "user.complete", "group.complete", "group_membership.complete", "complete"}))
+	}
+}
+
+// A label that two applications have names neither of them.
+func TestSourceOfTwoWithOneLabel(t *testing.T) {
+	b := newBench(t, nil)
+	app, _, err := b.Directory.CreateApp(t.Context(), me, directory.OktaRealm, directory.AppDraft{Name: importer.AppName, Label: "HR", SignOnMode: directory.AutoLogin, Activate: true})
+	b.do(err)
+	_, err = b.FindSource(t.Context(), "HR")
+	_, stored := b.PutSource(t.Context(), me, "HR", &importer.Source{Settings: reconcile.FileSettings()})
+	for _, err := range []error{err, stored} {
+		if said := fault.Public(err); !fault.Is(err, fault.Conflict) || !strings.Contains(said, b.source) || !strings.Contains(said, app.ID) {
+			t.Errorf("a label that two have: %v", said)
+		}
+	}
+	if s, err := b.FindSource(t.Context(), b.source); err != nil || s.ID != b.source {
+		t.Errorf("by its id: %v, %v", s, err)
 	}
 }

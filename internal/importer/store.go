@@ -23,7 +23,7 @@ type Reader interface {
 
 	// ImportSession returns a session, or *directory.Missing with SessionNoun.
 	ImportSession(id string) (*Session, error)
-	// ImportSessions returns sessions, the newest first.
+	// ImportSessions returns sessions, the one that was begun last first, whatever its id.
 	ImportSessions(q SessionQuery) ([]*Session, error)
 	// ImportBlock returns one block of the records of a session.
 	ImportBlock(session string, seq int) ([]byte, error)

@@ -46,28 +46,33 @@ func TestPlanOfYesterday(t *testing.T) {
 	}
 }
 
-// A session that waits is decided for the day on which it is carried out: behind
-// one that is held, and when it was held itself.
+// A session that waits is decided for the day on which it is carried out: one that
+// was held itself, and one behind it.
 func TestDaysPassWhileHeld(t *testing.T) {
-	b := newBench(t, dated)
-	all := people(20)
-	for _, row := range all {
-		row["start"], row["end"] = "", ""
-	}
-	b.run(all, importer.Full)
-	leaver := person("1", "Ann", "Ash", "start", "", "end", "2026-03-03")
-	held := b.run(append(all[:9:9], leaver), importer.Full)
-	b.equal("phase", held.Phase, importer.Held)
-	other := b.run(rows{person("2", "Bob", "Birch", "start", "", "end", "2026-03-03")}, importer.Incremental)
-	b.clock.Step(72 * time.Hour)
-	_, err := b.Approve(t.Context(), me, held.ID, "")
-	b.do(err)
-	b.do(b.Settle(t.Context()))
-	b.state(held, importer.Completed)
-	b.state(other, importer.Completed)
-	for _, login := range []string{"Ann.1@example.com", "Bob.2@example.com"} {
-		if status, is := b.accounts()[login]; is {
-			t.Errorf("%s was made %s after his last day", login, status)
+	for _, behind := range []bool{false, true} {
+		b := newBench(t, dated)
+		all := people(20)
+		for _, row := range all {
+			row["start"], row["end"] = "", ""
+		}
+		b.run(all, importer.Full)
+		leaver := func(id, name string) reconcile.Row { return person(id, name, "Ash", "start", "", "end", "2026-03-03") }
+		held := b.run(append(all[:9:9], leaver("1", "Ann")), importer.Full)
+		b.equal("phase", held.Phase, importer.Held)
+		other := held
+		if behind {
+			other = b.run(rows{leaver("2", "Bob")}, importer.Incremental)
+		}
+		b.clock.Step(72 * time.Hour)
+		_, err := b.Approve(t.Context(), me, held.ID, "")
+		b.do(err)
+		b.do(b.Settle(t.Context()))
+		b.state(held, importer.Completed)
+		b.state(other, importer.Completed)
+		for _, login := range []string{"Ann.1@example.com", "Bob.2@example.com"} {
+			if status, is := b.accounts()[login]; is {
+				t.Errorf("%s was made %s after his last day", login, status)
+			}
 		}
 	}
 }

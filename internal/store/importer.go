@@ -72,7 +72,11 @@ func (t *importerTx) ImportSessions(q importer.SessionQuery) (out []*importer.Se
 	from := selection{text: "SELECT version, body FROM import_sessions"}
 	from.where("realm = ", q.Realm)
 	from.where("source = ", q.Source)
-	from.where("id < ", q.After)
+	if q.After != "" {
+		from.column("(begun, id) < (SELECT begun, id FROM import_sessions WHERE id = ")
+		from.bind("", q.After)
+		from.text += ")"
+	}
 	if len(q.States) > 0 {
 		from.column("state IN (")
 		for i, state := range q.States {
@@ -80,7 +84,7 @@ func (t *importerTx) ImportSessions(q importer.SessionQuery) (out []*importer.Se
 		}
 		from.text += ")"
 	}
-	from.text += " ORDER BY id DESC"
+	from.text += " ORDER BY begun DESC, id DESC"
 	if q.Limit > 0 {
 		from.bind(" LIMIT ", q.Limit)
 	}
@@ -99,7 +103,8 @@ func (t *importerTx) InsertImportSession(s *importer.Session) error {
 	if err != nil {
 		return err
 	}
-	n, err := t.exec("INSERT INTO import_sessions (id, realm, source, state, version, body) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (id) DO NOTHING",
+	n, err := t.exec("INSERT INTO import_sessions (id, realm, source, state, version, body, begun) "+
+		"VALUES ($1, $2, $3, $4, $5, $6, (SELECT COALESCE(MAX(begun), 0) + 1 FROM import_sessions)) ON CONFLICT (id) DO NOTHING",
 		s.ID, s.Realm, s.Source, string(s.State), s.Version, body)
 	if err == nil && n == 0 {
 		return fault.New(fault.Conflict, "there is an import session %q already", s.ID)

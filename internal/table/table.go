@@ -159,7 +159,7 @@ func checkColumns(columns []Column) error {
 
 func checkColumn(c Column) error {
 	if !columnName.MatchString(c.Name) || len([]rune(c.Name)) > MaxNameLength {
-		return fault.New(fault.Invalid, "%q cannot be the name of a column", c.Name).
+		return fault.New(fault.Invalid, "%s cannot be the name of a column", quote(c.Name)).
 			Fix("begin with a letter; use up to %d letters, digits, underscores, hyphens", MaxNameLength)
 	}
 	if !slices.Contains(Types(), c.Type) {

@@ -407,7 +407,7 @@ func (r *reader) endpoint(n *yaml.Node) *Endpoint {
 	}
 	e.Mode = Mode(orText(mode, string(ModeAccept)))
 	if written["auth"] == nil {
-		r.Wrong(n, "write auth: with hmac, token or oauth; or public: true when everybody may start the flow", "an endpoint needs auth")
+		r.Wrong(n, "write auth: with hmac, token or oauth; or auth: {public: true} when everybody may start the flow", "an endpoint needs auth")
 	}
 	if written["timeout"] != nil && e.Mode != ModeWait {
 		r.Wrong(written["timeout"], "say mode: wait", "only an endpoint that waits has a timeout")

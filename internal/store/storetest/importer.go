@@ -62,7 +62,7 @@ func testImportSessions(t *testing.T, i imports) {
 		return &importer.Session{ID: id, Realm: realm, Source: source, Type: importer.Full, State: state, Created: at, Version: 1, Counts: importer.Counts{Scanned: 3}}
 	}
 	i.update(func(tx importer.Tx) error {
-		for _, s := range []*importer.Session{session("s1", "a", importer.Completed), session("s2", "a", importer.Triggered), session("s3", "b", importer.Created)} {
+		for _, s := range []*importer.Session{session("s1", "a", importer.Completed), session("s2", "a", importer.Triggered), session("b3", "b", importer.Created)} {
 			if err := tx.InsertImportSession(s); err != nil {
 				return err
 			}
@@ -85,10 +85,10 @@ func testImportSessions(t *testing.T, i imports) {
 			importer.SessionQuery
 			want []string
 		}{
-			{importer.SessionQuery{Realm: realm}, []string{"s3", "s2", "s1"}},
+			{importer.SessionQuery{Realm: realm}, []string{"b3", "s2", "s1"}},
 			{importer.SessionQuery{Realm: realm, Source: "a"}, []string{"s2", "s1"}},
-			{importer.SessionQuery{Realm: realm, States: []importer.State{importer.Created, importer.Completed}}, []string{"s3", "s1"}},
-			{importer.SessionQuery{Realm: realm, After: "s3", Limit: 1}, []string{"s2"}},
+			{importer.SessionQuery{Realm: realm, States: []importer.State{importer.Created, importer.Completed}}, []string{"b3", "s1"}},
+			{importer.SessionQuery{Realm: realm, After: "b3", Limit: 1}, []string{"s2"}},
 			{importer.SessionQuery{Realm: "other"}, nil},
 		} {
 			list, err := r.ImportSessions(q.SessionQuery)

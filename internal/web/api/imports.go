@@ -2,11 +2,16 @@ package api
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"io"
 	"iter"
+	"maps"
+	"mime"
 	"net/http"
+	"slices"
+	"strings"
 	"sync"
 
 	"github.com/lanyard-id/lanyard/internal/directory"
@@ -181,6 +186,7 @@ func (a *API) importRoutes() map[string]route {
 		"GET " + importsPath:                               {ReadImports, a.listImports},
 		"GET " + importPath:                                {ReadImports, a.getImport},
 		"GET " + importPath + "/entities":                  {ReadImports, a.listEntities},
+		"GET " + importPath + "/download":                  {ReadImports, a.downloadImport},
 		"POST " + importPath + "/approve":                  {ManageImports, a.decide(importer.Approve)},
 		"POST " + importPath + "/reject":                   {ManageImports, a.decide(importer.Reject)},
 		"POST " + importPath + "/cancel":                   {ManageImports, a.decide(importer.Cancel)},
@@ -251,8 +257,12 @@ func (a *API) listImports(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	sessions := &importer.SessionQuery{After: q.Get("after"), Limit: limit}
-	for _, state := range q["state"] {
-		sessions.States = append(sessions.States, importer.State(state))
+	for _, name := range q["state"] {
+		state := importer.State(strings.ToUpper(name))
+		if !slices.Contains(importer.States(), state) {
+			return fault.New(fault.Invalid, "there is no state %q", name).At("state").Fix("use one of %v", importer.States())
+		}
+		sessions.States = append(sessions.States, state)
 	}
 	reply, err := a.ask(r, importer.Command{Do: importer.ListSessions, Source: q.Get("source"), Sessions: sessions})
 	if err != nil {
@@ -279,9 +289,16 @@ func (a *API) listEntities(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	entities := &importer.EntityQuery{Text: q.Get("text"), After: int64(after), Limit: limit}
-	for _, action := range q["action"] {
-		entities.Actions = append(entities.Actions, reconcile.Action(action))
+	entities := &importer.EntityQuery{Kind: importer.Kind(q.Get("kind")), Text: q.Get("text"), After: int64(after), Limit: limit}
+	if kinds := []importer.Kind{"", importer.UserKind, importer.GroupKind, importer.MembershipKind}; !slices.Contains(kinds, entities.Kind) {
+		return fault.New(fault.Invalid, "there is no kind %q", string(entities.Kind)).At("kind").Fix("use one of %v", kinds[1:])
+	}
+	for _, name := range q["action"] {
+		action, err := actionOf(name)
+		if err != nil {
+			return err
+		}
+		entities.Actions = append(entities.Actions, action)
 	}
 	reply, err := a.ask(r, importer.Command{Do: importer.ListEntities, Session: r.PathValue("session"), Entities: entities})
 	if err != nil {
@@ -292,6 +309,37 @@ func (a *API) listEntities(w http.ResponseWriter, r *http.Request) error {
 		answer["next"] = reply.Entities[n-1].Seq
 	}
 	return web.WriteJSON(w, http.StatusOK, answer)
+}
+
+// actionOf is the action of a name: create, or what it is called once it is done.
+func actionOf(name string) (reconcile.Action, error) {
+	words := importer.ActionWords()
+	for word, action := range words {
+		if name == word || name == string(action) {
+			return action, nil
+		}
+	}
+	return "", fault.New(fault.Invalid, "there is no action %q", name).At("action").Fix("use one of %s", strings.Join(slices.Sorted(maps.Keys(words)), ", "))
+}
+
+// downloadImport answers the report as a file.
+func (a *API) downloadImport(w http.ResponseWriter, r *http.Request) error {
+	format := importer.DownloadFormat(cmp.Or(r.URL.Query().Get("format"), string(importer.CSV)))
+	if format != importer.CSV && format != importer.JSON {
+		return fault.New(fault.Invalid, "there is no format %q", string(format)).At("format").Fix("use csv or json")
+	}
+	session := r.PathValue("session")
+	reply, err := a.ask(r, importer.Command{Do: importer.Download, Session: session, Format: format})
+	if err != nil {
+		return err
+	}
+	name := mime.FormatMediaType("attachment", map[string]string{"filename": session + "." + string(format)})
+	w.Header().Set("Content-Disposition", name)
+	err = streamed(w, reply.Pieces, format)
+	if err != nil { // what is answered is no file
+		w.Header().Del("Content-Disposition")
+	}
+	return err
 }
 
 // reasonBody says why somebody decides something.

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"strings"
 
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/engine"
@@ -170,12 +171,24 @@ func decode(data []byte, into any) error {
 	dec.UseNumber()
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(into); err != nil {
-		return fault.Wrap(fault.Invalid, err, "the request body does not read: %v", err)
+		return fault.Wrap(fault.Invalid, err, "the request body does not read: %s", misread(err))
 	}
 	if _, err := dec.Token(); err != io.EOF {
 		return fault.New(fault.Invalid, "the request body goes on behind its JSON value")
 	}
 	return nil
+}
+
+// misread says what is wrong with a body, without the names of our types.
+func misread(err error) string {
+	var other *json.UnmarshalTypeError
+	switch {
+	case !errors.As(err, &other):
+		return strings.TrimPrefix(err.Error(), "json: ")
+	case other.Field == "":
+		return "it may not be of the type " + other.Value
+	}
+	return other.Field + " may not be of the type " + other.Value
 }
 
 func (a *API) start(w http.ResponseWriter, r *http.Request) error {

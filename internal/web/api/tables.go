@@ -224,7 +224,7 @@ func (a *API) upsertRows(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return web.WriteJSON(w, http.StatusOK, rowsAnswer{*reply.Counts, reply.Rows})
+	return web.WriteJSON(w, http.StatusOK, rowsAnswer{*reply.Counts, append([]table.Row{}, reply.Rows...)}) // a list, never null
 }
 
 // importBody is a file in a request. Only the modes that may be repeated are there.

@@ -92,7 +92,15 @@ func madeImports(_ context.Context, c importer.Command) (*importer.Reply, error)
 	if c.Actor != nil {
 		s.Actor = *c.Actor
 	}
+	pieces := func(yield func([]byte, error) bool) {
+		if c.Format == importer.JSON {
+			yield([]byte(`{"report":"json"}`), nil)
+			return
+		}
+		yield([]byte("seq,"+string(c.Format)+"\n"), nil)
+	}
 	return &importer.Reply{
+		Pieces:  pieces,
 		Session: s, Report: &importer.Report{Session: s}, Sources: []importer.SourceView{{Source: &importer.Source{}, Label: c.Source}},
 		Entities: []importer.Entity{{Seq: 7, Name: "ada"}}, Count: 9,
 	}, nil
@@ -179,6 +187,14 @@ func TestTableRoutes(t *testing.T) {
 		{"GET /imports/s1", 200, `"error":"report "`},
 		{"GET /imports/s1/entities?action=create&limit=1", 200, `"count":9,"entities":[{"seq":7,`},
 		{"GET /imports/s1/entities?after=x", 400, "after"},
+		{"GET /imports/s1/entities?action=created&kind=user&limit=1", 200, `"count":9,"entities":[{"seq":7,`},
+		{"GET /imports/s1/entities?action=done", 400, "deactivated, failed"},
+		{"GET /imports/s1/entities?kind=people", 400, "there is no kind"},
+		{"GET /imports?state=DONE", 400, "there is no state"},
+		{"GET /imports/s1/download", 200, "seq,csv"},
+		{"GET /imports/s1/download?format=json", 200, `{"report":"json"}`},
+		{"GET /imports/s1/download?format=xml", 400, "use csv or json"},
+		{"GET /imports/none/download", 404, "no such"},
 		{`POST /imports/s1/approve {"reason":"fine"}`, 200, `"error":"approve fine"`},
 		{`POST /imports/s1/reject {}`, 200, `"actor":{"id":"run 7"`},
 		{`POST /imports/none/cancel {}`, 404, "no such"},
