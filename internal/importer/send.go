@@ -216,7 +216,7 @@ func (im *Importer) outgoing(ctx context.Context, s *Session) iter.Seq2[*PlanEnt
 func (im *Importer) stopSending(ctx context.Context, actor directory.Actor, id string) error {
 	_, err := im.change(ctx, "", id, func(tx Tx, s *Session) error {
 		if s.Phase != Sending {
-			return NotCancelable.fault("a session that is %s cannot be cancelled", s.State)
+			return NotCancelable.fault("a session that is %s cannot be cancelled", s.State).Fix("lanyard import show %s tells what it did", s.ID)
 		}
 		s.State, s.Phase, s.Ended = Closed, "", im.Directory.Now()
 		return im.event(tx, actor, s, "system.import.session.cancelled", directory.Outcome{})

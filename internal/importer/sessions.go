@@ -145,7 +145,7 @@ func (im *Importer) change(ctx context.Context, source, id string, f func(tx Tx,
 func (im *Importer) CancelSession(ctx context.Context, actor directory.Actor, source, id string) error {
 	_, err := im.change(ctx, source, id, func(tx Tx, s *Session) error {
 		if s.State != Created && s.State != InProgress {
-			return NotCancelable.fault("a session that is %s cannot be cancelled", s.State)
+			return NotCancelable.fault("a session that is %s cannot be cancelled", s.State).Fix("lanyard import show %s tells what it did", s.ID)
 		}
 		s.State, s.Ended = Closed, im.Directory.Now()
 		return im.event(tx, actor, s, "system.import.session.cancelled", directory.Outcome{})
@@ -340,7 +340,7 @@ func (im *Importer) Reject(ctx context.Context, actor directory.Actor, session, 
 
 func (s *Session) answer(actor directory.Actor, approved bool, reason string, now time.Time) error {
 	if s.State != Triggered || s.Phase != Held {
-		return NotHeld.fault("the session is not held: it is %s", s.State)
+		return NotHeld.fault("the session is not held: it is %s", s.State).Fix("lanyard import show %s tells what it did", s.ID)
 	}
 	s.Approval = &Approval{Approved: approved, Actor: actor, At: now, Reason: reason}
 	if approved {

@@ -450,7 +450,7 @@ func (im *Importer) Confirm(ctx context.Context, actor directory.Actor, source, 
 		}
 		l := &links[0]
 		if l.State != reconcile.Unconfirmed && l.State != reconcile.Ignored {
-			return NotConfirmable.fault("%q does not wait to be confirmed", externalID)
+			return NotConfirmable.fault("%q does not wait to be confirmed", externalID).Fix("lanyard import waiting lists who does, by the ids of the source")
 		}
 		c := &confirmation{im: im, tx: tx, actor: actor, source: source, link: l}
 		switch answer {

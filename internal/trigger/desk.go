@@ -472,6 +472,9 @@ func (d *Desk) fromNow(ctx context.Context, triggers []entry, off bool) error {
 
 func (d *Desk) history(ctx context.Context, c Command) (*Reply, error) {
 	firings, err := d.Engine.Store.Firings(ctx, Query{Trigger: c.Name, State: c.State, Limit: cmp.Or(c.Limit, 50)})
+	if err == nil && len(firings) == 0 && c.Name != "" { // of one that was removed, there may be some
+		_, err = d.find(ctx, c.Name)
+	}
 	return &Reply{Firings: firings}, err
 }
 

@@ -420,6 +420,7 @@ func TestRefused(t *testing.T) {
 		{"unknown field of a decision", "POST", "/runs/a/signal", token, `{"event":{"kind":"resumed","sudo":true}}`, 400, "sudo"},
 		{"a list", "POST", "/runs", token, `[]`, 400, "the request body does not read: it may not be of the type array\""},
 		{"a number for a text", "POST", "/runs", token, `{"id":5}`, 400, "id may not be of the type number\""},
+		{"a name twice", "POST", "/runs/a/signal", token, `{"event":{"kind":"resumed","kind":"skipped"}}`, 400, "twice"},
 		{"two values", "POST", "/runs/a/signal", token, `{"event":{"kind":"resumed"}}{}`, 400, "goes on behind"},
 		{"no id", "POST", "/runs", token, `{"id":"","bundle":""}`, 400, "needs an id"},
 		{"no plan", "POST", "/runs", token, `{"id":"a","bundle":""}`, 500, "plan"},

@@ -21,6 +21,7 @@ import (
 	"github.com/lanyard-id/lanyard/internal/provision"
 	"github.com/lanyard-id/lanyard/internal/run"
 	"github.com/lanyard-id/lanyard/internal/trigger"
+	"github.com/lanyard-id/lanyard/internal/value"
 	"github.com/lanyard-id/lanyard/internal/web"
 	"github.com/lanyard-id/lanyard/internal/web/rehearsal"
 	"github.com/lanyard-id/lanyard/internal/wirelog"
@@ -175,6 +176,9 @@ func decode(data []byte, into any) error {
 	}
 	if _, err := dec.Token(); err != io.EOF {
 		return fault.New(fault.Invalid, "the request body goes on behind its JSON value")
+	}
+	if _, err := value.DecodeExact(data); err != nil {
+		return fault.Wrap(fault.Invalid, err, "the request body does not read: %s", fault.Public(err))
 	}
 	return nil
 }
