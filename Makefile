@@ -46,7 +46,7 @@ race: ## Run all tests under the race detector (needs a C compiler)
 # where the tests read them.
 .PHONY: storm
 storm: ## Run the tests that kill and overload for long (half an hour)
-	LANYARD_DISASTERS=all LANYARD_CRASH_ROUNDS=120 LANYARD_STORM_SECONDS=60 LANYARD_LIST_ITEMS=2000 LANYARD_LIST_KILLS=20 LANYARD_PROVISION_PEOPLE=1000 \
+	LANYARD_DISASTERS=all LANYARD_CRASH_ROUNDS=120 LANYARD_KILLS=120 LANYARD_STORM_SECONDS=60 LANYARD_LIST_ITEMS=2000 LANYARD_LIST_KILLS=20 LANYARD_PROVISION_PEOPLE=1000 \
 		$(GO) test -count=1 -parallel 1 -timeout 2h -run 'Crash|Storm|Killed|Provisioning|Disasters' ./script
 
 .PHONY: cover

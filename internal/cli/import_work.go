@@ -276,7 +276,9 @@ func newSourcesRemove(sh *shell) *cobra.Command {
 		`Forget the settings of an identity source, and which accounts are linked to its
 people. The accounts and the application stay. Imported again, all of them wait: lanyard
 import confirm SOURCE --exact links them.`, `  lanyard import sources remove "HR system"`)
-	o.says(func(r *importer.Reply) string { return r.Label + " is forgotten; its people and its application stay. Imported again without settings, everybody waits" })
+	o.says(func(r *importer.Reply) string {
+		return r.Label + " is forgotten; its people and its application stay. Imported again without settings, everybody waits"
+	})
 	return cmd
 }
 

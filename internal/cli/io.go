@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"io"
 	"os"
 	"os/user"
@@ -48,6 +49,45 @@ func System() IO {
 
 		User: systemUser,
 		Env:  os.LookupEnv,
+	}
+}
+
+// untilDone is a reader that gives up when a context ends, also in the middle of a
+// read that nothing comes of: a person who presses Ctrl-C at a command that waits
+// for stdin is heard. What is left behind is that one read, which ends with the
+// process. Only one goroutine reads from it.
+type untilDone struct {
+	ctx  context.Context //nolint:containedctx // a reader is told its context once
+	from io.Reader
+	rest []byte // that was read and not handed out yet
+}
+
+// chunk is how much is read of stdin at once, in bytes.
+const chunk = 64 << 10
+
+func (u *untilDone) Read(p []byte) (int, error) {
+	if len(u.rest) > 0 {
+		n := copy(p, u.rest)
+		u.rest = u.rest[n:]
+		return n, nil
+	}
+	type result struct {
+		data []byte
+		err  error
+	}
+	done := make(chan result, 1)
+	go func() {
+		data := make([]byte, min(max(len(p), 1), chunk))
+		n, err := u.from.Read(data)
+		done <- result{data[:n], err}
+	}()
+	select {
+	case <-u.ctx.Done():
+		return 0, u.ctx.Err()
+	case r := <-done:
+		n := copy(p, r.data)
+		u.rest = r.data[n:]
+		return n, r.err
 	}
 }
 

@@ -71,6 +71,9 @@ func Process(product Product) int {
 // code. It prints everything there is to print. When ctx ends, the command
 // stops as soon as what it holds is safe.
 func Main(ctx context.Context, streams IO, product Product, args []string) int {
+	if streams.In != nil {
+		streams.In = &untilDone{ctx: ctx, from: streams.In}
+	}
 	return execute(ctx, &shell{IO: streams, product: product}, newRoot, args)
 }
 

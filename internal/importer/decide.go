@@ -64,7 +64,7 @@ func (c *claims) rival(r Reader, by map[uint64]place, hash uint64, asks *decided
 	if p == 0 || p == asks.place() {
 		return "", nil
 	}
-	if seq := int(p >> 32); c.last == nil || c.seq != seq { //nolint:gosec // it was an int
+	if seq := int(p >> 32); c.last == nil || c.seq != seq {
 		b, err := c.record(r, seq)
 		if err != nil {
 			return "", err

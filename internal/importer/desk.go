@@ -223,7 +223,7 @@ func (d *Desk) setSource(ctx context.Context, c Command, r *Reply) error {
 		*next = *known
 	case !fault.Is(err, fault.NotFound):
 		return err
-	case c.Settings == nil: // a name that was mistyped makes no source
+	case c.Settings == nil && c.Keep != 0: // a name that was mistyped makes no source
 		return fault.New(fault.NotFound, "there is no identity source %q", cmp.Or(c.Source, c.Label)).Fix("name one that is there, or give the settings of a new one")
 	}
 	if c.Settings != nil {

@@ -28,10 +28,10 @@ func (b *bench) planText(all rows) string {
 // what is wrong with it.
 func TestPlanFile(t *testing.T) {
 	b := newBench(t, func(s *reconcile.Settings) { s.Guard.Growth = -1 })
-	all := people(1200) // more than a piece
-	b.run(all[:100], importer.Full)
+	all := people(620) // more than a piece
+	b.run(all[:20], importer.Full)
 	whole := b.planText(all)
-	b.equal("lines", strings.Count(whole, "\n"), 1100+2)
+	b.equal("lines", strings.Count(whole, "\n"), 600+2)
 	head, _, _ := strings.Cut(whole, "\n")
 	before := b.store.updates.Load()
 	for name, test := range map[string]struct {
@@ -44,9 +44,9 @@ func TestPlanFile(t *testing.T) {
 		"in the head":   {whole[:20], fault.Invalid, "cut off"},
 		"no end":        {strings.TrimSuffix(whole, "}\n"), fault.Invalid, "cut off"},
 		"mended":        {whole[:strings.LastIndex(whole[:len(whole)/2], ",\n{")] + "\n]}\n", fault.Invalid, "entities"},
-		"only the head": {head + "]}", fault.Invalid, "it has 0 of 1100 entities"},
+		"only the head": {head + "]}", fault.Invalid, "it has 0 of 600 entities"},
 		"behind it":     {whole + "{}", fault.Invalid, "behind the plan"},
-		"another name":  {strings.Replace(whole, "Ann700.", "Eve700.", 1), fault.Invalid, "was changed"},
+		"another name":  {strings.Replace(whole, "Ann300.", "Eve300.", 1), fault.Invalid, "was changed"},
 		"another order": {swapLines(whole, 3, 4), fault.Invalid, "was changed"},
 		"once more":     {strings.Replace(whole, "\n{", "\n{},\n{", 1), fault.Invalid, "was changed"},
 		"before 2":      {`{"version":1,"entities":[{"seq":1}],"digest":"x"}`, fault.Unsupported, "another version"},
@@ -69,7 +69,7 @@ func TestPlanFile(t *testing.T) {
 	defer p.Close()
 	s, err := b.Apply(t.Context(), me, p)
 	b.do(err)
-	b.equal("added", s.Counts.Added, 1100)
+	b.equal("added", s.Counts.Added, 600)
 	before = b.store.updates.Load()
 	if _, err := b.Apply(t.Context(), me, p); !fault.Is(err, fault.Stale) {
 		t.Errorf("a plan that was carried out is answered %v", err)
@@ -89,7 +89,7 @@ func TestPlanLeavesNothing(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("TMPDIR", dir)
 	b := newBench(t, nil)
-	p, err := b.Preview(t.Context(), b.source, people(1200), importer.PreviewOptions{})
+	p, err := b.Preview(t.Context(), b.source, people(520), importer.PreviewOptions{})
 	b.do(err)
 	list, err := os.ReadDir(dir)
 	b.do(err)
@@ -99,10 +99,10 @@ func TestPlanLeavesNothing(t *testing.T) {
 		b.do(err)
 		n++
 	}
-	b.equal("entities", n, 1200)
+	b.equal("entities", n, 520)
 	p.Close()
 	t.Setenv("TMPDIR", dir+"/absent")
-	if _, err := b.Preview(t.Context(), b.source, people(1200), importer.PreviewOptions{}); !fault.Is(err, fault.Unavailable) || !strings.Contains(err.Error(), "TMPDIR") {
+	if _, err := b.Preview(t.Context(), b.source, people(520), importer.PreviewOptions{}); !fault.Is(err, fault.Unavailable) || !strings.Contains(err.Error(), "TMPDIR") {
 		t.Errorf("without room: %v", err)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"iter"
 	"maps"
@@ -112,7 +113,7 @@ func (c *Client) applyPlan(ctx context.Context, p *importer.Plan, reply *importe
 		_ = to.CloseWithError(err) // it never fails
 	})
 	defer writing.Wait()
-	defer body.Close() // when the answer came before the end of the plan
+	defer func() { _ = body.Close() }() // when the answer came before the end of the plan
 	res, err := c.open(ctx, http.MethodPost, "/plans", body)
 	if err != nil {
 		return err
@@ -148,7 +149,7 @@ func pieces(ctx context.Context, body io.ReadCloser) iter.Seq2[[]byte, error] {
 		from, b := &answering{ctx: ctx, body: body}, make([]byte, 1<<16)
 		for {
 			n, err := from.Read(b)
-			if n > 0 && !yield(b[:n], nil) || err == io.EOF { //nolint:errorlint // as io.Reader says
+			if n > 0 && !yield(b[:n], nil) || errors.Is(err, io.EOF) {
 				return
 			}
 			if err != nil {
@@ -168,7 +169,7 @@ type answering struct {
 func (a *answering) Read(b []byte) (int, error) {
 	n, err := a.body.Read(b)
 	switch {
-	case err == nil, err == io.EOF: //nolint:errorlint // as io.Reader says
+	case err == nil, errors.Is(err, io.EOF):
 		return n, err
 	case a.ctx.Err() != nil:
 		return n, a.ctx.Err()
