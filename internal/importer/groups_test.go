@@ -64,7 +64,11 @@ func (s *said) take(x *saying) {
 // People, groups and memberships come out as the sessions of the API say, in
 // whatever order they come and however they are spread over requests.
 func TestGroupsAcrossSessions(t *testing.T) {
-	for seed := range uint64(4) {
+	rounds := 6
+	if _, all := thorough(); all {
+		rounds = 40
+	}
+	for seed := range uint64(3) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			b := newBench(t, func(s *reconcile.Settings) {
 				api(s)
@@ -75,7 +79,7 @@ func TestGroupsAcrossSessions(t *testing.T) {
 			b.AtOnce(4)
 			g := &generator{Rand: rand.New(rand.NewPCG(seed, 3)), bench: b}
 			world := &said{people: map[string]bool{}, groups: map[string]string{}, in: map[string]map[string]bool{}}
-			for range 12 {
+			for range rounds {
 				b.clock.Step(time.Hour)
 				s, x := b.create(), &saying{people: map[string]bool{}, groups: map[string]string{}, members: map[[2]string]bool{}}
 				for range 1 + g.IntN(8) {

@@ -27,7 +27,7 @@ import (
 func thorough() (states int, all bool) {
 	n, err := strconv.Atoi(os.Getenv("LANYARD_STATES"))
 	if err != nil {
-		return 20, false
+		return 12, false
 	}
 	return n, true
 }
