@@ -377,12 +377,26 @@ days.`, `  lanyard import sessions hr --limit 5
 			if label == "" {
 				label = s.Source
 			}
-			table.row(s.ID, label, string(s.Type), stateWords(s), stamp(s.Started), took(s), fmt.Sprint(c.Scanned), fmt.Sprint(c.Added), fmt.Sprint(c.Updated+c.Linked+c.Reactivated),
-				fmt.Sprint(c.Unchanged), fmt.Sprint(c.Removed+c.Suspended), fmt.Sprint(c.Held), fmt.Sprint(c.Failed))
+			row := []string{s.ID, label, string(s.Type), stateWords(s), stamp(s.Started), took(s), fmt.Sprint(c.Scanned)}
+			for _, n := range []int{c.Added, c.Updated + c.Linked + c.Reactivated, c.Unchanged, c.Removed + c.Suspended, c.Held, c.Failed} {
+				if cameToNothing(s) {
+					row = append(row, "-")
+				} else {
+					row = append(row, fmt.Sprint(n))
+				}
+			}
+			table.row(row...)
 		}
 		return table.print()
 	}
 	return cmd
+}
+
+// cameToNothing reports whether a session is over and touched nobody: its figures
+// are what it would have done.
+func cameToNothing(s *importer.Session) bool {
+	over := s.State == importer.Failed || s.State == importer.Closed || s.State == importer.Expired
+	return over && s.Position == 0 && s.Sent == nil
 }
 
 // stateWords is the state of a session, and while it is worked on how far it is.
