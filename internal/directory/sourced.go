@@ -157,13 +157,13 @@ func (s *Sourcing) KeysOf(profile map[string]any) []Key {
 // NewAccountID returns an id for an account that is to be created.
 func (s *Sourcing) NewAccountID() string { return s.d.IDs.Okta("00u") }
 
-// Newcomer is somebody who is to be created, with his assignment.
+// Newcomer is somebody who is to be created, with the assignment.
 type Newcomer struct {
 	Account    string // id
 	Profile    map[string]any
 	Activate   bool
 	ExternalID string
-	Sourced    map[string]any // the source's own profile of him
+	Sourced    map[string]any // the source's own profile of the person
 }
 
 // Create adds accounts with their assignments. No key of them may be taken: the
@@ -211,7 +211,7 @@ func (s *Sourcing) Create(people []Newcomer) error {
 type Assigned struct {
 	Account    *Account
 	ExternalID string
-	Sourced    map[string]any // the source's own profile of him
+	Sourced    map[string]any // the source's own profile of the person
 }
 
 // Assign gives the application to an account that does not have it, or tells it
@@ -233,7 +233,6 @@ func (s *Sourcing) Assign(a Assigned) (*AppUser, error) {
 	if before.ExternalID == after.ExternalID && value.Equal(before.Profile, after.Profile) && before.Scope == after.Scope {
 		return before, nil
 	}
-	after.Version = before.Version
 	if err := replaceObject(s.tx, &after, s.at); err != nil {
 		return nil, err
 	}
@@ -514,7 +513,7 @@ func (s *Sourcing) Leave(g *Group, a *Account) (bool, error) {
 }
 
 // Administrators are those who have admin roles in a realm, each with the label of
-// one of his roles.
+// one of their roles.
 type Administrators struct {
 	Accounts map[string]string // by id: themselves, or by a group
 	Groups   map[string]string // by id

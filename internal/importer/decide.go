@@ -72,7 +72,7 @@ func (c *claims) rival(r Reader, by map[uint64]place, hash uint64, asks *decided
 		c.seq, c.last = seq, b
 	}
 	id := c.last.Items[p&(1<<32-1)].id()
-	if id == asks.id() { // another record of his
+	if id == asks.id() { // another record of the same person
 		return "", nil
 	}
 	return id, nil

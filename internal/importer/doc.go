@@ -18,8 +18,8 @@
 //
 // Matching that is cut off begins again; nothing was changed yet. Applying goes on
 // behind the last person. While nobody else changes the directory, the delta stands;
-// else each person is decided about once more before he is touched, and whoever
-// comes out otherwise is left to the next session.
+// else each person is decided about once more before anything is done to them, and
+// whoever comes out otherwise is left to the next session.
 //
 // A Plan is a delta with its records that was never stored: it lies in a file without
 // a name. Applying it makes the delta again and refuses where that is another one.
@@ -42,7 +42,7 @@
 //	ahead.go                     what goes on beside the transaction of the moment
 //	preview.go, plan.go          plans: made and applied
 //	planfile.go, spool.go        plans as documents; what lies on disk for a while
-//	single.go                    one person at once, and who waits to be confirmed
+//	single.go, confirm.go        one person at once; who waits to be confirmed
 //	explain.go, download.go      how it came to that; reports as files
 //	desk.go, store.go            what administrators ask for; what is kept
 //

@@ -24,16 +24,15 @@ const (
 
 // drive carries a session through its phases, until it is over or held.
 func (im *Importer) drive(ctx context.Context, s *Session) error {
-	for s.State == Triggered && s.Phase != Held && s.Phase != Sending {
-		var err error
-		s, err = im.advance(ctx, s)
-		if err == nil {
-			continue
+	for s.State == Triggered && !s.waits() {
+		next, err := im.advance(ctx, s)
+		if err != nil {
+			if !hopeless(err) || ctx.Err() != nil {
+				return err
+			}
+			return im.giveUp(ctx, s.ID, err)
 		}
-		if !hopeless(err) || ctx.Err() != nil {
-			return err
-		}
-		return im.giveUp(ctx, s.ID, err)
+		s = next
 	}
 	return nil
 }
@@ -50,9 +49,10 @@ func hopeless(err error) bool {
 
 // giveUp ends a session with an error, unless it has ended otherwise meanwhile.
 func (im *Importer) giveUp(ctx context.Context, id string, cause error) error {
-	_, err := im.change(context.WithoutCancel(ctx), "", id, func(tx Tx, s *Session) error {
-		if !s.State.Active() {
-			return nil
+	return im.Store.Update(context.WithoutCancel(ctx), func(tx Tx) error {
+		s, err := im.session(tx, "", id)
+		if err != nil || !s.State.Active() {
+			return err
 		}
 		s.Error, s.Stale = fault.Public(cause), fault.Is(cause, fault.Stale)
 		if f := (*fault.Error)(nil); errors.As(cause, &f) {
@@ -60,17 +60,26 @@ func (im *Importer) giveUp(ctx context.Context, id string, cause error) error {
 		}
 		return im.fail(tx, s)
 	})
-	return err
 }
 
-// fail ends a session that has an error. The caller saves it.
+// fail ends a session that has an error.
 func (im *Importer) fail(tx Tx, s *Session) error {
 	s.State, s.Phase, s.Ended = Failed, "", im.Directory.Now()
-	err := im.event(tx, systemActor(), s, "system.import.complete", directory.Outcome{Result: "FAILURE", Reason: s.Error})
-	if fault.Is(err, fault.NotFound) { // the application is gone
-		return nil
+	if err := im.event(tx, systemActor(), s, "system.import.complete", directory.Outcome{Result: "FAILURE", Reason: s.Error}); err != nil {
+		return err
 	}
-	return err
+	return im.save(tx, s)
+}
+
+// proceed is change for a session that is being carried out. One that has ended
+// meanwhile, because its source was removed, stays as it is.
+func (im *Importer) proceed(ctx context.Context, id string, f func(tx Tx, s *Session) error) (*Session, error) {
+	return im.change(ctx, "", id, func(tx Tx, s *Session) error {
+		if s.State != Triggered {
+			return nil
+		}
+		return f(tx, s)
+	})
 }
 
 // advance does what the phase of a session asks for.
@@ -83,7 +92,7 @@ func (im *Importer) advance(ctx context.Context, s *Session) (*Session, error) {
 	case Applying:
 		return im.apply(ctx, s)
 	}
-	return im.change(ctx, "", s.ID, func(tx Tx, s *Session) error {
+	return im.proceed(ctx, s.ID, func(tx Tx, s *Session) error {
 		s.Phase, s.Started = Matching, im.Directory.Now()
 		s.AsOf = s.Started
 		return im.events(tx, systemActor(), s, startEvents)
@@ -178,10 +187,7 @@ func (im *Importer) makeDelta(ctx context.Context, s *Session, basis int64) (*Se
 	if err != nil {
 		return s, err
 	}
-	if err := im.noteNames(ctx, d.rules); err != nil {
-		return s, err
-	}
-	if err := im.Store.Update(ctx, func(tx Tx) error { return tx.DeleteImportEntities(s.ID) }); err != nil {
+	if err := im.forgetEntities(ctx, s.ID); err != nil {
 		return s, err
 	}
 	keep := &keeper{im: im, session: s.ID}
@@ -197,17 +203,21 @@ func (im *Importer) makeDelta(ctx context.Context, s *Session, basis int64) (*Se
 	if err != nil {
 		return s, err
 	}
-	return im.change(ctx, "", s.ID, func(tx Tx, s *Session) error {
+	return im.proceed(ctx, s.ID, func(tx Tx, s *Session) error {
 		s.Phase, s.Counts, s.Total, s.Position, s.Basis = Guarding, d.counts, d.seq, 0, basis
 		return tx.PutImportBlock(s.ID, deltaTally, figures)
 	})
 }
 
-// noteNames makes sure that partial matches find everybody.
-func (im *Importer) noteNames(ctx context.Context, rules *reconcile.Rules) error {
-	for done := !rules.Settings().Match.Partial; !done; {
+// deleteAtOnce is how many entities are removed in a transaction: others wait that
+// long to write.
+const deleteAtOnce = 10000
+
+// forgetEntities removes what was decided in a session.
+func (im *Importer) forgetEntities(ctx context.Context, session string) error {
+	for more := true; more; {
 		err := im.Store.Update(ctx, func(tx Tx) (err error) {
-			done, err = tx.NoteNames()
+			more, err = tx.DeleteImportEntities(session, deleteAtOnce)
 			return err
 		})
 		if err != nil {
@@ -400,7 +410,7 @@ func (d *delta) pass(ctx context.Context, kind Kind, leaving bool) error {
 }
 
 // absent decides about everybody whom earlier sessions know and the source does
-// not have: also who waits for a person or for his first day does not come then.
+// not have: also who waits for a person or for a first day does not come then.
 func (d *delta) absent(ctx context.Context) error {
 	slices.Sort(d.seen)
 	for _, state := range []reconcile.LinkState{reconcile.Linked, reconcile.Unconfirmed, reconcile.Awaited} {
@@ -485,7 +495,7 @@ func (d *decided) idle() bool {
 	return p == nil || d.link == nil || d.fresh || d.link.State == reconcile.Removed
 }
 
-// powers counts for the guard who comes to an administrator role because he gets an
+// powers counts for the guard who comes to an administrator role by getting an
 // account that has one.
 func (d *delta) powers(r Reader, batch []*decided) error {
 	for _, one := range batch {
@@ -645,7 +655,7 @@ func (im *Importer) guard(ctx context.Context, s *Session) (*Session, error) {
 	if err != nil {
 		return s, err
 	}
-	return im.change(ctx, "", s.ID, func(tx Tx, s *Session) error {
+	return im.proceed(ctx, s.ID, func(tx Tx, s *Session) error {
 		kinds := matchedEvents
 		if s.Type == Full {
 			kinds = slices.Concat(matchedEvents, absentEvents)

@@ -41,7 +41,7 @@ const (
 )
 
 // untilAgain is when somebody is looked at again whose day has come, and about whom
-// that decided nothing: his session failed or was rejected, or he is held.
+// that decided nothing: the session failed or was rejected, or they are held.
 const untilAgain = 24 * time.Hour
 
 // systemActor is who acts where nobody asked for it.
@@ -77,9 +77,13 @@ func (im *Importer) ring() {
 }
 
 // Recover ends the sessions whose source was being read when an earlier process
-// ended: what was not read is not known, and who reads it begins anew. Whoever
+// ended: what was not read is not known, and who reads it begins anew. It also makes
+// sure that partial matches find everybody: previews, which write nothing, too. Whoever
 // owns the store calls it once, before anything is imported.
 func (im *Importer) Recover(ctx context.Context) error {
+	if err := im.noteNames(ctx); err != nil {
+		return err
+	}
 	return im.Store.Update(ctx, func(tx Tx) error {
 		open, err := tx.ImportSessions(SessionQuery{Realm: im.Realm, States: []State{Created, InProgress}})
 		if err != nil {
@@ -97,12 +101,23 @@ func (im *Importer) Recover(ctx context.Context) error {
 			if err := im.fail(tx, s); err != nil {
 				return err
 			}
-			if err := im.save(tx, s); err != nil {
-				return err
-			}
 		}
 		return nil
 	})
+}
+
+// noteNames has accounts found by name of before names were kept.
+func (im *Importer) noteNames(ctx context.Context) error {
+	for done := false; !done; {
+		err := im.Store.Update(ctx, func(tx Tx) (err error) {
+			done, err = tx.NoteNames()
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Serve works on triggered sessions, expires those that nobody loads, and looks
@@ -250,6 +265,9 @@ func (im *Importer) expire(ctx context.Context) error {
 	return im.Store.Update(ctx, func(tx Tx) error {
 		for _, s := range lapsed {
 			s, err := tx.ImportSession(s.ID)
+			if fault.Is(err, fault.NotFound) { // it was begun anew meanwhile
+				continue
+			}
 			if err != nil {
 				return err
 			}
@@ -265,7 +283,7 @@ func (im *Importer) expire(ctx context.Context) error {
 }
 
 func (im *Importer) expireOne(tx Tx, s *Session) error {
-	s.State, s.Ended = Expired, s.Updated.Add(idleLife)
+	s.lapse()
 	if err := im.save(tx, s); err != nil {
 		return err
 	}
@@ -277,24 +295,28 @@ func (s *Session) lapsed(now time.Time) bool {
 	return (s.State == Created || s.State == InProgress) && !now.Before(s.Updated.Add(idleLife))
 }
 
+// lapse ends a session that has lapsed.
+func (s *Session) lapse() { s.State, s.Ended = Expired, s.Updated.Add(idleLife) }
+
 // save stores what became of a session that was read in the transaction.
 func (im *Importer) save(tx Tx, s *Session) error {
 	s.Version++
 	return tx.UpdateImportSession(s)
 }
 
-// event logs what happened to a session.
+// event logs what happened to a session. Its application may be gone: that must keep
+// no session from ending.
 func (im *Importer) event(tx Tx, actor directory.Actor, s *Session, kind string, outcome directory.Outcome) error {
-	app, err := directory.Get[directory.App](tx, im.Realm, s.Source)
-	if err != nil {
+	about := directory.Target{Type: "AppInstance", ID: s.Source}
+	switch app, err := directory.Get[directory.App](tx, im.Realm, s.Source); {
+	case err == nil:
+		about.AlternateID, about.DisplayName = app.Label, app.Label
+	case !fault.Is(err, fault.NotFound):
 		return err
 	}
 	return im.Directory.Log(tx, im.Realm, directory.Event{
 		At: im.Directory.Now(), Actor: actor, Kind: kind, Target: s.ID, Outcome: outcome,
-		Targets: []directory.Target{
-			{Type: "ImportSession", ID: s.ID},
-			{Type: "AppInstance", ID: app.ID, AlternateID: app.Label, DisplayName: app.Label},
-		},
+		Targets: []directory.Target{{Type: "ImportSession", ID: s.ID}, about},
 	}, nil, nil)
 }
 
@@ -347,7 +369,7 @@ func (im *Importer) enlistDue(ctx context.Context) error {
 	now := im.Directory.Now()
 	var sources []string
 	err := im.Store.View(ctx, func(r Reader) (err error) {
-		sources, _, err = r.ImportsDue(now)
+		sources, err = r.ImportsDue(now)
 		return err
 	})
 	if err != nil {

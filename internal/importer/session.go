@@ -65,7 +65,7 @@ type Session struct {
 	// anything.
 	Basis int64 `json:"basis,omitempty"`
 	// Doubt says that somebody else has changed something since: each person is
-	// decided about again before he is touched.
+	// decided about again before anything is done to them.
 	Doubt bool `json:"doubt,omitempty"`
 	// Rules are the settings as completed by the headings of the source; nil: those
 	// of the source.
@@ -132,7 +132,6 @@ const (
 	FromReader Origin = "reader" // a source was read
 	FromPlan   Origin = "plan"
 	FromDates  Origin = "dates" // people whose first or last day has come
-	FromDesk   Origin = "desk"  // single people, loaded or confirmed one by one
 )
 
 // Counts are the figures of a session.

@@ -251,12 +251,13 @@ func (im *Importer) application(ctx context.Context, actor directory.Actor, labe
 // RemoveSource forgets the settings and links of a source; its people and
 // application stay.
 func (im *Importer) RemoveSource(ctx context.Context, actor directory.Actor, id string) error {
-	return im.Store.Update(ctx, func(tx Tx) error {
+	var open []*Session
+	err := im.Store.Update(ctx, func(tx Tx) error {
 		s, err := im.source(tx, id)
 		if err != nil {
 			return err
 		}
-		open, err := tx.ImportSessions(SessionQuery{Realm: im.Realm, Source: id, States: []State{Created, InProgress, Triggered}})
+		open, err = tx.ImportSessions(SessionQuery{Realm: im.Realm, Source: id, States: []State{Created, InProgress, Triggered}})
 		if err != nil {
 			return err
 		}
@@ -277,4 +278,11 @@ func (im *Importer) RemoveSource(ctx context.Context, actor directory.Actor, id 
 		}
 		return im.Directory.DeleteObject(tx, s, directory.Event{At: im.Directory.Now(), Actor: actor, Kind: settingsChanged})
 	})
+	if err != nil {
+		return err
+	}
+	for _, s := range open {
+		im.sending.stop(s.ID)
+	}
+	return nil
 }

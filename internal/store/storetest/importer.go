@@ -247,14 +247,15 @@ func testImportsDue(t *testing.T, i imports) {
 		i.update(func(tx importer.Tx) error { return tx.PutImportLinks([]importer.Link{l}) })
 	}
 	i.view(func(r importer.Reader) error {
-		sources, next, err := r.ImportsDue(at.Add(-time.Second))
+		sources, err := r.ImportsDue(at.Add(-time.Second))
 		ok(t, err)
 		same(t, "before", sources, []string(nil))
-		same(t, "next", next, at)
-		sources, next, err = r.ImportsDue(at)
+		sources, err = r.ImportsDue(at)
 		ok(t, err)
 		same(t, "due", sources, []string{"a"})
-		same(t, "the one behind", next, at.Add(time.Hour))
+		sources, err = r.ImportsDue(at.Add(time.Hour))
+		ok(t, err)
+		same(t, "both", sources, []string{"a", "b"})
 		return nil
 	})
 }
@@ -307,12 +308,21 @@ func testImportEntities(t *testing.T, i imports) {
 		same(t, "failed", n, 4)
 		return err
 	})
-	i.update(func(tx importer.Tx) error { return tx.DeleteImportEntities("s1") })
-	i.view(func(r importer.Reader) error {
-		n, err := r.CountImportEntities(importer.EntityQuery{Session: "s1"})
-		same(t, "left", n, 0)
-		return err
-	})
+	for _, left := range []int{70, 20, 0, 0} {
+		more := false
+		i.update(func(tx importer.Tx) (err error) {
+			more, err = tx.DeleteImportEntities("s1", 50)
+			return err
+		})
+		i.view(func(r importer.Reader) error {
+			n, err := r.CountImportEntities(importer.EntityQuery{Session: "s1"})
+			same(t, "left", n, left)
+			return err
+		})
+		if left > 0 && !more {
+			t.Errorf("of %d entities there are said to be no more", left)
+		}
+	}
 }
 
 func bulkAccount(n int) *directory.Account {
