@@ -171,24 +171,14 @@ func (x *hand) sure(batch []*decided) (*Confirmed, []*decided, error) {
 // answering is what carries out what a person has said about people of a source, by
 // settings that have the answer.
 func (im *Importer) answering(tx Tx, actor directory.Actor, source string, answer func(*reconcile.Settings)) (*hand, error) {
-	if err := im.open(tx, source); err != nil {
-		return nil, err
-	}
-	d, err := im.decider(tx, &Session{Source: source})
+	x, err := im.outsideSessions(tx, actor, source)
 	if err != nil {
 		return nil, err
 	}
-	if d.source.To != nil {
-		return nil, onlyInSessions(d.source)
-	}
-	w, err := im.world(tx, tx, actor, d.source)
-	if err != nil {
-		return nil, err
-	}
-	settings := d.rules.Settings()
+	settings := x.rules.Settings()
 	answer(&settings)
-	d.rules, err = im.compile(tx, settings)
-	return &hand{decider: d, world: w, tx: tx}, err
+	x.rules, err = im.compile(tx, settings)
+	return x, err
 }
 
 // person is somebody as the source had them when they began to wait.

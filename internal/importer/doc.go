@@ -33,11 +33,12 @@
 //
 // # Where things are
 //
-//	importer.go                  Serve and Settle: the queue, expiry, people who are due
+//	importer.go, due.go          Serve and Settle: the queue, expiry; people who are due
 //	source.go, session.go        identity sources; sessions and their figures
 //	sessions.go, load.go         what is asked of sessions, and loaded by requests
 //	run.go, block.go             reading a source; how records are kept
-//	drive.go, decide.go          the phases; the delta, candidates, claims
+//	drive.go, delta.go           the phases; the delta
+//	decide.go                    what becomes of records: candidates, claims
 //	apply.go, groups.go          carrying it out; groups and memberships
 //	ahead.go                     what goes on beside the transaction of the moment
 //	preview.go, plan.go          plans: made and applied

@@ -13,6 +13,31 @@ import (
 	"github.com/lanyard-id/lanyard/internal/reconcile"
 )
 
+// Trace tells how an import comes to what it does about one person.
+type Trace struct {
+	Source   string              `json:"source"`
+	Who      string              `json:"who"`
+	Found    []TraceRow          `json:"found"` // rows of the source that speak of the person
+	Link     *reconcile.Link     `json:"link,omitempty"`
+	Person   *reconcile.Person   `json:"person,omitempty"`
+	Scoped   string              `json:"scoped,omitempty"` // one sentence
+	Matched  *reconcile.Match    `json:"matched,omitempty"`
+	Decision *reconcile.Decision `json:"decision,omitempty"`
+	Steps    []TraceStep         `json:"steps"` // found, scoped, matched, mapped, acted
+}
+
+// TraceRow is a row of the source.
+type TraceRow struct {
+	Place string        `json:"place"`
+	Row   reconcile.Row `json:"row"`
+}
+
+// TraceStep is one stage of a Trace.
+type TraceStep struct {
+	Stage string `json:"stage"`
+	Text  string `json:"text"`
+}
+
 // Explain tells, without a write, how the source comes to what it does about
 // somebody: who is an externalId, a login or an account's id. Without rows, what
 // the source said last is looked at.

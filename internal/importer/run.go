@@ -459,6 +459,23 @@ func (l *loader) shape(rows []Located) []shapedRow {
 	return out
 }
 
+// shaped makes an item of a row.
+func shaped(rules *reconcile.Rules, l Located, now time.Time) item {
+	p, err := rules.Shape(l.Row, now)
+	it := item{Kind: UserKind, Place: l.Place, Person: &p}
+	if err != nil {
+		it.fail(err)
+	}
+	return it
+}
+
+func (it *item) fail(err error) {
+	it.Error = fault.Public(err)
+	if it.Error == "" {
+		it.Error = "The row cannot be read."
+	}
+}
+
 // take counts a row of whom nothing is new, and keeps any other.
 func (l *loader) take(ctx context.Context, row *shapedRow) error {
 	l.loaded.Scanned++

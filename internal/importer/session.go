@@ -173,6 +173,14 @@ type Approval struct {
 	Allowed []reconcile.Allowance `json:"allowed,omitempty"`
 }
 
+// Report is what a session did, for people.
+type Report struct {
+	Session  *Session      `json:"session"`
+	Label    string        `json:"label"` // of the source
+	Duration time.Duration `json:"duration"`
+	Waiting  int           `json:"waiting"` // people who wait to be confirmed
+}
+
 // SessionQuery selects sessions, the newest first.
 type SessionQuery struct {
 	Realm  string  `json:"realm,omitempty"`

@@ -15,8 +15,24 @@ import (
 // session (okta.md 3.1). They are decided about and carried out as in one, in one
 // transaction.
 
-// singly decides about one record and carries it out. What fails is an error.
-func (im *Importer) singly(tx Tx, actor directory.Actor, source, event string, it item) (*decided, error) {
+// singly decides about records, one by one, and carries them out. What fails is an
+// error.
+func (im *Importer) singly(tx Tx, actor directory.Actor, source, event string, items ...item) error {
+	x, err := im.outsideSessions(tx, actor, source)
+	if err != nil {
+		return err
+	}
+	for i := range items {
+		if err := x.single(&items[i]); err != nil {
+			return err
+		}
+		x.sourcing.Note(event, directory.Outcome{})
+	}
+	return x.sourcing.Flush()
+}
+
+// outsideSessions is what changes the people and groups of a source without a session.
+func (im *Importer) outsideSessions(tx Tx, actor directory.Actor, source string) (*hand, error) {
 	if err := im.open(tx, source); err != nil {
 		return nil, err
 	}
@@ -28,27 +44,21 @@ func (im *Importer) singly(tx Tx, actor directory.Actor, source, event string, i
 		return nil, onlyInSessions(d.source)
 	}
 	w, err := im.world(tx, tx, actor, d.source)
-	if err != nil {
-		return nil, err
-	}
-	x := &hand{decider: d, world: w, tx: tx}
-	one := &decided{item: &it}
+	return &hand{decider: d, world: w, tx: tx}, err
+}
+
+func (x *hand) single(it *item) error {
+	one := &decided{item: it}
 	if err := x.decide(one); err != nil {
-		return nil, err
+		return err
 	}
 	if one.Action == reconcile.Fail || one.Action == reconcile.Hold && !waits(one) {
-		return nil, why(one)
+		return why(one)
 	}
 	if it.Kind == UserKind {
-		err = x.people([]*decided{one})
-	} else {
-		err = x.group(one)
+		return x.people([]*decided{one})
 	}
-	if err != nil {
-		return nil, err
-	}
-	w.sourcing.Note(event, directory.Outcome{})
-	return one, w.sourcing.Flush()
+	return x.group(one)
 }
 
 // waits reports whether somebody who is held waits to be confirmed with what was
@@ -157,7 +167,7 @@ func (im *Importer) put(ctx context.Context, actor directory.Actor, source, exte
 			return err
 		}
 		p := &reconcile.Person{ExternalID: record.ExternalID, Profile: record.Profile, Presence: reconcile.Present}
-		if _, err := im.singly(tx, actor, source, event, item{Kind: UserKind, Person: p}); err != nil {
+		if err := im.singly(tx, actor, source, event, item{Kind: UserKind, Person: p}); err != nil {
 			return err
 		}
 		u, err = im.findUser(tx, source, externalID)
@@ -222,8 +232,7 @@ func (im *Importer) DeleteUser(ctx context.Context, actor directory.Actor, sourc
 		if _, err := im.findUser(tx, source, externalID); err != nil {
 			return err
 		}
-		_, err := im.singly(tx, actor, source, "system.identity_sources.user.delete", deletion(externalID))
-		return err
+		return im.singly(tx, actor, source, "system.identity_sources.user.delete", deletion(externalID))
 	})
 }
 
@@ -279,7 +288,7 @@ func (im *Importer) putGroup(ctx context.Context, actor directory.Actor, source,
 		if err != nil {
 			return err
 		}
-		if _, err := im.singly(tx, actor, source, event, item{Kind: GroupKind, Group: &record}); err != nil {
+		if err := im.singly(tx, actor, source, event, item{Kind: GroupKind, Group: &record}); err != nil {
 			return err
 		}
 		g, err = im.findGroup(tx, source, record.ExternalID)
@@ -318,8 +327,7 @@ func (im *Importer) DeleteGroup(ctx context.Context, actor directory.Actor, sour
 		if err != nil {
 			return err
 		}
-		_, err = im.singly(tx, actor, source, "system.identity_sources.group.delete", item{Kind: GroupKind, Delete: true, Group: &Record{ExternalID: g.ExternalID}})
-		return err
+		return im.singly(tx, actor, source, "system.identity_sources.group.delete", item{Kind: GroupKind, Delete: true, Group: &Record{ExternalID: g.ExternalID}})
 	})
 	if err != nil {
 		return err
@@ -384,11 +392,8 @@ func (im *Importer) moveMembers(ctx context.Context, actor directory.Actor, sour
 			if _, err := im.findUser(tx, source, member); err != nil {
 				return err
 			}
-			it := item{Kind: MembershipKind, Delete: remove, Group: &Record{ExternalID: g.ExternalID}, Member: member}
-			if _, err := im.singly(tx, actor, source, event, it); err != nil {
-				return err
-			}
 		}
-		return nil
+		moves := Membership{Group: g.ExternalID, Members: members}
+		return im.singly(tx, actor, source, event, moves.items(remove)...)
 	})
 }
