@@ -44,6 +44,7 @@
 //	preview.go, plan.go          plans: made and applied
 //	planfile.go, spool.go        plans as documents; what lies on disk for a while
 //	single.go, confirm.go        one person at once; who waits to be confirmed
+//	send.go, draft.go            people who go to a tenant; sources that are not stored
 //	explain.go, download.go      how it came to that; reports as files
 //	desk.go, store.go            what administrators ask for; what is kept
 //

@@ -191,16 +191,22 @@ func (im *Importer) readAll(ctx context.Context, s *Session, rows Rows) (*Sessio
 	if err != nil {
 		return nil, err
 	}
-	figures, err := deflated(l.loaded)
+	s.Blocks, s.Rules = seq, &l.settings
+	return im.enqueue(ctx, s, l.loaded)
+}
+
+// enqueue queues a session whose records are all kept, by what is known of it now.
+func (im *Importer) enqueue(ctx context.Context, is *Session, l *loaded) (*Session, error) {
+	figures, err := deflated(l)
 	if err != nil {
 		return nil, err
 	}
-	return im.change(ctx, s.Source, s.ID, func(tx Tx, s *Session) error {
+	return im.change(ctx, is.Source, is.ID, func(tx Tx, s *Session) error {
 		if s.State != InProgress {
 			return NotTriggerable.fault("the session is %s", s.State)
 		}
-		s.Blocks, s.Rules = seq, &l.settings
-		s.Counts.Scanned, s.Counts.Unchanged = l.loaded.Scanned, l.loaded.Same
+		s.Blocks, s.Rules = is.Blocks, is.Rules
+		s.Counts.Scanned, s.Counts.Unchanged = l.Scanned, l.Same
 		s.queue(im.Directory.Now())
 		if err := tx.PutImportBlock(s.ID, loadedTally, figures); err != nil {
 			return err
