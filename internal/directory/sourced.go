@@ -118,28 +118,6 @@ func (d *Directory) UserShape(r Reader, realm string) (*Shape, error) {
 	return d.shape(r, realm, SchemaOf(DefaultUserType))
 }
 
-// App returns the application.
-func (s *Sourcing) App() *App { return s.app }
-
-// At is the time of the changes.
-func (s *Sourcing) At() time.Time { return s.at }
-
-// CheckNew returns what is wrong with the profile of an account that is to be
-// created, nil for nothing.
-func (s *Sourcing) CheckNew(profile map[string]any) error {
-	return s.shape.checkProfile(s.shape.withDefaults(profile)).err()
-}
-
-// CheckEdit returns what is wrong with a profile that an account is to have.
-func (s *Sourcing) CheckEdit(a *Account, profile map[string]any) error {
-	shape, err := s.shapeOf(a)
-	if err != nil {
-		return err
-	}
-	v := shape.checkProfile(profile)
-	return append(v, shape.checkMutability(a.Profile, profile)...).err()
-}
-
 // shapeOf returns the schema of an account, which may be of another user type
 // than the source makes.
 func (s *Sourcing) shapeOf(a *Account) (*Shape, error) {
