@@ -2,6 +2,7 @@ package importer_test
 
 import (
 	"context"
+	"fmt"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -70,9 +71,14 @@ func (i *interrupted) Update(ctx context.Context, work func(importer.Tx) error) 
 
 // Whenever a source is removed, nothing of it is carried out any more.
 func TestRemovedMeanwhile(t *testing.T) {
+	shared := newBench(t, nil)
 	for n, over := int64(1), false; !over; n++ {
-		b := newBench(t, nil)
+		b := shared.realm(fmt.Sprint("m", n))
 		b.AtOnce(3)
+		source, err := b.PutSource(t.Context(), me, "HR", &importer.Source{Settings: reconcile.FileSettings()})
+		b.do(err)
+		b.source = source.ID
+		id := fmt.Sprint("iis", n)
 		accounts := 0
 		store := &interrupted{Store: b.store}
 		store.left.Store(n)
@@ -81,14 +87,14 @@ func TestRemovedMeanwhile(t *testing.T) {
 			accounts = len(b.accounts())
 		}
 		b.Store = store
-		s, err := b.Importer.Run(t.Context(), me, b.source, people(9), importer.RunOptions{ID: "iis1"})
+		s, err := b.Importer.Run(t.Context(), me, b.source, people(9), importer.RunOptions{ID: id})
 		if over = store.left.Load() > 0; over {
 			b.do(err)
 			b.done(s, map[string]int{"scanned": 9, "added": 9})
 			continue
 		}
 		b.do(b.Settle(t.Context()))
-		if s, err := b.Session(t.Context(), "", "iis1"); err == nil && s.State != importer.Closed && s.State != importer.Completed {
+		if s, err := b.Session(t.Context(), "", id); err == nil && s.State != importer.Closed && s.State != importer.Completed {
 			t.Errorf("removed behind update %d: the session is %s %s", n, s.State, s.Phase)
 		}
 		b.equal("accounts", len(b.accounts()), accounts)
