@@ -209,6 +209,11 @@ func (im *Importer) PutSource(ctx context.Context, actor directory.Actor, label 
 			return err
 		}
 		next.Created = before.Created
+		if before.Settings.Sourcing != next.Settings.Sourcing { // others may decide from now on, or not any more
+			if err := tx.DoubtImportLinks(app.ID); err != nil {
+				return err
+			}
+		}
 		return im.Directory.UpdateObject(tx, before, next, now)
 	})
 	if err != nil {
@@ -267,7 +272,7 @@ func (im *Importer) RemoveSource(ctx context.Context, actor directory.Actor, id 
 				return err
 			}
 		}
-		if err := tx.ForgetImportSource(id); err != nil {
+		if err := fault.Join(tx.DoubtImportLinks(id), tx.ForgetImportSource(id)); err != nil {
 			return err
 		}
 		if _, err := tx.DeleteRecords(directory.RecordQuery{Realm: im.Realm, Noun: directory.ImportStateNoun, Parent: id}); err != nil {

@@ -70,6 +70,9 @@ type Tx interface {
 	// PutImportLinks stores links, over what is there.
 	PutImportLinks(links []Link) error
 	DeleteImportLinks(source string, kind Kind, externalIDs []string) error
+	// DoubtImportLinks has the other sources of a source's linked people look at them
+	// again, whatever they say of them: fingerprints of theirs are lost.
+	DoubtImportLinks(source string) error
 	// ForgetImportSource removes all links of a source.
 	ForgetImportSource(source string) error
 

@@ -338,6 +338,14 @@ func (t *importerTx) DeleteImportLinks(source string, kind importer.Kind, extern
 	return nil
 }
 
+// DoubtImportLinks implements importer.Tx.
+func (t *importerTx) DoubtImportLinks(source string) error {
+	var none reconcile.Fingerprint
+	_, err := t.exec("UPDATE import_links SET fingerprint = $1 WHERE source <> $2 AND state = $3 AND account <> ''"+
+		" AND account IN (SELECT account FROM import_links WHERE source = $2 AND account <> '')", none[:], source, string(reconcile.Linked))
+	return err
+}
+
 // ForgetImportSource implements importer.Tx.
 func (t *importerTx) ForgetImportSource(source string) error {
 	_, err := t.exec("DELETE FROM import_links WHERE source = $1", source)

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"testing"
@@ -197,6 +198,22 @@ func testImportLinks(t *testing.T, i imports) {
 		counts, err := r.CountImportLinks("a")
 		ok(t, err)
 		same(t, "counts", counts, map[reconcile.LinkState]int{reconcile.Linked: 321, reconcile.Unconfirmed: 1})
+		return nil
+	})
+	i.update(func(tx importer.Tx) error {
+		shared := importLink("y", "acc-x5", reconcile.Linked)
+		shared.Source = "b"
+		ok(t, tx.PutImportLinks([]importer.Link{shared}))
+		return tx.DoubtImportLinks("b")
+	})
+	i.view(func(r importer.Reader) error {
+		got, err := r.ImportLinksTo([]string{"acc-x5", "acc-x6"})
+		ok(t, err)
+		slices.SortFunc(got, func(a, b importer.Link) int { return cmp.Compare(a.ExternalID, b.ExternalID) })
+		doubted := many[5]
+		doubted.Fingerprint = reconcile.Fingerprint{}
+		same(t, "of two sources", got[:2], []importer.Link{doubted, many[6]})
+		same(t, "its own", got[2].Fingerprint, importLink("y", "", "").Fingerprint)
 		return nil
 	})
 	i.update(func(tx importer.Tx) error {
