@@ -69,39 +69,55 @@ func (i *interrupted) Update(ctx context.Context, work func(importer.Tx) error) 
 	return err
 }
 
-// Whenever a source is removed, nothing of it is carried out any more.
+// Whenever a source is removed, or its application, nothing of it is carried out any
+// more.
 func TestRemovedMeanwhile(t *testing.T) {
-	shared := newBench(t, nil)
-	for n, over := int64(1), false; !over; n++ {
-		b := shared.realm(fmt.Sprint("m", n))
-		b.AtOnce(3)
-		source, err := b.PutSource(t.Context(), me, "HR", &importer.Source{Settings: reconcile.FileSettings()})
+	for name, remove := range map[string]func(*bench){
+		"source":      func(b *bench) { b.do(b.RemoveSource(b.Context(), me, b.source)) },
+		"application": (*bench).deleted,
+	} {
+		t.Run(name, func(t *testing.T) {
+			shared := newBench(t, nil)
+			for n := int64(1); shared.realm(fmt.Sprint("m", n)).removedBehind(n, remove); n++ {
+			}
+		})
+	}
+}
+
+// removedBehind removes the source behind an update of an import, and reports whether
+// there were so many.
+func (b *bench) removedBehind(n int64, remove func(*bench)) bool {
+	b.AtOnce(3)
+	source, err := b.PutSource(b.Context(), me, "HR", &importer.Source{Settings: reconcile.FileSettings()})
+	b.do(err)
+	b.source = source.ID
+	id := fmt.Sprint("iis", n)
+	accounts := 0
+	store := &interrupted{Store: b.store}
+	store.left.Store(n)
+	store.then = func() {
+		remove(b)
+		accounts = len(b.accounts())
+	}
+	b.Store = store
+	s, err := b.Importer.Run(b.Context(), me, b.source, people(9), importer.RunOptions{ID: id})
+	if store.left.Load() > 0 {
 		b.do(err)
-		b.source = source.ID
-		id := fmt.Sprint("iis", n)
-		accounts := 0
-		store := &interrupted{Store: b.store}
-		store.left.Store(n)
-		store.then = func() {
-			b.do(b.RemoveSource(t.Context(), me, b.source))
-			accounts = len(b.accounts())
-		}
-		b.Store = store
-		s, err := b.Importer.Run(t.Context(), me, b.source, people(9), importer.RunOptions{ID: id})
-		if over = store.left.Load() > 0; over {
-			b.do(err)
-			b.done(s, map[string]int{"scanned": 9, "added": 9})
-			continue
-		}
-		b.do(b.Settle(t.Context()))
-		if s, err := b.Session(t.Context(), "", id); err == nil && s.State != importer.Closed && s.State != importer.Completed {
-			t.Errorf("removed behind update %d: the session is %s %s", n, s.State, s.Phase)
-		}
-		b.equal("accounts", len(b.accounts()), accounts)
-		b.do(b.store.View(t.Context(), func(r importer.Reader) error {
+		b.done(s, map[string]int{"scanned": 9, "added": 9})
+		return false
+	}
+	b.do(b.Settle(b.Context()))
+	s = b.byID(id)
+	if s.State.Active() || s.Phase != "" || s.Counts.Failed > 0 {
+		b.Errorf("removed behind update %d: the session is %s %s, %d failed", n, s.State, s.Phase, s.Counts.Failed)
+	}
+	b.equal("accounts", len(b.accounts()), accounts)
+	if _, err := b.Source(b.Context(), b.source); err == nil {
+		b.do(b.store.View(b.Context(), func(r importer.Reader) error {
 			links, err := r.CountImportLinks(b.source)
 			b.equal("links", len(links), 0)
 			return err
 		}))
 	}
+	return true
 }
