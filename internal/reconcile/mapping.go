@@ -21,10 +21,10 @@ const loginAttribute = "login"
 // mapped computes an attribute of the directory.
 type mapped struct {
 	attribute directory.Attribute
-	text      string              // of the expression
-	from      string              // attribute of the source that is taken as it is; else rule
+	text      string // of the expression
+	from      string // attribute of the source that is taken as it is; else rule
 	rule      *compute.Expression
-	create    bool                // for new people only
+	create    bool // for new people only
 }
 
 // compileMapping lays the mapping over the default one, by which attributes go to
