@@ -67,6 +67,10 @@ func bench(args []string, out, problems io.Writer) int {
 	if err := flags.Parse(args); err != nil {
 		return 1
 	}
+	if min(o.runs, o.at, o.rounds, o.steps, o.people, o.items) < 1 {
+		fmt.Fprintln(problems, "bench: every number must be at least 1")
+		return 1
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	if err := o.measure(ctx, out); err != nil {
