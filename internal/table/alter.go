@@ -65,7 +65,7 @@ func (s *Tables) alterAtOnce(ctx context.Context, actor, name string, a Alterati
 				return Change{}, err
 			}
 		}
-		if err := unnamed(tx, t, next); err != nil {
+		if err := nameFree(tx, t, next); err != nil {
 			return Change{}, err
 		}
 		*t = *next
@@ -112,7 +112,7 @@ func (s *Tables) alterBeside(ctx context.Context, actor string, t, next *Table) 
 		if now.ID != t.ID || now.Version != t.Version {
 			return Change{}, nil
 		}
-		if err := unnamed(tx, now, next); err != nil {
+		if err := nameFree(tx, now, next); err != nil {
 			return Change{}, err
 		}
 		if err := tx.RemoveSheet(next.Sheet); err != nil {
@@ -131,8 +131,8 @@ func (s *Tables) alterBeside(ctx context.Context, actor string, t, next *Table) 
 	return after, nil
 }
 
-// unnamed refuses a new name that another table has.
-func unnamed(r Reader, t, next *Table) error {
+// nameFree refuses a new name that another table has.
+func nameFree(r Reader, t, next *Table) error {
 	if Fold(next.Name) == Fold(t.Name) {
 		return nil
 	}

@@ -184,7 +184,9 @@ func (im *importing) mergeRow(tx Tx, t, stage *Table, record Record, have map[st
 	}
 	if old, ok := have[record.Key]; ok {
 		_, outcome, err := merge(tx, t, old, cells)
-		im.report.add(outcome)
+		if err == nil {
+			im.report.add(outcome)
+		}
 		return err
 	}
 	return im.insert(tx, t, t.Sheet, record, cells)
