@@ -2,6 +2,7 @@ package table
 
 import (
 	"context"
+	"io"
 
 	"github.com/lanyard-id/lanyard/internal/fault"
 )

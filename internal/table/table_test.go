@@ -344,7 +344,7 @@ func TestAlterLargeTable(t *testing.T) {
 	}
 	column := "b"
 	_, err = b.Alter(t.Context(), "test", "U", table.Alteration{Key: &column})
-	b.refused(err, fault.Conflict, "row 3, column b")
+	b.refused(err, fault.Conflict, "row 4, column b")
 	b.noSheets()
 }
 
