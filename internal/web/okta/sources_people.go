@@ -108,7 +108,7 @@ func (a *API) getSourceUser(w http.ResponseWriter, r *http.Request) error {
 	return a.writeSourceUser(w, r, s, u)
 }
 
-// changeSourceUser is PUT and PATCH of a person. The body may repeat his external
+// changeSourceUser is PUT and PATCH of a person. The body may repeat the external
 // id, which never changes.
 func (a *API) changeSourceUser(change func(Sources, context.Context, directory.Actor, string, importer.Record) (*importer.User, error)) web.Handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
@@ -166,9 +166,7 @@ func (a *API) writeSourceUser(w http.ResponseWriter, r *http.Request, s *importe
 		profile = append(profile, web.Field{Key: attribute.Name, Value: u.Profile[attribute.Name]})
 	}
 	for _, name := range shape.more {
-		if _, ok := shape.Attribute(name); !ok {
-			profile = append(profile, web.Field{Key: name, Value: u.Profile[name]})
-		}
+		profile = append(profile, web.Field{Key: name, Value: u.Profile[name]})
 	}
 	return web.WriteJSON(w, http.StatusOK, web.Object{
 		{Key: "id", Value: u.ID},
