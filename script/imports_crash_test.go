@@ -837,7 +837,7 @@ func (l *killedList) decide(r run.Run) {
 }
 
 // compare holds the directory against what the sources had: everybody is there once,
-// was made once, and is as the source had him last.
+// was made once, and is as the source said last.
 func (k *killed) compare(all ...played) {
 	ctx := k.Context()
 	db, err := sqlite.Open(ctx, filepath.Join(k.dir, ".lanyard", "lanyard.db"))

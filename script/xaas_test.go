@@ -20,7 +20,7 @@ import (
 const xaasExample = "../examples/anything-as-a-source"
 
 // TestAnythingAsASource plays the example from the CSV file to the report: the table
-// Sample Users, the items API, DynamoDB (dynalite), the flows, import sessions.
+// sample_users, the items API, DynamoDB (dynalite), the flows, import sessions.
 // Lanyard's own org is imported to directly, and as a tenant whose API a connection
 // calls; by flows that pull when their schedules are due, and by a source that pushes.
 func TestAnythingAsASource(t *testing.T) {
