@@ -87,10 +87,11 @@ func needed(profile map[string]any) error {
 	return nil
 }
 
-// cannotImport words why somebody cannot be imported, who is well-formed.
+// cannotImport words why somebody cannot be imported, who is well-formed: because
+// of the people who are there, or of where those of the source go.
 func cannotImport(err error) error {
 	var v directory.Violations
-	if !fault.Is(err, fault.Invalid) || errors.As(err, &v) || sourceRefusal(err) != nil {
+	if !fault.Is(err, fault.Invalid) && !fault.Is(err, fault.Refused) || errors.As(err, &v) || sourceRefusal(err) != nil {
 		return err
 	}
 	return invalid("profile", fault.Public(err)).because(err)
@@ -242,7 +243,7 @@ func (a *API) deleteSourceGroup(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if err := a.Sources.DeleteGroup(r.Context(), actor(r), s.ID, r.PathValue("group")); err != nil {
-		return err
+		return cannotImport(err)
 	}
 	w.WriteHeader(a.SourceStatuses.DeleteGroup)
 	return nil

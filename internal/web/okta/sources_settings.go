@@ -43,8 +43,9 @@ func (a *API) keepSource(r *http.Request, app *directory.App, body object) error
 	})
 }
 
-// tellSource tells an identity source which custom attributes its profile has.
-func (a *API) tellSource(r *http.Request, app *directory.App) error {
+// tellSource tells an identity source which custom attributes its profile has after
+// a change of its schema. Those that only its settings name stay.
+func (a *API) tellSource(r *http.Request, app *directory.App, changed directory.SchemaChange) error {
 	if a.Sources == nil || app.Name != importer.AppName {
 		return nil
 	}
@@ -52,11 +53,13 @@ func (a *API) tellSource(r *http.Request, app *directory.App) error {
 	if err != nil {
 		return err
 	}
-	var names []string
-	for _, attribute := range shape.Custom() {
-		names = append(names, attribute.Name)
-	}
 	return a.editSource(r, app, func(s *reconcile.Settings) error {
+		names := slices.DeleteFunc(slices.Clone(s.Attributes), func(name string) bool { return slices.Contains(changed.Remove, name) })
+		for _, attribute := range shape.Custom() {
+			if !slices.Contains(names, attribute.Name) {
+				names = append(names, attribute.Name)
+			}
+		}
 		s.Attributes = names
 		return nil
 	})
