@@ -175,7 +175,7 @@ import takes off again.`,
 	cmd.Flags().StringVar(&options.Filter, "filter", "", "write the rows of which this `FILTER` is true")
 	cmd.Flags().StringVar(&to, "out", "", "the `FILE` to write; default: stdout")
 	cmd.Flags().StringVar(&to, "to", "", "the `FILE` to write")
-	_ = cmd.Flags().MarkHidden("to") // as it was called before other commands had --out
+	_ = cmd.Flags().MarkHidden("to") // another word for --out
 	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions([]string{string(tables.CSV), string(tables.JSONList)}, cobra.ShellCompDirectiveNoFileComp))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		options.Table, options.Format = args[0], tables.Format(format)
