@@ -401,7 +401,7 @@ func TestAttributesOfSettings(t *testing.T) {
 	app := strings.TrimPrefix(source, "/api/v1/identity-sources/")
 	b.settings(app, func(s *importer.Source) {
 		s.Settings.Attributes = []string{"shoe", "badge"}
-		s.Settings.Profile = map[string]reconcile.Term{"badge": "Badge", "desk": "Desk", "hat": "Hat"}
+		s.Settings.Profile = map[string]reconcile.Term{"firstName": "First", "lastName": "Last", "email": "Mail", "badge": "Badge", "desk": "Desk", "hat": "Hat"}
 	})
 	b.ok(200, "POST", "/api/v1/meta/schemas/apps/"+app+"/default", `{"definitions":{"custom":{"properties":{"city":{"title":"City","type":"string"}}}}}`)
 	b.ok(200, "POST", source+"/users", `{"externalId":"E1","profile":{"userName":"a@example.com","email":"a@example.com","firstName":"A","lastName":"B","city":"Oslo","badge":"7"}}`)
