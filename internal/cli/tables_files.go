@@ -161,7 +161,7 @@ func (o *tablesImportOptions) sample(r *tables.ImportReport) error {
 
 func newTablesExport(sh *shell) *cobra.Command {
 	var options tables.ExportOptions
-	var format, to string
+	var format, file string
 	cmd := &cobra.Command{
 		Use:   "export TABLE",
 		Short: "Write the rows of a table as CSV or JSON",
@@ -173,17 +173,15 @@ import takes off again.`,
 	}
 	cmd.Flags().StringVar(&format, "format", string(tables.CSV), "the `FORMAT` of the file: csv or json")
 	cmd.Flags().StringVar(&options.Filter, "filter", "", "write the rows of which this `FILTER` is true")
-	cmd.Flags().StringVar(&to, "out", "", "the `FILE` to write; default: stdout")
-	cmd.Flags().StringVar(&to, "to", "", "the `FILE` to write")
-	_ = cmd.Flags().MarkHidden("to") // another word for --out
+	cmd.Flags().StringVar(&file, "out", "", "the `FILE` to write; default: stdout")
 	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions([]string{string(tables.CSV), string(tables.JSONList)}, cobra.ShellCompDirectiveNoFileComp))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		options.Table, options.Format = args[0], tables.Format(format)
 		return withSession(sh, cmd, ReadOnly, func(ctx context.Context, session Session) error {
-			if to == "" {
+			if file == "" {
 				return session.ExportTable(ctx, options, sh.Out)
 			}
-			return writeWhole(to, func(w io.Writer) error { return session.ExportTable(ctx, options, w) })
+			return writeWhole(file, func(w io.Writer) error { return session.ExportTable(ctx, options, w) })
 		})
 	}
 	return cmd
