@@ -104,11 +104,11 @@ func utf16le(s string) string {
 // line that is longer than those.
 func TestCSVLongUTF16(t *testing.T) {
 	t.Parallel()
-	const rows = 3 * readSize / len("1,😀\n")
+	const rows = 5 * readSize / 4 / len("1,😀\n")
 	dir := t.TempDir()
 	for shift := range 4 {
 		heading := strings.Repeat("n", 1+shift)
-		write(t, dir, "people.csv", "\xff\xfe"+utf16le("id,"+heading+"\n"+strings.Repeat("1,😀\n", rows)+"2,"+strings.Repeat("€", readSize)+"\n"))
+		write(t, dir, "people.csv", "\xff\xfe"+utf16le("id,"+heading+"\n"+strings.Repeat("1,😀\n", rows)+"2,"+strings.Repeat("€", readSize/2)+"\n"))
 		if n := count(t, open(t, Env{}, dir, "csv: people.csv")); n != rows+1 {
 			t.Errorf("with the heading %s, %d of %d rows are read", heading, n, rows+1)
 		}

@@ -310,7 +310,11 @@ func TestImportModes(t *testing.T) {
 		t.Errorf("upsert: %+v, %q", r, b.content("T"))
 	}
 	_, err := b.Import(t.Context(), "test", table.ImportOptions{Table: "T", Mode: table.Merge}, strings.NewReader("id,a\n1,z\n3,q\n"))
-	b.refused(err, fault.Invalid, `key "3", column b`)
+	b.refused(err, fault.Invalid, `the file:3, column b: the column may not be empty`)
+	r = b.load(table.ImportOptions{Table: "T", Mode: table.Merge, SkipBad: true}, "id,a\n1,z\n3,q\n")
+	if r.Counts != (table.Counts{Updated: 1}) || r.Skipped != 1 || len(r.Bad) != 1 || b.content("T") != "id,a,b\n1,z,y\n2,x,new\n" {
+		t.Errorf("upsert without a line: %+v, %q", r, b.content("T"))
+	}
 	r = b.load(table.ImportOptions{Table: "T", Mode: table.Replace}, "id,b\n2,only\n")
 	if r.Inserted != 1 || r.Removed != 2 || b.content("T") != "id,a,b\n2,,only\n" {
 		t.Errorf("replace: %+v, %q", r, b.content("T"))

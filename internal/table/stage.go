@@ -2,6 +2,8 @@ package table
 
 import (
 	"context"
+	"errors"
+	"maps"
 	"slices"
 
 	"github.com/lanyard-id/lanyard/internal/fault"
@@ -47,6 +49,11 @@ func (im *importing) write(ctx context.Context) error {
 func (im *importing) carry(ctx context.Context, stage *Table, first int64) (old string, err error) {
 	if err := im.stage(ctx, stage, first); err != nil {
 		return "", err
+	}
+	if im.options.Mode == Merge && im.partial() {
+		if err := im.complete(ctx, stage, first); err != nil {
+			return "", err
+		}
 	}
 	if im.bad > 0 && !im.options.SkipBad {
 		return "", im.refusal()
@@ -191,6 +198,75 @@ func (im *importing) repeated(r Reader, stage *Table, twice []Record, first int6
 		}
 	}
 	return nil
+}
+
+// partial reports whether the file lacks a column that may not be empty, so that it can
+// only change rows.
+func (im *importing) partial() bool {
+	return slices.ContainsFunc(im.table.Columns, func(c Column) bool {
+		return c.Required && !slices.ContainsFunc(im.columns, func(own *Column) bool { return own.Slot == c.Slot })
+	})
+}
+
+// complete takes the rows off the sheet that would be new and lack a cell which may not
+// be empty. Their lines are bad.
+func (im *importing) complete(ctx context.Context, stage *Table, first int64) error {
+	for after, more := int64(0), true; more; {
+		var lacking map[int64]error // by number
+		last := after
+		err := im.tables.Store.Update(ctx, func(tx Tx) error {
+			t, err := im.same(tx)
+			if err != nil {
+				return err
+			}
+			records, err := tx.Rows(stage.Sheet, after, readAtOnce)
+			if err != nil || len(records) == 0 {
+				more = false
+				return err
+			}
+			last = records[len(records)-1].Number
+			lacking, err = im.lacking(tx, t, stage, records)
+			for number := range lacking {
+				err = errors.Join(err, tx.DeleteRow(stage.Sheet, number))
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		for _, number := range slices.Sorted(maps.Keys(lacking)) {
+			im.note(im.at(lacking[number], int(number-first)))
+		}
+		im.rows -= int64(len(lacking))
+		after = last
+	}
+	return nil
+}
+
+// lacking finds the rows that cannot be added to a table, and why.
+func (im *importing) lacking(r Reader, t, stage *Table, records []Record) (map[int64]error, error) {
+	keys := make([]string, len(records))
+	for i, record := range records {
+		keys[i] = record.Key
+	}
+	there, err := byKey(r, t.Sheet, keys)
+	if err != nil {
+		return nil, err
+	}
+	out := map[int64]error{}
+	for _, record := range records {
+		if _, known := there[record.Key]; known {
+			continue
+		}
+		cells, err := im.given(stage, record)
+		if err != nil {
+			return nil, err
+		}
+		if _, err := stage.record(cells); err != nil {
+			out[record.Number] = err
+		}
+	}
+	return out, nil
 }
 
 // leaveOut takes those rows off the sheet whose keys the table has.
