@@ -10,13 +10,13 @@ import (
 // SourceApp is the kind of application that an identity source is.
 const SourceApp = "custom_identity_source"
 
-// SourceProfile is what a new identity source says of people (recorded, in this
+// sourceProfile is what a new identity source says of people (recorded, in this
 // order; lengths: Okta OpenAPI 2026.06.3, IdentitySourceUserProfileForUpsert).
 // homeAddress is described there too, but no recorded source has it: an org adds
 // it like any other.
 // Whether an attribute must be there is decided by who uses it: a bulk load may
 // lack what a single person needs.
-var SourceProfile = []Attribute{
+var sourceProfile = []Attribute{
 	base("firstName", "First name", readOnlyBySelf, Attribute{Min: 1, Max: 50}),
 	base("lastName", "Last name", readOnlyBySelf, Attribute{Min: 1, Max: 50}),
 	base("mobilePhone", "Mobile phone", readOnlyBySelf, Attribute{Max: 100}),
@@ -38,7 +38,7 @@ func (s *appSchema) Place() Place { return Place{Noun: AppSchemaNoun, Parent: s.
 
 func (s *appSchema) base() []Attribute {
 	if s.Source {
-		return SourceProfile
+		return sourceProfile
 	}
 	return appProfile
 }

@@ -255,14 +255,9 @@ func (d *Directory) changesSourced(r Reader, shape *Shape, before, after *Accoun
 // changesSourced reports whether an attribute differs that sources of profiles
 // decide.
 func (s *Shape) changesSourced(before, after map[string]any) bool {
-	for _, list := range [][]Attribute{s.Base(), s.Custom()} {
-		for _, a := range list {
-			if a.Sourced() && !value.Equal(before[a.Name], after[a.Name]) {
-				return true
-			}
-		}
-	}
-	return false
+	return slices.ContainsFunc(s.attributes, func(a Attribute) bool {
+		return a.Sourced() && !value.Equal(before[a.Name], after[a.Name])
+	})
 }
 
 // checkMutability returns the attributes that changed although they may not.

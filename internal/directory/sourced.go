@@ -118,28 +118,6 @@ func (d *Directory) UserShape(r Reader, realm string) (*Shape, error) {
 	return d.shape(r, realm, SchemaOf(DefaultUserType))
 }
 
-// App returns the application.
-func (s *Sourcing) App() *App { return s.app }
-
-// At is the time of the changes.
-func (s *Sourcing) At() time.Time { return s.at }
-
-// CheckNew returns what is wrong with the profile of an account that is to be
-// created, nil for nothing.
-func (s *Sourcing) CheckNew(profile map[string]any) error {
-	return s.shape.checkProfile(s.shape.withDefaults(profile)).err()
-}
-
-// CheckEdit returns what is wrong with a profile that an account is to have.
-func (s *Sourcing) CheckEdit(a *Account, profile map[string]any) error {
-	shape, err := s.shapeOf(a)
-	if err != nil {
-		return err
-	}
-	v := shape.checkProfile(profile)
-	return append(v, shape.checkMutability(a.Profile, profile)...).err()
-}
-
 // shapeOf returns the schema of an account, which may be of another user type
 // than the source makes.
 func (s *Sourcing) shapeOf(a *Account) (*Shape, error) {
@@ -157,13 +135,13 @@ func (s *Sourcing) KeysOf(profile map[string]any) []Key {
 // NewAccountID returns an id for an account that is to be created.
 func (s *Sourcing) NewAccountID() string { return s.d.IDs.Okta("00u") }
 
-// Newcomer is somebody who is to be created, with his assignment.
+// Newcomer is somebody who is to be created, with the assignment.
 type Newcomer struct {
 	Account    string // id
 	Profile    map[string]any
 	Activate   bool
 	ExternalID string
-	Sourced    map[string]any // the source's own profile of him
+	Sourced    map[string]any // the source's own profile of the person
 }
 
 // Create adds accounts with their assignments. No key of them may be taken: the
@@ -211,7 +189,7 @@ func (s *Sourcing) Create(people []Newcomer) error {
 type Assigned struct {
 	Account    *Account
 	ExternalID string
-	Sourced    map[string]any // the source's own profile of him
+	Sourced    map[string]any // the source's own profile of the person
 }
 
 // Assign gives the application to an account that does not have it, or tells it
@@ -233,7 +211,6 @@ func (s *Sourcing) Assign(a Assigned) (*AppUser, error) {
 	if before.ExternalID == after.ExternalID && value.Equal(before.Profile, after.Profile) && before.Scope == after.Scope {
 		return before, nil
 	}
-	after.Version = before.Version
 	if err := replaceObject(s.tx, &after, s.at); err != nil {
 		return nil, err
 	}
@@ -514,7 +491,7 @@ func (s *Sourcing) Leave(g *Group, a *Account) (bool, error) {
 }
 
 // Administrators are those who have admin roles in a realm, each with the label of
-// one of his roles.
+// one of their roles.
 type Administrators struct {
 	Accounts map[string]string // by id: themselves, or by a group
 	Groups   map[string]string // by id

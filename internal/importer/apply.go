@@ -33,7 +33,7 @@ func (im *Importer) apply(ctx context.Context, s *Session) (*Session, error) {
 func alone(err error) bool {
 	switch fault.KindOf(err) {
 	case fault.Conflict, fault.Invalid, fault.NotFound, fault.Stale, fault.Unsupported, fault.TooLarge:
-		return err != nil
+		return true
 	}
 	return false
 }
@@ -55,7 +55,7 @@ func (a *applier) some(ctx context.Context, limit int) (s *Session, err error) {
 	swept := false
 	err = a.im.Store.Update(ctx, func(tx Tx) error {
 		swept = false
-		if s, err = a.im.session(tx, "", a.id); err != nil {
+		if s, err = a.im.session(tx, "", a.id); err != nil || s.State != Triggered { // its source was removed
 			return err
 		}
 		next, err := a.next(ctx, tx, s.Position, limit)
@@ -104,13 +104,16 @@ func (a *applier) oneByOne(ctx context.Context) (s *Session, err error) {
 
 // fail passes over the next entity, with the reason.
 func (a *applier) fail(ctx context.Context, cause error) (*Session, error) {
-	return a.im.change(ctx, "", a.id, func(tx Tx, s *Session) error {
+	return a.im.proceed(ctx, a.id, func(tx Tx, s *Session) error {
 		list, err := tx.ImportEntities(EntityQuery{Session: s.ID, After: s.Position, Limit: 1})
 		if err != nil {
 			return err
 		}
 		if len(list) == 0 {
 			return cause // of the session itself
+		}
+		if _, err := a.im.decider(tx, s); err != nil {
+			return err // of the source, and so of everybody
 		}
 		e := &list[0]
 		s.Position = e.Seq
@@ -232,7 +235,7 @@ func (a *applier) again(x *hand, s *Session, people []*decided) error {
 			one.Decision = is
 			continue
 		}
-		if !was.Writes() { // nothing was to be done to him
+		if !was.Writes() { // nothing was to be done
 			continue
 		}
 		err := one.entity.refuse(x.tx, s, "changed", "The directory was changed by somebody else after this was decided.", "The next session looks at it again.")

@@ -19,9 +19,9 @@ type item struct {
 	Kind   Kind   `json:"kind"`
 	Place  string `json:"place,omitempty"`
 	Delete bool   `json:"delete,omitempty"`
-	Absent bool   `json:"absent,omitempty"` // of a plan: the source did not have him
+	Absent bool   `json:"absent,omitempty"` // of a plan: the source did not have the person
 
-	Person *reconcile.Person `json:"person,omitempty"` // of a user: what is to be read of him at least his externalId
+	Person *reconcile.Person `json:"person,omitempty"` // of a user: what is to be read, at least the externalId
 	Group  *Record           `json:"group,omitempty"`
 	Member string            `json:"member,omitempty"` // of a membership, with the externalId of Group
 
@@ -43,7 +43,7 @@ func (it *item) id() string {
 	return ""
 }
 
-// at brings a person up to a time: a session may have waited since he was read.
+// at brings a person up to a time: a session may have waited since the source was read.
 func (it *item) at(now time.Time) {
 	if it.Person != nil {
 		it.Person = it.Person.At(now)

@@ -72,7 +72,7 @@ func (c *claims) rival(r Reader, by map[uint64]place, hash uint64, asks *decided
 		c.seq, c.last = seq, b
 	}
 	id := c.last.Items[p&(1<<32-1)].id()
-	if id == asks.id() { // another record of his
+	if id == asks.id() { // another record of the same person
 		return "", nil
 	}
 	return id, nil
@@ -389,7 +389,7 @@ func (d *decider) person(w *world, f *found, one *decided) error {
 				return err
 			}
 		}
-		one.Decision = d.rules.Decide(p, one.link0(), c, d.now)
+		one.Decision = d.rules.Decide(p, one.link0(), c)
 	}
 	if one.Account != "" {
 		one.account = f.accounts[one.Account]

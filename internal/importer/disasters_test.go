@@ -1,32 +1,15 @@
 package importer_test
 
 import (
-	"context"
 	"fmt"
-	"iter"
 	"slices"
 	"testing"
 
 	"github.com/lanyard-id/lanyard/internal/directory"
-	"github.com/lanyard-id/lanyard/internal/fault"
 	"github.com/lanyard-id/lanyard/internal/importer"
 	"github.com/lanyard-id/lanyard/internal/reconcile"
 	"github.com/lanyard-id/lanyard/internal/reconcile/reconciletest"
 )
-
-// breaking is a source that breaks off behind its rows.
-type breaking struct{ rows }
-
-func (b breaking) Rows(ctx context.Context) iter.Seq2[importer.Located, error] {
-	return func(yield func(importer.Located, error) bool) {
-		for row, err := range b.rows.Rows(ctx) {
-			if !yield(row, err) {
-				return
-			}
-		}
-		yield(importer.Located{}, fault.New(fault.Unavailable, "the source broke off"))
-	}
-}
 
 // Whatever goes wrong with a source, no account ends that nobody approved, and the
 // session is held or has failed, with its reason.
@@ -102,7 +85,7 @@ func (b *bench) suffer(d *reconciletest.Disaster) {
 	b.clock.Step(d.Now.At.Sub(b.clock.Now()))
 	var source importer.Rows = rows(d.Now.Rows)
 	if d.Now.Fails {
-		source = breaking{d.Now.Rows}
+		source = down{d.Now.Rows}
 	}
 	session, err := b.Importer.Run(ctx, me, b.source, source, importer.RunOptions{})
 	for login, status := range b.accounts() {

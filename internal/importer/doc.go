@@ -18,8 +18,8 @@
 //
 // Matching that is cut off begins again; nothing was changed yet. Applying goes on
 // behind the last person. While nobody else changes the directory, the delta stands;
-// else each person is decided about once more before he is touched, and whoever
-// comes out otherwise is left to the next session.
+// else each person is decided about once more before anything is done to them, and
+// whoever comes out otherwise is left to the next session.
 //
 // A Plan is a delta with its records that was never stored: it lies in a file without
 // a name. Applying it makes the delta again and refuses where that is another one.
@@ -33,16 +33,18 @@
 //
 // # Where things are
 //
-//	importer.go                  Serve and Settle: the queue, expiry, people who are due
+//	importer.go, due.go          Serve and Settle: the queue, expiry; people who are due
 //	source.go, session.go        identity sources; sessions and their figures
 //	sessions.go, load.go         what is asked of sessions, and loaded by requests
 //	run.go, block.go             reading a source; how records are kept
-//	drive.go, decide.go          the phases; the delta, candidates, claims
+//	drive.go, delta.go           the phases; the delta
+//	decide.go                    what becomes of records: candidates, claims
 //	apply.go, groups.go          carrying it out; groups and memberships
 //	ahead.go                     what goes on beside the transaction of the moment
 //	preview.go, plan.go          plans: made and applied
 //	planfile.go, spool.go        plans as documents; what lies on disk for a while
-//	single.go                    one person at once, and who waits to be confirmed
+//	single.go, confirm.go        one person at once; who waits to be confirmed
+//	send.go, draft.go            people who go to a tenant; sources that are not stored
 //	explain.go, download.go      how it came to that; reports as files
 //	desk.go, store.go            what administrators ask for; what is kept
 //

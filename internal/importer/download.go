@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/lanyard-id/lanyard/internal/fault"
 	"github.com/lanyard-id/lanyard/internal/value"
@@ -111,9 +112,13 @@ func cell(v any) string {
 	return value.Text(v)
 }
 
+// formulas begin what a spreadsheet may take for a formula, in both widths (OWASP,
+// CSV injection).
+const formulas = "=+-@\t\r\n＝＋－＠"
+
 // harmless keeps a spreadsheet from taking a cell for a formula.
 func harmless(cell string) string {
-	if cell != "" && strings.ContainsRune("=+-@\t\r", rune(cell[0])) {
+	if first, _ := utf8.DecodeRuneInString(cell); cell != "" && strings.ContainsRune(formulas, first) {
 		return "'" + cell
 	}
 	return cell

@@ -63,11 +63,11 @@ type EntityQuery struct {
 	Limit   int                `json:"limit,omitempty"`   // 0: no limit
 }
 
-// User is somebody as an identity source has him (okta.md 3.1). Profile is what
+// User is somebody as an identity source has them (okta.md 3.1). Profile is what
 // the source says, by the names of its own profile.
 type User struct {
 	ID         string         `json:"id"`      // 0ua…, of the assignment
-	Account    string         `json:"account"` // empty while he waits to be confirmed
+	Account    string         `json:"account"` // empty for who waits to be confirmed
 	ExternalID string         `json:"externalId"`
 	Created    time.Time      `json:"created"`
 	Updated    time.Time      `json:"lastUpdated"`

@@ -3,6 +3,7 @@ package importer
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -11,6 +12,31 @@ import (
 	"github.com/lanyard-id/lanyard/internal/fault"
 	"github.com/lanyard-id/lanyard/internal/reconcile"
 )
+
+// Trace tells how an import comes to what it does about one person.
+type Trace struct {
+	Source   string              `json:"source"`
+	Who      string              `json:"who"`
+	Found    []TraceRow          `json:"found"` // rows of the source that speak of the person
+	Link     *reconcile.Link     `json:"link,omitempty"`
+	Person   *reconcile.Person   `json:"person,omitempty"`
+	Scoped   string              `json:"scoped,omitempty"` // one sentence
+	Matched  *reconcile.Match    `json:"matched,omitempty"`
+	Decision *reconcile.Decision `json:"decision,omitempty"`
+	Steps    []TraceStep         `json:"steps"` // found, scoped, matched, mapped, acted
+}
+
+// TraceRow is a row of the source.
+type TraceRow struct {
+	Place string        `json:"place"`
+	Row   reconcile.Row `json:"row"`
+}
+
+// TraceStep is one stage of a Trace.
+type TraceStep struct {
+	Stage string `json:"stage"`
+	Text  string `json:"text"`
+}
 
 // Explain tells, without a write, how the source comes to what it does about
 // somebody: who is an externalId, a login or an account's id. Without rows, what
@@ -80,8 +106,8 @@ func (e *explainer) identify(ctx context.Context, source string) error {
 
 // search reads the source for rows that speak of the person.
 func (e *explainer) search(ctx context.Context, source string, rows Rows) error {
-	l, err := e.im.newLoader(ctx, source, nil)
-	if err != nil {
+	l := &loader{im: e.im, now: e.im.Directory.Now()}
+	if err := e.im.Store.View(ctx, func(r Reader) error { return l.open(r, source) }); err != nil {
 		return err
 	}
 	e.read = true
@@ -157,7 +183,7 @@ func (e *explainer) absent(ctx context.Context, source string) error {
 	return nil
 }
 
-// lastSaid is somebody by what earlier sessions know of him.
+// lastSaid is somebody by what earlier sessions know.
 func lastSaid(l *reconcile.Link, now time.Time) *reconcile.Person {
 	p := &reconcile.Person{ExternalID: l.ExternalID, Profile: l.Profile, Presence: reconcile.Present, Due: l.Due, Ends: l.Ends}
 	switch l.State {
@@ -223,11 +249,7 @@ func (e *explainer) conclude(one *decided) {
 	default:
 		e.step("matched", "No account matches.")
 	}
-	names := make([]string, 0, len(one.After))
-	for name := range one.After {
-		names = append(names, name)
-	}
-	slices.Sort(names)
+	names := slices.Sorted(maps.Keys(one.After))
 	if len(names) == 0 {
 		e.step("mapped", "No attribute of the directory would differ.")
 	} else {

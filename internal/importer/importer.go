@@ -40,10 +40,6 @@ const (
 	pollEvery   = 500 * time.Millisecond
 )
 
-// untilAgain is when somebody is looked at again whose day has come, and about whom
-// that decided nothing: his session failed or was rejected, or he is held.
-const untilAgain = 24 * time.Hour
-
 // systemActor is who acts where nobody asked for it.
 func systemActor() directory.Actor { return directory.System("import") }
 
@@ -77,9 +73,13 @@ func (im *Importer) ring() {
 }
 
 // Recover ends the sessions whose source was being read when an earlier process
-// ended: what was not read is not known, and who reads it begins anew. Whoever
+// ended: what was not read is not known, and who reads it begins anew. It also makes
+// sure that partial matches find everybody: previews, which write nothing, too. Whoever
 // owns the store calls it once, before anything is imported.
 func (im *Importer) Recover(ctx context.Context) error {
+	if err := im.noteNames(ctx); err != nil {
+		return err
+	}
 	return im.Store.Update(ctx, func(tx Tx) error {
 		open, err := tx.ImportSessions(SessionQuery{Realm: im.Realm, States: []State{Created, InProgress}})
 		if err != nil {
@@ -97,12 +97,23 @@ func (im *Importer) Recover(ctx context.Context) error {
 			if err := im.fail(tx, s); err != nil {
 				return err
 			}
-			if err := im.save(tx, s); err != nil {
-				return err
-			}
 		}
 		return nil
 	})
+}
+
+// noteNames has accounts found by name of before names were kept.
+func (im *Importer) noteNames(ctx context.Context) error {
+	for done := false; !done; {
+		err := im.Store.Update(ctx, func(tx Tx) (err error) {
+			done, err = tx.NoteNames()
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Serve works on triggered sessions, expires those that nobody loads, and looks
@@ -250,6 +261,9 @@ func (im *Importer) expire(ctx context.Context) error {
 	return im.Store.Update(ctx, func(tx Tx) error {
 		for _, s := range lapsed {
 			s, err := tx.ImportSession(s.ID)
+			if fault.Is(err, fault.NotFound) { // it was begun anew meanwhile
+				continue
+			}
 			if err != nil {
 				return err
 			}
@@ -265,7 +279,7 @@ func (im *Importer) expire(ctx context.Context) error {
 }
 
 func (im *Importer) expireOne(tx Tx, s *Session) error {
-	s.State, s.Ended = Expired, s.Updated.Add(idleLife)
+	s.lapse()
 	if err := im.save(tx, s); err != nil {
 		return err
 	}
@@ -277,24 +291,28 @@ func (s *Session) lapsed(now time.Time) bool {
 	return (s.State == Created || s.State == InProgress) && !now.Before(s.Updated.Add(idleLife))
 }
 
+// lapse ends a session that has lapsed.
+func (s *Session) lapse() { s.State, s.Ended = Expired, s.Updated.Add(idleLife) }
+
 // save stores what became of a session that was read in the transaction.
 func (im *Importer) save(tx Tx, s *Session) error {
 	s.Version++
 	return tx.UpdateImportSession(s)
 }
 
-// event logs what happened to a session.
+// event logs what happened to a session. Its application may be gone: that must keep
+// no session from ending.
 func (im *Importer) event(tx Tx, actor directory.Actor, s *Session, kind string, outcome directory.Outcome) error {
-	app, err := directory.Get[directory.App](tx, im.Realm, s.Source)
-	if err != nil {
+	about := directory.Target{Type: "AppInstance", ID: s.Source}
+	switch app, err := directory.Get[directory.App](tx, im.Realm, s.Source); {
+	case err == nil:
+		about.AlternateID, about.DisplayName = app.Label, app.Label
+	case !fault.Is(err, fault.NotFound):
 		return err
 	}
 	return im.Directory.Log(tx, im.Realm, directory.Event{
 		At: im.Directory.Now(), Actor: actor, Kind: kind, Target: s.ID, Outcome: outcome,
-		Targets: []directory.Target{
-			{Type: "ImportSession", ID: s.ID},
-			{Type: "AppInstance", ID: app.ID, AlternateID: app.Label, DisplayName: app.Label},
-		},
+		Targets: []directory.Target{{Type: "ImportSession", ID: s.ID}, about},
 	}, nil, nil)
 }
 
@@ -340,134 +358,6 @@ func (im *Importer) own(tx Tx, s *Session, logs func() error) error {
 	}
 	s.Basis, err = tx.LastChange()
 	return err
-}
-
-// enlistDue makes a session of the people whose first or last day has come.
-func (im *Importer) enlistDue(ctx context.Context) error {
-	now := im.Directory.Now()
-	var sources []string
-	err := im.Store.View(ctx, func(r Reader) (err error) {
-		sources, _, err = r.ImportsDue(now)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	for _, id := range sources {
-		err := im.enlistDueOf(ctx, id, now)
-		if hopeless(err) { // the other sources go on
-			im.log().Error("people whose day has come wait: their source cannot be used", "source", id, "error", err)
-			err = im.putOff(ctx, id, now)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// putOff lets all people of a source wait whose day has come.
-func (im *Importer) putOff(ctx context.Context, id string, now time.Time) error {
-	for more := true; more; {
-		err := im.Store.Update(ctx, func(tx Tx) error {
-			var links []Link
-			for l, err := range tx.EachImportLink(LinkQuery{Source: id, Kind: UserKind, Due: now, Limit: im.portion()}) {
-				if err != nil {
-					return err
-				}
-				l.Due = now.Add(untilAgain)
-				links = append(links, l)
-			}
-			more = len(links) == im.portion()
-			return tx.PutImportLinks(links)
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (im *Importer) enlistDueOf(ctx context.Context, id string, now time.Time) error {
-	return im.Store.Update(ctx, func(tx Tx) error {
-		source, err := directory.Get[Source](tx, im.Realm, id)
-		if fault.Is(err, fault.NotFound) { // of another realm
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		active, err := tx.ImportSessions(SessionQuery{Realm: im.Realm, Source: id, States: []State{Triggered}})
-		if err != nil || len(active) > 0 { // they are looked at afterwards
-			return err
-		}
-		settings, err := im.completed(tx, source)
-		if err != nil {
-			return err
-		}
-		rules, err := im.compile(tx, *settings)
-		if err != nil {
-			return err
-		}
-		var due []*decided
-		for l, err := range tx.EachImportLink(LinkQuery{Source: id, Kind: UserKind, Due: now, Limit: im.portion()}) {
-			if err != nil {
-				return err
-			}
-			due = append(due, &decided{link: &l})
-		}
-		d := &decider{im: im, source: source, rules: rules, now: now}
-		if err := d.links(&world{r: tx}, due); err != nil {
-			return err
-		}
-		b := &block{}
-		links := make([]Link, 0, len(due))
-		for _, one := range due {
-			l := *one.link
-			l.Due = time.Time{} // there is nothing to decide
-			if p, ok := rules.Again(one.link0(), now); ok {
-				b.Items = append(b.Items, item{Kind: UserKind, Place: one.link.Place, Person: &p})
-				l.Due = now.Add(untilAgain)
-			}
-			if l.State == reconcile.Linked {
-				l.Profile = nil // the assignment has it
-			}
-			links = append(links, l)
-		}
-		if err := tx.PutImportLinks(links); err != nil {
-			return err
-		}
-		if len(b.Items) == 0 {
-			return nil
-		}
-		s := im.newSession(systemActor(), id, Incremental, FromDates)
-		s.Rules, s.Blocks, s.State, s.Phase, s.Queued = settings, 1, Triggered, Queued, s.Created
-		body, err := b.encode()
-		if err != nil {
-			return err
-		}
-		if err := tx.PutImportBlock(s.ID, 1, body); err != nil {
-			return err
-		}
-		return tx.InsertImportSession(s)
-	})
-}
-
-// shaped makes an item of a row.
-func shaped(rules *reconcile.Rules, l Located, now time.Time) item {
-	p, err := rules.Shape(l.Row, now)
-	it := item{Kind: UserKind, Place: l.Place, Person: &p}
-	if err != nil {
-		it.fail(err)
-	}
-	return it
-}
-
-func (it *item) fail(err error) {
-	it.Error = fault.Public(err)
-	if it.Error == "" {
-		it.Error = "The row cannot be read."
-	}
 }
 
 // compile makes settings ready with the schema of the realm as it is.

@@ -53,36 +53,3 @@ type PlanEntity struct {
 type PreviewOptions struct {
 	Type Type `json:"type,omitempty"`
 }
-
-// Trace tells how an import comes to what it does about one person.
-type Trace struct {
-	Source   string              `json:"source"`
-	Who      string              `json:"who"`
-	Found    []TraceRow          `json:"found"` // rows of the source that speak of the person
-	Link     *reconcile.Link     `json:"link,omitempty"`
-	Person   *reconcile.Person   `json:"person,omitempty"`
-	Scoped   string              `json:"scoped,omitempty"` // one sentence
-	Matched  *reconcile.Match    `json:"matched,omitempty"`
-	Decision *reconcile.Decision `json:"decision,omitempty"`
-	Steps    []TraceStep         `json:"steps"` // found, scoped, matched, mapped, acted
-}
-
-// TraceRow is a row of the source.
-type TraceRow struct {
-	Place string        `json:"place"`
-	Row   reconcile.Row `json:"row"`
-}
-
-// TraceStep is one stage of a Trace.
-type TraceStep struct {
-	Stage string `json:"stage"`
-	Text  string `json:"text"`
-}
-
-// Report is what a session did, for people.
-type Report struct {
-	Session  *Session      `json:"session"`
-	Label    string        `json:"label"` // of the source
-	Duration time.Duration `json:"duration"`
-	Waiting  int           `json:"waiting"` // people who wait to be confirmed
-}

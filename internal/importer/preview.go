@@ -63,30 +63,10 @@ func (im *Importer) plan(ctx context.Context, p *Plan, s *Session, l *loaded, bl
 	p.Settings, p.Rules, p.Loaded, p.Same, p.Scanned, p.Doubled = d.source.Version, d.rules.Settings(), before.Tally, before.Same, before.Scanned, before.Doubled
 	var calls calls
 	d.sink = func(_ context.Context, batch []*decided, entities []Entity) error {
-		records := map[[2]int]*item{}
-		for _, one := range batch {
-			if (one.item == nil || one.item.Kind == UserKind) && one.idle() { // counted with those of whom nothing is new
-				p.Same++
-				p.Loaded.Add(one.person(), one.link0(), &one.Decision)
-				continue
-			}
-			records[[2]int{one.block, one.n}] = one.item
+		for i := range entities {
+			calls.count(entities[i].Action)
 		}
-		for _, e := range entities {
-			record := records[[2]int{e.Block, e.Item}]
-			if e.Block == 0 {
-				record = &item{Kind: e.Kind, Absent: true, Person: &reconcile.Person{ExternalID: e.ExternalID}}
-			}
-			e.Block, e.Item = 0, 0
-			if e.Action == reconcile.Create {
-				e.Account = "" // made when it is carried out
-			}
-			calls.count(e.Action)
-			if err := p.Add(&PlanEntity{Entity: e, Record: record}); err != nil {
-				return err
-			}
-		}
-		return nil
+		return p.take(batch, entities)
 	}
 	if err := d.make(ctx); err != nil {
 		return err
@@ -105,6 +85,33 @@ func (im *Importer) plan(ctx context.Context, p *Plan, s *Session, l *loaded, bl
 		return err
 	}
 	return p.Seal()
+}
+
+// take adds what a batch comes to.
+func (p *Plan) take(batch []*decided, entities []Entity) error {
+	records := map[[2]int]*item{}
+	for _, one := range batch {
+		if (one.item == nil || one.item.Kind == UserKind) && one.idle() { // counted with those of whom nothing is new
+			p.Same++
+			p.Loaded.Add(one.person(), one.link0(), &one.Decision)
+			continue
+		}
+		records[[2]int{one.block, one.n}] = one.item
+	}
+	for _, e := range entities {
+		record := records[[2]int{e.Block, e.Item}]
+		if e.Block == 0 {
+			record = &item{Kind: e.Kind, Absent: true, Person: &reconcile.Person{ExternalID: e.ExternalID}}
+		}
+		e.Block, e.Item = 0, 0
+		if e.Action == reconcile.Create {
+			e.Account = "" // made when it is carried out
+		}
+		if err := p.Add(&PlanEntity{Entity: e, Record: record}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // The limits of an Okta tenant that a plan's calls are reckoned by: entities in a
@@ -184,12 +191,8 @@ func (im *Importer) Apply(ctx context.Context, actor directory.Actor, p *Plan) (
 // enlist queues the session that carries a plan out, with its records. As of a
 // source that is read, nothing of it counts before all of it is there.
 func (im *Importer) enlist(ctx context.Context, s *Session, p *Plan) (*Session, error) {
-	figures, err := deflated(p.loaded())
-	if err != nil {
-		return nil, err
-	}
 	s.State = InProgress
-	err = im.Store.Update(ctx, func(tx Tx) error {
+	err := im.Store.Update(ctx, func(tx Tx) error {
 		if err := im.open(tx, p.Source); err != nil {
 			return err
 		}
@@ -198,14 +201,14 @@ func (im *Importer) enlist(ctx context.Context, s *Session, p *Plan) (*Session, 
 	if err != nil {
 		return nil, err
 	}
-	queued, err := im.enlisted(ctx, s, p, figures)
+	queued, err := im.enlisted(ctx, s, p)
 	if err != nil {
 		return nil, fault.Join(err, im.giveUp(ctx, s.ID, err))
 	}
 	return queued, nil
 }
 
-func (im *Importer) enlisted(ctx context.Context, s *Session, p *Plan, figures []byte) (*Session, error) {
+func (im *Importer) enlisted(ctx context.Context, s *Session, p *Plan) (*Session, error) {
 	for seq := 1; seq <= s.Blocks; seq++ {
 		b, err := p.records(seq)
 		if err != nil {
@@ -219,16 +222,7 @@ func (im *Importer) enlisted(ctx context.Context, s *Session, p *Plan, figures [
 			return nil, err
 		}
 	}
-	return im.change(ctx, s.Source, s.ID, func(tx Tx, s *Session) error {
-		if s.State != InProgress {
-			return NotTriggerable.fault("the session is %s", s.State)
-		}
-		s.queue(im.Directory.Now())
-		if err := tx.PutImportBlock(s.ID, loadedTally, figures); err != nil {
-			return err
-		}
-		return im.events(tx, s.Actor, s, triggeredEvents)
-	})
+	return im.enqueue(ctx, s, p.loaded())
 }
 
 // loaded are the figures of those whom a plan leaves out.

@@ -13,13 +13,13 @@ import (
 
 // watched is a source that does something when it begins to be read.
 type watched struct {
-	rows
+	source importer.Rows
 	begins func(ctx context.Context)
 }
 
 func (w watched) Rows(ctx context.Context) iter.Seq2[importer.Located, error] {
 	w.begins(ctx)
-	return w.rows.Rows(ctx)
+	return w.source.Rows(ctx)
 }
 
 // queued starts an import that nobody carries out yet.

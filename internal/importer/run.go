@@ -191,16 +191,22 @@ func (im *Importer) readAll(ctx context.Context, s *Session, rows Rows) (*Sessio
 	if err != nil {
 		return nil, err
 	}
-	figures, err := deflated(l.loaded)
+	s.Blocks, s.Rules = seq, &l.settings
+	return im.enqueue(ctx, s, l.loaded)
+}
+
+// enqueue queues a session whose records are all kept, by what is known of it now.
+func (im *Importer) enqueue(ctx context.Context, is *Session, l *loaded) (*Session, error) {
+	figures, err := deflated(l)
 	if err != nil {
 		return nil, err
 	}
-	return im.change(ctx, s.Source, s.ID, func(tx Tx, s *Session) error {
+	return im.change(ctx, is.Source, is.ID, func(tx Tx, s *Session) error {
 		if s.State != InProgress {
 			return NotTriggerable.fault("the session is %s", s.State)
 		}
-		s.Blocks, s.Rules = seq, &l.settings
-		s.Counts.Scanned, s.Counts.Unchanged = l.loaded.Scanned, l.loaded.Same
+		s.Blocks, s.Rules = is.Blocks, is.Rules
+		s.Counts.Scanned, s.Counts.Unchanged = l.Scanned, l.Same
 		s.queue(im.Directory.Now())
 		if err := tx.PutImportBlock(s.ID, loadedTally, figures); err != nil {
 			return err
@@ -229,11 +235,8 @@ type loader struct {
 
 func (im *Importer) newLoader(ctx context.Context, source string, keep func(context.Context, *block) error) (*loader, error) {
 	l := &loader{im: im, keep: keep, now: im.Directory.Now(), loaded: &loaded{Tally: &reconcile.Tally{}}}
-	err := im.Store.View(ctx, func(r Reader) (err error) {
-		if l.source, err = im.source(r, source); err != nil {
-			return err
-		}
-		if l.schema, err = im.Directory.UserShape(r, im.Realm); err != nil {
+	err := im.Store.View(ctx, func(r Reader) error {
+		if err := l.open(r, source); err != nil {
 			return err
 		}
 		links, err := r.CountImportLinks(source)
@@ -248,6 +251,15 @@ func (im *Importer) newLoader(ctx context.Context, source string, keep func(cont
 		return l.fill(r)
 	})
 	return l, err
+}
+
+// open finds the source. To shape its rows, no more is needed.
+func (l *loader) open(r Reader, source string) (err error) {
+	if l.source, err = l.im.source(r, source); err != nil {
+		return err
+	}
+	l.schema, err = l.im.Directory.UserShape(r, l.im.Realm)
+	return err
 }
 
 // fill reads what is known of the source's people.
@@ -316,6 +328,38 @@ type shapedRow struct {
 	fingerprint reconcile.Fingerprint
 }
 
+// belt carries portions from a source to those who shape them, and in their order
+// to whoever uses them.
+type belt struct {
+	queue, work chan *portion
+	err         error // that ended the source; set before queue is closed
+}
+
+// carry puts portions on the belt, the first of which was read already, until there
+// are no more.
+func (b *belt) carry(ctx context.Context, part []Located, next func() ([]Located, error, bool)) {
+	defer close(b.queue)
+	defer close(b.work)
+	for len(part) > 0 {
+		p := &portion{rows: part, shaped: make(chan []shapedRow, 1)}
+		for _, to := range []chan *portion{b.queue, b.work} {
+			select {
+			case to <- p:
+			case <-ctx.Done():
+				b.err = cancelled(ctx)
+				return
+			}
+		}
+		if part, b.err, _ = next(); b.err != nil {
+			return
+		}
+	}
+}
+
+func cancelled(ctx context.Context) error {
+	return fault.Wrap(fault.Unavailable, ctx.Err(), "the import was cancelled")
+}
+
 // load reads rows to their end. Reading, shaping and using them goes on at the
 // same time.
 func (l *loader) load(ctx context.Context, rows Rows) error {
@@ -325,42 +369,28 @@ func (l *loader) load(ctx context.Context, rows Rows) error {
 	var wait sync.WaitGroup
 	defer wait.Wait()
 	defer cancel()
-	first, err, more := next()
+	first, err, _ := next()
 	if err != nil {
 		return err
 	}
 	if err := l.complete(first); err != nil {
 		return err
 	}
-	queue, work := make(chan *portion, 2*runtime.GOMAXPROCS(0)), make(chan *portion)
-	var failed error // set before queue is closed
+	b := &belt{queue: make(chan *portion, 2*runtime.GOMAXPROCS(0)), work: make(chan *portion)}
 	for range runtime.GOMAXPROCS(0) {
 		wait.Go(func() {
-			for p := range work {
+			for p := range b.work {
 				p.shaped <- l.shape(p.rows)
 			}
 		})
 	}
-	wait.Go(func() {
-		defer close(queue)
-		defer close(work)
-		for part := first; more; {
-			p := &portion{rows: part, shaped: make(chan []shapedRow, 1)}
-			for _, to := range []chan *portion{queue, work} {
-				select {
-				case to <- p:
-				case <-ctx.Done():
-					failed = ctx.Err()
-					return
-				}
-			}
-			if part, err, more = next(); err != nil {
-				failed = err
-				return
-			}
-		}
-	})
-	for p := range queue {
+	wait.Go(func() { b.carry(ctx, first, next) })
+	return l.use(ctx, b)
+}
+
+// use takes rows from the belt, to their end.
+func (l *loader) use(ctx context.Context, b *belt) error {
+	for p := range b.queue {
 		select {
 		case rows := <-p.shaped:
 			for i := range rows {
@@ -369,11 +399,11 @@ func (l *loader) load(ctx context.Context, rows Rows) error {
 				}
 			}
 		case <-ctx.Done():
-			return fault.Wrap(fault.Unavailable, ctx.Err(), "the import was cancelled")
+			return cancelled(ctx)
 		}
 	}
-	if failed != nil {
-		return failed
+	if b.err != nil {
+		return b.err
 	}
 	return l.flush(ctx, true)
 }
@@ -433,6 +463,23 @@ func (l *loader) shape(rows []Located) []shapedRow {
 		}
 	}
 	return out
+}
+
+// shaped makes an item of a row.
+func shaped(rules *reconcile.Rules, l Located, now time.Time) item {
+	p, err := rules.Shape(l.Row, now)
+	it := item{Kind: UserKind, Place: l.Place, Person: &p}
+	if err != nil {
+		it.fail(err)
+	}
+	return it
+}
+
+func (it *item) fail(err error) {
+	it.Error = fault.Public(err)
+	if it.Error == "" {
+		it.Error = "The row cannot be read."
+	}
 }
 
 // take counts a row of whom nothing is new, and keeps any other.

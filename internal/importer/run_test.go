@@ -2,6 +2,7 @@ package importer_test
 
 import (
 	"context"
+	"database/sql"
 	"iter"
 	"testing"
 	"time"
@@ -49,6 +50,42 @@ func (d down) Rows(ctx context.Context) iter.Seq2[importer.Located, error] {
 		}
 		yield(importer.Located{}, fault.New(fault.Unavailable, "the source broke off"))
 	}
+}
+
+// A session that was idle for too long while its source was read has expired, however
+// the source ends.
+func TestExpiresWhileRead(t *testing.T) {
+	for name, source := range map[string]importer.Rows{"whole": people(3), "broken": down{people(3)}} {
+		b := newBench(t, nil)
+		_, err := b.Importer.Run(t.Context(), me, b.source, watched{source, func(context.Context) { b.clock.Step(25 * time.Hour) }}, importer.RunOptions{ID: "iis1"})
+		if err == nil {
+			t.Errorf("%s: there is no error", name)
+		}
+		s := b.now(&importer.Session{ID: "iis1"})
+		b.equal(name+": ended", s.Ended, start.Add(24*time.Hour))
+		b.do(b.Settle(t.Context()))
+		b.state(s, importer.Expired)
+		b.equal(name+": expired", b.logged("system.import.session.expired"), 1)
+	}
+}
+
+// Accounts of before names were kept are found by name, by previews too.
+func TestNamesOfBefore(t *testing.T) {
+	b := newBench(t, func(s *reconcile.Settings) { s.Confirm.Partial = true })
+	_, err := b.Directory.CreateAccount(t.Context(), me, b.Realm, directory.Draft{Profile: map[string]any{
+		"login": "somebody@example.com", "email": "somebody@example.com", "firstName": "Ann0", "lastName": "Smith",
+	}})
+	b.do(err)
+	db, err := sql.Open("sqlite", "file:"+b.path)
+	b.do(err)
+	_, err = db.ExecContext(t.Context(), "UPDATE directory_accounts SET name_key = NULL")
+	b.do(err)
+	b.do(db.Close())
+	b.do(b.Recover(t.Context()))
+	p, err := b.Preview(t.Context(), b.source, people(1), importer.PreviewOptions{})
+	b.do(err)
+	b.Cleanup(p.Close)
+	b.equal("linked", p.Counts.Linked, 1)
 }
 
 // Whoever starts an import again under its id gets it: read once more when the

@@ -65,7 +65,7 @@ type Session struct {
 	// anything.
 	Basis int64 `json:"basis,omitempty"`
 	// Doubt says that somebody else has changed something since: each person is
-	// decided about again before he is touched.
+	// decided about again before anything is done to them.
 	Doubt bool `json:"doubt,omitempty"`
 	// Rules are the settings as completed by the headings of the source; nil: those
 	// of the source.
@@ -132,7 +132,6 @@ const (
 	FromReader Origin = "reader" // a source was read
 	FromPlan   Origin = "plan"
 	FromDates  Origin = "dates" // people whose first or last day has come
-	FromDesk   Origin = "desk"  // single people, loaded or confirmed one by one
 )
 
 // Counts are the figures of a session.
@@ -172,6 +171,14 @@ type Approval struct {
 	// Allowed is what was approved. The delta may come out smaller when it is made
 	// again, and is held again when it is larger or has another reason.
 	Allowed []reconcile.Allowance `json:"allowed,omitempty"`
+}
+
+// Report is what a session did, for people.
+type Report struct {
+	Session  *Session      `json:"session"`
+	Label    string        `json:"label"` // of the source
+	Duration time.Duration `json:"duration"`
+	Waiting  int           `json:"waiting"` // people who wait to be confirmed
 }
 
 // SessionQuery selects sessions, the newest first.

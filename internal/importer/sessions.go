@@ -85,7 +85,7 @@ func (im *Importer) Sessions(ctx context.Context, q SessionQuery) (out []*Sessio
 	})
 	for _, s := range out {
 		if s.lapsed(now) { // which is about to be stored
-			s.State = Expired
+			s.lapse()
 		}
 	}
 	if len(q.States) > 0 { // some may just have expired
@@ -118,7 +118,7 @@ func (im *Importer) session(r Reader, source, id string) (*Session, error) {
 		return nil, directory.NotFound(SessionNoun, id)
 	}
 	if s.lapsed(im.Directory.Now()) {
-		s.State = Expired
+		s.lapse()
 	}
 	return s, nil
 }
@@ -432,6 +432,9 @@ func (im *Importer) prune(ctx context.Context) error {
 		return err
 	}
 	for _, id := range old {
+		if err := im.forgetEntities(ctx, id); err != nil {
+			return err
+		}
 		if err := im.Store.Update(ctx, func(tx Tx) error { return tx.DeleteImportSession(id) }); err != nil {
 			return err
 		}

@@ -1,7 +1,6 @@
 package importer
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -16,8 +15,24 @@ import (
 // session (okta.md 3.1). They are decided about and carried out as in one, in one
 // transaction.
 
-// singly decides about one record and carries it out. What fails is an error.
-func (im *Importer) singly(tx Tx, actor directory.Actor, source, event string, it item) (*decided, error) {
+// singly decides about records, one by one, and carries them out. What fails is an
+// error.
+func (im *Importer) singly(tx Tx, actor directory.Actor, source, event string, items ...item) error {
+	x, err := im.outsideSessions(tx, actor, source)
+	if err != nil {
+		return err
+	}
+	for i := range items {
+		if err := x.single(&items[i]); err != nil {
+			return err
+		}
+		x.sourcing.Note(event, directory.Outcome{})
+	}
+	return x.sourcing.Flush()
+}
+
+// outsideSessions is what changes the people and groups of a source without a session.
+func (im *Importer) outsideSessions(tx Tx, actor directory.Actor, source string) (*hand, error) {
 	if err := im.open(tx, source); err != nil {
 		return nil, err
 	}
@@ -29,31 +44,25 @@ func (im *Importer) singly(tx Tx, actor directory.Actor, source, event string, i
 		return nil, onlyInSessions(d.source)
 	}
 	w, err := im.world(tx, tx, actor, d.source)
-	if err != nil {
-		return nil, err
-	}
-	x := &hand{decider: d, world: w, tx: tx}
-	one := &decided{item: &it}
+	return &hand{decider: d, world: w, tx: tx}, err
+}
+
+func (x *hand) single(it *item) error {
+	one := &decided{item: it}
 	if err := x.decide(one); err != nil {
-		return nil, err
+		return err
 	}
 	if one.Action == reconcile.Fail || one.Action == reconcile.Hold && !waits(one) {
-		return nil, why(one)
+		return why(one)
 	}
 	if it.Kind == UserKind {
-		err = x.people([]*decided{one})
-	} else {
-		err = x.group(one)
+		return x.people([]*decided{one})
 	}
-	if err != nil {
-		return nil, err
-	}
-	w.sourcing.Note(event, directory.Outcome{})
-	return one, w.sourcing.Flush()
+	return x.group(one)
 }
 
 // waits reports whether somebody who is held waits to be confirmed with what was
-// said of him. Of others nothing would be kept: whoever says it has to be told.
+// said of them. Of others nothing would be kept: whoever says it has to be told.
 func waits(one *decided) bool {
 	return one.person() != nil && (one.link0() == nil || one.link0().Account == "" || one.Account != one.link0().Account)
 }
@@ -106,7 +115,7 @@ func (im *Importer) Users(ctx context.Context, source, after string, limit int) 
 	return out, err
 }
 
-// User returns somebody of a source by his externalId. *directory.Missing with UserNoun.
+// User returns somebody of a source by externalId. *directory.Missing with UserNoun.
 func (im *Importer) User(ctx context.Context, source, externalID string) (u *User, err error) {
 	err = im.Store.View(ctx, func(r Reader) error {
 		u, err = im.findUser(r, source, externalID)
@@ -129,7 +138,7 @@ func (im *Importer) findUser(r Reader, source, externalID string) (*User, error)
 	return im.user(r, &links[0])
 }
 
-// user is how a source has somebody: by his assignment, or by what is known of who
+// user is how a source has somebody: by the assignment, or by what is known of who
 // waits to be confirmed.
 func (im *Importer) user(r directory.Reader, l *Link) (*User, error) {
 	if l.State == reconcile.Unconfirmed || l.State == reconcile.Ignored {
@@ -158,7 +167,7 @@ func (im *Importer) put(ctx context.Context, actor directory.Actor, source, exte
 			return err
 		}
 		p := &reconcile.Person{ExternalID: record.ExternalID, Profile: record.Profile, Presence: reconcile.Present}
-		if _, err := im.singly(tx, actor, source, event, item{Kind: UserKind, Person: p}); err != nil {
+		if err := im.singly(tx, actor, source, event, item{Kind: UserKind, Person: p}); err != nil {
 			return err
 		}
 		u, err = im.findUser(tx, source, externalID)
@@ -175,7 +184,7 @@ func isMissing(err error, noun directory.Noun) bool {
 	return errors.As(err, &m) && m.Noun == noun
 }
 
-// CreateUser brings one person in at once, as a session with him alone would.
+// CreateUser brings one person in at once, as a session with nobody else would.
 // directory.Violations; a taken externalId is a fault.Conflict.
 func (im *Importer) CreateUser(ctx context.Context, actor directory.Actor, source string, r Record) (*User, error) {
 	return im.put(ctx, actor, source, r.ExternalID, "system.identity_sources.user.create", func(before *User) (Record, error) {
@@ -217,14 +226,13 @@ func (im *Importer) PatchUser(ctx context.Context, actor directory.Actor, source
 	})
 }
 
-// DeleteUser removes somebody, as a session that deletes him would.
+// DeleteUser removes somebody, as a session that deletes them would.
 func (im *Importer) DeleteUser(ctx context.Context, actor directory.Actor, source, externalID string) error {
 	return im.Store.Update(ctx, func(tx Tx) error {
 		if _, err := im.findUser(tx, source, externalID); err != nil {
 			return err
 		}
-		_, err := im.singly(tx, actor, source, "system.identity_sources.user.delete", deletion(externalID))
-		return err
+		return im.singly(tx, actor, source, "system.identity_sources.user.delete", deletion(externalID))
 	})
 }
 
@@ -280,7 +288,7 @@ func (im *Importer) putGroup(ctx context.Context, actor directory.Actor, source,
 		if err != nil {
 			return err
 		}
-		if _, err := im.singly(tx, actor, source, event, item{Kind: GroupKind, Group: &record}); err != nil {
+		if err := im.singly(tx, actor, source, event, item{Kind: GroupKind, Group: &record}); err != nil {
 			return err
 		}
 		g, err = im.findGroup(tx, source, record.ExternalID)
@@ -319,8 +327,7 @@ func (im *Importer) DeleteGroup(ctx context.Context, actor directory.Actor, sour
 		if err != nil {
 			return err
 		}
-		_, err = im.singly(tx, actor, source, "system.identity_sources.group.delete", item{Kind: GroupKind, Delete: true, Group: &Record{ExternalID: g.ExternalID}})
-		return err
+		return im.singly(tx, actor, source, "system.identity_sources.group.delete", item{Kind: GroupKind, Delete: true, Group: &Record{ExternalID: g.ExternalID}})
 	})
 	if err != nil {
 		return err
@@ -385,183 +392,8 @@ func (im *Importer) moveMembers(ctx context.Context, actor directory.Actor, sour
 			if _, err := im.findUser(tx, source, member); err != nil {
 				return err
 			}
-			it := item{Kind: MembershipKind, Delete: remove, Group: &Record{ExternalID: g.ExternalID}, Member: member}
-			if _, err := im.singly(tx, actor, source, event, it); err != nil {
-				return err
-			}
 		}
-		return nil
+		moves := Membership{Group: g.ExternalID, Members: members}
+		return im.singly(tx, actor, source, event, moves.items(remove)...)
 	})
-}
-
-// Waiting returns those who wait to be confirmed, behind an externalId.
-func (im *Importer) Waiting(ctx context.Context, source, after string, limit int) (out []Waiting, err error) {
-	err = im.Store.View(ctx, func(r Reader) error {
-		out = nil
-		if _, err := im.source(r, source); err != nil {
-			return err
-		}
-		var ids []string
-		for l, err := range r.EachImportLink(LinkQuery{Source: source, Kind: UserKind, State: reconcile.Unconfirmed, After: after, Limit: limit}) {
-			if err != nil {
-				return err
-			}
-			out = append(out, Waiting{
-				ExternalID: l.ExternalID, Name: text(l.Profile["userName"]), Profile: l.Profile, Reason: l.Note, Account: l.Candidate,
-			})
-			ids = append(ids, l.Candidate)
-		}
-		accounts, err := r.AccountsByID(im.Realm, ids)
-		if err != nil {
-			return err
-		}
-		logins := map[string]string{}
-		for _, a := range accounts {
-			logins[a.ID] = a.Login()
-		}
-		for i := range out {
-			out[i].Login = logins[out[i].Account]
-		}
-		return nil
-	})
-	return out, err
-}
-
-// Confirm says who somebody is who waits to be confirmed. account is an id or
-// login, with IsAccount. Refusal: NotConfirmable.
-func (im *Importer) Confirm(ctx context.Context, actor directory.Actor, source, externalID string, answer Answer, account string) error {
-	return im.Store.Update(ctx, func(tx Tx) error {
-		if err := im.open(tx, source); err != nil {
-			return err
-		}
-		known, err := im.source(tx, source)
-		if err != nil {
-			return err
-		}
-		if known.To != nil && answer != IsIgnored {
-			return onlyInSessions(known)
-		}
-		links, err := tx.ImportLinks(source, UserKind, []string{externalID})
-		if err != nil {
-			return err
-		}
-		if len(links) == 0 {
-			return directory.NotFound(UserNoun, externalID)
-		}
-		l := &links[0]
-		if l.State != reconcile.Unconfirmed && l.State != reconcile.Ignored {
-			return NotConfirmable.fault("%q does not wait to be confirmed", externalID).Fix("lanyard import waiting lists who does, by the ids of the source")
-		}
-		c := &confirmation{im: im, tx: tx, actor: actor, source: source, link: l}
-		switch answer {
-		case IsAccount:
-			return c.isAccount(account)
-		case IsNew:
-			return c.isNew()
-		case IsIgnored:
-			l.State, l.Note, l.Candidate = reconcile.Ignored, "", ""
-			if err := tx.PutImportLinks(links); err != nil {
-				return err
-			}
-			return c.log("system.import.user_match.update")
-		}
-		return fault.New(fault.Usage, "there is no answer %q: account, new or ignore", string(answer))
-	})
-}
-
-// confirmation is the answer for one person.
-type confirmation struct {
-	im     *Importer
-	tx     Tx
-	actor  directory.Actor
-	source string
-	link   *Link
-}
-
-func (c *confirmation) log(kind string) error {
-	w, err := c.hand()
-	if err != nil {
-		return err
-	}
-	w.sourcing.Note(kind, directory.Outcome{}, directory.Target{Type: "AppUser", ID: c.link.ExternalID, AlternateID: text(c.link.Profile["userName"])})
-	return w.sourcing.Flush()
-}
-
-func (c *confirmation) hand() (*hand, error) {
-	d, err := c.im.decider(c.tx, &Session{Source: c.source})
-	if err != nil {
-		return nil, err
-	}
-	w, err := c.im.world(c.tx, c.tx, c.actor, d.source)
-	if err != nil {
-		return nil, err
-	}
-	return &hand{decider: d, world: w, tx: c.tx}, nil
-}
-
-// isAccount links to an account, and tells it what the source says.
-func (c *confirmation) isAccount(ref string) error {
-	a, err := c.im.findAccount(c.tx, cmp.Or(ref, c.link.Candidate))
-	if err != nil {
-		return err
-	}
-	c.link.State, c.link.Account, c.link.Fingerprint = reconcile.Linked, a.ID, reconcile.Fingerprint{}
-	return c.carryOut(reconcile.LinkTo, func(settings *reconcile.Settings) {})
-}
-
-// isNew makes an account.
-func (c *confirmation) isNew() error {
-	c.link.State, c.link.Account = "", ""
-	return c.carryOut(reconcile.Create, func(settings *reconcile.Settings) {
-		settings.Confirm.New = true
-		settings.Match = reconcile.Matching{}
-	})
-}
-
-// carryOut decides again by settings in which a person has answered.
-func (c *confirmation) carryOut(want reconcile.Action, answer func(*reconcile.Settings)) error {
-	x, err := c.hand()
-	if err != nil {
-		return err
-	}
-	settings := x.rules.Settings()
-	answer(&settings)
-	if x.decider.rules, err = c.im.compile(c.tx, settings); err != nil {
-		return err
-	}
-	one := &decided{item: &item{Kind: UserKind, Person: c.link.person(), Place: c.link.Place}, link: c.link}
-	if want == reconcile.Create {
-		one.link = nil
-	}
-	if err := x.decider.people(x.world, []*decided{one}); err != nil {
-		return err
-	}
-	switch one.Action {
-	case reconcile.Update, reconcile.Unchanged:
-		one.Action = reconcile.LinkTo
-		one.Account = cmp.Or(one.Account, c.link.Account)
-		if one.account == nil {
-			if one.account, err = c.tx.Account(c.im.Realm, one.Account); err != nil {
-				return err
-			}
-		}
-	case reconcile.Fail, reconcile.Hold, reconcile.Skip:
-		return fault.New(fault.Conflict, "%s", one.Reason).Fix("%s", one.Remedy)
-	}
-	if err := x.people([]*decided{one}); err != nil {
-		return err
-	}
-	if err := x.sourcing.Flush(); err != nil {
-		return err
-	}
-	return c.log("system.import.user_match.confirm")
-}
-
-// findAccount returns an account by its id or login.
-func (im *Importer) findAccount(r Reader, ref string) (*directory.Account, error) {
-	a, err := r.Account(im.Realm, ref)
-	if fault.Is(err, fault.NotFound) {
-		a, err = r.AccountByKey(im.Realm, directory.LoginKey(ref))
-	}
-	return a, err
 }

@@ -209,6 +209,11 @@ func (im *Importer) PutSource(ctx context.Context, actor directory.Actor, label 
 			return err
 		}
 		next.Created = before.Created
+		if before.Settings.Sourcing != next.Settings.Sourcing { // others may decide from now on, or not any more
+			if err := tx.DoubtImportLinks(app.ID); err != nil {
+				return err
+			}
+		}
 		return im.Directory.UpdateObject(tx, before, next, now)
 	})
 	if err != nil {
@@ -251,12 +256,13 @@ func (im *Importer) application(ctx context.Context, actor directory.Actor, labe
 // RemoveSource forgets the settings and links of a source; its people and
 // application stay.
 func (im *Importer) RemoveSource(ctx context.Context, actor directory.Actor, id string) error {
-	return im.Store.Update(ctx, func(tx Tx) error {
+	var open []*Session
+	err := im.Store.Update(ctx, func(tx Tx) error {
 		s, err := im.source(tx, id)
 		if err != nil {
 			return err
 		}
-		open, err := tx.ImportSessions(SessionQuery{Realm: im.Realm, Source: id, States: []State{Created, InProgress, Triggered}})
+		open, err = tx.ImportSessions(SessionQuery{Realm: im.Realm, Source: id, States: []State{Created, InProgress, Triggered}})
 		if err != nil {
 			return err
 		}
@@ -266,7 +272,7 @@ func (im *Importer) RemoveSource(ctx context.Context, actor directory.Actor, id 
 				return err
 			}
 		}
-		if err := tx.ForgetImportSource(id); err != nil {
+		if err := fault.Join(tx.DoubtImportLinks(id), tx.ForgetImportSource(id)); err != nil {
 			return err
 		}
 		if _, err := tx.DeleteRecords(directory.RecordQuery{Realm: im.Realm, Noun: directory.ImportStateNoun, Parent: id}); err != nil {
@@ -277,4 +283,11 @@ func (im *Importer) RemoveSource(ctx context.Context, actor directory.Actor, id 
 		}
 		return im.Directory.DeleteObject(tx, s, directory.Event{At: im.Directory.Now(), Actor: actor, Kind: settingsChanged})
 	})
+	if err != nil {
+		return err
+	}
+	for _, s := range open {
+		im.sending.stop(s.ID)
+	}
+	return nil
 }

@@ -41,9 +41,8 @@ type Reader interface {
 	ImportAssigned(realm, source string) iter.Seq2[string, error]
 	// CountImportLinks counts the people of a source by the state of their links.
 	CountImportLinks(source string) (map[reconcile.LinkState]int, error)
-	// ImportsDue returns the sources that have people who are due, and when the
-	// next one is (zero: nobody).
-	ImportsDue(now time.Time) (sources []string, next time.Time, err error)
+	// ImportsDue returns the sources that have people who are due.
+	ImportsDue(now time.Time) (sources []string, err error)
 
 	// ImportEntities returns entities in their order, without Done.
 	ImportEntities(q EntityQuery) ([]Entity, error)
@@ -71,12 +70,17 @@ type Tx interface {
 	// PutImportLinks stores links, over what is there.
 	PutImportLinks(links []Link) error
 	DeleteImportLinks(source string, kind Kind, externalIDs []string) error
+	// DoubtImportLinks has the other sources of a source's linked people look at them
+	// again, whatever they say of them: fingerprints of theirs are lost.
+	DoubtImportLinks(source string) error
 	// ForgetImportSource removes all links of a source.
 	ForgetImportSource(source string) error
 
 	InsertImportEntities(session string, entities []Entity) error
 	UpdateImportEntity(session string, e *Entity) error
-	DeleteImportEntities(session string) error
+	// DeleteImportEntities removes entities of a session, at most so many, and reports
+	// whether there may be more.
+	DeleteImportEntities(session string, most int) (more bool, err error)
 }
 
 // Link is what is known of a person or group of a source.
@@ -85,8 +89,8 @@ type Link struct {
 	Source         string `json:"source"`
 	Kind           Kind   `json:"kind"`
 	Place          string `json:"place,omitempty"` // in the source, of people with dates to come
-	// Note says why somebody waits to be confirmed, and Candidate whom he was
-	// matched with, if anybody.
+	// Note says why somebody waits to be confirmed, and Candidate whom they
+	// were matched with, if anybody.
 	Note      string `json:"note,omitempty"`
 	Candidate string `json:"candidate,omitempty"`
 }

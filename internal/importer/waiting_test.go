@@ -103,6 +103,43 @@ func TestHandOver(t *testing.T) {
 	b.equal("department", a.Text("department"), "Contractors")
 }
 
+// Who comes first among sources may change: what the next one says counts then, also
+// of people of whom it says nothing new.
+func TestPriorityChanges(t *testing.T) {
+	for name, change := range map[string]func(b *bench) error{
+		"another priority": func(b *bench) error {
+			s, err := b.Source(b.Context(), b.source)
+			b.do(err)
+			s.Settings.Sourcing.Priority = 9
+			_, err = b.PutSource(b.Context(), me, s.Label, s)
+			return err
+		},
+		"no more": func(b *bench) error { return b.RemoveSource(b.Context(), me, b.source) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, func(s *reconcile.Settings) { s.Sourcing.Priority = 1 })
+			all := people(3)
+			b.run(all, importer.Full)
+			settings := reconcile.FileSettings()
+			settings.Sourcing.Priority = 2
+			other, err := b.PutSource(t.Context(), me, "Contractors", &importer.Source{Settings: settings})
+			b.do(err)
+			mine := people(2)
+			mine[0]["department"] = "Contractors"
+			load := func() *importer.Session {
+				s, err := b.Importer.Run(t.Context(), me, other.ID, mine, importer.RunOptions{})
+				b.do(err)
+				return s
+			}
+			b.done(load(), map[string]int{"scanned": 2, "linked": 2})
+			b.done(load(), map[string]int{"scanned": 2, "unchanged": 2})
+			b.do(change(b))
+			b.done(load(), map[string]int{"scanned": 2, "updated": 1, "unchanged": 1})
+			b.done(load(), map[string]int{"scanned": 2, "unchanged": 2})
+		})
+	}
+}
+
 // What would come to nothing is refused where one person is changed at once.
 func TestHeldSingly(t *testing.T) {
 	b := newBench(t, func(s *reconcile.Settings) {

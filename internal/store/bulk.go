@@ -290,11 +290,11 @@ func (t *directoryTx) AppendAll(changes []directory.Change) error {
 // namesAtOnce is how many accounts NoteNames looks at.
 const namesAtOnce = 500
 
-// NoteNames implements directory.BulkTx.
+// NoteNames implements directory.BulkTx. It asks by realm because the index does.
 func (t *directoryTx) NoteNames() (bool, error) {
 	var found []*directory.Account
 	for a, err := range each(t, selection{
-		text: "SELECT " + accountColumns + " FROM directory_accounts a WHERE a.name_key IS NULL LIMIT " + strconv.Itoa(namesAtOnce),
+		text: "SELECT " + accountColumns + " FROM directory_accounts a WHERE a.realm IN (SELECT id FROM directory_realms) AND a.name_key IS NULL LIMIT " + strconv.Itoa(namesAtOnce),
 	}, scanAccount) {
 		if err != nil {
 			return false, err

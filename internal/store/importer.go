@@ -294,25 +294,20 @@ func (t *importerTx) CountImportLinks(source string) (map[reconcile.LinkState]in
 }
 
 // ImportsDue implements importer.Reader.
-func (t *importerTx) ImportsDue(now time.Time) (sources []string, next time.Time, err error) {
-	rows, err := t.query("SELECT DISTINCT source FROM import_links WHERE due > 0 AND due <= $1 ORDER BY source", Micros(now))
-	if err != nil {
-		return nil, next, t.db.Translate(err)
+func (t *importerTx) ImportsDue(now time.Time) (sources []string, err error) {
+	scan := func(row scanner) (source string, err error) {
+		err = row.Scan(&source)
+		return source, err
 	}
-	defer rows.Close()
-	for rows.Next() {
-		var source string
-		if err := rows.Scan(&source); err != nil {
-			return nil, next, t.db.Translate(err)
+	for source, err := range each(&t.directoryTx, selection{
+		text: "SELECT DISTINCT source FROM import_links WHERE due > 0 AND due <= $1 ORDER BY source", args: []any{Micros(now)},
+	}, scan) {
+		if err != nil {
+			return nil, err
 		}
 		sources = append(sources, source)
 	}
-	if err := rows.Err(); err != nil {
-		return nil, next, t.db.Translate(err)
-	}
-	var first sql.NullInt64
-	err = t.queryRow("SELECT min(due) FROM import_links WHERE due > 0 AND due > $1", Micros(now)).Scan(&first)
-	return sources, Time(first.Int64), t.db.Translate(err)
+	return sources, nil
 }
 
 // PutImportLinks implements importer.Tx.
@@ -341,6 +336,14 @@ func (t *importerTx) DeleteImportLinks(source string, kind importer.Kind, extern
 		}
 	}
 	return nil
+}
+
+// DoubtImportLinks implements importer.Tx.
+func (t *importerTx) DoubtImportLinks(source string) error {
+	var none reconcile.Fingerprint
+	_, err := t.exec("UPDATE import_links SET fingerprint = $1 WHERE source <> $2 AND state = $3 AND account <> ''"+
+		" AND account IN (SELECT account FROM import_links WHERE source = $2 AND account <> '')", none[:], source, string(reconcile.Linked))
+	return err
 }
 
 // ForgetImportSource implements importer.Tx.
@@ -447,7 +450,8 @@ func (t *importerTx) UpdateImportEntity(session string, e *importer.Entity) erro
 }
 
 // DeleteImportEntities implements importer.Tx.
-func (t *importerTx) DeleteImportEntities(session string) error {
-	_, err := t.exec("DELETE FROM import_entities WHERE session = $1", session)
-	return err
+func (t *importerTx) DeleteImportEntities(session string, most int) (more bool, err error) {
+	n, err := t.exec("DELETE FROM import_entities WHERE session = $1 AND seq < $2 +"+
+		" (SELECT MIN(seq) FROM import_entities WHERE session = $3)", session, most, session)
+	return n > 0, err
 }

@@ -16,7 +16,7 @@ CREATE INDEX import_sessions_state ON import_sessions (realm, state, id);
 -- The records of a session, many in a row, compressed by the importer.
 CREATE TABLE import_blocks (
     session TEXT NOT NULL,
-    seq     INTEGER NOT NULL, -- from 1
+    seq     INTEGER NOT NULL, -- from 1; figures of the session below
     body    BLOB NOT NULL,
     PRIMARY KEY (session, seq)
 );

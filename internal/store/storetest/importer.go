@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"testing"
@@ -200,6 +201,22 @@ func testImportLinks(t *testing.T, i imports) {
 		return nil
 	})
 	i.update(func(tx importer.Tx) error {
+		shared := importLink("y", "acc-x5", reconcile.Linked)
+		shared.Source = "b"
+		ok(t, tx.PutImportLinks([]importer.Link{shared}))
+		return tx.DoubtImportLinks("b")
+	})
+	i.view(func(r importer.Reader) error {
+		got, err := r.ImportLinksTo([]string{"acc-x5", "acc-x6"})
+		ok(t, err)
+		slices.SortFunc(got, func(a, b importer.Link) int { return cmp.Compare(a.ExternalID, b.ExternalID) })
+		doubted := many[5]
+		doubted.Fingerprint = reconcile.Fingerprint{}
+		same(t, "of two sources", got[:2], []importer.Link{doubted, many[6]})
+		same(t, "its own", got[2].Fingerprint, importLink("y", "", "").Fingerprint)
+		return nil
+	})
+	i.update(func(tx importer.Tx) error {
 		ok(t, tx.DeleteImportLinks("a", importer.UserKind, []string{"w"}))
 		waits.Source = "b"
 		return tx.ForgetImportSource("b")
@@ -247,14 +264,15 @@ func testImportsDue(t *testing.T, i imports) {
 		i.update(func(tx importer.Tx) error { return tx.PutImportLinks([]importer.Link{l}) })
 	}
 	i.view(func(r importer.Reader) error {
-		sources, next, err := r.ImportsDue(at.Add(-time.Second))
+		sources, err := r.ImportsDue(at.Add(-time.Second))
 		ok(t, err)
 		same(t, "before", sources, []string(nil))
-		same(t, "next", next, at)
-		sources, next, err = r.ImportsDue(at)
+		sources, err = r.ImportsDue(at)
 		ok(t, err)
 		same(t, "due", sources, []string{"a"})
-		same(t, "the one behind", next, at.Add(time.Hour))
+		sources, err = r.ImportsDue(at.Add(time.Hour))
+		ok(t, err)
+		same(t, "both", sources, []string{"a", "b"})
 		return nil
 	})
 }
@@ -307,12 +325,21 @@ func testImportEntities(t *testing.T, i imports) {
 		same(t, "failed", n, 4)
 		return err
 	})
-	i.update(func(tx importer.Tx) error { return tx.DeleteImportEntities("s1") })
-	i.view(func(r importer.Reader) error {
-		n, err := r.CountImportEntities(importer.EntityQuery{Session: "s1"})
-		same(t, "left", n, 0)
-		return err
-	})
+	for _, left := range []int{70, 20, 0, 0} {
+		more := false
+		i.update(func(tx importer.Tx) (err error) {
+			more, err = tx.DeleteImportEntities("s1", 50)
+			return err
+		})
+		i.view(func(r importer.Reader) error {
+			n, err := r.CountImportEntities(importer.EntityQuery{Session: "s1"})
+			same(t, "left", n, left)
+			return err
+		})
+		if left > 0 && !more {
+			t.Errorf("of %d entities there are said to be no more", left)
+		}
+	}
 }
 
 func bulkAccount(n int) *directory.Account {
