@@ -41,7 +41,7 @@
 //
 // lanyard import run (cli/import.go) or a trigger asks the importer.Desk, here or
 // over the API of the process that holds the folder. extract opens what lanyard.yaml
-// says (imports.go) and yields rows; reconcile makes a person of each; importer
+// says (imports_written.go) and yields rows; reconcile makes a person of each; importer
 // keeps in blocks those of whom something is new. Sessions of web/okta's identity
 // source API come in behind that, as people already. Then importer makes the delta:
 // it looks accounts and links up, reconcile decides about one person at a time and
