@@ -50,8 +50,12 @@ func measureItems(ctx context.Context, o *options) (out any, err error) {
 		return nil, err
 	}
 	elapsed := time.Since(begin)
-	if r, err := session.Run(ctx, runID(0)); err != nil || string(r.Outputs) != fmt.Sprintf(`{"made":%d}`, o.items) {
-		return nil, fmt.Errorf("the list ended as %s, %s, %s: %w", r.Status, r.Reason, r.Outputs, err)
+	r, err := session.Run(ctx, runID(0))
+	if err != nil {
+		return nil, err
+	}
+	if string(r.Outputs) != fmt.Sprintf(`{"made":%d}`, o.items) {
+		return nil, fmt.Errorf("the list ended as %s, %s, %s", r.Status, r.Reason, r.Outputs)
 	}
 	size, err := diskUse(p.settings.Data)
 	n := float64(o.items)

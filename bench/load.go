@@ -44,7 +44,11 @@ func load(ctx context.Context, o *options, one func(ctx context.Context, i int) 
 	return best, nil
 }
 
+// round runs one for n numbers from first on, and measures. None is nothing to measure.
 func round(ctx context.Context, first, n, at int, one func(ctx context.Context, i int) error) (figures, error) {
+	if n < 1 {
+		return figures{}, nil
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	took := make([]time.Duration, n)

@@ -158,9 +158,12 @@ func measureJournalled(ctx context.Context, o *options) (any, error) {
 		if f, err = load(ctx, o, func(ctx context.Context, i int) error { return runOnce(ctx, s, document, i) }); err != nil {
 			return err
 		}
-		unfinished := worker.Filter{Statuses: []run.Status{run.Running, run.Held, run.Failed}, Limit: 1}
-		if list, err := s.Runs(ctx, unfinished); err != nil || len(list) > 0 {
-			return fmt.Errorf("not all runs succeeded: %v %w", list, err)
+		list, err := s.Runs(ctx, worker.Filter{Statuses: []run.Status{run.Running, run.Held, run.Failed}, Limit: 1})
+		if err != nil {
+			return err
+		}
+		if len(list) > 0 {
+			return fmt.Errorf("not all runs succeeded: %v", list)
 		}
 		size, err := diskUse(data)
 		f.Disk = float64(size) / float64(o.runs/10+o.rounds*o.runs)
@@ -207,7 +210,7 @@ func measureJournal(ctx context.Context, o *options) (f any, err error) {
 // number of runs that move at a time.
 func appendRuns(ctx context.Context, o *options, journal *store.Journal, model *recording, folder string) (figures, error) {
 	groups := *o
-	groups.at, groups.runs = 1, o.runs/o.at
+	groups.at, groups.runs = 1, max(o.runs/o.at, 1)
 	f, err := load(ctx, &groups, func(ctx context.Context, group int) error {
 		return appendGroup(ctx, journal, model, group*o.at, o.at)
 	})

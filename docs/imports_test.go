@@ -3,8 +3,11 @@ package docs_test
 import (
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/lanyard-id/lanyard/internal/config"
 	"github.com/lanyard-id/lanyard/internal/extract"
@@ -17,9 +20,11 @@ var (
 	importExample = regexp.MustCompile("(?s)```yaml\n(imports:\n.*?)```")
 	consoleLine   = regexp.MustCompile(`(?m)^\$ (lanyard .*)$`)
 	longFlag      = regexp.MustCompile(` (--[a-z-]+)`)
+	firstCells    = regexp.MustCompile("(?m)^\\| (`[^|]*) \\|")
+	codeWord      = regexp.MustCompile("`([A-Za-z]+)")
 )
 
-// Every example of imports.md reads, and every key of the table is one.
+// Every example of imports.md reads.
 func TestImportExamples(t *testing.T) {
 	data, err := os.ReadFile("imports.md")
 	if err != nil {
@@ -55,6 +60,46 @@ func TestImportExamples(t *testing.T) {
 		if _, err := trigger.Read(c.Triggers); err != nil {
 			t.Errorf("%v in\n%s", fault.Public(err), block[1])
 		}
+	}
+}
+
+// Every key of import-settings.md is one of settings, and its guards are all that
+// there are.
+func TestImportSettings(t *testing.T) {
+	data, err := os.ReadFile("import-settings.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	settings, guards, found := strings.Cut(string(data), "\n## Guards\n")
+	if !found {
+		t.Fatal("there are no guards")
+	}
+	rows := firstCells.FindAllStringSubmatch(settings, -1)
+	if len(rows) < 15 {
+		t.Fatalf("there are %d keys", len(rows))
+	}
+	for _, row := range rows {
+		for _, name := range codeWord.FindAllStringSubmatch(row[1], -1) {
+			c, err := config.Parse("x.yaml", []byte("imports: {x: {"+name[1]+": null}}"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := reconcile.ReadSettings(c.Imports["x"]); err != nil {
+				t.Errorf("%s: %s", name[1], fault.Public(err))
+			}
+		}
+	}
+	var codes []reconcile.Code
+	for _, row := range firstCells.FindAllStringSubmatch(guards, -1) {
+		for _, code := range codeWord.FindAllStringSubmatch(row[1], -1) {
+			codes = append(codes, reconcile.Code(code[1]))
+		}
+	}
+	all := reconcile.Codes()
+	slices.Sort(codes)
+	slices.Sort(all)
+	if diff := cmp.Diff(all, codes); diff != "" {
+		t.Errorf("guards (-there are +described):\n%s", diff)
 	}
 }
 

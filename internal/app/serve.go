@@ -148,26 +148,15 @@ func (s *server) run(ctx context.Context) error {
 	addresses := map[string]string{}
 	failed := make(chan error, len(handlers))
 	var serving sync.WaitGroup
-	for _, h := range handlers {
-		listener, err := new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort(s.req.Listen, strconv.Itoa(h.port)))
-		if err != nil {
-			s.shutdown(ctx)
-			serving.Wait()
-			return fault.Wrap(fault.Usage, err, "the port %d of the %s API cannot be listened on", h.port, h.name).
-				Fix("stop what holds it, or choose another with --%s-port", h.name)
-		}
-		addresses[h.name] = scheme + listener.Addr().String()
-		srv := &http.Server{Handler: h.handler, TLSConfig: secure, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
-			ErrorLog: slog.NewLogLogger(s.folder.log.Handler(), slog.LevelDebug)} // handshakes that fail, above all
-		s.servers = append(s.servers, srv)
-		serving.Go(func() {
-			if err := answer(srv, listener); !errors.Is(err, http.ErrServerClosed) {
-				failed <- err
-			}
-		})
-	}
 	defer serving.Wait()
 	defer s.shutdown(ctx)
+	for _, h := range handlers {
+		address, err := s.listen(ctx, h, secure, &serving, failed)
+		if err != nil {
+			return err
+		}
+		addresses[h.name] = scheme + address
+	}
 	org, tenant := reachable(addresses["okta"]), reachable(addresses["auth0"])
 	s.folder.oktaBase.Store(&org)
 	s.folder.auth0Base.Store(&tenant)
@@ -198,6 +187,25 @@ func (s *server) run(ctx context.Context) error {
 	case err := <-failed:
 		return fault.Wrap(fault.Internal, err, "a server stopped")
 	}
+}
+
+// listen opens a port and serves it. What ends that too early is sent to failed,
+// which has room for it.
+func (s *server) listen(ctx context.Context, m mounted, secure *tls.Config, serving *sync.WaitGroup, failed chan<- error) (address string, err error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort(s.req.Listen, strconv.Itoa(m.port)))
+	if err != nil {
+		return "", fault.Wrap(fault.Usage, err, "the port %d of the %s API cannot be listened on", m.port, m.name).
+			Fix("stop what holds it, or choose another with --%s-port", m.name)
+	}
+	srv := &http.Server{Handler: m.handler, TLSConfig: secure, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
+		ErrorLog: slog.NewLogLogger(s.folder.log.Handler(), slog.LevelDebug)} // handshakes that fail, above all
+	s.servers = append(s.servers, srv)
+	serving.Go(func() {
+		if err := answer(srv, listener); !errors.Is(err, http.ErrServerClosed) {
+			failed <- err
+		}
+	})
+	return listener.Addr().String(), nil
 }
 
 // answer serves until the server is shut down.

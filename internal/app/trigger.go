@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"errors"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -182,13 +181,9 @@ type startable struct {
 	bindings run.Bindings
 }
 
-// Check implements trigger.Runnable. Its error does not say how a command is given
-// inputs: who reads it has called a hook.
+// Check implements trigger.Runnable.
 func (w *startable) Check(inputs map[string]any) error {
 	_, err := w.plan.Workflows[w.plan.Main].Prepare(inputs)
-	if bad := (*fault.Error)(nil); errors.As(err, &bad) && bad.Kind == fault.Invalid {
-		return fault.New(bad.Kind, "%s", bad.Msg)
-	}
 	return err
 }
 

@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 
+	"go.yaml.in/yaml/v3"
+
 	"github.com/lanyard-id/lanyard/internal/config"
 	"github.com/lanyard-id/lanyard/internal/fault"
 	"github.com/lanyard-id/lanyard/internal/strict"
@@ -96,7 +98,7 @@ func Read(r io.ReaderAt, size int64) (*Bundle, error) {
 	if err != nil {
 		return nil, err
 	}
-	return b, b.sort(contents)
+	return b, b.assign(contents)
 }
 
 // directory lists the entries of a zip by name.
@@ -197,8 +199,8 @@ func (b *Bundle) unpack(entries map[string]*zip.File) (map[string][]byte, error)
 	return out, nil
 }
 
-// sort puts contents where they belong, and checks them.
-func (b *Bundle) sort(contents map[string][]byte) error {
+// assign puts contents where they belong, and checks them.
+func (b *Bundle) assign(contents map[string][]byte) error {
 	if err := b.checkTables(contents); err != nil {
 		return err
 	}
@@ -209,7 +211,7 @@ func (b *Bundle) sort(contents map[string][]byte) error {
 		case name == settingsName:
 			b.Settings = data
 		case isFile:
-			if err := CheckPath(p); err != nil {
+			if err := checkPath(p); err != nil {
 				return err
 			}
 			b.Files[p] = data
@@ -270,8 +272,8 @@ func checkSettings(data []byte) error {
 	r := strict.Reader{File: settingsName}
 	fields := map[string]strict.Field{}
 	for _, s := range sections {
-		fields[s] = func(n *yamlNode) {
-			r.Named(n, s, func(string, *yamlNode) {})
+		fields[s] = func(n *yaml.Node) {
+			r.Named(n, s, func(string, *yaml.Node) {})
 		}
 	}
 	r.Mapping(root, "the settings", fields)

@@ -190,7 +190,7 @@ func (g *gatherer) flows(settings []setting) error {
 			if strings.HasPrefix(d.Name(), ".") || d.Name() == "node_modules" || full == data {
 				return fs.SkipDir
 			}
-		case d.Type().IsRegular() && isFlow(p) && CheckPath(p) == nil:
+		case d.Type().IsRegular() && isFlow(p) && checkPath(p) == nil:
 			return g.flow(p, p)
 		}
 		return nil
@@ -293,7 +293,7 @@ func (g *gatherer) add(p, place string) error {
 	if g.bundle.Files[p] != nil {
 		return nil
 	}
-	if err := CheckPath(p); err != nil {
+	if err := checkPath(p); err != nil {
 		return fault.New(fault.Refused, "%s: it cannot be packed", fault.Public(err)).At("%s", place)
 	}
 	data, err := readPlain(g.root, p)

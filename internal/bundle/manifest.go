@@ -88,9 +88,9 @@ type Bundle struct {
 // reserved are names in a folder that are Lanyard's own, in lower case.
 var reserved = []string{"lanyard.yaml", "lanyard.yml", "lanyard.lock"}
 
-// CheckPath refuses the path of a file that must not be packed or unpacked: one
+// checkPath refuses the path of a file that must not be packed or unpacked: one
 // that leaves the folder, is hidden, or that some system reads as something else.
-func CheckPath(p string) error {
+func checkPath(p string) error {
 	bad := func(why string) error {
 		return fault.New(fault.Refused, "the path %q %s", p, why)
 	}

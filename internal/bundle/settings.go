@@ -14,8 +14,6 @@ import (
 	"github.com/lanyard-id/lanyard/internal/value"
 )
 
-type yamlNode = yaml.Node
-
 // sections are the parts of lanyard.yaml that travel, in the order in which they
 // are written. run has the budgets that flows were made with.
 var sections = []string{"sources", "imports", "run", "triggers"}

@@ -93,8 +93,8 @@ func newFolderExport(sh *shell) *cobra.Command {
 		Long: `Pack the folder of lanyard.yaml into one file: its Arazzo documents, the local
 descriptions that they name, README, the columns of its tables, and the sections
 sources, imports, run and triggers of lanyard.yaml with the triggers that were
-added by command. Of connections only the names, providers and references are packed. What
-looks like a credential is refused, with its place.`,
+added by command. Of connections only the names, providers and references are
+packed. What looks like a credential is refused, with its place.`,
 		Example: `  lanyard folder export joiners.folder
   lanyard folder export joiners.folder --with-rows --add people.csv`,
 		Args: takes("NAME.folder"),
@@ -161,8 +161,9 @@ func newFolderImport(sh *shell) *cobra.Command {
 		Short: "Unpack a file into the folder of lanyard.yaml",
 		Long: `Unpack a file that folder export wrote into the folder of lanyard.yaml. All of it is
 verified before the first file is written. What is there and differs is named, and
-nothing is written, unless --replace is said; --dry-run ends the same way. Triggers come switched off. At the end it
-is said which connections to add and how to switch the triggers on.`,
+nothing is written, unless --replace is said; --dry-run ends the same way. Triggers
+come switched off. At the end it is said which connections to add and how to switch
+the triggers on.`,
 		Example: `  lanyard folder import joiners.folder --dry-run
   lanyard folder import joiners.folder --to joiners`,
 		Args: takes("FILE.folder"),
@@ -233,44 +234,50 @@ func printFolderImport(sh *shell, r *FolderImport, to string) error {
 	if err := t.print(); err != nil {
 		return err
 	}
-	line := func(format string, args ...any) {
-		fmt.Fprintln(sh.Out, printable(fmt.Sprintf(format, args...)))
-	}
 	switch {
 	case r.Refused != "":
-		line("%s: it would be refused; nothing was written:", r.Name)
+		sh.line("%s: it would be refused; nothing was written:", r.Name)
 		for conflict := range strings.Lines(r.Refused) {
-			line("  %s", strings.TrimSpace(conflict))
+			sh.line("  %s", strings.TrimSpace(conflict))
 		}
 	case changed == 0:
-		line("%s: all of it is there already", r.Name)
+		sh.line("%s: all of it is there already", r.Name)
 	case r.DryRun:
-		line("%s: nothing was written", r.Name)
+		sh.line("%s: nothing was written", r.Name)
 	default:
-		line("%s: unpacked", r.Name)
+		sh.line("%s: unpacked", r.Name)
 	}
-	if len(r.Connections)+len(r.Environment) > 0 || len(r.Triggers) > 0 && !r.DryRun {
-		fmt.Fprintln(sh.Out, "\nTo do:")
+	printToDo(sh, r, to)
+	return nil
+}
+
+// printToDo says what is left to be done by a person. Triggers that are not there
+// yet cannot be switched on.
+func printToDo(sh *shell, r *FolderImport, to string) {
+	triggers := r.Triggers
+	if r.DryRun {
+		triggers = nil
 	}
-	if to != "" && (len(r.Connections) > 0 || len(r.Triggers) > 0) {
-		line("  cd %s", to)
+	if len(r.Connections)+len(r.Environment)+len(triggers) == 0 {
+		return
+	}
+	fmt.Fprintln(sh.Out, "\nTo do:")
+	if to != "" && len(r.Connections)+len(triggers) > 0 {
+		sh.line("  cd %s", to)
 	}
 	for _, c := range r.Connections {
-		line("  %s", c.Command)
+		sh.line("  %s", c.Command)
 	}
 	if len(r.Connections) > 0 && r.Connections[0].Sandbox {
-		line("  (the triggers run on the sandbox, which needs no connections to Okta and Auth0)")
+		sh.line("  (the triggers run on the sandbox, which needs no connections to Okta and Auth0)")
 	}
 	for _, name := range r.Environment {
-		line("  set the variable %s", name)
+		sh.line("  set the variable %s", name)
 	}
-	if !r.DryRun {
-		for _, name := range r.Triggers {
-			line("  lanyard triggers on %s", name)
-		}
-		if len(r.Triggers) > 0 {
-			line("  (restart lanyard serve, or send it SIGHUP, before the triggers are switched on)")
-		}
+	for _, name := range triggers {
+		sh.line("  lanyard triggers on %s", name)
 	}
-	return nil
+	if len(triggers) > 0 {
+		sh.line("  (restart lanyard serve, or send it SIGHUP, before the triggers are switched on)")
+	}
 }

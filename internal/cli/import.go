@@ -127,15 +127,10 @@ func (o *importOptions) run(cmd *cobra.Command) error {
 	})
 }
 
-// line prints a line of the result. What comes from others is made printable.
-func (o *importOptions) line(format string, args ...any) {
-	fmt.Fprintln(o.shell.Out, printable(fmt.Sprintf(format, args...)))
-}
-
 // says lets the command print its reply as one sentence.
 func (o *importOptions) says(sentence func(*importer.Reply) string) {
 	o.print = func(_ context.Context, _ Session, r *importer.Reply) error {
-		o.line("%s", sentence(r))
+		o.shell.line("%s", sentence(r))
 		return nil
 	}
 }

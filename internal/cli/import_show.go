@@ -32,7 +32,7 @@ func (f *listFlags) bind(cmd *cobra.Command) {
 
 // plan prints what an import would do.
 func (o *importOptions) plan(p *importer.Plan, list listFlags, kept string) error {
-	o.line("%s: %s, %s", p.Label, kindWords(p.Type), howMany(int64(p.Counts.Scanned), "row"))
+	o.shell.line("%s: %s, %s", p.Label, kindWords(p.Type), howMany(int64(p.Counts.Scanned), "row"))
 	o.counts(&p.Counts)
 	o.readAs(&p.Rules)
 	shown := 0
@@ -48,32 +48,32 @@ func (o *importOptions) plan(p *importer.Plan, list listFlags, kept string) erro
 	}
 	o.more(shown, p.Size, "--limit 0 shows everybody")
 	if len(p.Holds) > 0 {
-		o.line("this import would be held:")
+		o.shell.line("this import would be held:")
 		o.reasons(p.Holds)
 	}
 	switch {
 	case p.To != nil:
 		o.outside(p)
 	case p.Calls > 0:
-		o.line("to an Okta tenant: %s, about %s", howMany(int64(p.Calls), "call"), howMany(int64(p.Minutes), "minute"))
+		o.shell.line("to an Okta tenant: %s, about %s", howMany(int64(p.Calls), "call"), howMany(int64(p.Minutes), "minute"))
 	}
 	if kept == "" {
-		o.line("nothing was written")
+		o.shell.line("nothing was written")
 		return nil
 	}
-	o.line("nothing was written; lanyard import apply %s carries it out", kept)
+	o.shell.line("nothing was written; lanyard import apply %s carries it out", kept)
 	return nil
 }
 
 // outside says what a tenant would be sent.
 func (o *importOptions) outside(p *importer.Plan) {
 	if p.Calls == 0 {
-		o.line("to %s: nothing", p.To)
+		o.shell.line("to %s: nothing", p.To)
 		return
 	}
-	o.line("to %s: %s, %s, about %s", p.To, howMany(int64(p.Sessions), "session"), howMany(int64(p.Calls), "call"), howMany(int64(p.Minutes), "minute"))
+	o.shell.line("to %s: %s, %s, about %s", p.To, howMany(int64(p.Sessions), "session"), howMany(int64(p.Calls), "call"), howMany(int64(p.Minutes), "minute"))
 	if p.First {
-		o.line("    nothing was sent there yet: who is in the tenant already is linked there, by the matching that its application has")
+		o.shell.line("    nothing was sent there yet: who is in the tenant already is linked there, by the matching that its application has")
 	}
 }
 
@@ -81,9 +81,9 @@ func (o *importOptions) outside(p *importer.Plan) {
 func (o *importOptions) sent(s *importer.Session) {
 	switch {
 	case s.Phase == importer.Sending:
-		o.line("being sent to the tenant")
+		o.shell.line("being sent to the tenant")
 	case s.Sent != nil:
-		o.line("sent to %s: %s in %s (%s), %s", &s.Sent.To, howMany(int64(s.Sent.Changes), "change"), howMany(int64(len(s.Sent.Sessions)), "session"),
+		o.shell.line("sent to %s: %s in %s (%s), %s", &s.Sent.To, howMany(int64(s.Sent.Changes), "change"), howMany(int64(len(s.Sent.Sessions)), "session"),
 			strings.Join(s.Sent.Sessions, ", "), howMany(int64(s.Sent.Calls), "call"))
 	}
 }
@@ -97,7 +97,7 @@ func (o *importOptions) report(ctx context.Context, session Session, s *importer
 		}
 		label = r.Report.Label
 	}
-	o.line("%s: %s, %s, session %s", label, kindWords(s.Type), howMany(int64(s.Counts.Scanned), "row"), s.ID)
+	o.shell.line("%s: %s, %s, session %s", label, kindWords(s.Type), howMany(int64(s.Counts.Scanned), "row"), s.ID)
 	o.figures(s)
 	if s.Rules != nil {
 		o.readAs(s.Rules)
@@ -120,7 +120,7 @@ func (o *importOptions) queued(ctx context.Context, session Session, s *importer
 		o.ending(s)
 		return err
 	}
-	o.line("%s: lanyard import show %s", waitsFor(first), first.ID)
+	o.shell.line("%s: lanyard import show %s", waitsFor(first), first.ID)
 	return nil
 }
 
@@ -173,7 +173,7 @@ func (o *importOptions) people(ctx context.Context, session Session, q importer.
 // more says that not everybody was shown.
 func (o *importOptions) more(shown, of int, how string) {
 	if of > shown {
-		o.line("... and %d more: %s", of-shown, how)
+		o.shell.line("... and %d more: %s", of-shown, how)
 	}
 }
 
@@ -181,25 +181,25 @@ func (o *importOptions) more(shown, of int, how string) {
 func (o *importOptions) ending(s *importer.Session) {
 	switch {
 	case s.Phase == importer.Held:
-		o.line("held: nothing was carried out")
+		o.shell.line("held: nothing was carried out")
 		o.reasons(s.Holds)
-		o.line("if it is right all the same:  lanyard import approve %s --reason WHY", s.ID)
-		o.line("if it is not:                 lanyard import reject %s", s.ID)
+		o.shell.line("if it is right all the same:  lanyard import approve %s --reason WHY", s.ID)
+		o.shell.line("if it is not:                 lanyard import reject %s", s.ID)
 	case s.State == importer.Completed:
-		o.line("done")
+		o.shell.line("done")
 	case s.State == importer.Failed:
-		o.line("failed: %s", s.Error)
+		o.shell.line("failed: %s", s.Error)
 		if s.Remedy != "" && !strings.HasSuffix(s.Error, s.Remedy) {
-			o.line("    %s", s.Remedy)
+			o.shell.line("    %s", s.Remedy)
 		}
 	case s.State == importer.Closed && s.Approval != nil:
-		o.line("%s", strings.TrimSuffix("rejected: "+s.Approval.Reason, ": "))
+		o.shell.line("%s", strings.TrimSuffix("rejected: "+s.Approval.Reason, ": "))
 	case s.State == importer.Closed:
-		o.line("cancelled")
+		o.shell.line("cancelled")
 	case s.State == importer.Expired:
-		o.line("expired: nobody triggered it within a day")
+		o.shell.line("expired: nobody triggered it within a day")
 	default:
-		o.line("under way: lanyard import show %s", s.ID)
+		o.shell.line("under way: lanyard import show %s", s.ID)
 	}
 }
 
@@ -220,9 +220,9 @@ func (o *importOptions) figures(s *importer.Session) {
 			o.carriedOut(s)
 		}
 	case s.First:
-		o.line("    %d unchanged; all others are compared when its turn comes", s.Counts.Unchanged)
+		o.shell.line("    %d unchanged; all others are compared when its turn comes", s.Counts.Unchanged)
 	default:
-		o.line("    all are compared when its turn comes")
+		o.shell.line("    all are compared when its turn comes")
 	}
 }
 
@@ -230,9 +230,9 @@ func (o *importOptions) figures(s *importer.Session) {
 func (o *importOptions) carriedOut(s *importer.Session) {
 	switch {
 	case s.Total > 0 && s.Position == 0:
-		o.line("    nothing of it was carried out here")
+		o.shell.line("    nothing of it was carried out here")
 	case s.Position < s.Total:
-		o.line("    it was carried out in part: lanyard import people %s -o json says of each whether it is done", s.ID)
+		o.shell.line("    it was carried out in part: lanyard import people %s -o json says of each whether it is done", s.ID)
 	}
 }
 
@@ -251,7 +251,7 @@ func (o *importOptions) counts(c *importer.Counts) {
 			parts = append(parts, fmt.Sprintf("%d %s", f.n, f.name))
 		}
 	}
-	o.line("    %s", strings.Join(parts, ", "))
+	o.shell.line("    %s", strings.Join(parts, ", "))
 	o.groupCounts("groups", &c.Groups)
 	o.groupCounts("memberships", &c.Memberships)
 }
@@ -260,7 +260,7 @@ func (o *importOptions) groupCounts(name string, c *importer.GroupCounts) {
 	if *c == (importer.GroupCounts{}) {
 		return
 	}
-	o.line("    %s: %d added, %d updated, %d unchanged, %d removed, %d failed", name, c.Added, c.Updated, c.Unchanged, c.Removed, c.Failed)
+	o.shell.line("    %s: %d added, %d updated, %d unchanged, %d removed, %d failed", name, c.Added, c.Updated, c.Unchanged, c.Removed, c.Failed)
 }
 
 // readAs says what the columns of a source were taken for.
@@ -280,16 +280,16 @@ func (o *importOptions) readAs(s *reconcile.Settings) {
 	add("ends", s.Ends.From)
 	add("timezone", s.Zone.From)
 	if len(parts) > 0 {
-		o.line("    read as: %s", strings.Join(parts, ", "))
+		o.shell.line("    read as: %s", strings.Join(parts, ", "))
 	}
 }
 
 // reasons prints why an import is held.
 func (o *importOptions) reasons(list []reconcile.Reason) {
 	for _, r := range list {
-		o.line("    %s: %s", r.Code, r.Text)
+		o.shell.line("    %s: %s", r.Code, r.Text)
 		if r.Remedy != "" {
-			o.line("        %s", r.Remedy)
+			o.shell.line("        %s", r.Remedy)
 		}
 	}
 }
@@ -315,20 +315,20 @@ func (o *importOptions) entity(e *importer.Entity, list listFlags) {
 	if len(notes) > 0 {
 		name += " (" + strings.Join(notes, ", ") + ")"
 	}
-	o.line("%-10s  %s", e.Action, name)
+	o.shell.line("%-10s  %s", e.Action, name)
 	if e.Match != nil {
-		o.line("    %s match on %s", e.Match.Kind, e.Match.On)
+		o.shell.line("    %s match on %s", e.Match.Kind, e.Match.On)
 	}
 	if e.Action != reconcile.Create || list.attributes {
 		for _, attribute := range slices.Sorted(maps.Keys(e.After)) {
-			o.line("    %s: %s → %s", attribute, orNothing(e.Before[attribute]), orNothing(e.After[attribute]))
+			o.shell.line("    %s: %s → %s", attribute, orNothing(e.Before[attribute]), orNothing(e.After[attribute]))
 		}
 	}
 	if e.Reason != "" {
-		o.line("    because: %s", e.Reason)
+		o.shell.line("    because: %s", e.Reason)
 	}
 	if e.Remedy != "" {
-		o.line("    %s", e.Remedy)
+		o.shell.line("    %s", e.Remedy)
 	}
 }
 
@@ -499,29 +499,29 @@ SESSION may be a source, for its newest session; without it the newest of all.`,
 // heading prints what a session is.
 func (o *importOptions) heading(r *importer.Report) {
 	s := r.Session
-	o.line("session   %s", s.ID)
-	o.line("source    %s", r.Label)
-	o.line("type      %s", s.Type)
-	o.line("state     %s", stateWords(s))
+	o.shell.line("session   %s", s.ID)
+	o.shell.line("source    %s", r.Label)
+	o.shell.line("type      %s", s.Type)
+	o.shell.line("state     %s", stateWords(s))
 	if s.Actor.ID != "" {
-		o.line("by        %s", orActor(s.Actor))
+		o.shell.line("by        %s", orActor(s.Actor))
 	}
-	o.line("created   %s", stamp(s.Created))
+	o.shell.line("created   %s", stamp(s.Created))
 	if !s.Started.IsZero() {
-		o.line("started   %s", stamp(s.Started))
+		o.shell.line("started   %s", stamp(s.Started))
 	}
 	if t := took(s); t != "" {
-		o.line("took      %s", t)
+		o.shell.line("took      %s", t)
 	}
 	if a := s.Approval; a != nil {
 		word := "rejected"
 		if a.Approved {
 			word = "approved"
 		}
-		o.line("%-8s  by %s at %s %s", word, orActor(a.Actor), stamp(a.At), a.Reason)
+		o.shell.line("%-8s  by %s at %s %s", word, orActor(a.Actor), stamp(a.At), a.Reason)
 	}
 	if r.Waiting > 0 {
-		o.line("waiting   %s to be confirmed: lanyard import waiting %s", people(r.Waiting), r.Session.Source)
+		o.shell.line("waiting   %s to be confirmed: lanyard import waiting %s", people(r.Waiting), r.Session.Source)
 	}
 }
 

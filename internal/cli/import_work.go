@@ -111,7 +111,7 @@ would get the account of an administrator. --dry-run says how many.`, `  lanyard
 			return nil
 		}
 		who := map[importer.Answer]string{importer.IsAccount: "is " + f.account, importer.IsNew: "is somebody new", importer.IsIgnored: "is left out"}
-		o.line("%s %s", o.command.Person, who[o.command.Answer])
+		o.shell.line("%s %s", o.command.Person, who[o.command.Answer])
 		return nil
 	}
 	return cmd
@@ -162,12 +162,12 @@ func (o *importOptions) confirmed(c *importer.Confirmed) {
 	if c.DryRun {
 		done = "would be confirmed"
 	}
-	o.line("%s %s: %d by an exact match, %d by name, %d new", people(c.Exact+c.Partial+c.New), done, c.Exact, c.Partial, c.New)
+	o.shell.line("%s %s: %d by an exact match, %d by name, %d new", people(c.Exact+c.Partial+c.New), done, c.Exact, c.Partial, c.New)
 	for _, name := range slices.Sorted(maps.Keys(c.Over)) {
-		o.line("%d of them are sourced by %s as well, and neither source has priority", c.Over[name], name)
+		o.shell.line("%d of them are sourced by %s as well, and neither source has priority", c.Over[name], name)
 	}
 	if c.Left > 0 {
-		o.line("still waiting: %s, see lanyard import waiting %s", people(c.Left), o.command.Source)
+		o.shell.line("still waiting: %s, see lanyard import waiting %s", people(c.Left), o.command.Source)
 	}
 }
 
@@ -212,8 +212,8 @@ func newSourcesShow(sh *shell) *cobra.Command {
 	o.data = func(r *importer.Reply) any { return r.Sources[0] }
 	o.print = func(_ context.Context, _ Session, r *importer.Reply) error {
 		s := r.Sources[0]
-		o.line("%s  %s  %s", s.ID, s.Label, onOff(s.Active))
-		o.line("%s linked, %d waiting", howMany(int64(s.People), "account"), s.Waiting)
+		o.shell.line("%s  %s  %s", s.ID, s.Label, onOff(s.Active))
+		o.shell.line("%s linked, %d waiting", howMany(int64(s.People), "account"), s.Waiting)
 		return writeJSON(sh.Out, formatJSON, s.Settings)
 	}
 	return cmd
@@ -310,44 +310,52 @@ mappings give, what would be done.`, `  lanyard explain --user ada@example.com -
 		}
 		return then(cmd, args)
 	}
-	o.before = func(ctx context.Context, session Session) error {
-		if o.command.Source != "" || o.command.Label != "" {
-			return nil
-		}
-		r, err := session.Imports(ctx, importer.Command{Do: importer.ListSources})
-		if err != nil {
-			return err
-		}
-		switch len(r.Sources) {
-		case 0:
-			return fault.New(fault.NotFound, "there is no identity source").Fix("name a file with --from")
-		case 1:
-			o.command.Source = cmp.Or(r.Sources[0].ID, r.Sources[0].Label)
-			return nil
-		}
-		var names []string
-		for _, s := range r.Sources {
-			names = append(names, s.Label)
-		}
-		slices.Sort(names)
-		return fault.New(fault.Usage, "there are several sources").At("--source").Fix("name one of %q", names)
-	}
+	o.before = o.onlySource
 	o.data = func(r *importer.Reply) any { return r.Trace }
 	o.print = func(_ context.Context, _ Session, r *importer.Reply) error {
-		for _, step := range r.Trace.Steps {
-			o.line("%-8s  %s", step.Stage, step.Text)
-		}
-		d := r.Trace.Decision
-		if d == nil {
-			return nil
-		}
-		for _, attribute := range slices.Sorted(maps.Keys(d.After)) {
-			o.line("          %s: %s → %s", attribute, orNothing(d.Before[attribute]), orNothing(d.After[attribute]))
-		}
-		if d.Remedy != "" {
-			o.line("          %s", d.Remedy)
-		}
+		o.trace(r.Trace)
 		return nil
 	}
 	return cmd
+}
+
+// onlySource takes the one source that there is where none was named.
+func (o *importOptions) onlySource(ctx context.Context, session Session) error {
+	if o.command.Source != "" || o.command.Label != "" {
+		return nil
+	}
+	r, err := session.Imports(ctx, importer.Command{Do: importer.ListSources})
+	if err != nil {
+		return err
+	}
+	switch len(r.Sources) {
+	case 0:
+		return fault.New(fault.NotFound, "there is no identity source").Fix("name a file with --from")
+	case 1:
+		o.command.Source = cmp.Or(r.Sources[0].ID, r.Sources[0].Label)
+		return nil
+	}
+	var names []string
+	for _, s := range r.Sources {
+		names = append(names, s.Label)
+	}
+	slices.Sort(names)
+	return fault.New(fault.Usage, "there are several sources").At("--source").Fix("name one of %q", names)
+}
+
+// trace prints how an import decides about a person.
+func (o *importOptions) trace(t *importer.Trace) {
+	for _, step := range t.Steps {
+		o.shell.line("%-8s  %s", step.Stage, step.Text)
+	}
+	d := t.Decision
+	if d == nil {
+		return
+	}
+	for _, attribute := range slices.Sorted(maps.Keys(d.After)) {
+		o.shell.line("          %s: %s → %s", attribute, orNothing(d.Before[attribute]), orNothing(d.After[attribute]))
+	}
+	if d.Remedy != "" {
+		o.shell.line("          %s", d.Remedy)
+	}
 }

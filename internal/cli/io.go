@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"os/user"
@@ -98,6 +99,11 @@ func systemUser() string {
 		return ""
 	}
 	return u.Username
+}
+
+// line prints a line of a result. What comes from others is made printable.
+func (s IO) line(format string, args ...any) {
+	fmt.Fprintln(s.Out, printable(fmt.Sprintf(format, args...)))
 }
 
 // user is who runs the command, empty when it is not known.

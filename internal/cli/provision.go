@@ -57,7 +57,7 @@ func provisioning(sh *shell, verb provision.Verb, usage, short, long, example st
 // says lets the command print its reply as one sentence.
 func (o *provisionOptions) says(sentence func(*provision.Reply) string) {
 	o.print = func(r *provision.Reply) error {
-		o.line("%s", sentence(r))
+		o.shell.line("%s", sentence(r))
 		return nil
 	}
 }
@@ -106,11 +106,6 @@ func provisionOutcome(r *provision.Reply) error {
 // accessOf says how the data folder has to be open for a command: whatever speaks
 // to a target needs all of it.
 func accessOf(v provision.Verb) Access { return Access(!v.Local()) }
-
-// line prints a line of the result. What comes from others is made printable.
-func (o *provisionOptions) line(format string, args ...any) {
-	fmt.Fprintln(o.shell.Out, printable(fmt.Sprintf(format, args...)))
-}
 
 func onOff(on bool) string {
 	if on {

@@ -373,7 +373,7 @@ func (o *provisionOptions) pushes(r *provision.Reply) error {
 		return err
 	}
 	for _, rule := range r.Rules {
-		o.line("rule %s: %s", rule.Name, ruleWords(rule))
+		o.shell.line("rule %s: %s", rule.Name, ruleWords(rule))
 	}
 	return nil
 }

@@ -27,15 +27,15 @@ somebody could not be provisioned.`, `  lanyard provision plan "My SCIM app" --b
 		}
 		for _, item := range p.Items {
 			if item.Error != "" {
-				opts.line("%-10s  %s: %s", "fails", item.Name, item.Error)
+				opts.shell.line("%-10s  %s: %s", "fails", item.Name, item.Error)
 			} else {
-				opts.line("%-10s  %s", item.Op, item.Name)
+				opts.shell.line("%-10s  %s", item.Op, item.Name)
 			}
 			opts.calls(item.Calls, nil, bodies)
 		}
-		opts.line("%s: %s", p.Label, p.Summary())
+		opts.shell.line("%s: %s", p.Label, p.Summary())
 		if p.Held != "" {
-			opts.line("the deactivations would wait for you: %s", p.Held)
+			opts.shell.line("the deactivations would wait for you: %s", p.Held)
 		}
 		return nil
 	}
@@ -53,9 +53,9 @@ func (o *provisionOptions) calls(calls []provision.PlannedCall, statuses []int, 
 		if i < len(statuses) {
 			line += fmt.Sprintf("  → %d", statuses[i])
 		}
-		o.line("    %s", line)
+		o.shell.line("    %s", line)
 		for _, why := range c.Why {
-			o.line("        because: %s", why)
+			o.shell.line("        because: %s", why)
 		}
 		if bodies && c.Body != nil {
 			o.body(c.Body)
@@ -90,7 +90,7 @@ before provisioning was enabled is provisioned too.`, `  lanyard provision now "
 			}
 		}
 		if n.Error == "" {
-			opts.line("%s: %s", n.Person, opWords(n.Op))
+			opts.shell.line("%s: %s", n.Person, opWords(n.Op))
 		}
 		opts.calls(n.Calls, n.Statuses, false)
 		return nil
@@ -140,15 +140,15 @@ those of all targets. The exit code is 5 when deactivations are held, and 3 when
 something has failed for good.`, `  lanyard provision run "My SCIM app" --wait`)
 	cmd.Flags().BoolVar(&opts.command.Wait, "wait", false, "wait for what has to be tried again")
 	opts.print = func(r *provision.Reply) error {
-		opts.line("%s: %d done, %d to be tried again, %d held, %d failed", r.Label, r.Run.Done, r.Run.Waiting, r.Run.Held, r.Run.Dead)
+		opts.shell.line("%s: %d done, %d to be tried again, %d held, %d failed", r.Label, r.Run.Done, r.Run.Waiting, r.Run.Held, r.Run.Dead)
 		if r.Run.Held > 0 {
-			opts.line("deactivations are held: lanyard provision brake show")
+			opts.shell.line("deactivations are held: lanyard provision brake show")
 		}
 		if r.Run.Dead > 0 {
-			opts.line("some have failed for good: lanyard provision deadletters list")
+			opts.shell.line("some have failed for good: lanyard provision deadletters list")
 		}
 		if r.Run.Quarantined > 0 {
-			opts.line("a target is in quarantine: lanyard provision quarantine show")
+			opts.shell.line("a target is in quarantine: lanyard provision quarantine show")
 		}
 		return nil
 	}
@@ -186,29 +186,29 @@ one person is linked and gets the application assigned.`, `  lanyard provision i
 func (o *provisionOptions) imported(r *provision.Reply) error {
 	i := r.Import
 	for _, m := range i.Matched {
-		o.line("%-10s  %s is %s", "matches", m.UserName, m.Login)
+		o.shell.line("%-10s  %s is %s", "matches", m.UserName, m.Login)
 	}
 	for _, m := range i.Ambiguous {
-		o.line("%-10s  %s may be %s", "ambiguous", m.UserName, m.Login)
+		o.shell.line("%-10s  %s may be %s", "ambiguous", m.UserName, m.Login)
 	}
 	for _, m := range i.Taken {
-		o.line("%-10s  %s would be %s, who is linked to another user", "taken", m.UserName, m.Login)
+		o.shell.line("%-10s  %s would be %s, who is linked to another user", "taken", m.UserName, m.Login)
 	}
 	for _, m := range i.Orphans {
-		o.line("%-10s  %s (%s) is nobody here", "orphan", m.UserName, m.ID)
+		o.shell.line("%-10s  %s (%s) is nobody here", "orphan", m.UserName, m.ID)
 	}
 	for _, m := range i.Missing {
-		o.line("%-10s  %s is linked, and not there any more", "missing", m.UserName)
+		o.shell.line("%-10s  %s is linked, and not there any more", "missing", m.UserName)
 	}
 	for _, d := range i.Drift {
-		o.line("%-10s  %s: %s is %s there and %s here", "drift", d.UserName, d.Attribute, orNothing(d.There), orNothing(d.Here))
+		o.shell.line("%-10s  %s: %s is %s there and %s here", "drift", d.UserName, d.Attribute, orNothing(d.There), orNothing(d.Here))
 	}
-	o.line("%s: %d read, %d linked before, %d matched, %d ambiguous, %d orphans, %d missing, %d inactive skipped, %d differences",
+	o.shell.line("%s: %d read, %d linked before, %d matched, %d ambiguous, %d orphans, %d missing, %d inactive skipped, %d differences",
 		r.Label, i.Scanned, i.Linked, len(i.Matched), len(i.Ambiguous)+len(i.Taken), len(i.Orphans), len(i.Missing), i.Inactive, len(i.Drift))
 	if i.Confirmed > 0 {
-		o.line("%d linked now", i.Confirmed)
+		o.shell.line("%d linked now", i.Confirmed)
 	} else if len(i.Matched) > 0 {
-		o.line("--confirm links those who match")
+		o.shell.line("--confirm links those who match")
 	}
 	return nil
 }
@@ -293,13 +293,13 @@ ends it.`, `  lanyard provision quarantine show`)
 				continue
 			}
 			none = false
-			opts.line("%s  %s  since %s", s.App, s.Label, q.Since.Local().Format(time.DateTime))
-			opts.line("    cause: %s", q.Cause)
-			opts.line("    ends by: %s", q.Lifts)
-			opts.line("    tried %d times, next at %s; %d wait", q.Probes, q.Next.Local().Format(time.DateTime), s.Jobs[provision.Waiting])
+			opts.shell.line("%s  %s  since %s", s.App, s.Label, q.Since.Local().Format(time.DateTime))
+			opts.shell.line("    cause: %s", q.Cause)
+			opts.shell.line("    ends by: %s", q.Lifts)
+			opts.shell.line("    tried %d times, next at %s; %d wait", q.Probes, q.Next.Local().Format(time.DateTime), s.Jobs[provision.Waiting])
 		}
 		if none {
-			opts.line("no target is in quarantine")
+			opts.shell.line("no target is in quarantine")
 		}
 		return nil
 	}

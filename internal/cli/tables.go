@@ -72,11 +72,6 @@ func (o *tablesOptions) run(cmd *cobra.Command) error {
 	})
 }
 
-// line prints a line of the result. What comes from others is made printable.
-func (o *tablesOptions) line(format string, args ...any) {
-	fmt.Fprintln(o.shell.Out, printable(fmt.Sprintf(format, args...)))
-}
-
 func newTablesList(sh *shell) *cobra.Command {
 	opts, cmd := tablesCommand(sh, tables.ListTables, "list", "List the tables", `List the tables, with how many columns and rows they have.`, `  lanyard tables list`)
 	opts.print = func(r *tables.Reply) error {
@@ -118,7 +113,7 @@ how many rows.`, `  lanyard tables show "Sample Users"`)
 
 // columns prints the first line about a table.
 func (o *tablesOptions) columns(t *tables.Table) {
-	o.line("%s: %s, %s", t.Name, howMany(int64(len(t.Columns)), "column"), howMany(t.Rows, "row"))
+	o.shell.line("%s: %s, %s", t.Name, howMany(int64(len(t.Columns)), "column"), howMany(t.Rows, "row"))
 }
 
 func (o *tablesOptions) columnTable(one *tables.Table) error {
@@ -251,7 +246,7 @@ func newTablesDrop(sh *shell) *cobra.Command {
 		return nil
 	}
 	opts.print = func(r *tables.Reply) error {
-		opts.line("%s: removed, with %s", opts.command.Table, howMany(r.Removed, "row"))
+		opts.shell.line("%s: removed, with %s", opts.command.Table, howMany(r.Removed, "row"))
 		return nil
 	}
 	return cmd

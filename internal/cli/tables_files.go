@@ -56,22 +56,11 @@ func (o *tablesImportOptions) run(cmd *cobra.Command, name, path string) (err er
 	if o.options.Columns, err = parseColumns(o.columns); err != nil {
 		return err
 	}
-	file := o.shell.In
-	if path == "-" {
-		o.options.File = "stdin"
-	} else {
-		if info, err := os.Stat(path); err == nil && info.IsDir() {
-			return fault.New(fault.Usage, "this is a folder, not a file").At("%s", path).Fix("name a file in it")
-		} else if err == nil && info.Mode()&os.ModeNamedPipe != 0 { // opening it may wait without end
-			return fault.New(fault.Usage, "this is a pipe, not a file").At("%s", path).Fix("hand over what it gives on stdin: -")
-		}
-		f, err := os.Open(path)
-		if err != nil {
-			return fault.Wrap(fault.Usage, err, "%s", openProblem(err)).At("%s", path).Fix("check the path")
-		}
-		defer f.Close()
-		file = f
+	file, err := o.open(path)
+	if err != nil {
+		return err
 	}
+	defer file.Close()
 	return withSession(o.shell, cmd, ReadWrite, func(ctx context.Context, session Session) error {
 		report, err := session.ImportTable(ctx, o.options, file)
 		if err != nil {
@@ -82,6 +71,26 @@ func (o *tablesImportOptions) run(cmd *cobra.Command, name, path string) (err er
 		}
 		return o.print(report)
 	})
+}
+
+// open opens the file; - is stdin.
+func (o *tablesImportOptions) open(path string) (io.ReadCloser, error) {
+	if path == "-" {
+		o.options.File = "stdin"
+		return io.NopCloser(o.shell.In), nil
+	}
+	info, err := os.Stat(path)
+	switch {
+	case err == nil && info.IsDir():
+		return nil, fault.New(fault.Usage, "this is a folder, not a file").At("%s", path).Fix("name a file in it")
+	case err == nil && info.Mode()&os.ModeNamedPipe != 0: // opening it may wait without end
+		return nil, fault.New(fault.Usage, "this is a pipe, not a file").At("%s", path).Fix("hand over what it gives on stdin: -")
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fault.Wrap(fault.Usage, err, "%s", openProblem(err)).At("%s", path).Fix("check the path")
+	}
+	return f, nil
 }
 
 func (o *tablesImportOptions) print(r *tables.ImportReport) error {
@@ -152,7 +161,7 @@ func (o *tablesImportOptions) sample(r *tables.ImportReport) error {
 
 func newTablesExport(sh *shell) *cobra.Command {
 	var options tables.ExportOptions
-	var format, to string
+	var format, file string
 	cmd := &cobra.Command{
 		Use:   "export TABLE",
 		Short: "Write the rows of a table as CSV or JSON",
@@ -164,17 +173,15 @@ import takes off again.`,
 	}
 	cmd.Flags().StringVar(&format, "format", string(tables.CSV), "the `FORMAT` of the file: csv or json")
 	cmd.Flags().StringVar(&options.Filter, "filter", "", "write the rows of which this `FILTER` is true")
-	cmd.Flags().StringVar(&to, "out", "", "the `FILE` to write; default: stdout")
-	cmd.Flags().StringVar(&to, "to", "", "the `FILE` to write")
-	_ = cmd.Flags().MarkHidden("to") // as it was called before other commands had --out
+	cmd.Flags().StringVar(&file, "out", "", "the `FILE` to write; default: stdout")
 	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions([]string{string(tables.CSV), string(tables.JSONList)}, cobra.ShellCompDirectiveNoFileComp))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		options.Table, options.Format = args[0], tables.Format(format)
 		return withSession(sh, cmd, ReadOnly, func(ctx context.Context, session Session) error {
-			if to == "" {
+			if file == "" {
 				return session.ExportTable(ctx, options, sh.Out)
 			}
-			return writeWhole(to, func(w io.Writer) error { return session.ExportTable(ctx, options, w) })
+			return writeWhole(file, func(w io.Writer) error { return session.ExportTable(ctx, options, w) })
 		})
 	}
 	return cmd

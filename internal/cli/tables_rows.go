@@ -80,7 +80,7 @@ func (o *tablesOptions) outcome(r *tables.Reply) error {
 	if err != nil {
 		return fault.Wrap(fault.Internal, err, "the row cannot be shown")
 	}
-	o.line("row %s %s: %s", row.ID, what, text)
+	o.shell.line("row %s %s: %s", row.ID, what, text)
 	return nil
 }
 
@@ -150,7 +150,7 @@ func newTablesDelete(sh *shell) *cobra.Command {
 		return nil
 	}
 	opts.print = func(r *tables.Reply) error {
-		opts.line("%s: %s removed", opts.command.Table, howMany(r.Removed, "row"))
+		opts.shell.line("%s: %s removed", opts.command.Table, howMany(r.Removed, "row"))
 		return nil
 	}
 	return cmd

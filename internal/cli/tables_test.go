@@ -90,14 +90,14 @@ func TestTablesExportTo(t *testing.T) {
 	run := func(args ...string) int {
 		return Main(t.Context(), newTestIO("a\n1\n", nil).IO, p.Product, append([]string{"tables"}, args...))
 	}
-	if run("import", "T", "-") != exitOK || run("export", "T", "--to", "out.csv") != exitOK {
+	if run("import", "T", "-") != exitOK || run("export", "T", "--out", "out.csv") != exitOK {
 		t.Fatal("it fails")
 	}
 	text, err := os.ReadFile("out.csv")
 	if err != nil || string(text) != "a\r\n1\r\n" {
 		t.Errorf("%q, %v", text, err)
 	}
-	if run("export", "None", "--to", "none.csv") == exitOK {
+	if run("export", "None", "--out", "none.csv") == exitOK {
 		t.Error("a table that is not there is exported")
 	}
 	if left, _ := filepath.Glob("*"); !slices.Equal(left, []string{"out.csv"}) {

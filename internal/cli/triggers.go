@@ -84,11 +84,6 @@ func (o *triggerOptions) run(cmd *cobra.Command) error {
 	})
 }
 
-// line prints a line of the result. What comes from others is made printable.
-func (o *triggerOptions) line(format string, args ...any) {
-	fmt.Fprintln(o.shell.Out, printable(fmt.Sprintf(format, args...)))
-}
-
 // bindEvent gives a command the flag --event.
 func (o *triggerOptions) bindEvent(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&o.event, "event", "", "what the trigger is told: the body of a request, or the event; a `FILE`, or - for stdin")
@@ -135,7 +130,7 @@ func newTriggersShow(sh *shell) *cobra.Command {
 func (o *triggerOptions) view(v trigger.View) {
 	field := func(name, text string) {
 		if text != "" {
-			o.line("%-12s %s", name, text)
+			o.shell.line("%-12s %s", name, text)
 		}
 	}
 	field("name", v.Name)
@@ -180,7 +175,7 @@ the folder of lanyard.yaml.`, `  lanyard triggers add nightly --file nightly.yam
 	}
 	opts.print = func(r *trigger.Reply) error {
 		for _, v := range r.Triggers {
-			opts.line("%s starts %s: %s", v.Name, v.Starts, v.When)
+			opts.shell.line("%s starts %s: %s", v.Name, v.Starts, v.When)
 		}
 		return nil
 	}
@@ -190,7 +185,7 @@ the folder of lanyard.yaml.`, `  lanyard triggers add nightly --file nightly.yam
 func newTriggersRemove(sh *shell) *cobra.Command {
 	opts, cmd := triggering(sh, trigger.Remove, "remove TRIGGER", "Remove a trigger that was added", "Remove a trigger that was added by command. Its history stays.", `  lanyard triggers remove nightly`)
 	opts.print = func(*trigger.Reply) error {
-		opts.line("%s is removed", opts.command.Name)
+		opts.shell.line("%s is removed", opts.command.Name)
 		return nil
 	}
 	return cmd
@@ -216,7 +211,7 @@ func newTriggersSwitch(sh *shell, verb trigger.Verb) *cobra.Command {
 		return run(cmd, args)
 	}
 	opts.print = func(r *trigger.Reply) error {
-		opts.line("%s %s is %s", r.Switch.What, r.Switch.Name, onOff(!r.Switch.Off))
+		opts.shell.line("%s %s is %s", r.Switch.What, r.Switch.Name, onOff(!r.Switch.Off))
 		return nil
 	}
 	return cmd
@@ -248,23 +243,23 @@ func (o *triggerOptions) would(r *trigger.Reply) error {
 	for _, w := range r.Would {
 		switch {
 		case w.Filtered:
-			o.line("left out by the filter")
+			o.shell.line("left out by the filter")
 		case w.Problem != "":
-			o.line("cannot start %s: %s", w.Starts, w.Problem)
+			o.shell.line("cannot start %s: %s", w.Starts, w.Problem)
 		case w.Run != "":
-			o.line("started %s: run %s", w.Starts, w.Run)
+			o.shell.line("started %s: run %s", w.Starts, w.Run)
 		case w.Before != "":
-			o.line("nothing: this was told before and is %s (%s)", w.Before, w.ID)
+			o.shell.line("nothing: this was told before and is %s (%s)", w.Before, w.ID)
 		default:
-			o.line("would start %s: run %s", w.Starts, w.ID)
+			o.shell.line("would start %s: run %s", w.Starts, w.ID)
 		}
 		if len(w.Inputs) > 0 && !w.Filtered {
-			o.line("    inputs %s", quoted(w.Inputs))
+			o.shell.line("    inputs %s", quoted(w.Inputs))
 		}
 		if w.Outcome != nil {
-			o.line("    %s", strings.TrimSpace(string(w.Outcome.Status)+" "+w.Outcome.Reason))
+			o.shell.line("    %s", strings.TrimSpace(string(w.Outcome.Status)+" "+w.Outcome.Reason))
 			if len(w.Outcome.Outputs) > 0 {
-				o.line("    outputs %s", w.Outcome.Outputs)
+				o.shell.line("    outputs %s", w.Outcome.Outputs)
 			}
 		}
 	}

@@ -267,16 +267,8 @@ func (w *walk) mayPass(x connector.Exchange, try int) (pause time.Duration, pass
 
 // judge turns an exchange into a page, or says what is wrong with it.
 func (w *walk) judge(x connector.Exchange) (*answer, error) {
-	var f *fault.Error
 	if x.Err != nil {
-		if errors.As(x.Err, &f) {
-			f = f.At("%s", w.place())
-			if unreached(x.Err) {
-				f = f.Fix("%s; it is the server of the connection %s", cmp.Or(f.Remedy, "check the network"), w.connection)
-			}
-			return nil, f
-		}
-		return nil, w.wrong("the server did not answer")
+		return nil, w.unanswered(x.Err)
 	}
 	res := x.Response
 	if res.Status != http.StatusOK {
@@ -295,6 +287,18 @@ func (w *walk) judge(x connector.Exchange) (*answer, error) {
 			Fix("it may have been cut off; read it again")
 	}
 	return w.list(res.Header, v)
+}
+
+// unanswered words why there is no answer.
+func (w *walk) unanswered(err error) error {
+	var f *fault.Error
+	if !errors.As(err, &f) {
+		f = fault.Wrap(fault.Unavailable, err, "the server did not answer").Fix("nothing was taken over; read it again")
+	}
+	if unreached(err) {
+		f = f.Fix("%s; it is the server of the connection %s", cmp.Or(f.Remedy, "check the network"), w.connection)
+	}
+	return f.At("%s", w.place())
 }
 
 // refused words an answer that is no page.

@@ -28,13 +28,6 @@ import (
 func TestCSV(t *testing.T) {
 	t.Parallel()
 	const ada = `[{"id":"1","name":"Ada"}]`
-	utf16le := func(s string) string {
-		var b strings.Builder
-		for _, u := range utf16.Encode([]rune(s)) {
-			b.Write([]byte{byte(u), byte(u >> 8)})
-		}
-		return b.String()
-	}
 	utf16be := func(s string) string {
 		b := []byte(utf16le(s))
 		for i := 0; i < len(b); i += 2 {
@@ -95,6 +88,30 @@ func TestCSV(t *testing.T) {
 				t.Errorf("Identity = %s, want that of the bytes", r.Identity())
 			}
 		})
+	}
+}
+
+// utf16le writes a text as UTF-16.
+func utf16le(s string) string {
+	var b strings.Builder
+	for _, u := range utf16.Encode([]rune(s)) {
+		b.Write([]byte{byte(u), byte(u >> 8)})
+	}
+	return b.String()
+}
+
+// TestCSVLongUTF16 reads files whose characters do not end where buffers do, and a
+// line that is longer than those.
+func TestCSVLongUTF16(t *testing.T) {
+	t.Parallel()
+	const rows = 3 * readSize / len("1,😀\n")
+	dir := t.TempDir()
+	for shift := range 4 {
+		heading := strings.Repeat("n", 1+shift)
+		write(t, dir, "people.csv", "\xff\xfe"+utf16le("id,"+heading+"\n"+strings.Repeat("1,😀\n", rows)+"2,"+strings.Repeat("€", readSize)+"\n"))
+		if n := count(t, open(t, Env{}, dir, "csv: people.csv")); n != rows+1 {
+			t.Errorf("with the heading %s, %d of %d rows are read", heading, n, rows+1)
+		}
 	}
 }
 

@@ -291,16 +291,16 @@ func TestTable(t *testing.T) {
 	_, _, err = all(t.Context(), open(t, env, "", "table: {name: persons}"))
 	wantFault(t, err, `there is no table "persons"; lanyard tables list shows them`)
 	env.Tables = tables{rows: []map[string]any{{}}, err: fault.New(fault.Unavailable, "the disk is gone").Fix("buy one")}
-	r, err = Open(t.Context(), OfTable("people"), env)
+	r, err = Open(t.Context(), OfFile("table:people"), env)
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, _, err = all(t.Context(), r)
 	wantFault(t, err, "the disk is gone; buy one")
-	if OfTable("people").Table() != "people" {
+	if OfFile("table:people").Table() != "people" {
 		t.Error("the table has no name")
 	}
-	if _, err := Open(t.Context(), OfTable("people"), Env{}); err == nil {
+	if _, err := Open(t.Context(), OfFile("table:people"), Env{}); err == nil {
 		t.Error("without tables a table can be read")
 	}
 }

@@ -72,23 +72,27 @@ type utf16Reader struct {
 	in    *bufio.Reader
 	order binary.ByteOrder
 	err   error
+	last  [utf8.UTFMax]byte // a character of which the buffer took a part
+	left  []byte            // of it
 }
 
+// Read implements io.Reader. Buffers may have less room than a character needs:
+// that is how a bufio.Reader is filled to its end.
 func (u *utf16Reader) Read(p []byte) (int, error) {
-	n := 0
-	for u.err == nil && n+utf8.UTFMax <= len(p) {
+	n := copy(p, u.left)
+	u.left = u.left[n:]
+	for u.err == nil && n < len(p) {
 		r, err := u.rune()
 		if err != nil {
 			u.err = err
 			break
 		}
-		n += utf8.EncodeRune(p[n:], r)
+		u.left = u.last[:utf8.EncodeRune(u.last[:], r)]
+		taken := copy(p[n:], u.left)
+		n, u.left = n+taken, u.left[taken:]
 	}
 	if n > 0 || len(p) == 0 {
 		return n, nil
-	}
-	if u.err == nil {
-		return 0, io.ErrShortBuffer
 	}
 	return 0, u.err
 }

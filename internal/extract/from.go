@@ -62,28 +62,18 @@ func (f *From) Table() string {
 	return ""
 }
 
-// Parse reads a section "from" by itself. All mistakes are reported at once,
-// each at its line and column.
+// Parse reads a section "from"; relative paths start at its folder. All mistakes are
+// reported at once, each at its line and column.
 func Parse(s config.Section) (*From, error) {
 	if s.Node == nil {
 		return nil, fault.New(fault.Invalid, "it is not said where to read").At("%s", s.File).Fix("add from: to the import")
 	}
-	r := &strict.Reader{File: s.File, NullIsAbsent: true}
-	var f *From
-	Field(r, s.Dir, &f)(s.Node)
+	r := &section{Reader: &strict.Reader{File: s.File, NullIsAbsent: true}, dir: s.Dir}
+	f := r.from(strict.Follow(s.Node))
 	if err := r.Err(); err != nil {
 		return nil, err
 	}
 	return f, nil
-}
-
-// Field reads a section "from" for the owner of the format around it. Relative
-// paths start at dir. What is read is of use only when r holds no mistakes.
-func Field(r *strict.Reader, dir string, into **From) strict.Field {
-	return func(n *yaml.Node) {
-		s := &section{Reader: r, dir: dir}
-		*into = s.from(strict.Follow(n))
-	}
 }
 
 // OfFile is the source that a command names by its file: JSON by the ending
@@ -98,7 +88,7 @@ func OfFile(name string) *From {
 		case KindJSON:
 			return ofJSON(rest)
 		case KindTable:
-			return OfTable(rest)
+			return ofTable(rest)
 		}
 	}
 	switch filepath.Ext(strings.TrimSuffix(strings.ToLower(name), ".gz")) {
@@ -114,8 +104,7 @@ func ofCSV(path string) *From {
 
 func ofJSON(path string) *From { return &From{KindJSON, &jsonOrigin{file: file{path: path}}} }
 
-// OfTable is the source that a table of Lanyard is.
-func OfTable(name string) *From { return &From{KindTable, &tableOrigin{name}} }
+func ofTable(name string) *From { return &From{KindTable, &tableOrigin{name}} }
 
 // section reads a section "from".
 type section struct {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -18,7 +19,7 @@ func FuzzUTF16(f *testing.F) {
 	f.Add([]byte("a\x00b"))
 	f.Add([]byte("\x00\xd8\x00\xd8"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		got, err := io.ReadAll(&utf16Reader{in: bufio.NewReaderSize(bytes.NewReader(data), 16), order: binary.LittleEndian})
+		got, err := io.ReadAll(iotest.OneByteReader(&utf16Reader{in: bufio.NewReaderSize(bytes.NewReader(data), 16), order: binary.LittleEndian}))
 		units := make([]uint16, len(data)/2)
 		for i := range units {
 			units[i] = binary.LittleEndian.Uint16(data[2*i:])

@@ -11,7 +11,6 @@ import (
 	"github.com/lanyard-id/lanyard/internal/connector"
 	"github.com/lanyard-id/lanyard/internal/fault"
 	"github.com/lanyard-id/lanyard/internal/openapi"
-	"github.com/lanyard-id/lanyard/internal/value"
 )
 
 // API makes calls to a tenant. An error means that there is no answer; the call
@@ -177,6 +176,3 @@ func (o *over) Call(ctx context.Context, method, path string, body []byte) (Answ
 	}
 	return Answer{Status: x.Response.Status, Body: x.Response.Body}, nil
 }
-
-// encode writes a body.
-func encode(v any) ([]byte, error) { return value.Encode(v) }

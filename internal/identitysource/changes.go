@@ -16,7 +16,7 @@ type Change struct {
 }
 
 // Kind says what a Change does. The kinds are in the order in which they are to
-// be sent: somebody is there before he is a member.
+// be sent: people are there before they are members.
 type Kind int
 
 // The kinds.

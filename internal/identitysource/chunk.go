@@ -4,6 +4,7 @@ import (
 	"iter"
 
 	"github.com/lanyard-id/lanyard/internal/fault"
+	"github.com/lanyard-id/lanyard/internal/value"
 )
 
 // The limits of a tenant (okta.md 3.2). Okta says 200 KB and not whether those are
@@ -80,7 +81,7 @@ func requests(changes iter.Seq2[Change, error], skip int) iter.Seq2[request, err
 			if n++; n <= skip {
 				continue
 			}
-			entry, err := encode(forms[c.Kind].entry(c))
+			entry, err := value.Encode(forms[c.Kind].entry(c))
 			if alone := forms[c.Kind].around() + len(entry); err == nil && alone > maxBytes {
 				err = fault.New(fault.TooLarge, "what the source says of %q makes a request of %d bytes; the tenant takes %d", c.ExternalID, alone, maxBytes).
 					Fix("leave the longest attribute out of the import: profile: {NAME: none}")

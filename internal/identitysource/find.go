@@ -3,6 +3,7 @@ package identitysource
 import (
 	"context"
 	"encoding/json"
+	"net/http"
 	"net/url"
 	"regexp"
 
@@ -20,7 +21,7 @@ func Find(ctx context.Context, api API, ref string) (id string, err error) {
 	if applicationID.MatchString(ref) {
 		return ref, nil
 	}
-	a, err := api.Call(ctx, "GET", appsPath+"?"+url.Values{"q": {ref}, "limit": {"200"}}.Encode(), nil)
+	a, err := api.Call(ctx, http.MethodGet, appsPath+"?"+url.Values{"q": {ref}, "limit": {"200"}}.Encode(), nil)
 	switch {
 	case err != nil:
 		return "", err

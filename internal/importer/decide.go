@@ -389,7 +389,7 @@ func (d *decider) person(w *world, f *found, one *decided) error {
 				return err
 			}
 		}
-		one.Decision = d.rules.Decide(p, one.link0(), c, d.now)
+		one.Decision = d.rules.Decide(p, one.link0(), c)
 	}
 	if one.Account != "" {
 		one.account = f.accounts[one.Account]

@@ -90,8 +90,11 @@ func (f DateForm) count(s string) (moment, error) {
 	if err != nil || n != n || n < -maxSeconds || n > maxSeconds {
 		return moment{}, fault.New(fault.Invalid, "%q is no day in the form %q", shorten(s), string(f)).Fix("change the form of dates")
 	}
-	t := time.Unix(int64(n), 0).UTC()
-	return momentOf(t), nil
+	m := momentOf(time.Unix(int64(n), 0).UTC())
+	if f == DatesExcel {
+		m.offset = nil // a spreadsheet has no zone
+	}
+	return m, nil
 }
 
 // momentOf is a point in time; midnight in UTC is a day.

@@ -5,11 +5,9 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/fault"
-	"github.com/lanyard-id/lanyard/internal/value"
 )
 
 // Candidates are the accounts that may be a person, as they are now.
@@ -17,7 +15,7 @@ type Candidates struct {
 	// Linked is the account of the link, nil when there is none or it is gone.
 	Linked *Candidate
 	// Found are the accounts that the keys find. For somebody whose account is
-	// Linked they matter only if he gets another user name.
+	// Linked they matter only if the person gets another user name.
 	Found []Candidate
 	// Rival is the external id of somebody else in this session to whom a decision
 	// (one that Writes, with a login in After) has given the same user name already;
@@ -51,21 +49,27 @@ type Owner struct {
 	Priority int // as in Sourcing
 }
 
-// known reports whether a link leads to an account.
-func (l *Link) known() bool {
-	return l != nil && l.Account != "" && (l.State == Linked || l.State == Removed)
-}
-
 // Quick decides about a person without a look at the directory, if that is
 // possible: nothing changed, out of scope, too early, ignored, or gone without
 // having been linked. A nil link is none.
 func (r *Rules) Quick(p *Person, link *Link) (Decision, bool) {
+	if d, settled := settle(p, link); settled {
+		return d, true
+	}
+	if p.Presence == Present && link.known() && link.State == Linked && link.Fingerprint == r.Fingerprint(p) && !reused(p, link) {
+		return Decision{Action: Unchanged, Account: link.Account}, true
+	}
+	return Decision{}, false
+}
+
+// settle decides about a person of whom presence and link say everything.
+func settle(p *Person, link *Link) (Decision, bool) {
 	switch {
 	case link != nil && link.State == Ignored:
-		return skip("somebody said that this is nobody of the directory"), true
+		return ignored(), true
 	case p.Presence == Outside:
 		return skip("the scope of the import leaves the person out"), true
-	case link.known() && stranger(link.Profile, p.Profile):
+	case reused(p, link):
 		return Decision{}, false
 	case p.Presence == Early:
 		return skip("the first day has not come"), true
@@ -73,17 +77,20 @@ func (r *Rules) Quick(p *Person, link *Link) (Decision, bool) {
 		return skip("the source says that the person is gone, and no account was ever linked"), true
 	case p.Presence == Leaving && link.State == Removed:
 		return Decision{Action: Unchanged, Account: link.Account}, true
-	case p.Presence == Present && link.known() && link.State == Linked && link.Fingerprint == r.Fingerprint(p):
-		return Decision{Action: Unchanged, Account: link.Account}, true
 	}
 	return Decision{}, false
 }
+
+// reused reports whether an id is that of another person than before.
+func reused(p *Person, link *Link) bool { return link.known() && stranger(link.Profile, p.Profile) }
+
+func ignored() Decision { return skip("somebody said that this is nobody of the directory") }
 
 func skip(reason string) Decision { return Decision{Action: Skip, Reason: reason} }
 
 // Decide says what becomes of a person. It is computed anew in every session, from
 // its arguments alone; the time is in the person's Presence.
-func (r *Rules) Decide(p *Person, link *Link, c Candidates, _ time.Time) Decision {
+func (r *Rules) Decide(p *Person, link *Link, c Candidates) Decision {
 	d := r.decide(p, link, c)
 	if d.Action == Update || d.Action == LinkTo || d.Action == Reactivate {
 		return r.protect(r.over(d, c), c)
@@ -92,18 +99,14 @@ func (r *Rules) Decide(p *Person, link *Link, c Candidates, _ time.Time) Decisio
 }
 
 func (r *Rules) decide(p *Person, link *Link, c Candidates) Decision {
-	switch {
-	case link != nil && link.State == Ignored, p.Presence == Outside, p.Presence == Leaving && !link.known():
-		d, _ := r.Quick(p, link)
+	if d, settled := settle(p, link); settled {
 		return d
-	case link.known() && stranger(link.Profile, p.Profile):
+	}
+	switch {
+	case reused(p, link):
 		return hold(ReusedID, link.Account,
 			fmt.Sprintf("id %s was %s and is %s now: name, e-mail and user name are all of somebody else", p.ExternalID, called(link.Profile), called(p.Profile)),
 			"if the id was given to a new person, unlink the old one and import again; else correct the source")
-	case p.Presence == Early:
-		return skip("the first day has not come")
-	case p.Presence == Leaving && link.State == Removed:
-		return Decision{Action: Unchanged, Account: link.Account}
 	case p.Presence == Leaving:
 		return r.remove(link, c.Linked, "the source says that the person has left")
 	case !link.known() || c.Linked == nil:
@@ -325,12 +328,12 @@ func ambiguous(found []*Candidate, on string) Decision {
 	return d
 }
 
-// take decides about an account that was found for a person, or that was his.
+// take decides about an account that was found for a person, or that was theirs.
 func (r *Rules) take(p *Person, c Candidates, found *Candidate, m *Match) Decision {
 	a := found.Account
 	back := m.On == byID || found.OtherLeft // the source had let go of the account
 	d := Decision{Action: LinkTo, Account: a.ID, Match: m}
-	if why := r.asleep(a, back, m.Kind); why != "" {
+	if why := r.asleep(found, back, m.Kind); why != "" {
 		d = hold(Inactive, a.ID, why, "reactivate the account by hand, or let the source do so (reactivate)")
 		d.Match = m
 		return d
@@ -355,12 +358,13 @@ func (r *Rules) take(p *Person, c Candidates, found *Candidate, m *Match) Decisi
 }
 
 // asleep says why an account cannot be taken because of its status; empty: it can.
-// Reactivation of somebody who was not linked needs an exact match (okta.md 3.3).
-func (r *Rules) asleep(a *directory.Account, back bool, kind MatchKind) string {
-	may := r.settings.Reactivate
+// Reactivation of somebody who was not linked needs an exact match (okta.md 3.3), and
+// no other source that has priority.
+func (r *Rules) asleep(c *Candidate, back bool, kind MatchKind) string {
+	a, may := c.Account, r.settings.Reactivate
 	sources := r.settings.Sourcing.Users && kind == Exact
 	switch {
-	case a.Status == directory.Deprovisioned && !(may.Deactivated && sources):
+	case a.Status == directory.Deprovisioned && !(may.Deactivated && sources && r.inferior(c) == ""):
 		return fmt.Sprintf("the account %s is deactivated, and this source may not reactivate it", named(a))
 	case a.Status == directory.Suspended && back && !(may.Suspended && sources):
 		return fmt.Sprintf("the account %s is suspended, and this source may not reactivate it", named(a))
@@ -500,99 +504,12 @@ func (r *Rules) Absent(link *Link, c Candidates) Decision {
 // Doubled says what becomes of somebody about whom a session has two records that
 // differ: nobody knows which of them is right. A nil link is none.
 func (r *Rules) Doubled(id string, link *Link) Decision {
+	if link != nil && link.State == Ignored {
+		return ignored()
+	}
 	account := ""
 	if link.known() {
 		account = link.Account
 	}
 	return hold(DuplicateIDs, account, fmt.Sprintf("the source has id %s more than once, with different values", id), "leave one record of each person in the source")
-}
-
-// Again makes a person of what a link knows, for when it is Due and the source is
-// silent: who was to come is there, who was to leave has left. False: there is
-// nothing to decide.
-func (r *Rules) Again(link *Link, now time.Time) (Person, bool) {
-	if link.Due.IsZero() || now.Before(link.Due) || link.State == Ignored {
-		return Person{}, false
-	}
-	p := Person{ExternalID: link.ExternalID, Profile: link.Profile}
-	if link.State == Linked {
-		p.Presence, p.Dated = Leaving, true
-	} else {
-		p.date(link.Due, link.Ends, now)
-	}
-	return p, true
-}
-
-// Relink returns the link that a person has once a decision was carried out on
-// account (the new one of a Create, else that of the decision); nil: none. p is
-// nil for who is absent. What has been decided is decided again in the same way
-// with this link, as Unchanged where something was written.
-func (r *Rules) Relink(p *Person, link *Link, d *Decision, account string) *Link {
-	switch d.Action {
-	case Create, LinkTo, Update, Reactivate:
-		return r.fresh(p, account, Linked)
-	case Unchanged:
-		if p == nil || link.State == Removed {
-			return link
-		}
-		return r.fresh(p, account, Linked)
-	case Deactivate, Suspend, Unlink:
-		return r.left(p, link)
-	case Skip:
-		return r.skipped(p, link)
-	case Hold:
-		if !link.known() || d.Account != link.Account {
-			return r.fresh(p, "", Unconfirmed)
-		}
-	}
-	return link
-}
-
-// fresh is a link with all that the source says now.
-func (r *Rules) fresh(p *Person, account string, state LinkState) *Link {
-	return &Link{
-		ExternalID: p.ExternalID, Account: account, State: state, Fingerprint: r.Fingerprint(p),
-		Profile: profileOf(p), Due: p.Due, Ends: p.Ends,
-	}
-}
-
-func profileOf(p *Person) map[string]any {
-	out, _ := value.Clone(p.Profile).(map[string]any)
-	return out
-}
-
-// left is the link of who has left.
-func (r *Rules) left(p *Person, link *Link) *Link {
-	after := *link
-	after.State, after.Fingerprint, after.Due, after.Ends = Removed, Fingerprint{}, time.Time{}, time.Time{}
-	if p != nil && len(p.Profile) > 0 {
-		after.Profile = profileOf(p)
-	}
-	return &after
-}
-
-// skipped is the link of somebody who is skipped. A changed one has no fingerprint,
-// so that he is looked at again.
-func (r *Rules) skipped(p *Person, link *Link) *Link {
-	switch {
-	case link != nil && link.State == Ignored:
-		return link
-	case p == nil:
-		return nil
-	case p.Presence == Early && !link.known():
-		return r.fresh(p, "", Awaited)
-	case !link.known():
-		return nil
-	case p.Presence == Present:
-		return link
-	}
-	after := *link
-	after.Fingerprint, after.Due, after.Ends = Fingerprint{}, time.Time{}, time.Time{}
-	switch {
-	case p.Presence == Early && link.State == Linked:
-		after.Due, after.Ends = p.Ends, p.Ends // he is there already: his first day makes no difference
-	case p.Presence == Early:
-		after.Due, after.Ends, after.Profile = p.Due, p.Ends, profileOf(p)
-	}
-	return &after
 }

@@ -135,7 +135,7 @@ func (s *scene) find(t *testing.T) {
 }
 
 func (s *scene) decide() Decision {
-	return s.rules.Decide(&s.person, s.link, s.candidates, time.Time{})
+	return s.rules.Decide(&s.person, s.link, s.candidates)
 }
 
 func TestDecide(t *testing.T) {
@@ -267,8 +267,31 @@ func TestAbsent(t *testing.T) {
 			t.Errorf("who is %s and absent is %s, and %q then", c.state, d.Action, state)
 		}
 	}
-	if d := r.Doubled("7", nil); d.Action != Hold || d.Code != DuplicateIDs || d.Account != "" {
-		t.Errorf("who is there twice is %+v", d)
+}
+
+// TestDoubled keeps what is known of somebody about whom a session has two records:
+// neither takes its place, and who is ignored stays so.
+func TestDoubled(t *testing.T) {
+	t.Parallel()
+	r := mustCompile(t, settingsOf(t, nil))
+	p := ada()
+	p.Presence, p.Due = Early, time.Unix(1000, 0)
+	for _, c := range []struct {
+		link *Link
+		want Action
+	}{
+		{nil, Hold},
+		{&Link{ExternalID: "7", State: Awaited, Due: time.Unix(2000, 0)}, Hold},
+		{&Link{ExternalID: "7", State: Linked, Account: "00u1"}, Hold},
+		{&Link{ExternalID: "7", State: Ignored}, Skip},
+	} {
+		d := r.Doubled("7", c.link)
+		if d.Action != c.want || (d.Code == DuplicateIDs) != (c.want == Hold) || c.link.known() && d.Account != c.link.Account {
+			t.Errorf("who is there twice with the link %+v is %+v", c.link, d)
+		}
+		if after := r.Relink(p, c.link, &d, d.Account); after != c.link {
+			t.Errorf("who is there twice with the link %+v has %+v then", c.link, after)
+		}
 	}
 }
 
@@ -328,7 +351,7 @@ func TestDates(t *testing.T) {
 	}
 
 	p, due := r.Again(link, day("2026-04-01"))
-	d = r.Decide(&p, link, Candidates{}, day("2026-04-01"))
+	d = r.Decide(&p, link, Candidates{})
 	if !due || d.Action != Create {
 		t.Fatalf("on the first day it is %+v", d)
 	}
@@ -343,7 +366,7 @@ func TestDates(t *testing.T) {
 
 	there := Candidates{Linked: candidateOf("00u1", map[string]any{"login": "ada@example.com"})}
 	p, due = r.Again(link, day("2026-07-01"))
-	d = r.Decide(&p, link, there, day("2026-07-01"))
+	d = r.Decide(&p, link, there)
 	if !due || d.Action != Deactivate {
 		t.Fatalf("after the last day it is %+v", d)
 	}

@@ -7,9 +7,9 @@
 //	Shape     a row, in the source's words        -> a Person     shape.go, dates.go
 //	Quick     a Person and its Link               -> a Decision, if nothing else matters
 //	Keys      a Person                            -> what finds candidates
-//	Decide    a Person, its Link, candidates      -> a Decision   decide.go, mapping.go
+//	Decide    a Person, its Link, candidates      -> a Decision   decide.go, keys.go, mapping.go
 //	Absent    a Link of who is not there any more -> a Decision
-//	Again     a Link whose day has come           -> a Person
+//	Again     a Link whose day has come           -> a Person     link.go
 //	Relink    all of it, carried out              -> the next Link
 //	Guard     all decisions of a session, counted -> reasons to hold it   guard.go, tally.go, sketch.go
 //

@@ -314,32 +314,64 @@ func (g *guard) columns() {
 
 // effects looks at what would be done.
 func (g *guard) effects() {
-	b, t := g.base, g.tally
-	if t.Grants > max(g.limits.Privileges, 0) && g.limits.Privileges >= 0 {
-		var who []string
-		for _, grant := range t.Granted {
-			who = append(who, fmt.Sprintf("%s gets %s by %s", grant.ExternalID, grant.Role, grant.By))
-		}
-		g.hold(reason(Privileges, t.Grants, g.limits.Privileges, "Look whether each of them is to be an administrator.",
-			"%s would be given: %s.", counted(t.Grants, "administrator role", "administrator roles"), strings.Join(who, "; ")))
-	}
+	g.privileges()
 	g.removals()
 	g.takeOver()
 	g.growth()
+	g.returns()
+	g.renames()
+	g.changes()
+	g.failures()
+}
+
+// privileges holds a session that makes administrators.
+func (g *guard) privileges() {
+	t := g.tally
+	if g.limits.Privileges < 0 || t.Grants <= g.limits.Privileges {
+		return
+	}
+	var who []string
+	for _, grant := range t.Granted {
+		who = append(who, fmt.Sprintf("%s gets %s by %s", grant.ExternalID, grant.Role, grant.By))
+	}
+	g.hold(reason(Privileges, t.Grants, g.limits.Privileges, "Look whether each of them is to be an administrator.",
+		"%s would be given: %s.", counted(t.Grants, "administrator role", "administrator roles"), strings.Join(who, "; ")))
+}
+
+// returns holds a session that gives many people their accounts back.
+func (g *guard) returns() {
+	linked := g.base.Linked
 	percent, none := limit(g.limits.Returns, defaultReturns)
-	if n, pass := t.Actions[Reactivate], most(defaultFloor, b.Linked, percent); !none && n > pass {
-		g.hold(reason(Returns, n, pass, "Look whether all of them are back: the column that says who is gone may be lost or changed.",
-			"%s would be reactivated, and %s linked.", counted(n, "account", "accounts"), are(b.Linked, "person", "people")))
+	n, pass := g.tally.Actions[Reactivate], most(defaultFloor, linked, percent)
+	if none || n <= pass {
+		return
 	}
-	concerned := b.Linked + t.Actions[LinkTo]
-	percent, none = limit(g.limits.Renames, defaultRenames)
-	if pass := most(few, concerned, percent); !none && t.Renamed > pass {
-		g.hold(reason(Renames, t.Renamed, pass, "Look whether the addresses are those of these people.",
-			"%d of %s would get another user name or e-mail address.", t.Renamed, counted(concerned, "person", "people")))
+	g.hold(reason(Returns, n, pass, "Look whether all of them are back: the column that says who is gone may be lost or changed.",
+		"%s would be reactivated, and %s linked.", counted(n, "account", "accounts"), are(linked, "person", "people")))
+}
+
+// concerned is how many people a session could change.
+func (g *guard) concerned() int { return g.base.Linked + g.tally.Actions[LinkTo] }
+
+// renames holds a session that changes what many people sign in with.
+func (g *guard) renames() {
+	n, concerned := g.tally.Renamed, g.concerned()
+	percent, none := limit(g.limits.Renames, defaultRenames)
+	pass := most(few, concerned, percent)
+	if none || n <= pass {
+		return
 	}
-	percent, none = limit(g.limits.Change, defaultChange)
+	g.hold(reason(Renames, n, pass, "Look whether the addresses are those of these people.",
+		"%d of %s would get another user name or e-mail address.", n, counted(concerned, "person", "people")))
+}
+
+// changes holds a session that changes one attribute of many people.
+func (g *guard) changes() {
+	t, concerned := g.tally, g.concerned()
+	percent, none := limit(g.limits.Change, defaultChange)
+	pass := most(few, concerned, percent)
 	for _, name := range slices.Sorted(maps.Keys(t.Changed)) {
-		n, pass := t.Changed[name], most(few, concerned, percent)
+		n := t.Changed[name]
 		if none || n <= pass {
 			continue
 		}
@@ -349,11 +381,18 @@ func (g *guard) effects() {
 		}
 		g.hold(reason(MassChange, n, pass, "Look at some of them in the report.", "%s", text))
 	}
-	percent, none = limit(g.limits.Failures, defaultFailures)
-	if pass := most(few, t.Rows(), percent); !none && t.Actions[Fail] > pass {
-		g.hold(reason(Failures, t.Actions[Fail], pass, "Look at the failures in the report: a column may have changed its form.",
-			"%d of %d rows cannot be carried out.", t.Actions[Fail], t.Rows()))
+}
+
+// failures holds a session of which much cannot be carried out.
+func (g *guard) failures() {
+	t := g.tally
+	percent, none := limit(g.limits.Failures, defaultFailures)
+	pass := most(few, t.Rows(), percent)
+	if none || t.Actions[Fail] <= pass {
+		return
 	}
+	g.hold(reason(Failures, t.Actions[Fail], pass, "Look at the failures in the report: a column may have changed its form.",
+		"%d of %d rows cannot be carried out.", t.Actions[Fail], t.Rows()))
 }
 
 // takeOver holds a session by which two sources would decide about the same people.

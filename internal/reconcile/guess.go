@@ -180,29 +180,16 @@ func (g *guesser) set(as string, t Term) {
 	}
 }
 
-// markUsed notes the columns that the settings name, and misses those that are
-// not there.
+// markUsed notes the columns that the settings name.
 func (g *guesser) markUsed() {
-	for _, as := range slices.Sorted(maps.Keys(g.named())) {
+	all := append([]string{asID, asActive, asStarts, asEnds, asTimeZone}, slices.Collect(maps.Keys(g.settings.Profile))...)
+	slices.Sort(all)
+	for _, as := range all {
 		t := g.get(as)
 		if _, is := t.expression(); !is && !t.empty() {
 			g.used[string(t)] = as
 		}
 	}
-}
-
-// named is everything that the settings say where to take from.
-func (g *guesser) named() map[string]bool {
-	out := map[string]bool{}
-	for _, as := range []string{asID, asActive, asStarts, asEnds, asTimeZone} {
-		if g.get(as) != "" {
-			out[as] = true
-		}
-	}
-	for name := range g.settings.Profile {
-		out[name] = true
-	}
-	return out
 }
 
 // guess finds the column for what the settings leave open. The column of ids may
@@ -220,7 +207,8 @@ func (g *guesser) guess(as string, names []string) {
 			found = append(found, c)
 		}
 	}
-	switch len(g.prefer(as, &found)) {
+	found = g.prefer(as, found)
+	switch len(found) {
 	case 0:
 		return
 	case 1:
@@ -236,17 +224,17 @@ func (g *guesser) guess(as string, names []string) {
 
 // prefer keeps, of several columns, the one that says of itself that it is the
 // external id, and for attributes those that are not the id already.
-func (g *guesser) prefer(as string, found *[]string) []string {
-	better := slices.DeleteFunc(slices.Clone(*found), func(c string) bool {
+func (g *guesser) prefer(as string, found []string) []string {
+	better := slices.DeleteFunc(slices.Clone(found), func(c string) bool {
 		if as == asID {
 			return bare(c) != "externalid"
 		}
 		return g.used[c] == asID
 	})
 	if len(better) > 0 {
-		*found = better
+		return better
 	}
-	return *found
+	return found
 }
 
 // example is how a choice is written.

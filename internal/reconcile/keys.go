@@ -12,7 +12,7 @@ import (
 // Keys are what accounts are found by. They are in a form to be compared; an
 // empty one finds nothing.
 type Keys struct {
-	Login   string // directory.LoginKey(userName).Value
+	Login   string // directory.Fold of the user name
 	Exact   string // the attributes of Settings.Match.Exact
 	Partial string // first and last name
 }
@@ -79,7 +79,7 @@ func (r *Rules) compileCriterion(c Criterion) (criterion, error) {
 // Keys returns by which keys accounts have to be looked up for a person: who has
 // the user name, who matches. Errors are those of expressions.
 func (r *Rules) Keys(p *Person) (Keys, error) {
-	login, err := r.mapping[0].read(r, p)
+	login, err := r.mapping[0].read(p)
 	if err != nil {
 		return Keys{}, about(err, "username")
 	}
@@ -89,7 +89,7 @@ func (r *Rules) Keys(p *Person) (Keys, error) {
 	}
 	parts := make([]string, len(r.exact))
 	for i := range r.exact {
-		v, err := r.exact[i].read(r, p)
+		v, err := r.exact[i].read(p)
 		if err != nil {
 			return Keys{}, about(err, "match %s", r.exact[i].attribute)
 		}
@@ -100,7 +100,7 @@ func (r *Rules) Keys(p *Person) (Keys, error) {
 }
 
 // AccountKeys returns the keys by which an account is found. An account is a
-// candidate for a person when one of its keys is one of his.
+// candidate for a person when one of its keys is one of the person's.
 func (r *Rules) AccountKeys(a *directory.Account) Keys {
 	k := Keys{Login: directory.Fold(a.Login())}
 	if r.settings.Match.Partial {
@@ -114,11 +114,11 @@ func (r *Rules) AccountKeys(a *directory.Account) Keys {
 	return k
 }
 
-func (c *criterion) read(r *Rules, p *Person) (any, error) {
+func (c *criterion) read(p *Person) (any, error) {
 	if c.rule != nil {
-		return r.value(c.rule, p)
+		return c.rule.Eval(personEnv{p.Profile})
 	}
-	return c.mapped.read(r, p)
+	return c.mapped.read(p)
 }
 
 // form is a value to be compared: logins as the directory keeps them apart, other

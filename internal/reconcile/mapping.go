@@ -21,10 +21,10 @@ const loginAttribute = "login"
 // mapped computes an attribute of the directory.
 type mapped struct {
 	attribute directory.Attribute
-	text      string              // of the expression
-	from      string              // attribute of the source that is taken as it is; else rule
-	rule      *compute.Expression //
-	create    bool                // for new people only
+	text      string // of the expression
+	from      string // attribute of the source that is taken as it is; else rule
+	rule      *compute.Expression
+	create    bool // for new people only
 }
 
 // compileMapping lays the mapping over the default one, by which attributes go to
@@ -129,13 +129,13 @@ func (r *Rules) instead(name string) string {
 }
 
 // read computes the attribute for a person; nil is no value.
-func (m *mapped) read(r *Rules, p *Person) (any, error) {
+func (m *mapped) read(p *Person) (any, error) {
 	var v any
 	if m.rule == nil {
 		v = p.Profile[m.from]
 	} else {
 		var err error
-		if v, err = r.value(m.rule, p); err != nil {
+		if v, err = m.rule.Eval(personEnv{p.Profile}); err != nil {
 			return nil, err
 		}
 	}
@@ -196,7 +196,7 @@ func (r *Rules) profile(p *Person, before map[string]any) (map[string]any, error
 			continue
 		}
 		name := m.attribute.Name
-		v, err := m.read(r, p)
+		v, err := m.read(p)
 		if err != nil {
 			bad.add(name, "its expression fails: "+fault.Public(err), "mend the expression, or the value that it is of")
 			continue

@@ -18,7 +18,7 @@ func (row Row) Blank() bool {
 }
 
 // Person is a row in the words of the import: who it is about, what the source
-// says of him, and whether he is to be there.
+// says of them, and whether they are to be there.
 type Person struct {
 	ExternalID string         `json:"externalId"` // the source's own id; never changes for a person
 	Profile    map[string]any `json:"profile"`    // attributes of the identity source's profile; nil values are unset
@@ -26,10 +26,10 @@ type Person struct {
 	// Due is when Presence will be another by the dates in the row, zero for never:
 	// the person has to be looked at again then, even when the source is silent.
 	Due time.Time `json:"due,omitzero"`
-	// Ends is when his last day is over, zero for never or unknown. Until then, Due
-	// may be his first day.
+	// Ends is when the last day is over, zero for never or unknown. Until then, Due
+	// may be the first day.
 	Ends time.Time `json:"ends,omitzero"`
-	// Dated says that it is a date which makes him Leaving or Early.
+	// Dated says that it is a date which makes the person Leaving or Early.
 	Dated bool `json:"dated,omitempty"`
 }
 
@@ -39,9 +39,9 @@ type Presence string
 // The presences.
 const (
 	Present Presence = "present"
-	Leaving Presence = "leaving" // the source says that he is gone, or his last day is over where he is
-	Early   Presence = "early"   // his first day has not come where he is: nothing is done
-	Outside Presence = "outside" // the scope of the import leaves him out: nothing is done
+	Leaving Presence = "leaving" // the source says that the person is gone, or the last day is over where they are
+	Early   Presence = "early"   // the first day has not come where the person is: nothing is done
+	Outside Presence = "outside" // the scope of the import leaves the person out: nothing is done
 )
 
 // Fingerprint stands for what a source says of a person: two with the same one
@@ -66,9 +66,9 @@ type LinkState string
 const (
 	Linked      LinkState = "linked"
 	Unconfirmed LinkState = "unconfirmed" // waits for a person to say who it is
-	Awaited     LinkState = "awaited"     // his first day has not come
+	Awaited     LinkState = "awaited"     // the first day has not come
 	Ignored     LinkState = "ignored"     // a person said that it is nobody of ours
-	Removed     LinkState = "removed"     // the source said that he left; the account may be there still
+	Removed     LinkState = "removed"     // the source said that the person left; the account may be there still
 )
 
 // Action is what becomes of one person.
@@ -83,7 +83,7 @@ const (
 	Deactivate Action = "deactivate" // what a removal does is a setting: deactivate, suspend or nothing
 	Suspend    Action = "suspend"
 	Reactivate Action = "reactivate" // deactivated or suspended before; attributes may change too
-	Unlink     Action = "unlink"     // the source lets go of him; the account stays as it is
+	Unlink     Action = "unlink"     // the source lets go of the person; the account stays as it is
 	Skip       Action = "skip"       // outside of the scope, too early, ignored: with the reason
 	Hold       Action = "hold"       // cannot be decided by itself: with the reason
 	Fail       Action = "fail"       // cannot be carried out: with the error
@@ -159,5 +159,5 @@ const (
 	Inactive     Code = "inactive"      // Hold: the account is deactivated or suspended, and is not to be reactivated by itself
 	NameTaken    Code = "userNameTaken" // Fail: somebody else has the user name
 	BadValue     Code = "badValue"      // Fail: an attribute does not fit the schema of the directory
-	StillThere   Code = "stillThere"    // Unlink: another source has him, and neither has priority
+	StillThere   Code = "stillThere"    // Unlink: another source has the person, and neither has priority
 )

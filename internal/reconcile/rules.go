@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/lanyard-id/lanyard/internal/compute"
 	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/fault"
 )
@@ -118,8 +117,3 @@ func (r *Rules) Defines(attribute string) bool {
 
 // Attributes returns the names of the identity source's attributes, in order.
 func (r *Rules) Attributes() []string { return slices.Clone(r.attributes) }
-
-// value computes an expression over a person; a nil one is the attribute itself.
-func (r *Rules) value(e *compute.Expression, p *Person) (any, error) {
-	return e.Eval(personEnv{p.Profile})
-}

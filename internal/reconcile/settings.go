@@ -71,7 +71,8 @@ type Day struct {
 // DateForm says how days are written.
 type DateForm string
 
-// The forms. Whatever it is, 2026-01-31, 20260131 and "31 Jan 2026" are read too.
+// The forms. Where days are no numbers, 2026-01-31, 20260131 and "31 Jan 2026" are
+// read too.
 const (
 	DatesClear      DateForm = ""            // 13/01/2026 is read, 02/01/2026 is refused
 	DatesDayFirst   DateForm = "day first"   // 31/01/2026, 31.1.2026
@@ -133,7 +134,7 @@ type Removal string
 const (
 	RemovalDeactivates Removal = "deactivate"
 	RemovalSuspends    Removal = "suspend"
-	RemovalIsNothing   Removal = "nothing" // he is unlinked, and the account stays as it is
+	RemovalIsNothing   Removal = "nothing" // the person is unlinked, and the account stays as it is
 )
 
 // Mode says what absence means.

@@ -75,7 +75,7 @@ func TestDefaults(t *testing.T) {
 		r := mustCompile(t, s)
 		if d := r.Decide(&Person{ExternalID: "1", Presence: Present, Profile: map[string]any{
 			"userName": "ada@example.com", "email": "ada@example.com", "firstName": "Ada", "lastName": "Byron",
-		}}, nil, Candidates{}, noTime); d.Action != Hold || d.Code != Unsure {
+		}}, nil, Candidates{}); d.Action != Hold || d.Code != Unsure {
 			t.Errorf("by the settings of a source that was made through the API somebody new is %s", d.Action)
 		}
 	}

@@ -248,7 +248,7 @@ func (p *Person) date(begin, end, now time.Time) {
 	}
 }
 
-// At returns the person as he is at a time, which may be long after his row was
+// At returns the person as they are at a time, which may be long after his row was
 // read: who was to come has come, and whose last day is over has left.
 func (p *Person) At(now time.Time) *Person {
 	if p.Due.IsZero() || now.Before(p.Due) || p.Presence != Present && p.Presence != Early {

@@ -278,7 +278,7 @@ func FuzzShape(f *testing.F) {
 		if r.Fingerprint(&p) != r.Fingerprint(&again) {
 			t.Error("the same person has two fingerprints")
 		}
-		d := r.Decide(&p, nil, Candidates{}, now)
+		d := r.Decide(&p, nil, Candidates{})
 		link := r.Relink(&p, nil, &d, "00u1")
 		if link != nil && !link.Due.IsZero() {
 			if next, due := r.Again(link, link.Due); !due || next.Presence == p.Presence && p.Presence != Leaving {

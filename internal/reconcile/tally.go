@@ -48,7 +48,7 @@ type Tally struct {
 type Grant struct {
 	ExternalID string `json:"externalId"`
 	Role       string `json:"role"`
-	By         string `json:"by"` // how he comes to it: "the group Administrators", "an account that comes back"
+	By         string `json:"by"` // how they come to it: "the group Administrators", "an account that comes back"
 }
 
 // movedTo stands between the names of Moved.
@@ -68,7 +68,7 @@ func (t *Tally) people() int {
 	return n - t.Unread - t.Missing
 }
 
-// Add counts a person and what was decided about him. p is nil for who is absent.
+// Add counts a person and what was decided about them. p is nil for who is absent.
 func (t *Tally) Add(p *Person, link *Link, d *Decision) {
 	bump(&t.Actions, d.Action)
 	if p == nil {
@@ -101,7 +101,7 @@ func (t *Tally) absent(link *Link, d *Decision) {
 	if link.known() && link.State == Linked {
 		t.Missing++
 	} else {
-		t.Actions[d.Action]-- // it is nothing new that he is absent
+		t.Actions[d.Action]-- // it is nothing new that the person is absent
 	}
 	t.effects(false, link, d)
 }

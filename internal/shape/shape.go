@@ -135,8 +135,8 @@ func (e *Expression) Names() []string { return e.names }
 // a bound is exceeded.
 func (e *Expression) Eval(variables map[string]any) (any, error) {
 	b := &budget{left: e.limit}
-	given := maps.Clone(variables)
-	given[budgetName] = b
+	given := map[string]any{budgetName: b}
+	maps.Copy(given, variables)
 	v, _, err := e.program.Eval(given)
 	if b.left < 0 {
 		return nil, fault.New(fault.TooLarge, "the expression takes more steps than the %d that are allowed", e.limit)

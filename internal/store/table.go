@@ -240,9 +240,11 @@ func (t *tableTx) MoveRows(from, to string) (int64, error) {
 	return t.exec("UPDATE table_rows SET sheet = $1 WHERE sheet = $2", to, from)
 }
 
-// Clashes implements table.Tx.
+// Clashes implements table.Tx. Each key is looked up: IN would gather those of the
+// other sheet, which may have many more rows.
 func (t *tableTx) Clashes(sheet, other string, limit int) ([]table.Record, error) {
-	return t.rows("SELECT "+rowColumns+" FROM table_rows WHERE sheet = $1 AND row_key IN (SELECT row_key FROM table_rows WHERE sheet = $2 AND row_key IS NOT NULL) ORDER BY number LIMIT $3",
+	return t.rows("SELECT "+rowColumns+" FROM table_rows AS r WHERE r.sheet = $1 AND r.row_key IS NOT NULL AND "+
+		"EXISTS (SELECT 1 FROM table_rows AS o WHERE o.sheet = $2 AND o.row_key = r.row_key AND o.row_key IS NOT NULL) ORDER BY r.number LIMIT $3",
 		sheet, other, limit)
 }
 

@@ -246,10 +246,41 @@ func (t *Trigger) Firings(ctx context.Context, q trigger.Query) (out []trigger.F
 	return out, err
 }
 
+// Waiting implements trigger.Store.
+func (t *Trigger) Waiting(ctx context.Context) (map[string]int, error) {
+	out := map[string]int{}
+	err := t.db.View(ctx, func(tx *Tx) error {
+		return scanAll(tx, "SELECT name, COUNT(*) FROM trigger_firings WHERE state = $1 GROUP BY name", []any{string(trigger.Waiting)}, func(row scanner) error {
+			var name string
+			var n int
+			err := row.Scan(&name, &n)
+			out[name] = n
+			return err
+		})
+	})
+	return out, err
+}
+
+// trimAtOnce is how many firings one transaction removes: whoever calls an endpoint
+// meanwhile waits for it.
+const trimAtOnce = 2000
+
 // Trim implements trigger.Store.
-func (t *Trigger) Trim(ctx context.Context, before time.Time) (n int, err error) {
+func (t *Trigger) Trim(ctx context.Context, before time.Time) (int, error) {
+	for n := 0; ; {
+		removed, err := t.trim(ctx, before)
+		n += removed
+		if err != nil || removed < trimAtOnce {
+			return n, err
+		}
+	}
+}
+
+func (t *Trigger) trim(ctx context.Context, before time.Time) (n int, err error) {
 	err = t.db.Update(ctx, func(tx *Tx) error {
-		removed, err := tx.exec("DELETE FROM trigger_firings WHERE at < $1 AND state <> $2 AND open = 0", Micros(before), string(trigger.Waiting))
+		removed, err := tx.exec(`DELETE FROM trigger_firings WHERE id IN (
+			SELECT id FROM trigger_firings WHERE at < $1 AND state <> $2 AND open = 0 ORDER BY at, id LIMIT $3)`,
+			Micros(before), string(trigger.Waiting), trimAtOnce)
 		n = int(removed)
 		return err
 	})

@@ -26,6 +26,27 @@ const maxBad = 20
 // Alter changes a table. When a row does not fit the new columns nothing is
 // changed, and the first of those rows are named.
 func (s *Tables) Alter(ctx context.Context, actor, name string, a Alteration) (*Table, error) {
+	for range attempts {
+		t, err := s.Table(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		next, rewrite, err := t.altered(a)
+		if err != nil {
+			return nil, err
+		}
+		if !rewrite || t.Rows <= s.atOnce() {
+			break
+		}
+		if after, err := s.alterBeside(ctx, actor, t, next); after != nil || err != nil {
+			return after, err
+		}
+	}
+	return s.alterAtOnce(ctx, actor, name, a)
+}
+
+// alterAtOnce changes a table in one transaction.
+func (s *Tables) alterAtOnce(ctx context.Context, actor, name string, a Alteration) (*Table, error) {
 	var after *Table
 	var old string
 	err := s.update(ctx, actor, name, func(tx Tx, t *Table) (Change, error) {
@@ -44,10 +65,8 @@ func (s *Tables) Alter(ctx context.Context, actor, name string, a Alteration) (*
 				return Change{}, err
 			}
 		}
-		if Fold(next.Name) != Fold(t.Name) {
-			if _, err := tx.Table(Fold(next.Name)); !fault.Is(err, fault.NotFound) {
-				return Change{}, fault.New(fault.Conflict, "there is a table %q already", next.Name).Fix("choose another name")
-			}
+		if err := nameFree(tx, t, next); err != nil {
+			return Change{}, err
 		}
 		*t = *next
 		after = t
@@ -57,9 +76,70 @@ func (s *Tables) Alter(ctx context.Context, actor, name string, a Alteration) (*
 		return nil, err
 	}
 	if old != "" {
-		err = s.erase(ctx, old)
+		s.discard(ctx, old)
 	}
-	return after, err
+	return after, nil
+}
+
+// alterBeside writes the rows of a large table as another one has them on a sheet of
+// their own, a thousand to a transaction, so that nobody else waits, and shows that
+// instead. It returns nil when somebody has changed the table meanwhile: nothing has
+// happened then.
+func (s *Tables) alterBeside(ctx context.Context, actor string, t, next *Table) (after *Table, err error) {
+	next.Sheet = newID()
+	if err := s.Store.Update(ctx, func(tx Tx) error { return tx.AddSheet(next.Sheet, s.Now()) }); err != nil {
+		return nil, err
+	}
+	useless := next.Sheet
+	defer func() { s.discard(ctx, useless) }()
+	var bad []error
+	for last, more := int64(0), true; more && len(bad) < maxBad; {
+		var portion rewritten
+		err := s.Store.Update(ctx, func(tx Tx) (err error) {
+			portion, err = rewritePortion(tx, t, next, last)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		bad, last, more = append(bad, portion.bad...), portion.last, portion.more
+	}
+	if len(bad) > 0 {
+		return nil, fault.Join(bad[:min(len(bad), maxBad)]...)
+	}
+	err = s.update(ctx, actor, t.Name, func(tx Tx, now *Table) (Change, error) {
+		after = nil
+		if now.ID != t.ID || now.Version != t.Version {
+			return Change{}, nil
+		}
+		if err := nameFree(tx, now, next); err != nil {
+			return Change{}, err
+		}
+		if err := tx.RemoveSheet(next.Sheet); err != nil {
+			return Change{}, err
+		}
+		*now = *next
+		after = now
+		return Change{What: "alter"}, tx.AddSheet(t.Sheet, s.Now())
+	})
+	if err != nil {
+		return nil, err
+	}
+	if after != nil {
+		useless = t.Sheet
+	}
+	return after, nil
+}
+
+// nameFree refuses a new name that another table has.
+func nameFree(r Reader, t, next *Table) error {
+	if Fold(next.Name) == Fold(t.Name) {
+		return nil
+	}
+	if _, err := r.Table(Fold(next.Name)); !fault.Is(err, fault.NotFound) {
+		return fault.New(fault.Conflict, "there is a table %q already", next.Name).Fix("choose another name")
+	}
+	return nil
 }
 
 // altered returns the table as it will be, and whether its rows have to be looked
@@ -162,34 +242,47 @@ func (t *Table) change(a Alteration) (changed bool, err error) {
 // rewriteRows writes the rows of a table as another one has them, on its sheet.
 func rewriteRows(tx Tx, from, to *Table) error {
 	var bad []error
-	for after := int64(0); ; {
-		records, err := tx.Rows(from.Sheet, after, readAtOnce)
+	for after, more := int64(0), true; more && len(bad) < maxBad; {
+		portion, err := rewritePortion(tx, from, to, after)
 		if err != nil {
 			return err
 		}
-		for _, old := range records {
-			after = old.Number
-			record, err := convert(old, from, to)
-			if err == nil {
-				var ok bool
-				if ok, err = tx.InsertRow(record); err == nil && !ok {
-					err = to.taken(record.Key)
-				}
-			}
-			if err != nil && !misfits(err) {
-				return err
-			}
-			if err != nil {
-				bad = append(bad, placed(err, "row %d", old.Number))
-			}
-			if len(bad) >= maxBad {
-				return fault.Join(bad...)
+		bad, after, more = append(bad, portion.bad...), portion.last, portion.more
+	}
+	return fault.Join(bad[:min(len(bad), maxBad)]...)
+}
+
+// rewritten is what came of a portion of rows.
+type rewritten struct {
+	bad  []error // rows that do not fit
+	last int64   // number of the last one
+	more bool    // there may be rows behind it
+}
+
+// rewritePortion writes the next rows behind one.
+func rewritePortion(tx Tx, from, to *Table, after int64) (out rewritten, err error) {
+	records, err := tx.Rows(from.Sheet, after, readAtOnce)
+	out.more = len(records) == readAtOnce
+	for _, old := range records {
+		if err != nil || len(out.bad) >= maxBad {
+			return out, err
+		}
+		out.last = old.Number
+		record, wrong := convert(old, from, to)
+		if wrong == nil {
+			var ok bool
+			if ok, err = tx.InsertRow(record); err == nil && !ok {
+				wrong = to.taken(record.Key)
 			}
 		}
-		if len(records) < readAtOnce {
-			return fault.Join(bad...)
+		switch {
+		case wrong != nil && !misfits(wrong):
+			return out, wrong
+		case wrong != nil:
+			out.bad = append(out.bad, placed(wrong, "row %d", old.Number))
 		}
 	}
+	return out, err
 }
 
 // convert writes a row as another table has it.

@@ -65,7 +65,7 @@ func broken(err error) error {
 // guessDelimiter takes the one that stands most often in the first line.
 func guessDelimiter(head []byte) byte {
 	counts, quoted := map[byte]int{}, false
-	for _, b := range head {
+	for _, b := range bytes.TrimLeft(head, "\r\n") {
 		if b == '"' {
 			quoted = !quoted
 		}

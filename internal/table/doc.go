@@ -9,7 +9,8 @@
 //	alter.go    a table's columns change
 //	guess.go    the types of a text file's columns
 //	csv.go      text files, safe against formulas
-//	import.go   a text file becomes rows, or a list of bad lines
+//	import.go   a text file becomes rows, or a list of bad lines: lines.go reads them,
+//	            stage.go takes them into the table, merge.go over rows that are there
 //	export.go   rows become a text file or JSON
 //	desk.go     what administrators ask for
 //

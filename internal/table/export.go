@@ -52,7 +52,7 @@ func (s *Tables) Export(ctx context.Context, o ExportOptions, w io.Writer) error
 	}
 	out, n := bufio.NewWriterSize(w, 64<<10), 0
 	begin(out)
-	for row, err := range s.scan(ctx, o.Table) {
+	for row, err := range s.scan(ctx, o.Table, t) {
 		if err != nil {
 			return err
 		}

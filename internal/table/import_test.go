@@ -2,6 +2,7 @@ package table_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -142,8 +143,98 @@ func TestImportBadLines(t *testing.T) {
 		t.Errorf("the table is %q", got)
 	}
 	// The same once more: the keys are there.
-	_, err = b.Import(t.Context(), "test", table.ImportOptions{Table: "T", File: "p"}, strings.NewReader("id\nnew\na\n"))
+	again := table.ImportOptions{Table: "T", File: "p"}
+	_, err = b.Import(t.Context(), "test", again, strings.NewReader("id\nnew\na\n"))
 	b.refused(err, fault.Conflict, `p:3, column id`)
+	again.SkipBad = true
+	r := b.load(again, "id\nnew\na\nold\n")
+	if r.Inserted != 1 || r.Skipped != 2 || len(r.Bad) != 2 || r.Bad[0].Place != "p:3, column id" || r.Bad[1].Place != "p:4, column id" {
+		t.Errorf("with keys that are there: %+v", r)
+	}
+	if got := b.content("T"); !strings.HasSuffix(got, "i,3,2026-01-02\nnew,,\n") {
+		t.Errorf("the table is %q", got)
+	}
+}
+
+// growing is a file to which somebody writes once it was read.
+type growing struct {
+	*strings.Reader
+	more string
+}
+
+func (g *growing) Seek(offset int64, whence int) (int64, error) {
+	if g.Len() == 0 {
+		g.Reader = strings.NewReader(g.more)
+	}
+	return g.Reader.Seek(offset, whence)
+}
+
+func TestImportOfGrowingFile(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.create("T", "id:text:key")
+	b.insert("T", map[string]any{"id": "old"})
+	_, err := b.Import(t.Context(), "test", table.ImportOptions{Table: "T"}, &growing{strings.NewReader("id\n1\n"), "id\n1\n2\n"})
+	b.refused(err, fault.Stale, "grew")
+	if got := b.content("T"); got != "id\nold\n" {
+		t.Errorf("the table is %q", got)
+	}
+}
+
+// What is appended to a table without rows takes the place of its sheet.
+func TestAppendToEmptyTable(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.create("T", "id:text:key")
+	b.insert("T", map[string]any{"id": "gone"})
+	if _, err := b.Clear(t.Context(), "test", "T"); err != nil {
+		t.Fatal(err)
+	}
+	if r := b.load(table.ImportOptions{Table: "T"}, "id\n1\n2\n"); r.Inserted != 2 || r.Removed != 0 {
+		t.Errorf("the import says %+v", r)
+	}
+	b.load(table.ImportOptions{Table: "T"}, "id\n3\n")
+	if got := b.content("T"); got != "id\n1\n2\n3\n" {
+		t.Errorf("the table is %q", got)
+	}
+	b.noSheets()
+}
+
+// unheard is a store whose answer is lost when a table is given a sheet.
+type unheard struct{ table.Store }
+
+func (u unheard) Update(ctx context.Context, f func(table.Tx) error) error {
+	lost := false
+	err := u.Store.Update(ctx, func(tx table.Tx) error {
+		before, err := tx.Table("t")
+		if err != nil {
+			return err
+		}
+		if err := f(tx); err != nil {
+			return err
+		}
+		after, err := tx.Table("t")
+		lost = err == nil && after.Sheet != before.Sheet
+		return err
+	})
+	if err == nil && lost {
+		return fault.New(fault.Unavailable, "the answer is lost")
+	}
+	return err
+}
+
+// A transaction may be kept although its caller was told that it failed. The rows that
+// a table shows then are no waste.
+func TestUnheardCommit(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.create("T", "id:text:key")
+	b.Store = unheard{b.Store}
+	_, err := b.Import(t.Context(), "test", table.ImportOptions{Table: "T", Mode: table.Replace}, strings.NewReader("id\n1\n"))
+	b.refused(err, fault.Unavailable, "lost")
+	if got := b.content("T"); got != "id\n1\n" {
+		t.Errorf("the table is %q", got)
+	}
 }
 
 func TestImportRefuses(t *testing.T) {
@@ -190,6 +281,7 @@ func TestImportForms(t *testing.T) {
 	for _, test := range []struct{ name, text, want string }{
 		{"BOM and CRLF", "\xef\xbb\xbfa,b\r\n1,2\r\n", "a,b\n1,2\n"},
 		{"semicolons", "a;b\n\"x;y\";2,5\n", "a,b\n\"x;y\",\"2,5\"\n"},
+		{"blank lines first", "\n\r\na;b\n1;2\n", "a,b\n1,2\n"},
 		{"tabs", "a\tb\n1\t2\n", "a,b\n1,2\n"},
 		{"CR", "a,b\r1,2\r3,4", "a,b\n1,2\n3,4\n"},
 		{"headers of people", "First Name,\"e-mail, work\",3rd,Straße\n1,2,3,4\n", "First_Name,e-mail_work,_3rd,Straße\n1,2,3,4\n"},

@@ -21,8 +21,8 @@ type Tables struct {
 	Now   func() time.Time
 	// MaxRows bounds the rows of one table; 0 is MaxRows.
 	MaxRows int64
-	// AtOnce is how many rows an import changes in one transaction at most, while
-	// everybody else waits; 0 is AtOnce.
+	// AtOnce is how many rows one transaction changes at most where that takes long
+	// and everybody else waits; 0 is AtOnce.
 	AtOnce int64
 	// Scratch is the folder for files that are read twice; empty: the system's.
 	Scratch string
@@ -161,14 +161,7 @@ func (s *Tables) Create(ctx context.Context, actor, name string, columns []Colum
 		t.Columns[i].Required = t.Columns[i].Required || t.Columns[i].Key
 	}
 	err := s.Store.Update(ctx, func(tx Tx) error {
-		all, err := tx.Tables()
-		if err != nil {
-			return err
-		}
-		if len(all) >= MaxTables {
-			return fault.New(fault.TooLarge, "there are %d tables already", MaxTables).Fix("drop one")
-		}
-		if err := tx.InsertTable(t); fault.Is(err, fault.Conflict) {
+		if err := insertTable(tx, t); fault.Is(err, fault.Conflict) {
 			return fault.New(fault.Conflict, "there is a table %q already", name).Fix("choose another name, or drop it first")
 		} else if err != nil {
 			return err
@@ -179,6 +172,18 @@ func (s *Tables) Create(ctx context.Context, actor, name string, columns []Colum
 		return nil, err
 	}
 	return t, nil
+}
+
+// insertTable adds a table where there is room for one.
+func insertTable(tx Tx, t *Table) error {
+	all, err := tx.Tables()
+	if err != nil {
+		return err
+	}
+	if len(all) >= MaxTables {
+		return fault.New(fault.TooLarge, "there are %d tables already", MaxTables).Fix("drop one")
+	}
+	return tx.InsertTable(t)
 }
 
 // Drop removes a table with its rows.
@@ -195,10 +200,10 @@ func (s *Tables) Drop(ctx context.Context, actor, name string) error {
 		}
 		return tx.DeleteTable(t.ID)
 	})
-	if err != nil {
-		return err
+	if err == nil {
+		s.discard(ctx, sheet)
 	}
-	return s.erase(ctx, sheet)
+	return err
 }
 
 // Clear removes all rows of a table and returns how many there were.
@@ -212,20 +217,26 @@ func (s *Tables) Clear(ctx context.Context, actor, name string) (n int64, err er
 		t.Sheet, t.Rows = newID(), 0
 		return Change{What: "clear", Rows: n}, tx.AddSheet(old, s.Now())
 	})
-	if err != nil || n == 0 {
-		return n, err
+	if err == nil && n > 0 {
+		s.discard(ctx, old)
 	}
-	return n, s.erase(ctx, old)
+	return n, err
 }
 
 // eraseAtOnce is how many rows one transaction removes: others wait meanwhile.
 const eraseAtOnce = 5000
 
-// erase empties a sheet that no table shows.
+// erase empties a sheet that is noted as nobody's. One that is not is left alone: a
+// transaction whose end was not heard of may have given it to a table.
 func (s *Tables) erase(ctx context.Context, sheet string) error {
 	for {
 		gone := int64(0)
-		err := s.Store.Update(ctx, func(tx Tx) (err error) {
+		err := s.Store.Update(ctx, func(tx Tx) error {
+			gone = 0
+			noted, err := tx.Sheets()
+			if err != nil || !slices.Contains(noted, sheet) {
+				return err
+			}
 			gone, err = tx.DeleteRows(sheet, eraseAtOnce)
 			if err == nil && gone < eraseAtOnce {
 				err = tx.RemoveSheet(sheet)
@@ -236,6 +247,13 @@ func (s *Tables) erase(ctx context.Context, sheet string) error {
 			return err
 		}
 	}
+}
+
+// discard empties a sheet of which nobody has any use now, also when the caller does
+// not wait any more. It is no failure of what was asked for when that does not work:
+// what is left is swept when the folder is opened again.
+func (s *Tables) discard(ctx context.Context, sheet string) {
+	_ = s.erase(context.WithoutCancel(ctx), sheet)
 }
 
 // Sweep removes rows that an import or a removal left behind when its process was
@@ -508,10 +526,6 @@ func (s *Tables) upsert(tx Tx, t *Table, values map[string]any) (Row, Outcome, e
 	if err != nil {
 		return Row{}, "", err
 	}
-	return s.upsertCells(tx, t, cells)
-}
-
-func (s *Tables) upsertCells(tx Tx, t *Table, cells map[string]any) (Row, Outcome, error) {
 	key := t.KeyColumn()
 	if cells[key.Name] == nil {
 		return Row{}, "", fault.New(fault.Invalid, "the column may not be empty").At("column %s", key.Name).Fix("it is the key: without it nobody knows which row is meant")
@@ -549,7 +563,7 @@ const readAtOnce = 1000
 // it finds that out, which is an error.
 func (s *Tables) Rows(ctx context.Context, name string) iter.Seq2[map[string]any, error] {
 	return func(yield func(map[string]any, error) bool) {
-		for row, err := range s.scan(ctx, name) {
+		for row, err := range s.scan(ctx, name, nil) {
 			if err != nil {
 				yield(nil, err)
 				return
@@ -563,10 +577,11 @@ func (s *Tables) Rows(ctx context.Context, name string) iter.Seq2[map[string]any
 }
 
 // scan yields all rows of a table, a chunk to a transaction. When the table's
-// columns or sheet are others than at the beginning, it ends with Stale.
-func (s *Tables) scan(ctx context.Context, name string) iter.Seq2[Row, error] {
+// columns or sheet are others than those of known, or at the beginning when that is
+// nil, it ends with Stale.
+func (s *Tables) scan(ctx context.Context, name string, known *Table) iter.Seq2[Row, error] {
 	return func(yield func(Row, error) bool) {
-		var first *Table
+		first := known
 		for after := int64(0); ; {
 			var list []Row
 			err := s.view(ctx, name, func(r Reader, t *Table) error {

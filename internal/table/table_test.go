@@ -321,6 +321,33 @@ func TestAlter(t *testing.T) {
 	}
 }
 
+// The rows of a large table are written beside it.
+func TestAlterLargeTable(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.AtOnce = 2
+	b.create("T", "a", "b")
+	var lines strings.Builder
+	for i := range 1200 {
+		fmt.Fprintf(&lines, "%d,x\n", i)
+	}
+	b.load(table.ImportOptions{Table: "T"}, "a,b\n"+lines.String())
+	after, err := b.Alter(t.Context(), "test", "T", table.Alteration{Types: map[string]table.Type{"a": table.Number}, Name: "U"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if now, err := b.Table(t.Context(), "U"); err != nil || after.Version != now.Version || now.Columns[0].Type != table.Number || now.Rows != 1200 {
+		t.Errorf("the table is %+v, %v, and was said to be %+v", now, err, after)
+	}
+	if got := b.content("U"); got != "a,b\n"+lines.String() {
+		t.Errorf("the table is %.40q of %d bytes", got, len(got))
+	}
+	column := "b"
+	_, err = b.Alter(t.Context(), "test", "U", table.Alteration{Key: &column})
+	b.refused(err, fault.Conflict, "row 4, column b")
+	b.noSheets()
+}
+
 func TestRowsBeingReplaced(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)

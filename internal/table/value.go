@@ -21,7 +21,7 @@ const dateForm = "2006-01-02"
 
 // examples say how a cell of a type is written.
 var examples = map[Type]string{
-	Number: "such as 12 or -1.50", Boolean: "true or false", Date: "as 2026-03-29", Time: "as 2026-03-29T01:30:00Z", JSON: `such as {"a": [1, 2]}`,
+	Text: "in quotes", Number: "such as 12 or -1.50", Boolean: "true or false", Date: "as 2026-03-29", Time: "as 2026-03-29T01:30:00Z", JSON: `such as {"a": [1, 2]}`,
 }
 
 // Read returns what a text stands for in a column. The empty text is an empty

@@ -32,6 +32,9 @@ type (
 	// KeyError says that a key was used with another body. It is the cause of a
 	// fault.Conflict.
 	KeyError struct{ Key string }
+	// StartError says that a call was let in and accepted, and its run could not be
+	// started: whatever kind of failure that is, it is none of the caller's.
+	StartError struct{ Err error }
 )
 
 // Error lists the places.
@@ -40,10 +43,17 @@ func (e *BodyError) Error() string { return fmt.Sprintf("the body does not fit: 
 // Error names the key.
 func (e *KeyError) Error() string { return "the key " + e.Key + " was used with another body" }
 
+// Error is that of the start.
+func (e *StartError) Error() string { return e.Err.Error() }
+
+// Unwrap returns what went wrong.
+func (e *StartError) Unwrap() error { return e.Err }
+
 // Call starts the flow of an endpoint. When it returns without an error, the run
 // is on disk. Errors are fault.Invalid for a body or inputs that do not fit,
 // fault.Conflict for a key that another call has, fault.RateLimited when as many
-// runs as allowed are under way, fault.Unavailable when it is switched off.
+// runs as allowed are under way, fault.Unavailable when it is switched off, and a
+// StartError.
 func (e *Engine) Call(ctx context.Context, name string, c Call) (Answer, error) {
 	t := e.find(name)
 	if t == nil || t.Endpoint == nil {
@@ -130,10 +140,10 @@ func (e *Engine) call(ctx context.Context, t *armed, f Firing) (Answer, error) {
 		f.State, f.Reason, f.Sealed = Failed, fault.Public(err), nil
 		if stored := e.Store.Settle(ctx, f); stored != nil {
 			e.settle(f, Failed, f.Reason) // later, then
-			return Answer{}, err
+		} else {
+			e.finish(f.ID)
 		}
-		e.unclaim(f.ID)
-		return Answer{}, err
+		return Answer{}, &StartError{err}
 	}
 	e.started(t, f)
 	return Answer{Run: f.ID}, nil
@@ -278,13 +288,4 @@ func (t *Trigger) occurrences(body []byte) ([]Occurrence, error) {
 		return t.Okta.Occurrences(body)
 	}
 	return t.Auth0.Occurrences(body)
-}
-
-// waits returns how many firings of each trigger wait, for people.
-func waits(firings []Firing) map[string]int {
-	out := map[string]int{}
-	for _, f := range firings {
-		out[f.Trigger]++
-	}
-	return out
 }

@@ -34,7 +34,7 @@ type Cron struct {
 func ParseCron(text, zone string) (*Cron, error) {
 	c := &Cron{text: text, zone: time.UTC}
 	if zone != "" {
-		z, err := LoadZone(zone)
+		z, err := loadZone(zone)
 		if err != nil {
 			return nil, err
 		}
@@ -63,8 +63,8 @@ func ParseCron(text, zone string) (*Cron, error) {
 	return c, nil
 }
 
-// LoadZone finds a time zone by its IANA name.
-func LoadZone(name string) (*time.Location, error) {
+// loadZone finds a time zone by its IANA name.
+func loadZone(name string) (*time.Location, error) {
 	z, err := time.LoadLocation(name)
 	if err != nil || name == "Local" {
 		return nil, fault.Wrap(fault.Invalid, err, "there is no time zone %q", name).Fix("use an IANA name such as Europe/Berlin or UTC")

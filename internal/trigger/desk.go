@@ -11,7 +11,6 @@ import (
 
 	"github.com/lanyard-id/lanyard/internal/config"
 	"github.com/lanyard-id/lanyard/internal/fault"
-	"github.com/lanyard-id/lanyard/internal/secret"
 	"github.com/lanyard-id/lanyard/internal/spelling"
 	"github.com/lanyard-id/lanyard/internal/value"
 )
@@ -22,6 +21,8 @@ type Desk struct {
 	Engine *Engine
 	Dir    string // of the configuration: flows of added triggers start there
 	Served bool   // the engine serves: what is fired need not be waited for
+
+	changing sync.Mutex // held from reading what is to be armed until it is
 
 	mu   sync.Mutex
 	file map[string]config.Section // triggers of lanyard.yaml
@@ -179,7 +180,7 @@ func (d *Desk) read(ctx context.Context) (map[string]entry, []string, error) {
 			notes = append(notes, "the trigger "+def.Name+" that was added by command is hidden by the one of lanyard.yaml")
 			continue
 		}
-		t, err := ParseOne(def.Name, "triggers add "+def.Name, def.Dir, def.Text)
+		t, err := parseOne(def.Name, "triggers add "+def.Name, def.Dir, def.Text)
 		if err != nil {
 			errs = append(errs, err)
 			continue
@@ -189,19 +190,21 @@ func (d *Desk) read(ctx context.Context) (map[string]entry, []string, error) {
 	return out, notes, fault.Join(errs...)
 }
 
-// ParseOne reads the text of one trigger: what stands under its name in
+// parseOne reads the text of one trigger: what stands under its name in
 // lanyard.yaml.
-func ParseOne(name, file, dir, text string) (*Trigger, error) {
+func parseOne(name, file, dir, text string) (*Trigger, error) {
 	n, err := value.ParseYAML([]byte(text), file)
 	if err != nil {
 		return nil, err
 	}
-	return ReadOne(name, config.Section{Node: n, File: file, Dir: dir})
+	return readOne(name, config.Section{Node: n, File: file, Dir: dir})
 }
 
 // Arm makes the engine take over all triggers. Everything that is wrong with any
 // of them is reported, and then nothing changes.
 func (d *Desk) Arm(ctx context.Context) error {
+	d.changing.Lock()
+	defer d.changing.Unlock()
 	all, _, err := d.read(ctx)
 	if err != nil {
 		return err
@@ -268,11 +271,10 @@ func (d *Desk) list(ctx context.Context) (*Reply, error) {
 	if err := d.Engine.readSwitches(ctx); err != nil {
 		return nil, err
 	}
-	waiting, err := d.Engine.Store.Firings(ctx, Query{State: Waiting})
+	waiting, err := d.Engine.Store.Waiting(ctx)
 	if err != nil {
 		return nil, err
 	}
-	counts := waits(waiting)
 	reply := &Reply{Notes: notes}
 	var errs []error
 	for _, name := range slices.Sorted(maps.Keys(all)) {
@@ -284,7 +286,7 @@ func (d *Desk) list(ctx context.Context) (*Reply, error) {
 		if err != nil {
 			return nil, err
 		}
-		v.Waiting = counts[name]
+		v.Waiting = waiting[name]
 		reply.Triggers = append(reply.Triggers, v)
 	}
 	return reply, fault.Join(errs...)
@@ -328,11 +330,11 @@ func (d *Desk) show(ctx context.Context, name string) (*Reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	waiting, err := d.Engine.Store.Firings(ctx, Query{Trigger: name, State: Waiting})
-	v.Waiting = len(waiting)
+	waiting, err := d.Engine.Store.Waiting(ctx)
 	if err != nil {
 		return nil, err
 	}
+	v.Waiting = waiting[name]
 	_, err = d.Engine.Starter.Load(ctx, t.Action)
 	if err != nil {
 		err = atTrigger(t.Trigger, err)
@@ -348,30 +350,33 @@ func (d *Desk) add(ctx context.Context, c Command) (*Reply, error) {
 	if taken {
 		return nil, fault.New(fault.Conflict, "lanyard.yaml has a trigger %q", c.Name).Fix("change it there, or choose another name")
 	}
-	t, err := ParseOne(c.Name, cmp.Or(c.File, "the trigger"), d.Dir, c.Text)
+	t, err := parseOne(c.Name, cmp.Or(c.File, "the trigger"), d.Dir, c.Text)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := d.Engine.Starter.Load(ctx, t.Action); err != nil {
+	r, err := d.Engine.Starter.Load(ctx, t.Action)
+	if err != nil {
 		return nil, atTrigger(t, err)
 	}
 	def := Definition{Name: c.Name, Text: c.Text, Dir: d.Dir, By: c.By, At: d.Engine.real()}
-	if err := d.Engine.Store.PutDefinition(ctx, def); err != nil {
+	if err := d.keep(ctx, def, t, r); err != nil {
 		return nil, err
 	}
 	v, err := d.view(ctx, entry{t, true})
-	if err != nil {
-		return nil, err
-	}
-	return &Reply{Added: &def, Triggers: []View{v}}, d.rearm(ctx)
+	return &Reply{Added: &def, Triggers: []View{v}}, err
 }
 
-// rearm makes a serving engine see what was changed.
-func (d *Desk) rearm(ctx context.Context) error {
+// keep stores a trigger, and arms it where triggers are served.
+func (d *Desk) keep(ctx context.Context, def Definition, t *Trigger, r Runnable) error {
+	d.changing.Lock()
+	defer d.changing.Unlock()
+	if err := d.Engine.Store.PutDefinition(ctx, def); err != nil {
+		return err
+	}
 	if !d.Served {
 		return nil
 	}
-	return d.Arm(ctx)
+	return d.Engine.add(ctx, t, r)
 }
 
 func (d *Desk) remove(ctx context.Context, name string) (*Reply, error) {
@@ -379,95 +384,71 @@ func (d *Desk) remove(ctx context.Context, name string) (*Reply, error) {
 	if err == nil && !t.added {
 		return nil, fault.New(fault.Conflict, "the trigger %q stands in lanyard.yaml", name).At("%s", t.Place).Fix("remove it there, or switch it off: lanyard triggers off %s", name)
 	}
+	d.changing.Lock()
+	defer d.changing.Unlock()
 	// One that cannot be read any more can still be removed.
-	if removed := d.Engine.Store.RemoveDefinition(ctx, name); removed != nil {
-		if err != nil {
-			return nil, err
-		}
-		return nil, removed
+	if removed := d.Engine.remove(ctx, name); removed != nil {
+		return nil, cmp.Or(err, removed)
 	}
-	return &Reply{}, d.rearm(ctx)
+	return &Reply{}, nil
 }
 
-// turn switches a trigger or a flow.
+// turn switches a trigger or a flow. That others cannot be read or loaded must not
+// keep anybody from switching one off.
 func (d *Desk) turn(ctx context.Context, c Command) (*Reply, error) {
 	s := Switch{What: SwitchTrigger, Name: c.Name, Off: c.Do == Off, By: c.By, Why: c.Why, At: d.Engine.real()}
-	reply := &Reply{Switch: &s}
 	if c.Flow != "" {
 		s.What, s.Name = SwitchFlow, c.Flow
-		uses, err := d.users(ctx, c.Flow)
-		if err != nil {
-			return nil, err
-		}
-		if len(uses) == 0 {
-			reply.Notes = append(reply.Notes, "no trigger starts the flow "+c.Flow)
-		}
-		if err := d.fromNow(ctx, uses, s.Off); err != nil {
-			return nil, err
-		}
-	} else if !c.Ahead || !s.Off {
-		t, err := d.find(ctx, c.Name)
-		if err != nil {
-			return nil, err
-		}
-		if err := d.fromNow(ctx, []entry{t}, s.Off); err != nil {
+	}
+	reply := &Reply{Switch: &s}
+	uses, err := d.switched(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	if c.Flow != "" && len(uses) == 0 {
+		reply.Notes = append(reply.Notes, "no trigger starts the flow "+c.Flow)
+	}
+	if !s.Off {
+		if err := d.Engine.fromNow(ctx, uses); err != nil {
 			return nil, err
 		}
 	}
 	if err := d.Engine.Store.PutSwitch(ctx, s); err != nil {
 		return nil, err
 	}
-	if err := d.rearm(ctx); err != nil {
-		return nil, err
-	}
 	return reply, d.Engine.readSwitches(ctx)
 }
 
-// users returns the triggers that start a flow, or any of a file.
-func (d *Desk) users(ctx context.Context, flow string) ([]entry, error) {
-	all, _, err := d.read(ctx)
+// switched returns the triggers that a switch is about. One that is switched off
+// ahead need not be there.
+func (d *Desk) switched(ctx context.Context, c Command) ([]*Trigger, error) {
+	switch {
+	case c.Flow != "":
+		return d.users(ctx, c.Flow)
+	case c.Ahead && c.Do == Off:
+		return nil, nil
+	}
+	t, err := d.find(ctx, c.Name)
 	if err != nil {
 		return nil, err
 	}
-	var out []entry
+	return []*Trigger{t.Trigger}, nil
+}
+
+// users returns the triggers that start a flow, or any of a file.
+func (d *Desk) users(ctx context.Context, flow string) ([]*Trigger, error) {
+	all, _, err := d.read(ctx)
+	if all == nil {
+		return nil, err
+	}
+	var out []*Trigger
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		file, _, _ := strings.Cut(all[name].Action.Flow, "#")
 		if flow == all[name].Action.Flow || flow == file {
-			out = append(out, all[name])
+			out = append(out, all[name].Trigger)
 		}
 	}
 	return out, nil
-}
-
-// fromNow makes triggers that are switched on count from now: nothing is caught
-// up that was due while they were off.
-func (d *Desk) fromNow(ctx context.Context, triggers []entry, off bool) error {
-	if off {
-		return nil
-	}
-	var cursors []Cursor
-	for _, t := range triggers {
-		c := Cursor{Trigger: t.Name}
-		switch {
-		case t.Schedule != nil:
-			c.Seen = d.Engine.now()
-		case t.Directory != nil:
-			var err error
-			if c.Seq, err = d.Engine.lastChange(ctx); err != nil {
-				return err
-			}
-		default:
-			continue
-		}
-		cursors = append(cursors, c)
-	}
-	if len(cursors) == 0 {
-		return nil
-	}
-	d.Engine.looking.Lock()
-	defer d.Engine.looking.Unlock()
-	_, err := d.Engine.Store.Accept(ctx, cursors, nil)
-	return err
 }
 
 func (d *Desk) history(ctx context.Context, c Command) (*Reply, error) {
@@ -476,197 +457,4 @@ func (d *Desk) history(ctx context.Context, c Command) (*Reply, error) {
 		_, err = d.find(ctx, c.Name)
 	}
 	return &Reply{Firings: firings}, err
-}
-
-// told reads the event of a command as the trigger would be told it. user is the
-// person of a directory change.
-func (t *Trigger) told(event *Event, now time.Time) (out []Occurrence, user map[string]any, err error) {
-	if t.Okta != nil || t.Auth0 != nil {
-		if event == nil {
-			return nil, nil, fault.New(fault.Usage, "an event hook needs a delivery").At("%s", event.place()).Fix("name a file with what the provider sends")
-		}
-		out, err = t.occurrences([]byte(event.Body))
-		if err == nil && len(out) == 0 {
-			err = fault.New(fault.Invalid, "the delivery has no event of the types that are wanted").At("%s", event.place())
-		}
-		return out, nil, err
-	}
-	var v any
-	if event != nil {
-		if v, err = value.DecodeExact([]byte(event.Body)); err != nil {
-			return nil, nil, fault.Wrap(fault.Invalid, err, "this does not read as JSON: %s", fault.Public(err)).At("%s", event.place())
-		}
-	}
-	body, isObject := v.(map[string]any)
-	switch {
-	case t.Endpoint != nil:
-		if s := t.Endpoint.Schema; s != nil {
-			if problems := s.Check(v); len(problems) > 0 {
-				return nil, nil, fault.New(fault.Invalid, "the body does not fit the endpoint's schema: %s", problems[0].Message).At("%s", event.place())
-			}
-		}
-		return []Occurrence{{Event: map[string]any{"body": v, "query": map[string]any{}}}}, nil, nil
-	case t.Schedule != nil && v == nil:
-		return []Occurrence{scheduled(t.Schedule.Cron.Next(now))}, nil, nil
-	case !isObject:
-		return nil, nil, fault.New(fault.Usage, "the trigger needs an event, which is an object").At("%s", event.place()).Fix("docs/triggers.md shows what it has")
-	}
-	person, _ := body["person"].(map[string]any)
-	user, _ = person["profile"].(map[string]any)
-	return []Occurrence{{Event: body}}, user, nil
-}
-
-// would says what each event of a command leads to.
-func (d *Desk) would(ctx context.Context, t *Trigger, r Runnable, c Command, prefix string) ([]Would, []map[string]any, error) {
-	events, user, err := t.told(c.Event, d.Engine.now())
-	if err != nil {
-		return nil, nil, err
-	}
-	var out []Would
-	var all []map[string]any
-	for _, o := range events {
-		w := Would{Key: o.Key, Starts: t.Action.String()}
-		if w.Key == "" || prefix != "" {
-			w.Key = cmp.Or(prefix, "call/") + randomKey()
-		}
-		w.ID = firingID(t.Name, w.Key)
-		ok, err := t.wants(o.Event, user)
-		var inputs map[string]any
-		if err == nil && ok {
-			inputs, err = t.inputs(o.Event)
-		}
-		if err == nil && ok {
-			err = t.check(r, inputs)
-		}
-		w.Filtered, w.Problem, w.Inputs = err == nil && !ok, fault.Public(err), masked(inputs)
-		if known, err := d.Engine.Store.Firing(ctx, w.ID); err == nil {
-			w.Before = known.State
-		}
-		out, all = append(out, w), append(all, inputs)
-	}
-	return out, all, nil
-}
-
-// masked hides inputs that have the name of a secret.
-func masked(inputs map[string]any) map[string]any {
-	out := maps.Clone(inputs)
-	for name, v := range out {
-		if secret.SecretName(name) {
-			out[name] = secret.MaskAll(v)
-		}
-	}
-	return out
-}
-
-// test shows what an event leads to, and runs it on the sandbox when asked to.
-func (d *Desk) test(ctx context.Context, c Command) (*Reply, error) {
-	t, err := d.find(ctx, c.Name)
-	if err != nil {
-		return nil, err
-	}
-	r, err := d.Engine.Starter.Load(ctx, t.Action)
-	if err != nil {
-		return nil, atTrigger(t.Trigger, err)
-	}
-	prefix := ""
-	if c.Run {
-		prefix = "test/"
-	}
-	would, inputs, err := d.would(ctx, t.Trigger, r, c, prefix)
-	if err != nil || !c.Run {
-		return &Reply{Would: would}, err
-	}
-	return &Reply{Would: would}, d.runAll(ctx, t.Trigger, r, would, inputs, true, true)
-}
-
-// fire starts what an event leads to at once, whatever else is under way.
-func (d *Desk) fire(ctx context.Context, c Command) (*Reply, error) {
-	t, err := d.find(ctx, c.Name)
-	if err != nil {
-		return nil, err
-	}
-	if err := d.Engine.readSwitches(ctx); err != nil {
-		return nil, err
-	}
-	if why, _ := d.Engine.off(t.Trigger); why != "" {
-		return nil, fault.New(fault.Conflict, "%s", why).Fix("%s", d.Engine.turnOn(t.Trigger))
-	}
-	r, err := d.Engine.Starter.Load(ctx, t.Action)
-	if err != nil {
-		return nil, atTrigger(t.Trigger, err)
-	}
-	would, inputs, err := d.would(ctx, t.Trigger, r, c, "manual/")
-	if err != nil {
-		return nil, err
-	}
-	return &Reply{Would: would}, d.runAll(ctx, t.Trigger, r, would, inputs, false, c.Wait || !d.Served)
-}
-
-// runAll starts what events lead to, and waits for the end when asked to.
-func (d *Desk) runAll(ctx context.Context, t *Trigger, r Runnable, would []Would, inputs []map[string]any, sandbox, wait bool) error {
-	for i := range would {
-		w := &would[i]
-		if w.Filtered || w.Problem != "" {
-			continue
-		}
-		f := d.Engine.row(t, w.Key)
-		f.Kind, f.Sandbox = Manual, sandbox
-		if err := d.begin(ctx, r, &f, inputs[i]); err != nil {
-			return err
-		}
-		if w.Problem = f.Reason; f.State == Started {
-			w.Run = f.ID
-		}
-	}
-	for i := range would {
-		if w := &would[i]; wait && w.Run != "" {
-			o, err := r.Await(ctx, w.Run)
-			if err != nil {
-				return err
-			}
-			w.Outcome = &o
-		}
-	}
-	return nil
-}
-
-// begin starts the run of a firing that somebody asks for. Like any other, it is on
-// disk before that: when this process is killed while an import reads its source, the
-// next one that serves begins again. Of a test, only what came of it is kept.
-func (d *Desk) begin(ctx context.Context, r Runnable, f *Firing, inputs map[string]any) (err error) {
-	e := d.Engine
-	f.State = Waiting
-	if !f.Sandbox {
-		if f.Sealed, err = e.seal(f.ID, inputs); err != nil {
-			return err
-		}
-		if d.Served {
-			e.claim(f, e.real())
-		}
-		if _, err := e.Store.Accept(ctx, nil, []Firing{*f}); err != nil {
-			e.unclaim(f.ID)
-			return err
-		}
-	}
-	kept := context.WithoutCancel(ctx)
-	switch err := r.Start(ctx, f.ID, f.Trigger, inputs, f.Sandbox); {
-	case err == nil:
-		f.State = Started
-	case ctx.Err() != nil && d.Served && !f.Sandbox: // nobody listens any more, or the process ends
-		e.unclaim(f.ID)
-		e.more()
-		return err
-	case ctx.Err() != nil:
-		f.State, f.Reason = Failed, "it was interrupted before it had begun; fire it again"
-	default:
-		f.State, f.Reason = Failed, fault.Public(err)
-	}
-	f.Sealed = nil
-	if f.Sandbox {
-		_, err = e.Store.Accept(kept, nil, []Firing{*f})
-	} else {
-		err = e.Store.Settle(kept, *f)
-	}
-	e.unclaim(f.ID)
-	return err
 }

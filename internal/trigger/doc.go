@@ -10,14 +10,20 @@
 // delivery runs anything twice, and what was accepted is started after all.
 //
 //	cron.go      when a schedule is due, by the clock on the wall
-//	look.go      which due times run, are missed, or are left for later
+//	schedule.go  which due times run, are missed, or are left for later
 //	settings.go  the section triggers: of lanyard.yaml
 //	inputs.go    from an event to the inputs of a flow
 //	endpoint.go  who may call an endpoint (HMAC), and what for
 //	event.go     deliveries of Okta event hooks and Auth0 events
 //	changes.go   joiner, mover and leaver in the change log
-//	engine.go    accepts firings and starts them
+//	engine.go    what is armed, and the look at all of it now and then
+//	switches.go  what is switched off
+//	feed.go      from the change log to firings
+//	firing.go    the id of a firing, and its inputs
+//	call.go      calls and deliveries, which are accepted while somebody waits
+//	queue.go     starts what waits, and stores what became of it
 //	desk.go      what administrators ask for
+//	fire.go      what they fire and test
 //
 // Where firings are kept is the Store's business, how a flow or an import is
 // started the Starter's, what HTTP looks like that of package web/hooks.

@@ -41,19 +41,19 @@ type Limits struct {
 
 // Defaults of endpoints and hooks.
 const (
-	DefaultBody    = 1 << 20
-	DefaultRate    = 50
-	DefaultTimeout = 30 * time.Second
+	defaultBody    = 1 << 20
+	defaultRate    = 50
+	defaultTimeout = 30 * time.Second
 
-	DefaultSignature = "X-Lanyard-Signature"
-	DefaultTimestamp = "X-Lanyard-Timestamp"
-	DefaultWindow    = 5 * time.Minute
+	defaultSignature = "X-Lanyard-Signature"
+	defaultTimestamp = "X-Lanyard-Timestamp"
+	defaultWindow    = 5 * time.Minute
 )
 
 // MaxBody returns how many bytes a body may have.
 func (l Limits) MaxBody() int64 {
 	if l.Body == 0 {
-		return DefaultBody
+		return defaultBody
 	}
 	return int64(l.Body)
 }
@@ -61,7 +61,7 @@ func (l Limits) MaxBody() int64 {
 // PerSecond returns how many requests a second are let in, and how many at once:
 // two seconds' worth unless it was said.
 func (l Limits) PerSecond() (rate, burst float64) {
-	rate, burst = DefaultRate, float64(l.Burst)
+	rate, burst = defaultRate, float64(l.Burst)
 	if l.Rate > 0 {
 		rate = float64(l.Rate)
 	}

@@ -13,7 +13,7 @@ import (
 func TestVerify(t *testing.T) {
 	now := time.Unix(1_800_000_000, 0)
 	key, body := secret.NewValue("s3cret"), []byte(`{"a":1}`)
-	h := &HMAC{Window: DefaultWindow}
+	h := &HMAC{Window: defaultWindow}
 	good := Sign("s3cret", now, body)
 	for _, test := range []struct {
 		name, signature, timestamp string
@@ -58,7 +58,7 @@ func FuzzVerify(f *testing.F) {
 	f.Add("sha256=", "-1", []byte("x"))
 	f.Add("sha256=zz", "99999999999999999999", []byte("x"))
 	f.Fuzz(func(t *testing.T, signature, timestamp string, body []byte) {
-		err := (&HMAC{Window: DefaultWindow}).Verify(secret.NewValue("k"), signature, timestamp, body, now)
+		err := (&HMAC{Window: defaultWindow}).Verify(secret.NewValue("k"), signature, timestamp, body, now)
 		if err != nil {
 			if !fault.Is(err, fault.Unauthorized) {
 				t.Errorf("Verify = %v", err)

@@ -117,7 +117,7 @@ func Read(sections map[string]config.Section) ([]*Trigger, error) {
 	var out []*Trigger
 	var errs []error
 	for _, name := range slices.Sorted(maps.Keys(sections)) {
-		t, err := ReadOne(name, sections[name])
+		t, err := readOne(name, sections[name])
 		if err != nil {
 			errs = append(errs, err)
 			continue
@@ -127,9 +127,9 @@ func Read(sections map[string]config.Section) ([]*Trigger, error) {
 	return out, fault.Join(errs...)
 }
 
-// ReadOne reads one trigger. Everything that is wrong with it is reported at
+// readOne reads one trigger. Everything that is wrong with it is reported at
 // once, each mistake with its line and column.
-func ReadOne(name string, s config.Section) (*Trigger, error) {
+func readOne(name string, s config.Section) (*Trigger, error) {
 	r := &reader{Reader: strict.Reader{File: s.File, NullIsAbsent: true}, dir: s.Dir}
 	n := strict.Follow(s.Node)
 	t := &Trigger{Name: name, Enabled: true, Place: s.File + ":" + strconv.Itoa(n.Line) + ":" + strconv.Itoa(n.Column)}
@@ -392,7 +392,7 @@ func (r *reader) limits(into *Limits) strict.Field {
 }
 
 func (r *reader) endpoint(n *yaml.Node) *Endpoint {
-	e := &Endpoint{Mode: ModeAccept, Timeout: DefaultTimeout}
+	e := &Endpoint{Mode: ModeAccept, Timeout: defaultTimeout}
 	var mode string
 	written := r.Mapping(n, "an endpoint", map[string]strict.Field{
 		"auth":           func(n *yaml.Node) { r.auth(n, &e.Auth) },
@@ -442,7 +442,7 @@ func (r *reader) auth(n *yaml.Node, a *Auth) {
 }
 
 func (r *reader) hmac(n *yaml.Node) *HMAC {
-	h := &HMAC{Signature: DefaultSignature, Timestamp: DefaultTimestamp, Window: DefaultWindow}
+	h := &HMAC{Signature: defaultSignature, Timestamp: defaultTimestamp, Window: defaultWindow}
 	written := r.Mapping(n, "hmac", map[string]strict.Field{
 		"secret":    r.credential(&h.Secret),
 		"signature": r.header(&h.Signature),

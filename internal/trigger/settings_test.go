@@ -149,7 +149,7 @@ func TestRead(t *testing.T) {
 	e := push.Endpoint
 	rate, burst := e.Limits.PerSecond()
 	if push.Enabled || push.Action.File != "/srv/flow.yaml" || e.Auth.HMAC.Secret != "file:conf/secrets/hr" || e.Auth.HMAC.Window != time.Minute ||
-		e.Auth.HMAC.Signature != trigger.DefaultSignature || e.Mode != trigger.ModeWait || e.Timeout != 20*time.Second || e.Limits.MaxBody() != 1000 || rate != 3 || burst != 4 || push.Concurrent != 4 {
+		e.Auth.HMAC.Signature != "X-Lanyard-Signature" || e.Mode != trigger.ModeWait || e.Timeout != 20*time.Second || e.Limits.MaxBody() != 1000 || rate != 3 || burst != 4 || push.Concurrent != 4 {
 		t.Errorf("endpoint = %+v, auth %+v", e, e.Auth.HMAC)
 	}
 	if a := events.Auth0; a.Header != "X-Auth" || a.Secret != "env:S" || a.PerDelivery || !events.Enabled || events.Kind() != trigger.Auth0Kind {

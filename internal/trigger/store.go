@@ -38,8 +38,10 @@ type Store interface {
 	// Firings returns firings, newest first; those that wait in the order of
 	// their due times.
 	Firings(ctx context.Context, q Query) ([]Firing, error)
+	// Waiting returns how many firings of each trigger wait.
+	Waiting(ctx context.Context) (map[string]int, error)
 	// Trim removes firings that were accepted before a time, but none that waits
-	// or is open, and returns how many.
+	// or is open, and returns how many. Others write in between when there are many.
 	Trim(ctx context.Context, before time.Time) (int, error)
 }
 

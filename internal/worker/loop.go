@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -120,7 +121,7 @@ func (l *loop) recall(ctx context.Context) error {
 	err := l.each(ctx, nil, func(i run.Item) error {
 		switch {
 		case i.Position >= len(l.marks):
-			return fault.New(fault.Internal, "run %s has item %d of a list of %d", i.Run, i.Position, len(l.marks))
+			return l.beyond(i.Position)
 		case i.Status == run.Succeeded:
 			l.marks[i.Position] = isDone
 		case i.Status == run.Held:
@@ -141,6 +142,9 @@ func (l *loop) recall(ctx context.Context) error {
 	}
 	for _, r := range moving {
 		if p := r.Parent; p.Loop == l.c.Loop {
+			if p.Position >= len(l.marks) {
+				return l.beyond(p.Position)
+			}
 			l.marks[p.Position], l.children[p.Position] = isQueued, r.ID
 			l.begun = append(l.begun, p.Position)
 		}
@@ -158,6 +162,11 @@ func (l *loop) recall(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// beyond says that what is stored does not fit the list.
+func (l *loop) beyond(at int) error {
+	return fault.New(fault.Internal, "run %s has something of item %d of a list of %d", l.parent.id, at+1, len(l.marks))
 }
 
 // work moves items until none moves any more. It reports false when the worker
@@ -533,16 +542,16 @@ func (l *loop) event(ctx context.Context) (*engine.Event, error) {
 		}
 	}
 	if l.failed > 0 {
-		first, err := l.w.Store.Items(ctx, ItemFilter{Run: l.parent.id, Loop: l.c.Loop, Statuses: []run.Status{run.Failed}, Limit: 1})
-		if err != nil || len(first) == 0 {
+		first, err := l.one(ctx, ItemFilter{Statuses: []run.Status{run.Failed}})
+		if err != nil {
 			return nil, err
 		}
-		result, err := decodeItem(first[0].Result)
+		result, err := decodeItem(first.Result)
 		if err != nil {
 			return nil, err
 		}
 		text, _ := result["error"].(string)
-		done.First = &engine.FailedItem{At: first[0].Position, Message: text}
+		done.First = &engine.FailedItem{At: first.Position, Message: text}
 	}
 	shown := *done
 	if (l.c.Results || l.c.Keeps) && !(l.c.Stop && l.failed > 0) {
@@ -554,13 +563,28 @@ func (l *loop) event(ctx context.Context) (*engine.Event, error) {
 	return &engine.Event{Kind: engine.Looped, ID: l.c.ID, Items: done}, nil
 }
 
+// one reads the first item that a filter selects. There is one, since its mark was
+// set when it was written: a run that did without would never move again.
+func (l *loop) one(ctx context.Context, f ItemFilter) (run.Item, error) {
+	f.Run, f.Loop, f.Limit = l.parent.id, l.c.Loop, 1
+	items, err := l.w.Store.Items(ctx, f)
+	if err != nil {
+		return run.Item{}, err
+	}
+	if len(items) == 0 {
+		return run.Item{}, fault.New(fault.Internal, "what came of the items of run %s is not there", l.parent.id)
+	}
+	return items[0], nil
+}
+
+// blocked is the event of a list that waits for a person.
 func (l *loop) blocked(ctx context.Context) (*engine.Event, error) {
 	at := slices.Index(l.marks, isHeld)
-	items, err := l.w.Store.Items(ctx, ItemFilter{Run: l.parent.id, Loop: l.c.Loop, From: at, Limit: 1})
-	if err != nil || len(items) == 0 {
+	item, err := l.one(ctx, ItemFilter{From: at})
+	if err != nil {
 		return nil, err
 	}
-	child, err := l.w.Store.Run(ctx, items[0].Child)
+	child, err := l.w.Store.Run(ctx, item.Child)
 	if err != nil {
 		return nil, err
 	}
@@ -576,25 +600,13 @@ const maxResults = 16 << 20
 func (l *loop) results(ctx context.Context, done, shown *engine.Items) error {
 	size := 0
 	err := l.each(ctx, nil, func(i run.Item) error {
-		if done.Large {
-			return nil
-		}
 		masked, err := decodeItem(i.Result)
 		if err != nil {
 			return err
 		}
-		result := masked
-		if i.Sealed != nil {
-			if len(i.Sealed) == 0 {
-				return lost(l.parent.id)
-			}
-			raw, err := l.w.Key.Open(i.Sealed, itemAAD(&i))
-			if err != nil {
-				return fault.Wrap(fault.Internal, err, "item %d of run %s cannot be unsealed", i.Position+1, i.Run)
-			}
-			if result, err = decodeItem(raw); err != nil {
-				return err
-			}
+		result, err := l.unsealed(&i, masked)
+		if err != nil {
+			return err
 		}
 		if l.c.Results {
 			size += len(i.Result)
@@ -610,12 +622,34 @@ func (l *loop) results(ctx context.Context, done, shown *engine.Items) error {
 			done.Kept, shown.Kept = append(done.Kept, kept), append(shown.Kept, l.c.Keep(masked))
 		}
 		if size > maxResults {
-			done.Large, done.Results, done.Kept = true, nil, nil
-			shown.Large, shown.Results, shown.Kept = true, nil, nil
+			return errLarge
 		}
 		return nil
 	})
+	if errors.Is(err, errLarge) {
+		done.Large, done.Results, done.Kept = true, nil, nil
+		shown.Large, shown.Results, shown.Kept = true, nil, nil
+		return nil
+	}
 	return err
+}
+
+// errLarge ends the reading of results of which there are too many.
+var errLarge = errors.New("too many results")
+
+// unsealed returns what came of an item as it is.
+func (l *loop) unsealed(i *run.Item, masked map[string]any) (map[string]any, error) {
+	switch {
+	case i.Sealed == nil: // nothing was masked
+		return masked, nil
+	case len(i.Sealed) == 0:
+		return nil, lost(l.parent.id)
+	}
+	raw, err := l.w.Key.Open(i.Sealed, itemAAD(i))
+	if err != nil {
+		return nil, fault.Wrap(fault.Internal, err, "item %d of run %s cannot be unsealed", i.Position+1, i.Run)
+	}
+	return decodeItem(raw)
 }
 
 func decodeItem(data json.RawMessage) (map[string]any, error) {

@@ -174,7 +174,7 @@ func (run *run) decide() {
 		p, link := run.people[id], run.Links[id]
 		d, quick := run.rules.Quick(p, link)
 		if !quick {
-			d = run.rules.Decide(p, link, run.candidates(p, link), run.session.Now)
+			d = run.rules.Decide(p, link, run.candidates(p, link))
 		}
 		if run.doubled[id] {
 			d = run.rules.Doubled(id, link)
@@ -202,7 +202,7 @@ func (run *run) note(id string, p *reconcile.Person, link *reconcile.Link, d rec
 	}
 	run.out.Decisions[id] = d
 	if login, _ := d.After["login"].(string); login != "" && d.Writes() {
-		run.logins[directory.LoginKey(login).Value] = id
+		run.logins[directory.Fold(login)] = id
 	}
 	if d.Code == reconcile.LinkedToElse && p != nil && p.Presence == reconcile.Present {
 		run.wanted[d.Account] = id

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"strconv"
 	"testing"
 	"time"
 
@@ -171,6 +172,7 @@ func testFiringQueries(t *testing.T, s trigger.Store) {
 	} {
 		same(t, test.name, firingIDs(t, s, test.q), test.want)
 	}
+	same(t, "how many wait", must(s.Waiting(t.Context()))(t), map[string]int{"a": 1, "b": 1})
 }
 
 func testTrim(t *testing.T, s trigger.Store) {
@@ -181,4 +183,11 @@ func testTrim(t *testing.T, s trigger.Store) {
 		firing("old", set(trigger.Started, false, 0)), firing("young", set(trigger.Started, false, time.Second)))
 	same(t, "removed", must(s.Trim(t.Context(), at.Add(time.Second)))(t), 1)
 	same(t, "left", firingIDs(t, s, trigger.Query{}), []string{"young", "open", "waits"})
+	const many = 2500 // more than are removed at once
+	old := make([]trigger.Firing, many)
+	for i := range old {
+		old[i] = firing(strconv.Itoa(i), set(trigger.Started, false, 0))
+	}
+	accept(t, s, old...)
+	same(t, "removed of many", must(s.Trim(t.Context(), at.Add(time.Second)))(t), many)
 }

@@ -67,13 +67,8 @@ func (a *API) listAccounts(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	page, err := a.Service.Accounts(r.Context(), AccountQuery{Realm: r.PathValue("realm"), Email: q.Get("email"), After: q.Get("after"), Limit: limit})
-	if err != nil {
-		return err
-	}
-	if page.Accounts == nil {
-		page.Accounts = []*directory.Account{}
-	}
-	return web.WriteJSON(w, http.StatusOK, page)
+	page.Accounts = orEmpty(page.Accounts)
+	return answer(w, http.StatusOK, page, err)
 }
 
 func (a *API) getAccount(w http.ResponseWriter, r *http.Request) error {

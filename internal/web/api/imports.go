@@ -211,14 +211,6 @@ func (a *API) listSources(w http.ResponseWriter, r *http.Request) error {
 	return web.WriteJSON(w, http.StatusOK, map[string]any{"sources": orEmpty(reply.Sources)})
 }
 
-// orEmpty is a list that JSON writes as one.
-func orEmpty[T any](list []T) []T {
-	if list == nil {
-		return []T{}
-	}
-	return list
-}
-
 func (a *API) getSource(w http.ResponseWriter, r *http.Request) error {
 	reply, err := a.ask(r, importer.Command{Do: importer.ShowSource, Source: r.PathValue("source")})
 	if err != nil {

@@ -54,13 +54,7 @@ func (a *API) scim() map[string]web.Handler {
 
 func (a *API) scimConnections(w http.ResponseWriter, r *http.Request) error {
 	list, err := a.Service.SCIMConnections(r.Context())
-	if err != nil {
-		return err
-	}
-	if list == nil {
-		list = []inbound.Overview{}
-	}
-	return web.WriteJSON(w, http.StatusOK, list)
+	return answer(w, http.StatusOK, orEmpty(list), err)
 }
 
 func (a *API) scimConnection(w http.ResponseWriter, r *http.Request) error {
@@ -113,13 +107,6 @@ func (a *API) compareAssignments(w http.ResponseWriter, r *http.Request) error {
 	q := r.URL.Query()
 	found, err := a.Service.CompareAssignments(r.Context(), q.Get("signOn"), q.Get("provisioner"))
 	return answer(w, http.StatusOK, found, err)
-}
-
-func answer(w http.ResponseWriter, status int, v any, err error) error {
-	if err != nil {
-		return err
-	}
-	return web.WriteJSON(w, status, v)
 }
 
 func scimPath(ref string) string { return "/scim/connections/" + url.PathEscape(ref) }

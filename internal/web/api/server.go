@@ -13,7 +13,6 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/lanyard-id/lanyard/internal/directory"
 	"github.com/lanyard-id/lanyard/internal/engine"
 	"github.com/lanyard-id/lanyard/internal/fault"
 	"github.com/lanyard-id/lanyard/internal/oauth"
@@ -195,6 +194,22 @@ func misread(err error) string {
 	return other.Field + " may not be of the type " + other.Value
 }
 
+// answer answers with what was asked for, unless that failed.
+func answer(w http.ResponseWriter, status int, v any, err error) error {
+	if err != nil {
+		return err
+	}
+	return web.WriteJSON(w, status, v)
+}
+
+// orEmpty is a list that JSON writes as one.
+func orEmpty[T any](list []T) []T {
+	if list == nil {
+		return []T{}
+	}
+	return list
+}
+
 func (a *API) start(w http.ResponseWriter, r *http.Request) error {
 	var body startBody
 	if err := read(r, &body); err != nil {
@@ -239,21 +254,12 @@ func (a *API) runs(w http.ResponseWriter, r *http.Request) error {
 		f.Statuses = append(f.Statuses, run.Status(s))
 	}
 	runs, err := a.Service.Runs(r.Context(), f)
-	if err != nil {
-		return err
-	}
-	if runs == nil {
-		runs = []run.Run{}
-	}
-	return web.WriteJSON(w, http.StatusOK, runs)
+	return answer(w, http.StatusOK, orEmpty(runs), err)
 }
 
 func (a *API) run(w http.ResponseWriter, r *http.Request) error {
 	one, err := a.Service.Run(r.Context(), r.PathValue("id"))
-	if err != nil {
-		return err
-	}
-	return web.WriteJSON(w, http.StatusOK, one)
+	return answer(w, http.StatusOK, one, err)
 }
 
 func (a *API) records(w http.ResponseWriter, r *http.Request) error {
@@ -267,14 +273,7 @@ func (a *API) records(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	records, err := a.Service.Records(r.Context(), r.PathValue("id"), after, wait)
-	if err != nil {
-		return err
-	}
-	if records == nil {
-		records = []run.Record{}
-	}
-	records = records[:min(len(records), recordsPage)]
-	return web.WriteJSON(w, http.StatusOK, records)
+	return answer(w, http.StatusOK, orEmpty(records[:min(len(records), recordsPage)]), err)
 }
 
 func (a *API) items(w http.ResponseWriter, r *http.Request) error {
@@ -291,13 +290,7 @@ func (a *API) items(w http.ResponseWriter, r *http.Request) error {
 		f.Statuses = append(f.Statuses, run.Status(s))
 	}
 	items, err := a.Service.Items(r.Context(), f)
-	if err != nil {
-		return err
-	}
-	if items == nil {
-		items = []run.Item{}
-	}
-	return web.WriteJSON(w, http.StatusOK, items)
+	return answer(w, http.StatusOK, orEmpty(items), err)
 }
 
 func (a *API) signal(w http.ResponseWriter, r *http.Request) error {
@@ -319,13 +312,7 @@ func (a *API) signal(w http.ResponseWriter, r *http.Request) error {
 
 func (a *API) people(w http.ResponseWriter, r *http.Request) error {
 	people, err := a.Service.People(r.Context(), r.URL.Query().Get("email"))
-	if err != nil {
-		return err
-	}
-	if people == nil {
-		people = []directory.Person{}
-	}
-	return web.WriteJSON(w, http.StatusOK, people)
+	return answer(w, http.StatusOK, orEmpty(people), err)
 }
 
 func (a *API) createToken(w http.ResponseWriter, r *http.Request) error {
@@ -334,29 +321,17 @@ func (a *API) createToken(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	token, kept, err := a.Service.CreateToken(r.Context(), body)
-	if err != nil {
-		return err
-	}
-	return web.WriteJSON(w, http.StatusCreated, tokenBody{Token: token, Kept: kept})
+	return answer(w, http.StatusCreated, tokenBody{Token: token, Kept: kept}, err)
 }
 
 func (a *API) tokens(w http.ResponseWriter, r *http.Request) error {
 	tokens, err := a.Service.Tokens(r.Context())
-	if err != nil {
-		return err
-	}
-	if tokens == nil {
-		tokens = []oauth.APIToken{}
-	}
-	return web.WriteJSON(w, http.StatusOK, tokens)
+	return answer(w, http.StatusOK, orEmpty(tokens), err)
 }
 
 func (a *API) revokeToken(w http.ResponseWriter, r *http.Request) error {
 	kept, err := a.Service.RevokeToken(r.Context(), r.PathValue("ref"))
-	if err != nil {
-		return err
-	}
-	return web.WriteJSON(w, http.StatusOK, kept)
+	return answer(w, http.StatusOK, kept, err)
 }
 
 func (a *API) provisioning(w http.ResponseWriter, r *http.Request) error {
@@ -365,10 +340,7 @@ func (a *API) provisioning(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	reply, err := a.Service.Provisioning(r.Context(), body)
-	if err != nil {
-		return err
-	}
-	return web.WriteJSON(w, http.StatusOK, reply)
+	return answer(w, http.StatusOK, reply, err)
 }
 
 func (a *API) triggers(w http.ResponseWriter, r *http.Request) error {
@@ -377,10 +349,7 @@ func (a *API) triggers(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	reply, err := a.Service.Triggers(run.WithStarter(r.Context(), body.By), body)
-	if err != nil {
-		return err
-	}
-	return web.WriteJSON(w, http.StatusOK, reply)
+	return answer(w, http.StatusOK, reply, err)
 }
 
 // exchanges is a POST because a query has more parts than an address can say
@@ -391,10 +360,7 @@ func (a *API) exchanges(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	page, err := a.Service.Exchanges(r.Context(), body)
-	if err != nil {
-		return err
-	}
-	return web.WriteJSON(w, http.StatusOK, page)
+	return answer(w, http.StatusOK, page, err)
 }
 
 // replayBody names a call to be made again.
@@ -408,8 +374,5 @@ func (a *API) replayExchange(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	again, err := a.Service.ReplayExchange(r.Context(), body.ID)
-	if err != nil {
-		return err
-	}
-	return web.WriteJSON(w, http.StatusOK, again)
+	return answer(w, http.StatusOK, again, err)
 }

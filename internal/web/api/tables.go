@@ -77,10 +77,7 @@ func (a *API) listTables(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if reply.Tables == nil {
-		reply.Tables = []*table.Table{}
-	}
-	return web.WriteJSON(w, http.StatusOK, map[string]any{"tables": reply.Tables})
+	return web.WriteJSON(w, http.StatusOK, map[string]any{"tables": orEmpty(reply.Tables)})
 }
 
 // newTable is the body of createTable.
@@ -150,11 +147,7 @@ func (a *API) listRows(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	page := table.Page{Rows: reply.Rows, Next: reply.Next}
-	if page.Rows == nil {
-		page.Rows = []table.Row{}
-	}
-	return web.WriteJSON(w, http.StatusOK, page)
+	return web.WriteJSON(w, http.StatusOK, table.Page{Rows: orEmpty(reply.Rows), Next: reply.Next})
 }
 
 // rowBody is a row that is inserted or changed.
@@ -224,7 +217,7 @@ func (a *API) upsertRows(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return web.WriteJSON(w, http.StatusOK, rowsAnswer{*reply.Counts, append([]table.Row{}, reply.Rows...)}) // a list, never null
+	return web.WriteJSON(w, http.StatusOK, rowsAnswer{*reply.Counts, orEmpty(reply.Rows)})
 }
 
 // importBody is a file in a request. Only the modes that may be repeated are there.
@@ -347,11 +340,6 @@ func (c *Client) ExportTable(ctx context.Context, o table.ExportOptions, w io.Wr
 		return c.finish(ctx, res, nil)
 	}
 	defer res.Body.Close()
-	if _, err := io.Copy(w, res.Body); err != nil {
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		return brokeOff(err)
-	}
-	return nil
+	_, err = io.Copy(w, &answering{ctx: ctx, body: res.Body})
+	return err
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -39,6 +40,13 @@ func (d desk) ImportTable(ctx context.Context, o table.ImportOptions, file io.Re
 func (d desk) ExportTable(ctx context.Context, o table.ExportOptions, w io.Writer) error {
 	return d.Export(ctx, o, w)
 }
+
+var errFull = errors.New("no space left")
+
+// fullDisk takes nothing.
+type fullDisk struct{}
+
+func (fullDisk) Write([]byte) (int, error) { return 0, errFull }
 
 // people are made accounts.
 type people struct{}
@@ -308,6 +316,9 @@ func TestTableClient(t *testing.T) {
 	}
 	if err := c.ExportTable(ctx, table.ExportOptions{Table: "none"}, &out); !fault.Is(err, fault.NotFound) {
 		t.Errorf("no table: %v", err)
+	}
+	if err := c.ExportTable(ctx, table.ExportOptions{Table: "A ?&b"}, fullDisk{}); !errors.Is(err, errFull) {
+		t.Errorf("onto a full disk: %v", err)
 	}
 	page, err := c.Accounts(ctx, AccountQuery{Realm: "a b", Email: "x&y", After: "z", Limit: 3})
 	want := AccountPage{Accounts: []*directory.Account{{ID: "1", Realm: "a b", Profile: map[string]any{"q": "x&yz", "limit": json.Number("1.0")}}}, Next: "1"}

@@ -88,6 +88,12 @@ var algorithms = []string{
 	oidc.RS256, oidc.RS384, oidc.RS512, oidc.PS256, oidc.PS384, oidc.PS512, oidc.ES256, oidc.ES384, oidc.ES512, oidc.EdDSA,
 }
 
+// issuer is who makes the access tokens of endpoints, as endpoints say it.
+type issuer struct {
+	url, keys, audience string
+	private             bool
+}
+
 // verifier checks access tokens of one issuer. It is made when it is first needed
 // and the issuer answers.
 type verifier struct {
@@ -154,11 +160,12 @@ func words(v any) (out []string) {
 
 // tokens returns what checks the tokens of an issuer.
 func (h *Hooks) tokens(ctx context.Context, o *trigger.OAuth) (*oidc.IDTokenVerifier, error) {
+	by := issuer{url: o.Issuer, keys: o.JWKS, audience: o.Audience, private: o.AllowPrivate}
 	h.mu.Lock()
-	v := h.verifiers[o]
+	v := h.verifiers[by]
 	if v == nil {
 		v = &verifier{}
-		h.verifiers[o] = v
+		h.verifiers[by] = v
 	}
 	h.mu.Unlock()
 	v.mu.Lock()

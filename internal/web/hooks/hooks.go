@@ -57,7 +57,7 @@ type Hooks struct {
 	mu        sync.Mutex // guards what follows
 	buckets   map[string]*web.Bucket
 	known     map[secret.Ref]knownSecret
-	verifiers map[*trigger.OAuth]*verifier
+	verifiers map[issuer]*verifier
 }
 
 // knownSecret is a credential that need not be read again for a while.
@@ -79,7 +79,7 @@ const (
 
 // Mount puts the hooks on a mux.
 func (h *Hooks) Mount(mux *http.ServeMux) {
-	h.buckets, h.known, h.verifiers = map[string]*web.Bucket{}, map[secret.Ref]knownSecret{}, map[*trigger.OAuth]*verifier{}
+	h.buckets, h.known, h.verifiers = map[string]*web.Bucket{}, map[secret.Ref]knownSecret{}, map[issuer]*verifier{}
 	front := &web.Front{Log: h.Log, NewID: requestID, Open: open, Fail: fail}
 	mux.Handle(trigger.HooksPath+"{name}", front.Handle(h.serve))
 	mux.Handle(trigger.HooksPath, front.Handle(unknown))
@@ -126,6 +126,10 @@ func (h *Hooks) serve(w http.ResponseWriter, r *http.Request) error {
 // body that does not fit is not told: it may be anything.
 func refused(err error) bool {
 	var limited *limitError
+	var start *trigger.StartError
+	if errors.As(err, &start) {
+		return false
+	}
 	return fault.Is(err, fault.Unauthorized) || fault.Is(err, fault.Forbidden) || fault.Is(err, fault.TooLarge) || errors.As(err, &limited)
 }
 
@@ -161,7 +165,7 @@ func (h *Hooks) deliver(w http.ResponseWriter, r *http.Request, t *trigger.Trigg
 	if err := h.limit(t.Name, d.Limits); err != nil {
 		return err
 	}
-	body, err := web.ReadBody(r, d.Limits.MaxBody())
+	body, err := readBody(w, r, d.Limits)
 	if err != nil {
 		return err
 	}
@@ -179,7 +183,7 @@ func (h *Hooks) deliver(w http.ResponseWriter, r *http.Request, t *trigger.Trigg
 // call starts the flow of an endpoint.
 func (h *Hooks) call(w http.ResponseWriter, r *http.Request, t *trigger.Trigger) error {
 	e := t.Endpoint
-	body, err := web.ReadBody(r, e.Limits.MaxBody())
+	body, err := readBody(w, r, e.Limits)
 	if err != nil {
 		return err
 	}
@@ -234,6 +238,16 @@ func (h *Hooks) wait(w http.ResponseWriter, r *http.Request, t *trigger.Trigger,
 		out = append(out, web.Field{Key: "outputs", Value: json.RawMessage(o.Outputs)})
 	}
 	return web.WriteJSON(w, status, out)
+}
+
+// readBody reads a body, which has to arrive in time. The deadline ends with it: one
+// that goes on would end the request of a caller who waits for longer.
+func readBody(w http.ResponseWriter, r *http.Request, l trigger.Limits) ([]byte, error) {
+	body, err := web.ReadBody(r, l.MaxBody())
+	if err == nil {
+		_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // as where it was set
+	}
+	return body, err
 }
 
 // readCall reads what a flow may be told of a request.
@@ -303,7 +317,10 @@ func fail(w http.ResponseWriter, r *http.Request, err error) {
 	var body *trigger.BodyError
 	var key *trigger.KeyError
 	var limited *limitError
+	var start *trigger.StartError
 	switch {
+	case errors.As(err, &start) && statuses[kind] != http.StatusServiceUnavailable:
+		kind = fault.Internal // a 401 because we lack a credential would be a lie
 	case errors.Is(err, errMethod):
 		status = http.StatusMethodNotAllowed
 	case errors.As(err, &key):

@@ -167,6 +167,30 @@ func TestWaits(t *testing.T) {
 	}
 }
 
+// deadlines notes until when a body is read.
+type deadlines struct {
+	http.ResponseWriter
+	read []time.Time
+}
+
+func (d *deadlines) SetReadDeadline(t time.Time) error {
+	d.read = append(d.read, t)
+	return nil
+}
+
+// The time that a body has does not end the request of one who waits for longer. A
+// body that was refused keeps its deadline: its rest is still to come.
+func TestBodyDeadline(t *testing.T) {
+	b := newBench(t, "  e: {flow: f.yaml, endpoint: {auth: {public: true}, mode: wait, limits: {body: 20}}}\n")
+	for body, want := range map[string]int{"{}": 2, `{"a":"` + strings.Repeat("x", 20) + `"}`: 1} {
+		w := &deadlines{ResponseWriter: httptest.NewRecorder()}
+		b.mux.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/hooks/e", strings.NewReader(body)))
+		if len(w.read) != want || w.read[0].IsZero() || !w.read[len(w.read)-1].IsZero() && want == 2 {
+			t.Errorf("%s: read deadlines %v, want %d", body, w.read, want)
+		}
+	}
+}
+
 func TestRefusals(t *testing.T) {
 	b := newBench(t, "  e: {flow: f.yaml, endpoint: {auth: {public: true}, limits: {body: 20}}}\n  s: {flow: f.yaml, schedule: {cron: '@daily'}}\n")
 	for _, test := range []struct {
@@ -194,6 +218,8 @@ func TestRefusals(t *testing.T) {
 		{"full", "POST", "/hooks/e", "{}", nil, fault.New(fault.RateLimited, "2 runs"), 429, `{"error":"rate limited","message":"2 runs"}`},
 		{"off", "POST", "/hooks/e", "{}", nil, fault.New(fault.Unavailable, "switched off"), 503, `{"error":"unavailable","message":"switched off"}`},
 		{"inside", "POST", "/hooks/e", "{}", nil, fault.New(fault.Internal, "disk /dev/sda1 is full"), 500, `{"error":"internal","message":"the call could not be carried out; the log has the details"}`},
+		{"not started", "POST", "/hooks/e", "{}", nil, &trigger.StartError{Err: fault.New(fault.Unauthorized, "env:TOKEN is not set")}, 500, `{"error":"internal","message":"the call could not be carried out; the log has the details"}`},
+		{"not started yet", "POST", "/hooks/e", "{}", nil, &trigger.StartError{Err: fault.New(fault.Unavailable, "the worker is stopping")}, 503, `{"error":"unavailable","message":"the worker is stopping"}`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			b.t, b.fake.err = t, test.err

@@ -70,11 +70,10 @@ func (a *API) listMappings(w http.ResponseWriter, r *http.Request) error {
 			p.keep = append(p.keep, kv)
 		}
 	}
-	list, err := a.mappedApps(r, source, target)
+	list, err := a.mappedApps(r, source, target, p.after)
 	if err != nil {
 		return err
 	}
-	list = slices.DeleteFunc(list, func(app *directory.App) bool { return provision.MappingID(app.ID) <= p.after })
 	list, last := cut(list, p.limit, func(app *directory.App) string { return provision.MappingID(app.ID) })
 	p.links(w, last)
 	return writeList(w, r, list, func(r *http.Request, app *directory.App) web.Object {
@@ -86,8 +85,8 @@ func (a *API) listMappings(w http.ResponseWriter, r *http.Request) error {
 }
 
 // mappedApps returns the applications with a mapping between what source and
-// target name ("" for anything), in the order of their ids.
-func (a *API) mappedApps(r *http.Request, source, target string) ([]*directory.App, error) {
+// target name ("" for anything), in the order of their ids, behind a mapping.
+func (a *API) mappedApps(r *http.Request, source, target, after string) ([]*directory.App, error) {
 	means := func(wish, id string) bool { return wish == "" || wish == id }
 	var ids []string
 	targets, err := a.provisioning.Targets(r.Context())
@@ -110,6 +109,7 @@ func (a *API) mappedApps(r *http.Request, source, target string) ([]*directory.A
 			}
 		}
 	}
+	ids = slices.DeleteFunc(ids, func(id string) bool { return provision.MappingID(id) <= after })
 	slices.Sort(ids)
 	match := withinReach(r, nil, (*reach).app)
 	var list []*directory.App

@@ -155,7 +155,7 @@ func (a *API) updateAppSchema(w http.ResponseWriter, r *http.Request) error {
 	if err := a.Directory.EditAppSchema(r.Context(), actor(r), a.Realm, app.ID, change); err != nil {
 		return err
 	}
-	if err := a.tellSource(r, app); err != nil {
+	if err := a.tellSource(r, app, change); err != nil {
 		return err
 	}
 	return a.getAppSchema(w, r)

@@ -3,6 +3,7 @@ package okta
 import (
 	"bytes"
 	"io"
+	"maps"
 	"net/http"
 	"slices"
 
@@ -180,22 +181,16 @@ func readGroupsToDelete(body object, _ *sourceShape) (b importer.Batch, err erro
 
 // ids reads a list of external ids.
 func (o object) ids(name string, most int) ([]string, error) {
-	list, ok := o[name].([]any)
-	if !ok && o[name] != nil {
-		return nil, problem("E0000003")
+	ids, err := o.texts(name)
+	if err != nil {
+		return nil, err
 	}
-	out := make([]string, 0, len(list))
-	for _, v := range list {
-		id, ok := v.(string)
-		if !ok {
-			return nil, problem("E0000003")
-		}
+	for _, id := range ids {
 		if err := checkID(name, id, most); err != nil {
 			return nil, err
 		}
-		out = append(out, id)
 	}
-	return slices.Compact(out), nil
+	return ids, nil
 }
 
 func readMemberships(into func(*importer.Batch) *[]importer.Membership) func(object, *sourceShape) (importer.Batch, error) {
@@ -218,7 +213,7 @@ func readMemberships(into func(*importer.Batch) *[]importer.Membership) func(obj
 // sourceShape is what the profile of a source may hold.
 type sourceShape struct {
 	*directory.Shape
-	more []string // attributes that the settings of the source name beside
+	more []string // attributes that only the settings of the source name
 }
 
 // sourceShape reads what people of a source may have: its schema, and what
@@ -228,9 +223,13 @@ func (a *API) sourceShape(r *http.Request, s *importer.Source) (*sourceShape, er
 	if err != nil {
 		return nil, err
 	}
-	out := &sourceShape{Shape: shape, more: s.Settings.Attributes}
-	for name := range s.Settings.Profile {
-		out.more = append(out.more, name)
+	out := &sourceShape{Shape: shape}
+	named := slices.AppendSeq(slices.Clone(s.Settings.Attributes), maps.Keys(s.Settings.Profile))
+	slices.Sort(named) // answers have one order
+	for _, name := range slices.Compact(named) {
+		if _, ok := shape.Attribute(name); !ok {
+			out.more = append(out.more, name)
+		}
 	}
 	return out, nil
 }
@@ -242,8 +241,8 @@ func (s *sourceShape) check(profile object) error {
 	v = slices.DeleteFunc(v, func(one directory.Violation) bool {
 		return one.Rule == directory.Undefined && slices.Contains(s.more, one.Field)
 	})
-	for name, value := range profile {
-		if _, text := value.(string); !text && value != nil && !slices.ContainsFunc(v, func(one directory.Violation) bool { return one.Field == name }) {
+	for _, name := range slices.Sorted(maps.Keys(profile)) {
+		if _, text := profile[name].(string); !text && profile[name] != nil && !slices.ContainsFunc(v, func(one directory.Violation) bool { return one.Field == name }) {
 			v = append(v, directory.Violation{Field: name, Rule: directory.WrongType})
 		}
 	}
@@ -303,7 +302,7 @@ func (o object) groupProfile() (map[string]any, error) {
 	}
 	limit("displayName", maxGroupName)
 	limit("description", maxGroupText)
-	for name := range profile {
+	for _, name := range slices.Sorted(maps.Keys(profile)) {
 		if name != "displayName" && name != "description" {
 			v = append(v, directory.Violation{Field: name, Rule: directory.Undefined, Noun: directory.GroupNoun})
 		}

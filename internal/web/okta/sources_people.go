@@ -87,10 +87,11 @@ func needed(profile map[string]any) error {
 	return nil
 }
 
-// cannotImport words why somebody cannot be imported, who is well-formed.
+// cannotImport words why somebody cannot be imported, who is well-formed: because
+// of the people who are there, or of where those of the source go.
 func cannotImport(err error) error {
 	var v directory.Violations
-	if !fault.Is(err, fault.Invalid) || errors.As(err, &v) || sourceRefusal(err) != nil {
+	if !fault.Is(err, fault.Invalid) && !fault.Is(err, fault.Refused) || errors.As(err, &v) || sourceRefusal(err) != nil {
 		return err
 	}
 	return invalid("profile", fault.Public(err)).because(err)
@@ -108,7 +109,7 @@ func (a *API) getSourceUser(w http.ResponseWriter, r *http.Request) error {
 	return a.writeSourceUser(w, r, s, u)
 }
 
-// changeSourceUser is PUT and PATCH of a person. The body may repeat his external
+// changeSourceUser is PUT and PATCH of a person. The body may repeat the external
 // id, which never changes.
 func (a *API) changeSourceUser(change func(Sources, context.Context, directory.Actor, string, importer.Record) (*importer.User, error)) web.Handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
@@ -166,9 +167,7 @@ func (a *API) writeSourceUser(w http.ResponseWriter, r *http.Request, s *importe
 		profile = append(profile, web.Field{Key: attribute.Name, Value: u.Profile[attribute.Name]})
 	}
 	for _, name := range shape.more {
-		if _, ok := shape.Attribute(name); !ok {
-			profile = append(profile, web.Field{Key: name, Value: u.Profile[name]})
-		}
+		profile = append(profile, web.Field{Key: name, Value: u.Profile[name]})
 	}
 	return web.WriteJSON(w, http.StatusOK, web.Object{
 		{Key: "id", Value: u.ID},
@@ -244,7 +243,7 @@ func (a *API) deleteSourceGroup(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if err := a.Sources.DeleteGroup(r.Context(), actor(r), s.ID, r.PathValue("group")); err != nil {
-		return err
+		return cannotImport(err)
 	}
 	w.WriteHeader(a.SourceStatuses.DeleteGroup)
 	return nil

@@ -37,11 +37,15 @@ func (a *API) keepSource(r *http.Request, app *directory.App, body object) error
 	if a.Sources == nil || app.Name != importer.AppName || body["features"] == nil {
 		return nil
 	}
-	return a.editSource(r, app, func(s *reconcile.Settings) { s.Sourcing.Users = app.SourcesProfiles() })
+	return a.editSource(r, app, func(s *reconcile.Settings) error {
+		s.Sourcing.Users = app.SourcesProfiles()
+		return nil
+	})
 }
 
-// tellSource tells an identity source which custom attributes its profile has.
-func (a *API) tellSource(r *http.Request, app *directory.App) error {
+// tellSource tells an identity source which custom attributes its profile has after
+// a change of its schema. Those that only its settings name stay.
+func (a *API) tellSource(r *http.Request, app *directory.App, changed directory.SchemaChange) error {
 	if a.Sources == nil || app.Name != importer.AppName {
 		return nil
 	}
@@ -49,21 +53,30 @@ func (a *API) tellSource(r *http.Request, app *directory.App) error {
 	if err != nil {
 		return err
 	}
-	var names []string
-	for _, attribute := range shape.Custom() {
-		names = append(names, attribute.Name)
-	}
-	return a.editSource(r, app, func(s *reconcile.Settings) { s.Attributes = names })
+	return a.editSource(r, app, func(s *reconcile.Settings) error {
+		names := slices.DeleteFunc(slices.Clone(s.Attributes), func(name string) bool { return slices.Contains(changed.Remove, name) })
+		for _, attribute := range shape.Custom() {
+			if !slices.Contains(names, attribute.Name) {
+				names = append(names, attribute.Name)
+			}
+		}
+		s.Attributes = names
+		return nil
+	})
 }
 
-func (a *API) editSource(r *http.Request, app *directory.App, change func(*reconcile.Settings)) error {
+// editSource stores what change makes of the settings of a source, unless it is an
+// error.
+func (a *API) editSource(r *http.Request, app *directory.App, change func(*reconcile.Settings) error) error {
 	s, err := a.Sources.Source(r.Context(), app.ID)
 	if err != nil {
 		return err
 	}
 	after := *s
 	after.Settings.Mapping = maps.Clone(s.Settings.Mapping)
-	change(&after.Settings)
+	if err := change(&after.Settings); err != nil {
+		return err
+	}
 	_, err = a.Sources.PutSource(r.Context(), actor(r), app.Label, &after)
 	return err
 }
@@ -105,17 +118,11 @@ func (a *API) setInbound(w http.ResponseWriter, r *http.Request, app *directory.
 	if err != nil {
 		return err
 	}
-	// Both are read before anything is changed.
-	var scratch reconcile.Settings
-	if err := rules.matchRules(&scratch); err != nil {
-		return err
-	}
-	if err := settings.importSettings(&scratch); err != nil {
-		return err
-	}
-	err = a.editSource(r, app, func(s *reconcile.Settings) {
-		_ = rules.matchRules(s)
-		_ = settings.importSettings(s)
+	err = a.editSource(r, app, func(s *reconcile.Settings) error {
+		if err := rules.matchRules(s); err != nil {
+			return err
+		}
+		return settings.importSettings(s)
 	})
 	if err != nil {
 		return refusedSettings("settings", err)
@@ -167,21 +174,32 @@ const (
 )
 
 // importSettings reads importSettings: the format of usernames, and the schedule.
-// Nothing is fetched for an identity source that is loaded, so that a schedule
-// for it would do nothing, and is refused.
 func (o object) importSettings(s *reconcile.Settings) error {
 	name, err := o.object("username")
 	if err != nil {
 		return err
 	}
-	format, err := name.text("usernameFormat")
-	if recorded, err2 := name.text("userNameFormat"); recorded != "" || err2 != nil {
-		format, err = recorded, err2
+	if err := name.usernameFormat(s); err != nil {
+		return err
+	}
+	schedule, err := o.object("schedule")
+	if err != nil {
+		return err
+	}
+	return schedule.noSchedule()
+}
+
+// usernameFormat reads how people are called, in the spelling of recorded answers
+// or of the description.
+func (o object) usernameFormat(s *reconcile.Settings) error {
+	format, err := o.text("userNameFormat")
+	if err == nil && format == "" {
+		format, err = o.text("usernameFormat")
 	}
 	if err != nil {
 		return err
 	}
-	expression, err := name.text("userNameExpression")
+	expression, err := o.text("userNameExpression")
 	if err != nil {
 		return err
 	}
@@ -198,11 +216,14 @@ func (o object) importSettings(s *reconcile.Settings) error {
 	default:
 		s.UserName = expression
 	}
-	schedule, err := o.object("schedule")
-	if err != nil {
-		return err
-	}
-	switch status, err := schedule.text("status"); {
+	return nil
+}
+
+// noSchedule refuses a schedule: nothing is fetched for an identity source that is
+// loaded, so it would do nothing.
+func (o object) noSchedule() error {
+	status, err := o.text("status")
+	switch {
 	case err != nil:
 		return err
 	case status == "ENABLED":
@@ -338,11 +359,12 @@ func (a *API) setSourceMapping(w http.ResponseWriter, r *http.Request, app *dire
 			return err
 		}
 	}
-	err = a.editSource(r, app, func(s *reconcile.Settings) {
+	err = a.editSource(r, app, func(s *reconcile.Settings) error {
 		if s.Mapping == nil {
 			s.Mapping = map[string]reconcile.Mapping{}
 		}
 		maps.Copy(s.Mapping, change)
+		return nil
 	})
 	if err != nil {
 		return refusedSettings("properties", err)

@@ -9,6 +9,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/lanyard-id/lanyard/internal/directory"
+	"github.com/lanyard-id/lanyard/internal/importer"
+	"github.com/lanyard-id/lanyard/internal/reconcile"
 	"github.com/lanyard-id/lanyard/internal/value"
 	"github.com/lanyard-id/lanyard/internal/web/okta"
 )
@@ -387,6 +390,59 @@ func TestSourceSchema(t *testing.T) {
 	b.ok(200, "POST", "/api/v1/apps/"+app+"/lifecycle/deactivate", "")
 	b.ok(204, "DELETE", "/api/v1/apps/"+app, "")
 	b.ok(404, "GET", schema, "")
+}
+
+// Attributes that stand in lanyard.yaml are there beside those of the schema, and
+// answers have all of them in one order.
+func TestAttributesOfSettings(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	source := b.source()
+	app := strings.TrimPrefix(source, "/api/v1/identity-sources/")
+	b.settings(app, func(s *importer.Source) {
+		s.Settings.Attributes = []string{"shoe", "badge"}
+		s.Settings.Profile = map[string]reconcile.Term{"firstName": "First", "lastName": "Last", "email": "Mail", "badge": "Badge", "desk": "Desk", "hat": "Hat"}
+	})
+	b.ok(200, "POST", "/api/v1/meta/schemas/apps/"+app+"/default", `{"definitions":{"custom":{"properties":{"city":{"title":"City","type":"string"}}}}}`)
+	b.ok(200, "POST", source+"/users", `{"externalId":"E1","profile":{"userName":"a@example.com","email":"a@example.com","firstName":"A","lastName":"B","city":"Oslo","badge":"7"}}`)
+	if got := b.ok(200, "GET", source+"/users/E1", "").body; !strings.Contains(got, `"city":"Oslo","badge":"7","desk":null,"hat":null,"shoe":null}`) {
+		t.Error(got)
+	}
+	wantProblem(t, b.call("POST", source+"/users", `{"externalId":"E2","profile":{"userName":"b@example.com","hat":7,"desk":8,"badge":9}}`), 400, "E0000001", "Api validation failed: badge",
+		"badge: The field has an invalid value", "desk: The field has an invalid value", "hat: The field has an invalid value")
+	b.ok(200, "POST", "/api/v1/meta/schemas/apps/"+app+"/default", `{"definitions":{"custom":{"properties":{"city":null}}}}`)
+	b.ok(400, "POST", source+"/users", `{"externalId":"E2","profile":{"userName":"b@example.com","email":"b@example.com","city":"Oslo"}}`)
+}
+
+// What a source brings to a tenant is changed in sessions only.
+func TestSourceOfATenant(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	source := b.source()
+	b.settings(strings.TrimPrefix(source, "/api/v1/identity-sources/"), func(s *importer.Source) {
+		s.To = &reconcile.Target{Connection: "okta", Source: "HR"}
+	})
+	for path, body := range map[string]string{
+		"/users":  `{"externalId":"E1","profile":{"userName":"a@example.com","email":"a@example.com","firstName":"A","lastName":"B"}}`,
+		"/groups": `{"externalId":"G1","profile":{"displayName":"G"}}`,
+	} {
+		if a := b.call("POST", source+path, body); a.status != 400 || !strings.Contains(a.body, "gets whole sessions only") {
+			t.Errorf("%s: %d %s", path, a.status, a.body)
+		}
+	}
+}
+
+// settings changes an identity source as lanyard.yaml does.
+func (b *bench) settings(source string, change func(*importer.Source)) {
+	b.t.Helper()
+	s, err := b.imports.Source(b.t.Context(), source)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	change(s)
+	if _, err := b.imports.PutSource(b.t.Context(), directory.Actor{}, s.Label, s); err != nil {
+		b.t.Fatal(err)
+	}
 }
 
 func TestInboundProvisioning(t *testing.T) {

@@ -2,6 +2,7 @@ package trigger
 
 import (
 	"cmp"
+	"context"
 	"hash/fnv"
 	"time"
 )
@@ -11,7 +12,7 @@ import (
 type Schedule struct {
 	Cron    *Cron
 	CatchUp CatchUp
-	Limit   int // of catchUp all: how many of the missed run at most; 0: DefaultCatchUp
+	Limit   int // of catchUp all: how many of the missed run at most; 0: defaultCatchUp
 	Overlap Overlap
 	Jitter  time.Duration // up to this much later, the same for each due time whenever it is computed
 }
@@ -39,10 +40,10 @@ const (
 
 // Lateness and bounds of schedules.
 const (
-	// Grace is how late a due time may be looked at before it counts as missed.
-	Grace = time.Minute
-	// DefaultCatchUp is how many missed times run with catchUp all.
-	DefaultCatchUp = 100
+	// grace is how late a due time may be looked at before it counts as missed.
+	grace = time.Minute
+	// defaultCatchUp is how many missed times run with catchUp all.
+	defaultCatchUp = 100
 	// maxDue bounds how many due times one look returns.
 	maxDue = 10_000
 )
@@ -62,7 +63,7 @@ func (s *Schedule) Look(seen, now time.Time) Look {
 	due, more := s.Cron.Between(seen, now, maxDue)
 	var missed, onTime []time.Time
 	for _, at := range due {
-		if now.Sub(at) > Grace {
+		if now.Sub(at) > grace {
 			missed = append(missed, at)
 		} else {
 			onTime = append(onTime, at)
@@ -71,7 +72,7 @@ func (s *Schedule) Look(seen, now time.Time) Look {
 	var run []time.Time
 	switch {
 	case s.CatchUp == CatchAll:
-		first := max(0, len(missed)-cmp.Or(s.Limit, DefaultCatchUp))
+		first := max(0, len(missed)-cmp.Or(s.Limit, defaultCatchUp))
 		missed, run = missed[:first], missed[first:]
 	case s.CatchUp == CatchOne && len(missed) > 0 && len(onTime) == 0:
 		last := len(missed) - 1
@@ -93,4 +94,75 @@ func (s *Schedule) Start(name string, due time.Time) time.Time {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(name + "\x00" + due.UTC().Format(time.RFC3339))) // never fails
 	return due.Add(time.Duration(h.Sum64()%uint64(s.Jitter/time.Millisecond+1)) * time.Millisecond)
+}
+
+// schedules accepts the due times of all schedules.
+func (e *Engine) schedules(ctx context.Context) error {
+	now := e.now()
+	for _, t := range e.all() {
+		if t.Schedule == nil || !t.next.IsZero() && now.Before(t.next) && !now.Before(t.looked) {
+			continue
+		}
+		if now.After(t.cursor.Seen) {
+			if err := e.look(ctx, t, now); err != nil {
+				return err
+			}
+		}
+		from := now
+		if t.cursor.Seen.After(from) { // the clock was put back: nothing is decided twice
+			from = t.cursor.Seen
+		}
+		t.next, t.looked = t.Schedule.Cron.Next(from), now
+	}
+	return nil
+}
+
+// look decides about the due times of one schedule up to now.
+func (e *Engine) look(ctx context.Context, t *armed, now time.Time) error {
+	look := t.Schedule.Look(t.cursor.Seen, now)
+	if len(look.Run) == 0 && look.Missed == 0 {
+		return nil
+	}
+	why, silent := e.off(t.Trigger)
+	var firings []Firing
+	for _, due := range look.Run {
+		if silent {
+			break
+		}
+		f := e.prepare(t, scheduled(due))
+		f.Due = t.Schedule.Start(t.Name, due).UTC()
+		if why != "" {
+			f.State, f.Reason, f.Sealed = Refused, why, nil
+		}
+		firings = append(firings, f)
+	}
+	if look.Missed > 0 && !silent {
+		f := e.row(t.Trigger, "missed/"+look.From.UTC().Format(time.RFC3339)+"/"+look.To.UTC().Format(time.RFC3339))
+		f.State, f.Count, f.Due, f.Reason = Missed, look.Missed, look.To.UTC(), missedWords(look, t.Schedule)
+		firings = append(firings, f)
+	}
+	c := Cursor{Trigger: t.Name, Seen: now}
+	if _, err := e.Store.Accept(ctx, []Cursor{c}, firings); err != nil {
+		return err
+	}
+	e.more()
+	t.cursor = c
+	return nil
+}
+
+func missedWords(look Look, s *Schedule) string {
+	words := "due at " + look.From.UTC().Format(time.RFC3339)
+	if !look.To.Equal(look.From) {
+		words = "due from " + look.From.UTC().Format(time.RFC3339) + " to " + look.To.UTC().Format(time.RFC3339)
+	}
+	if look.More {
+		words += ", and before"
+	}
+	return words + "; catchUp: " + string(s.CatchUp)
+}
+
+// scheduled is a due time as an event.
+func scheduled(due time.Time) Occurrence {
+	at := due.UTC().Format(time.RFC3339)
+	return Occurrence{Key: "due/" + at, Event: map[string]any{"due": at, "local": due.Format(time.RFC3339), "date": due.Format(time.DateOnly)}}
 }

@@ -2,39 +2,9 @@ package table
 
 import "context"
 
-// How many rows are merged into a table without holding everybody else up: on a
-// sheet of their own, a thousand to a transaction, which takes the place of the
-// table's in one step. Whenever the process ends, the table is the old one or the
-// new one; a sheet that nobody shows is swept.
-
-// AtOnce is how many rows an import changes in one transaction.
-const AtOnce = 20_000
-
-// attempts is how often a table is rebuilt that others change meanwhile.
-const attempts = 3
-
-func (s *Tables) atOnce() int64 {
-	if s.AtOnce > 0 {
-		return s.AtOnce
-	}
-	return AtOnce
-}
-
-// settle puts the staged rows in their place, and returns the sheet that nobody
-// needs then.
-func (im *importing) settle(ctx context.Context, stage *Table, first int64) (old string, err error) {
-	if im.options.Mode != Merge || im.report.Created || im.report.Lines-im.bad <= im.tables.atOnce() {
-		return im.commit(ctx, stage, first)
-	}
-	for range attempts {
-		old, done, err := im.rebuild(ctx, stage)
-		if done || err != nil {
-			return old, err
-		}
-	}
-	// Somebody changes the table all the time: now they wait.
-	return im.commit(ctx, stage, first)
-}
+// How staged rows change those of a table that have their keys: few of them in one
+// transaction, many without holding everybody else up, on a sheet that takes the
+// place of the table's in one step.
 
 // rebuild makes the table anew with the staged rows. done is false when somebody
 // else changed it meanwhile: nothing has happened then.
@@ -51,8 +21,8 @@ func (im *importing) rebuild(ctx context.Context, stage *Table) (old string, don
 		return "", false, err
 	}
 	defer func() {
-		if !done { // what cannot be removed now is swept when the folder is opened again
-			_ = im.tables.erase(context.WithoutCancel(ctx), next)
+		if !done {
+			im.tables.discard(ctx, next)
 		}
 	}()
 	seen := t.Version
@@ -168,7 +138,7 @@ func (im *importing) addNew(ctx context.Context, t, stage *Table, next string) e
 func (im *importing) swap(ctx context.Context, built *Table, seen int64, next string) (old string, done bool, err error) {
 	err = im.tables.update(ctx, im.actor, im.options.Table, func(tx Tx, t *Table) (Change, error) {
 		old, done = "", false
-		if _, err := im.same(tx); err != nil || t.Version != seen {
+		if err := im.unaltered(t); err != nil || t.Version != seen {
 			return Change{}, err
 		}
 		done, old = true, t.Sheet
@@ -176,10 +146,79 @@ func (im *importing) swap(ctx context.Context, built *Table, seen int64, next st
 		if err := tx.RemoveSheet(next); err != nil {
 			return Change{}, err
 		}
-		return Change{What: "import", Detail: string(im.options.Mode) + " from " + im.options.File, Rows: im.report.changed()}, tx.AddSheet(old, im.tables.Now())
+		return im.change(), tx.AddSheet(old, im.tables.Now())
 	})
 	if err != nil {
 		return "", false, err
 	}
 	return old, done, nil
+}
+
+// merge changes the rows that have the keys of the sheet, and adds the others.
+func (im *importing) merge(tx Tx, t, stage *Table) error {
+	for after := int64(0); ; {
+		records, err := tx.Rows(stage.Sheet, after, readAtOnce)
+		if err != nil || len(records) == 0 {
+			return err
+		}
+		keys := make([]string, len(records))
+		for i, record := range records {
+			keys[i], after = record.Key, record.Number
+		}
+		have, err := byKey(tx, t.Sheet, keys)
+		if err != nil {
+			return err
+		}
+		for _, record := range records {
+			if err := im.mergeRow(tx, t, stage, record, have); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+func (im *importing) mergeRow(tx Tx, t, stage *Table, record Record, have map[string]Record) error {
+	cells, err := im.given(stage, record)
+	if err != nil {
+		return err
+	}
+	if old, ok := have[record.Key]; ok {
+		_, outcome, err := merge(tx, t, old, cells)
+		if err == nil {
+			im.report.add(outcome)
+		}
+		return err
+	}
+	return im.insert(tx, t, t.Sheet, record, cells)
+}
+
+// given are the cells of a staged row that the file has.
+func (im *importing) given(stage *Table, record Record) (map[string]any, error) {
+	all, err := stage.cells(record.Body)
+	if err != nil {
+		return nil, err
+	}
+	cells := make(map[string]any, len(im.columns))
+	for _, c := range im.columns {
+		cells[c.Name] = all[c.Name]
+	}
+	return cells, nil
+}
+
+// insert adds a staged row whose key the table does not have.
+func (im *importing) insert(tx Tx, t *Table, sheet string, record Record, cells map[string]any) error {
+	if t.Rows >= im.tables.maxRows() {
+		return im.tables.full(t)
+	}
+	added, err := t.record(cells)
+	if err != nil {
+		return placed(err, "key %s", quote(record.Key))
+	}
+	added.Number, added.Sheet = record.Number, sheet
+	if _, err := tx.InsertRow(added); err != nil {
+		return err
+	}
+	t.Rows++
+	im.report.Inserted++
+	return nil
 }
