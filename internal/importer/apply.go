@@ -44,6 +44,10 @@ type applier struct {
 	id   string
 	asOf time.Time // that the session was decided for
 
+	// byExact is the decider's, which costs a look at all accounts: it is good until
+	// somebody else changes something.
+	byExact map[string][]string
+
 	// Of gather, of which one is under way at most.
 	seq   int // of the block in mind
 	block *block
@@ -170,9 +174,13 @@ func (a *applier) carryOut(tx Tx, s *Session, all []*decided) (swept bool, err e
 		return false, err
 	}
 	if s.Doubt {
+		if last == s.Basis {
+			d.byExact = a.byExact
+		}
 		if err := a.again(x, s, people); err != nil {
 			return false, err
 		}
+		a.byExact = d.byExact
 	}
 	if err := x.people(people); err != nil {
 		return false, err
