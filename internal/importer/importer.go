@@ -121,21 +121,23 @@ func (im *Importer) noteNames(ctx context.Context) error {
 // with what another process left. The clock is the directory's, which may be
 // moved, so Serve looks often rather than sleeping until something is due.
 func (im *Importer) Serve(ctx context.Context) error {
-	tick := time.NewTicker(pollEvery)
-	defer tick.Stop()
+	pause := pollEvery
 	couriers := &couriers{im: im, again: map[string]time.Time{}}
 	defer couriers.wait.Wait()
 	for {
 		stuck, err := im.settle(ctx)
 		err = fault.Join(joined(stuck), err, couriers.dispatch(ctx)) // a source that is stuck keeps no tenant waiting
 		if err != nil && ctx.Err() == nil {
+			pause = min(2*pause, retryAfter) // trying costs as much as doing
 			im.log().Error("an import cannot go on; it is tried again", "error", err)
+		} else {
+			pause = pollEvery
 		}
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-im.bell():
-		case <-tick.C:
+		case <-time.After(pause):
 		}
 	}
 }

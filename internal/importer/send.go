@@ -235,7 +235,7 @@ func onlyInSessions(s *Source) error {
 }
 
 // retryAfter is how long a server waits before it sends again what could not be
-// sent.
+// sent, and at most before it tries again what else it could not do.
 const retryAfter = 30 * time.Second
 
 // couriers send sessions beside each other while a process serves.

@@ -301,8 +301,10 @@ func (e *Engine) Serve(ctx context.Context) {
 			e.Log.Error("what triggers did cannot be stored", "error", err)
 		}
 	}()
+	var said complaint
 	for {
-		if err := e.Tick(ctx); err != nil && ctx.Err() == nil {
+		err := e.Tick(ctx)
+		if said.news(err, time.Now()) && ctx.Err() == nil {
 			e.Log.Error("triggers could not be looked at", "error", err)
 		}
 		select {
@@ -312,6 +314,29 @@ func (e *Engine) Serve(ctx context.Context) {
 		case <-e.wake:
 		}
 	}
+}
+
+// complaint is the error that was logged last. What stays broken would be logged
+// several times a second.
+type complaint struct {
+	text string
+	at   time.Time
+}
+
+// sayAgain is how long an error that stays is not logged again.
+const sayAgain = time.Minute
+
+// news reports whether an error is to be logged.
+func (c *complaint) news(err error, now time.Time) bool {
+	if err == nil {
+		*c = complaint{}
+		return false
+	}
+	if text := err.Error(); text != c.text || now.Sub(c.at) >= sayAgain {
+		*c = complaint{text, now}
+		return true
+	}
+	return false
 }
 
 // Tick looks once at all that may fire, and starts what waits and is due. What
