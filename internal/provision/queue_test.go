@@ -2,6 +2,7 @@ package provision_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -625,4 +626,46 @@ func TestServe(t *testing.T) {
 		stop()
 		<-ended
 	})
+}
+
+// mortal is a store whose process ends right after it has stored the link of
+// somebody who is active.
+type mortal struct {
+	provision.Store
+	dead bool
+}
+
+var errDead = errors.New("killed")
+
+func (m *mortal) Relink(ctx context.Context, l provision.Link, jobs []provision.Job) error {
+	if err := m.Store.Relink(ctx, l, jobs); err != nil {
+		return err
+	}
+	if l.Active && !m.dead {
+		m.dead = true
+		return errDead
+	}
+	return nil
+}
+
+// Who comes back is pushed with the group again, though the process that brought
+// the person back was killed before it looked at the group.
+func TestKilledBeforeTheGroup(t *testing.T) {
+	b := newBench(t, provision.Wizard, nil)
+	b.assign("ada@example.com")
+	b.group("Sales", "ada@example.com")
+	b.push("Sales")
+	b.settle()
+	b.unassign("ada@example.com")
+	b.settle()
+	b.equal("without her", len(b.fake.members("Sales")), 0)
+	b.assign("ada@example.com")
+	lasting := b.engine.Store
+	b.engine.Store = &mortal{Store: lasting}
+	if _, err := b.engine.Settle(t.Context(), false); !errors.Is(err, errDead) {
+		t.Fatalf("Settle = %v", err)
+	}
+	b.engine.Store = lasting
+	b.settle()
+	b.equal("with her", len(b.fake.members("Sales")), 1)
 }

@@ -27,6 +27,10 @@ type Links interface {
 type Store interface {
 	Links
 
+	// Relink is PutLink, and queues the jobs that follow from it together with it
+	// (Enqueue): a process that ends between the two would forget them.
+	Relink(ctx context.Context, l Link, jobs []Job) error
+
 	// GroupLink is Link for a group.
 	GroupLink(ctx context.Context, realm, app, group string) (GroupLink, error)
 	// PutGroupLink stores a group's link. One without RemoteID and Doubt is

@@ -140,7 +140,13 @@ func (e *Engine) person(ctx context.Context, t *Target, j Job) (Outcome, error) 
 	// What is known now is kept even when ctx has ended meanwhile.
 	kept := context.WithoutCancel(ctx)
 	if after != link {
-		if err := e.Store.PutLink(kept, after); err != nil {
+		var groups []Job
+		if after.RemoteID != link.RemoteID || after.Active != link.Active || after.UserName != link.UserName {
+			if groups, err = e.pushedWith(kept, t, j.Subject); err != nil {
+				return o, err
+			}
+		}
+		if err := e.Store.Relink(kept, after, groups); err != nil {
 			if fault.Is(err, fault.Conflict) { // another job took the account over in the same moment
 				o.Err = taken("that was linked just now")
 				return o, nil
@@ -153,10 +159,7 @@ func (e *Engine) person(ctx context.Context, t *Target, j Job) (Outcome, error) 
 			return o, err
 		}
 	}
-	if after.RemoteID == link.RemoteID && after.Active == link.Active && after.UserName == link.UserName {
-		return o, nil
-	}
-	return o, e.regroup(kept, t, j.Subject)
+	return o, nil
 }
 
 // What an assignment says of provisioning (Okta: syncState).
@@ -204,12 +207,11 @@ func (e *Engine) wanted(ctx context.Context, t *Target, account string) (w Want,
 	return w, o, nil
 }
 
-// regroup queues the pushed groups that somebody is in: whether he is a member
-// there depends on his account there.
-func (e *Engine) regroup(ctx context.Context, t *Target, account string) error {
-	var jobs []Job
+// pushedWith returns jobs for the pushed groups that somebody is in: whether the
+// person is a member there depends on the account there.
+func (e *Engine) pushedWith(ctx context.Context, t *Target, account string) (jobs []Job, err error) {
 	now := e.now()
-	err := e.Directory.Store.View(ctx, func(r directory.Reader) error {
+	err = e.Directory.Store.View(ctx, func(r directory.Reader) error {
 		pushes, err := directory.All[GroupPush](r, directory.RecordQuery{Realm: t.Realm, Parent: t.ID}, 0, nil)
 		if err != nil || len(pushes) == 0 {
 			return err
@@ -228,10 +230,7 @@ func (e *Engine) regroup(ctx context.Context, t *Target, account string) error {
 		}
 		return nil
 	})
-	if err != nil || len(jobs) == 0 {
-		return err
-	}
-	return e.Store.Enqueue(ctx, 0, jobs)
+	return jobs, err
 }
 
 // group brings a group up to date.

@@ -154,6 +154,11 @@ func scanAll(tx *Tx, query string, args []any, f func(scanner) error) error {
 
 // PutLink implements provision.Links.
 func (p *Provision) PutLink(ctx context.Context, l provision.Link) error {
+	return p.Relink(ctx, l, nil)
+}
+
+// Relink implements provision.Store.
+func (p *Provision) Relink(ctx context.Context, l provision.Link, jobs []provision.Job) error {
 	text, err := writeJSON(l)
 	if err != nil {
 		return err
@@ -163,7 +168,10 @@ func (p *Provision) PutLink(ctx context.Context, l provision.Link) error {
 			ON CONFLICT (realm, app, account) DO UPDATE SET remote_id = excluded.remote_id, active = excluded.active,
 			deactivated = excluded.deactivated, body = excluded.body`,
 			l.Realm, l.App, l.Account, nullable(l.RemoteID), number(l.Active && l.RemoteID != ""), Micros(l.Deactivated), text)
-		return err
+		if err != nil {
+			return err
+		}
+		return enqueue(tx, jobs)
 	})
 	if fault.Is(err, fault.Conflict) {
 		return fault.New(fault.Conflict, "the account %q of the application is linked to another user already", l.RemoteID)
@@ -300,19 +308,23 @@ const enqueueJob = `INSERT INTO provision_jobs (realm, app, kind, subject, state
 // Enqueue implements provision.Store.
 func (p *Provision) Enqueue(ctx context.Context, cursor int64, jobs []provision.Job) error {
 	return p.db.Update(ctx, func(tx *Tx) error {
-		for i := range jobs {
-			j := &jobs[i]
-			_, err := tx.exec(enqueueJob, j.Realm, j.App, string(j.Kind), j.Subject, Micros(j.Due), Micros(j.Queued), number(j.Assign), number(j.Delete))
-			if err != nil {
-				return err
-			}
-		}
-		if cursor == 0 {
-			return nil
+		if err := enqueue(tx, jobs); err != nil || cursor == 0 {
+			return err
 		}
 		_, err := tx.exec("INSERT INTO provision_cursor (id, seq) VALUES (1, $1) ON CONFLICT (id) DO UPDATE SET seq = excluded.seq", cursor)
 		return err
 	})
+}
+
+func enqueue(tx *Tx, jobs []provision.Job) error {
+	for i := range jobs {
+		j := &jobs[i]
+		_, err := tx.exec(enqueueJob, j.Realm, j.App, string(j.Kind), j.Subject, Micros(j.Due), Micros(j.Queued), number(j.Assign), number(j.Delete))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 const jobColumns = "realm, app, kind, subject, state, attempts, due, queued, assign, remove, weight, approved, error, status, renewed"

@@ -79,6 +79,15 @@ func testLinks(t *testing.T, s provision.Store) {
 	if err := s.PutLink(ctx, provision.Link{Realm: realm, App: "a1", Account: "u2", RemoteID: "r|1"}); !fault.Is(err, fault.Conflict) {
 		t.Errorf("a second link of one remote id = %v, want Conflict", err)
 	}
+	group := provision.Job{Realm: realm, App: "a1", Kind: provision.GroupJob, Subject: "g1", Due: at, Queued: at}
+	if err := s.Relink(ctx, provision.Link{Realm: realm, App: "a1", Account: "u2", RemoteID: "r|1"}, []provision.Job{group}); !fault.Is(err, fault.Conflict) {
+		t.Errorf("a second link of one remote id, with jobs = %v, want Conflict", err)
+	}
+	same(t, "jobs of what was refused", len(must(s.Jobs(ctx, provision.JobQuery{Realm: realm, App: "a1"}))(t)), 0)
+	ok(t, s.Relink(ctx, full, []provision.Job{group}))
+	jobs := must(s.Jobs(ctx, provision.JobQuery{Realm: realm, App: "a1"}))(t)
+	same(t, "jobs", len(jobs), 1)
+	same(t, "of the group", jobs[0].Subject, "g1")
 	for _, account := range []string{"u3", "u2"} { // without remote id: no conflict
 		ok(t, s.PutLink(ctx, provision.Link{Realm: realm, App: "a1", Account: account}))
 	}
