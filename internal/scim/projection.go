@@ -94,7 +94,7 @@ func concerns(name, attribute string) (part, whole bool) {
 	if strings.EqualFold(attr, attribute) {
 		// It may be the attribute of an extension with the same name.
 		core := strings.EqualFold(urn, UserSchema) || strings.EqualFold(urn, GroupSchema)
-		return true, sub == "" && core
+		return true, sub == "" && core && !strings.HasSuffix(name, ".") // a dot with nothing behind it names nothing
 	}
 	// The last part of a schema's URN is the name of a resource type.
 	return attr != "" && 'A' <= attr[0] && attr[0] <= 'Z', false
